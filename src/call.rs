@@ -26,8 +26,10 @@ pub struct Call {
 impl Call {
     /// A client's call to `path` with its `metadata`, to be answered over `link`.
     pub fn new(link: Link, path: String, metadata: HeaderMap) -> Self {
-        let deadline =
-            metadata.get(GRPC_TIMEOUT).and_then(grpc_timeout).and_then(|left| Instant::now().checked_add(left));
+        let deadline = metadata
+            .get(GRPC_TIMEOUT)
+            .and_then(grpc_timeout)
+            .and_then(|left| Instant::now().checked_add(left));
         Self { link, path, metadata, deadline }
     }
 

@@ -59,9 +59,8 @@ pub async fn relay(call: Request<RecvStream>, mut respond: SendResponse<Bytes>, 
             .await?;
             let (head, mut answer) = head.into_parts();
             let end = answer.is_end_stream();
-            let stream = respond
-                .send_response(Response::from_parts(head, ()), end)
-                .map_err(|_| End::ClientGone)?;
+            let stream =
+                respond.send_response(Response::from_parts(head, ()), end).map_err(|_| End::ClientGone)?;
             let stream = down.insert(stream);
             if end { Ok(()) } else { pump(&mut answer, stream).await.map_err(|end| end.into_end(link)) }
         };

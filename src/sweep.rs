@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use containerd_client::services::v1::Image;
 
-pub use ledger::{Ledger, LedgerError, Ticket};
 use ledger::{Brought, Due, Stamp};
+pub use ledger::{Ledger, LedgerError, Ticket};
 
 use crate::node::Node;
 use crate::policy::Names;
@@ -125,8 +125,11 @@ mod tests {
 
     #[test]
     fn what_was_brought_goes_and_what_others_asked_for_stays() {
-        let records =
-            [image("m/r:1", "sha256:a", 5), image("m/r@sha256:a", "sha256:a", 5), image("m/r:2", "sha256:b", 5)];
+        let records = [
+            image("m/r:1", "sha256:a", 5),
+            image("m/r@sha256:a", "sha256:a", 5),
+            image("m/r:2", "sha256:b", 5),
+        ];
         let ours = brought(&[("m/r:1", Some(5)), ("m/r@sha256:a", Some(5))], &["m/r:2"]);
         assert_eq!(plan("m/r", &records, &ours), ["m/r:1", "m/r@sha256:a"]);
     }

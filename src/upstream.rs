@@ -7,6 +7,7 @@
 mod answer;
 mod facts;
 mod link;
+mod proxy;
 mod store;
 mod typed;
 

@@ -102,12 +102,7 @@ impl Ledger {
             })
             .collect();
         let inner = Inner { repositories, ..Inner::default() };
-        Ok(Self {
-            path,
-            inner: Mutex::new(inner),
-            saved: tokio::sync::Mutex::new(0),
-            changed: Notify::new(),
-        })
+        Ok(Self { path, inner: Mutex::new(inner), saved: tokio::sync::Mutex::new(0), changed: Notify::new() })
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -224,7 +219,10 @@ impl Ledger {
     /// Whether `message` speaks of a name that was removed a moment ago.
     pub fn speaks_of_swept(&self, message: &str) -> bool {
         let now = Instant::now();
-        self.lock().swept.iter().any(|(at, name)| *at + REMEMBER_SWEPT > now && message.contains(name.as_str()))
+        self.lock()
+            .swept
+            .iter()
+            .any(|(at, name)| *at + REMEMBER_SWEPT > now && message.contains(name.as_str()))
     }
 
     /// How many names wait to be swept.

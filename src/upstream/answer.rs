@@ -74,8 +74,7 @@ impl Answer {
     /// An answer of our own with a message.
     pub fn message(message: &[u8]) -> Self {
         let mut head = Response::new(());
-        head.headers_mut()
-            .insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+        head.headers_mut().insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
         let mut trailers = HeaderMap::new();
         trailers.insert("grpc-status", HeaderValue::from_static("0"));
         Self { head, body: frame(message), trailers: Some(trailers) }
@@ -158,8 +157,7 @@ pub(crate) fn request(path: &str, metadata: HeaderMap) -> Request<()> {
     let mut uri = http::uri::Parts::default();
     uri.scheme = Some(http::uri::Scheme::HTTP);
     uri.authority = Some(http::uri::Authority::from_static("localhost"));
-    uri.path_and_query =
-        Some(path.parse().unwrap_or_else(|_| http::uri::PathAndQuery::from_static("/")));
+    uri.path_and_query = Some(path.parse().unwrap_or_else(|_| http::uri::PathAndQuery::from_static("/")));
     // Scheme, authority and path are all there, which is all that can be wrong.
     *request.uri_mut() = http::Uri::from_parts(uri).unwrap_or_default();
     *request.headers_mut() = metadata;

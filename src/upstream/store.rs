@@ -165,8 +165,7 @@ impl Store {
     /// # Errors
     /// containerd's refusal.
     pub async fn delete(&self, name: &str) -> Result<(), StoreError> {
-        let request =
-            call(api::DeleteImageRequest { name: name.to_owned(), sync: false, target: None });
+        let request = call(api::DeleteImageRequest { name: name.to_owned(), sync: false, target: None });
         match self.images.clone().delete(request).await {
             Err(status) if status.code() != Code::NotFound => Err(image_error("delete", name)(status)),
             _ => Ok(()),

@@ -1,0 +1,1 @@
+//! log set-up (to come)
