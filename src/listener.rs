@@ -3,12 +3,17 @@
 //! Before: kubelet, crictl, kubeadm.  After: `router`, one task for each request.
 //! Holds: a connection that misbehaves ends alone. Each connection has a link to containerd of its own.
 
+pub mod authority;
+pub mod socket;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{UnixListener, UnixStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+use authority::Filter;
 
 use crate::node::Node;
 use crate::router;
@@ -50,7 +55,7 @@ async fn connection(stream: UnixStream, node: Arc<Node>, stop: CancellationToken
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_pending_accept_reset_streams(PENDING_RESETS)
         .max_concurrent_reset_streams(PENDING_RESETS)
-        .handshake(stream)
+        .handshake(Filter::new(stream))
         .await;
     let mut connection = match handshake {
         Ok(connection) => connection,
