@@ -1,0 +1,277 @@
+//! A registry front that does what a healthy registry does not do on demand, and remembers all.
+//!
+//! Before: a test says which paths behave how; everything else goes on to a real registry.
+//! After: tests read who came, with which credentials.
+//! Holds: every request is recorded before it is answered, its `Authorization` header included.
+
+use super::http1::{self, Message};
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// What to do with requests of a path.
+#[derive(Clone, Debug)]
+pub enum Behaviour {
+    /// Ask the registry behind; 404 where there is none.
+    Forward,
+    /// A bare status, 429 and 503 with `Retry-After`.
+    Status(u16),
+    /// 401 with a Basic challenge until this user and password come; then forward.
+    Basic(&'static str, &'static str),
+    /// 401 with a Bearer challenge towards `/token` here, which wants this user and password
+    /// (an empty user: anyone gets a token); then forward.
+    Bearer(&'static str, &'static str),
+    /// Forward, but close the connection after so many bytes of the body.
+    Cut(usize),
+    /// Accept, read, and never answer while the fake lives.
+    Silent,
+    /// Forward after a while.
+    Delay(Duration),
+    /// Forward, the body in pieces of this many bytes with a pause before each.
+    Slow(usize, Duration),
+}
+
+/// One request that came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    pub method: String,
+    /// With the query.
+    pub path: String,
+    pub host: String,
+    pub authorization: Option<String>,
+    pub user_agent: Option<String>,
+}
+
+/// The front.
+pub struct Fake {
+    addr: SocketAddr,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    addr: SocketAddr,
+    behind: Option<String>,
+    records: Mutex<Vec<Record>>,
+    rules: Mutex<Vec<(String, Behaviour)>>,
+}
+
+const TOKEN: &str = "Bearer testbed-token";
+
+impl Fake {
+    /// With nothing behind it.
+    pub fn start() -> Fake {
+        Fake::with(None)
+    }
+
+    /// In front of a registry, given as `127.0.0.1:PORT`.
+    pub fn in_front_of(registry: &str) -> Fake {
+        Fake::with(Some(registry.to_owned()))
+    }
+
+    fn with(behind: Option<String>) -> Fake {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let addr = listener.local_addr().unwrap();
+        let shared = Arc::new(Shared { addr, behind, records: Mutex::default(), rules: Mutex::default() });
+        let serving = shared.clone();
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let shared = serving.clone();
+                // Errors here are clients that went away: their own tests notice.
+                std::thread::spawn(move || drop(shared.serve(&stream)));
+            }
+        });
+        Fake { addr, shared }
+    }
+
+    /// `127.0.0.1:PORT`, as it stands in image names.
+    pub fn host(&self) -> String {
+        self.addr.to_string()
+    }
+
+    /// Requests whose path begins with `prefix` behave so from now on; the last rule that fits counts.
+    pub fn on(&self, prefix: &str, behaviour: Behaviour) {
+        self.shared.rules.lock().unwrap().push((prefix.to_owned(), behaviour));
+    }
+
+    /// All requests so far, oldest first.
+    pub fn records(&self) -> Vec<Record> {
+        self.shared.records.lock().unwrap().clone()
+    }
+
+    pub fn forget(&self) {
+        self.shared.records.lock().unwrap().clear();
+    }
+
+    /// Every `Authorization` header that came, `""` where a request had none.
+    pub fn authorizations(&self) -> Vec<String> {
+        self.records().into_iter().map(|record| record.authorization.unwrap_or_default()).collect()
+    }
+}
+
+impl Shared {
+    fn serve(&self, stream: &TcpStream) -> std::io::Result<()> {
+        if speaks_tls(stream)? {
+            return answer(stream, &bare(400));
+        }
+        let request = http1::read(stream, true)?;
+        let (method, path) = request.method_and_path();
+        let authorization = request.header("authorization").map(str::to_owned);
+        self.records.lock().unwrap().push(Record {
+            method: method.to_owned(),
+            path: path.to_owned(),
+            host: request.header("host").unwrap_or_default().to_owned(),
+            authorization: authorization.clone(),
+            user_agent: request.header("user-agent").map(str::to_owned),
+        });
+        if path.starts_with("/token") {
+            return self.token(stream, authorization.as_deref());
+        }
+        let authorization = authorization.unwrap_or_default();
+        match self.behaviour(path) {
+            Behaviour::Forward => self.forward(stream, &request),
+            Behaviour::Status(status) => answer(stream, &bare(status)),
+            Behaviour::Basic(user, password) => {
+                if authorization == basic(user, password) {
+                    return self.forward(stream, &request);
+                }
+                challenge(stream, "Basic realm=\"testbed\"".to_owned())
+            }
+            Behaviour::Bearer(..) => {
+                if authorization == TOKEN {
+                    return self.forward(stream, &request);
+                }
+                let realm = format!("http://{}/token", self.addr);
+                challenge(
+                    stream,
+                    format!("Bearer realm=\"{realm}\",service=\"testbed\",scope=\"repository:any:pull\""),
+                )
+            }
+            Behaviour::Cut(bytes) => self.cut(stream, &request, bytes),
+            Behaviour::Silent => loop {
+                std::thread::park();
+            },
+            Behaviour::Delay(time) => {
+                std::thread::sleep(time);
+                self.forward(stream, &request)
+            }
+            Behaviour::Slow(piece, pause) => self.slow(stream, &request, piece, pause),
+        }
+    }
+
+    fn behaviour(&self, path: &str) -> Behaviour {
+        let rules = self.rules.lock().unwrap();
+        let fitting = rules.iter().rev().find(|(prefix, _)| path.starts_with(prefix.as_str()));
+        fitting.map_or(Behaviour::Forward, |(_, behaviour)| behaviour.clone())
+    }
+
+    /// The token server of `Behaviour::Bearer`.
+    fn token(&self, stream: &TcpStream, authorization: Option<&str>) -> std::io::Result<()> {
+        let wanted = self.rules.lock().unwrap().iter().rev().find_map(|(_, behaviour)| match behaviour {
+            Behaviour::Bearer(user, password) => Some((*user, *password)),
+            _ => None,
+        });
+        let welcome = match wanted {
+            Some(("", _)) => true,
+            Some((user, password)) => authorization == Some(basic(user, password).as_str()),
+            None => false,
+        };
+        if !welcome {
+            return answer(stream, &bare(401));
+        }
+        let mut message = bare(200);
+        let token = TOKEN.trim_start_matches("Bearer ");
+        message.body =
+            format!("{{\"token\":\"{token}\",\"access_token\":\"{token}\",\"expires_in\":300}}").into_bytes();
+        message.headers.push(("Content-Type".to_owned(), "application/json".to_owned()));
+        answer(stream, &message)
+    }
+
+    fn ask_behind(&self, request: &Message) -> std::io::Result<Message> {
+        let Some(behind) = &self.behind else { return Ok(bare(404)) };
+        let (method, path) = request.method_and_path();
+        let headers: Vec<(&str, &str)> = request
+            .headers
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .filter(|(name, _)| !name.eq_ignore_ascii_case("authorization"))
+            .collect();
+        let mut answer = http1::send(behind, method, path, &headers, &request.body)?;
+        answer.first = answer.first.replacen("HTTP/1.0", "HTTP/1.1", 1);
+        Ok(answer)
+    }
+
+    fn forward(&self, stream: &TcpStream, request: &Message) -> std::io::Result<()> {
+        answer(stream, &self.ask_behind(request)?)
+    }
+
+    fn cut(&self, mut stream: &TcpStream, request: &Message, bytes: usize) -> std::io::Result<()> {
+        let message = self.ask_behind(request)?;
+        stream.write_all(message.head().as_bytes())?;
+        stream.write_all(&message.body[..bytes.min(message.body.len())])?;
+        stream.shutdown(std::net::Shutdown::Both)
+    }
+
+    fn slow(
+        &self,
+        mut stream: &TcpStream,
+        request: &Message,
+        piece: usize,
+        pause: Duration,
+    ) -> std::io::Result<()> {
+        let message = self.ask_behind(request)?;
+        stream.write_all(message.head().as_bytes())?;
+        for part in message.body.chunks(piece) {
+            std::thread::sleep(pause);
+            stream.write_all(part)?;
+        }
+        Ok(())
+    }
+}
+
+/// containerd tries TLS first on odd loopback ports, and falls back to plain http only when the
+/// other side answers its greeting with something that is not TLS, as Go's http server does.
+fn speaks_tls(mut stream: &TcpStream) -> std::io::Result<bool> {
+    let mut first = [0];
+    stream.peek(&mut first)?;
+    let greeting = first[0] == 0x16;
+    if greeting {
+        // Taken off the socket, or closing it would reset the connection before the answer is read.
+        let _all_of_it = stream.read(&mut [0; 4096])?;
+    }
+    Ok(greeting)
+}
+
+fn bare(status: u16) -> Message {
+    let mut headers = vec![("Docker-Distribution-Api-Version".to_owned(), "registry/2.0".to_owned())];
+    if status == 429 || status == 503 {
+        headers.push(("Retry-After".to_owned(), "1".to_owned()));
+    }
+    Message { first: format!("HTTP/1.1 {status} Testbed"), headers, body: Vec::new() }
+}
+
+fn challenge(stream: &TcpStream, challenge: String) -> std::io::Result<()> {
+    let mut message = bare(401);
+    message.headers.push(("WWW-Authenticate".to_owned(), challenge));
+    answer(stream, &message)
+}
+
+fn answer(mut stream: &TcpStream, message: &Message) -> std::io::Result<()> {
+    stream.write_all(message.head().as_bytes())?;
+    stream.write_all(&message.body)
+}
+
+/// The `Authorization` header of a user and a password (RFC 7617).
+pub fn basic(user: &str, password: &str) -> String {
+    const SIGNS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::from("Basic ");
+    for group in format!("{user}:{password}").as_bytes().chunks(3) {
+        let bits =
+            group.iter().fold(0u32, |sum, byte| (sum << 8) | u32::from(*byte)) << (8 * (3 - group.len()));
+        for place in 0..4 {
+            let sign = SIGNS[(bits >> (18 - 6 * place)) as usize & 63] as char;
+            text.push(if place > group.len() { '=' } else { sign });
+        }
+    }
+    text
+}

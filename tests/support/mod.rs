@@ -1,0 +1,81 @@
+//! The ground that the tests with a real containerd stand on.
+//!
+//! Before: `tests/setup` has put the programs in place.  After: every integration test, by `mod support;`.
+//! Holds: all traffic stays on the loopback; everything that a test starts ends with the test process,
+//! however that ends; nothing of the machine's own containerd is touched.
+//! Not here: the cases themselves.
+//!
+//! This is a `mod.rs` because cargo would take a `tests/support.rs` for a test program of its own.
+#![allow(dead_code, unreachable_pub, reason = "each test program uses its own part of this")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+pub mod containerd;
+pub mod containerd_config;
+pub mod cri;
+pub mod escapes;
+pub mod fake;
+pub mod foreign;
+pub mod http1;
+pub mod image;
+pub mod keeper;
+pub mod native;
+pub mod pod;
+pub mod raw;
+pub mod registry;
+pub mod shunt;
+pub mod version;
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// Where `tests/setup` unpacks the containerds (environment `TESTBED_DIR`, else `target/testbed`).
+pub fn testbed_dir() -> PathBuf {
+    std::env::var_os("TESTBED_DIR")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/testbed"), PathBuf::from)
+}
+
+/// Says that the running test does not run, and why.
+///
+/// libtest knows no skipping at run time, so the line goes past its capture to stderr and into
+/// `skipped.txt` in the testbed, which `make test` counts.
+pub fn skipped(why: &str) {
+    let name = std::thread::current().name().unwrap_or("?").to_owned();
+    let program = std::env::args().next().unwrap_or_default();
+    let program = program.rsplit('/').next().unwrap_or_default();
+    let program = program.rsplit_once('-').map_or(program, |(name, _)| name);
+    let line = format!("SKIPPED {program}::{name}: {why}\n");
+    drop(std::io::stderr().write_all(line.as_bytes()));
+    drop(std::fs::create_dir_all(testbed_dir()));
+    let list = std::fs::OpenOptions::new().create(true).append(true).open(testbed_dir().join("skipped.txt"));
+    if let Ok(mut list) = list {
+        drop(list.write_all(line.as_bytes()));
+    }
+}
+
+/// Asks again every few milliseconds until `ready` says so; false when the time is over.
+pub fn wait_until(limit: Duration, mut ready: impl FnMut() -> bool) -> bool {
+    let end = Instant::now() + limit;
+    loop {
+        if ready() {
+            return true;
+        }
+        if Instant::now() > end {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(15));
+    }
+}
+
+/// Runs a future to its end on a thread of its own: callable from plain and from async tests.
+pub fn block_on<T: Send>(future: impl Future<Output = T> + Send) -> T {
+    std::thread::scope(|scope| {
+        scope
+            .spawn(|| {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+                runtime.unwrap().block_on(future)
+            })
+            .join()
+            .unwrap()
+    })
+}

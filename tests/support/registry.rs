@@ -1,0 +1,149 @@
+//! Debian's docker-registry on a loopback port, with storage of its own.
+//!
+//! Before: `image` builds what is pushed.  After: containerd pulls from `host()`.
+//! Not here: answers that a healthy registry does not give on demand (see `fake`), and the
+//! `Authorization` headers of requests, which its log leaves out (put a `Fake` in front).
+
+use super::http1;
+use super::image::Image;
+use super::keeper::Keeper;
+use std::fs::File;
+use std::net::TcpListener;
+use std::process::{Child, Command};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+/// A running registry.
+pub struct Registry {
+    host: String,
+    child: Child,
+    keeper: Keeper,
+}
+
+/// One request that the registry has answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    pub method: String,
+    pub path: String,
+    pub status: u16,
+}
+
+impl Registry {
+    /// `None` (and a skipped test) where docker-registry is not installed.
+    pub fn start() -> Option<Registry> {
+        if !std::path::Path::new("/usr/bin/docker-registry").exists() {
+            super::skipped("no docker-registry here (tests/setup installs it)");
+            return None;
+        }
+        // A free port may be taken by another before the registry binds it: then the next one.
+        (0..5).find_map(|_| Registry::try_start())
+    }
+
+    /// One for all tests of this program. Push under repositories of your own.
+    pub fn shared() -> Option<&'static Registry> {
+        static SHARED: OnceLock<Option<Registry>> = OnceLock::new();
+        SHARED.get_or_init(Registry::start).as_ref()
+    }
+
+    fn try_start() -> Option<Registry> {
+        let keeper = Keeper::new("reg");
+        let dir = keeper.dir().display();
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let host = format!("127.0.0.1:{port}");
+        let config = format!(
+            "version: 0.1\nlog:\n  accesslog:\n    disabled: false\n  level: warn\nstorage:\n  delete:\n    enabled: true\n  \
+             filesystem:\n    rootdirectory: {dir}/storage\nhttp:\n  addr: {host}\n"
+        );
+        let config_file = keeper.dir().join("config.yml");
+        std::fs::write(&config_file, config).unwrap();
+        let child = Command::new("/usr/bin/docker-registry")
+            .arg("serve")
+            .arg(&config_file)
+            .env("OTEL_TRACES_EXPORTER", "none")
+            .stdout(File::create(keeper.dir().join("access.log")).unwrap())
+            .stderr(File::create(keeper.dir().join("registry.log")).unwrap())
+            .spawn()
+            .unwrap();
+        keeper.keep(&child);
+        let mut registry = Registry { host, child, keeper };
+        let ready = super::wait_until(Duration::from_secs(20), || {
+            registry.child.try_wait().is_ok_and(|s| s.is_some()) || registry.get("/v2/").is_ok()
+        });
+        (ready && registry.child.try_wait().is_ok_and(|s| s.is_none())).then_some(registry)
+    }
+
+    /// `127.0.0.1:PORT`, as it stands in image names.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The full name of an image here: `127.0.0.1:PORT/REPOSITORY:TAG`.
+    pub fn name(&self, repository: &str, tag: &str) -> String {
+        format!("{}/{repository}:{tag}", self.host)
+    }
+
+    /// Stores an image under a tag (or, with an empty one, by digest alone); the answer is its digest.
+    pub fn push(&self, repository: &str, tag: &str, image: &Image) -> String {
+        for child in image.children() {
+            self.push(repository, "", child);
+        }
+        for blob in image.blobs() {
+            self.push_blob(repository, &blob);
+        }
+        let digest = image.digest();
+        let reference = if tag.is_empty() { digest.as_str() } else { tag };
+        let path = format!("/v2/{repository}/manifests/{reference}");
+        let answer = self.send("PUT", &path, &[("Content-Type", image.media_type())], &image.manifest());
+        assert_eq!(answer.status(), 201, "{}", String::from_utf8_lossy(&answer.body));
+        digest
+    }
+
+    /// Takes a manifest away; all its tags go with it.
+    pub fn delete(&self, repository: &str, digest: &str) {
+        let answer = self.send("DELETE", &format!("/v2/{repository}/manifests/{digest}"), &[], b"");
+        assert_eq!(answer.status(), 202, "{}", String::from_utf8_lossy(&answer.body));
+    }
+
+    fn push_blob(&self, repository: &str, blob: &[u8]) {
+        let digest = super::image::digest(blob);
+        if self.send("HEAD", &format!("/v2/{repository}/blobs/{digest}"), &[], b"").status() == 200 {
+            return;
+        }
+        let upload = self.send("POST", &format!("/v2/{repository}/blobs/uploads/"), &[], b"");
+        let location = upload.header("location").expect("an upload has a location").to_owned();
+        let path = location.split_once(&self.host).map_or(location.as_str(), |(_, path)| path);
+        let separator = if path.contains('?') { '&' } else { '?' };
+        let octets = [("Content-Type", "application/octet-stream")];
+        let answer = self.send("PUT", &format!("{path}{separator}digest={digest}"), &octets, blob);
+        assert_eq!(answer.status(), 201, "{}", String::from_utf8_lossy(&answer.body));
+    }
+
+    fn get(&self, path: &str) -> std::io::Result<http1::Message> {
+        http1::send(&self.host, "GET", path, &[], b"")
+    }
+
+    fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> http1::Message {
+        http1::send(&self.host, method, path, headers, body).unwrap()
+    }
+
+    /// What it has been asked so far, its own pushes included, oldest first.
+    pub fn requests(&self) -> Vec<Asked> {
+        let log = std::fs::read_to_string(self.keeper.dir().join("access.log")).unwrap();
+        log.lines().filter_map(asked).collect()
+    }
+}
+
+/// Reads a line of the combined log format.
+fn asked(line: &str) -> Option<Asked> {
+    let mut quoted = line.split('"');
+    let mut words = quoted.nth(1)?.split_whitespace();
+    let status = quoted.next()?.split_whitespace().next()?.parse().ok()?;
+    Some(Asked { method: words.next()?.to_owned(), path: words.next()?.to_owned(), status })
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}

@@ -1,0 +1,167 @@
+//! The program under test, run as its own process.
+//!
+//! Before: a containerd and the text of a config.  After: tests talk to `socket()`.
+//! Holds: when `start` returns, the socket answers; the process ends with the test.
+
+use super::containerd::Containerd;
+use super::keeper::Keeper;
+use std::fs::File;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Output};
+use std::sync::Mutex;
+use std::time::Duration;
+
+/// A running `cri-shunt serve`.
+pub struct Shunt {
+    child: Mutex<Option<Child>>,
+    environment: Vec<(String, String)>,
+    keeper: Keeper,
+}
+
+impl Shunt {
+    /// Starts one in front of `containerd`. The config gets what every shunt needs (`[listen]`,
+    /// `[containerd]`, `[state]`) unless `config` has that table itself.
+    pub fn start(config: &str, containerd: &Containerd) -> Shunt {
+        Shunt::start_with(config, containerd, &[])
+    }
+
+    /// As `start`, with more environment (credentials, log level).
+    pub fn start_with(config: &str, containerd: &Containerd, environment: &[(&str, &str)]) -> Shunt {
+        let shunt = Shunt::prepare(config, containerd, environment);
+        shunt.start_again();
+        shunt
+    }
+
+    /// As `start_with`, but does not start anything.
+    pub fn prepare(config: &str, containerd: &Containerd, environment: &[(&str, &str)]) -> Shunt {
+        let keeper = Keeper::new("shunt");
+        let mut environment: Vec<(String, String)> =
+            environment.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+        environment.extend(containerd.proxy_environment().into_iter().map(|(n, v)| (n.to_owned(), v)));
+        let shunt = Shunt { child: Mutex::new(None), environment, keeper };
+        shunt.write_config(config, containerd);
+        shunt
+    }
+
+    /// Writes the config file anew; the running process sees it at its next reload.
+    pub fn write_config(&self, config: &str, containerd: &Containerd) {
+        let dir = self.keeper.dir().display();
+        let upstream = containerd.socket().display().to_string();
+        let tables = [
+            ("[listen]", format!("[listen]\nsocket = \"{dir}/shunt.sock\"\n")),
+            ("[containerd]", format!("[containerd]\nsocket = \"{upstream}\"\n")),
+            ("[state]", format!("[state]\ndir = \"{dir}/state\"\nbypass-file = \"{dir}/bypass\"\n")),
+        ];
+        let mut text = config.to_owned();
+        for (head, table) in tables {
+            if !config.lines().any(|line| line.trim() == head) {
+                text = format!("{text}\n{table}");
+            }
+        }
+        std::fs::write(self.config_file(), text).unwrap();
+    }
+
+    pub fn socket(&self) -> PathBuf {
+        self.keeper.dir().join("shunt.sock")
+    }
+
+    pub fn config_file(&self) -> PathBuf {
+        self.keeper.dir().join("config.toml")
+    }
+
+    pub fn state_dir(&self) -> PathBuf {
+        self.keeper.dir().join("state")
+    }
+
+    pub fn bypass_file(&self) -> PathBuf {
+        self.keeper.dir().join("bypass")
+    }
+
+    /// What it has said on stderr so far, over all its starts.
+    pub fn stderr(&self) -> String {
+        std::fs::read_to_string(self.keeper.dir().join("stderr")).unwrap_or_default()
+    }
+
+    /// The running process, for signals and measurements.
+    pub fn pid(&self) -> Option<u32> {
+        self.child.lock().unwrap().as_ref().map(Child::id)
+    }
+
+    /// Runs another command of the program with this shunt's config, `explain` for one.
+    pub fn run(&self, command: &str, args: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_cri-shunt"))
+            .arg(command)
+            .arg("--config")
+            .arg(self.config_file())
+            .args(args)
+            .envs(self.environment.iter().cloned())
+            .output()
+            .unwrap()
+    }
+
+    /// Starts the process and waits until its socket answers.
+    pub fn start_again(&self) {
+        self.spawn();
+        let mut end = None;
+        let ready = super::wait_until(Duration::from_secs(20), || {
+            end = self.ended();
+            end.is_some() || super::block_on(super::cri::is_ready(&self.socket()))
+        });
+        assert!(ready && end.is_none(), "the shunt does not serve (ended: {end:?}):\n{}", self.stderr());
+    }
+
+    /// Starts the process and does not wait.
+    pub fn spawn(&self) {
+        let stderr =
+            File::options().create(true).append(true).open(self.keeper.dir().join("stderr")).unwrap();
+        let child = Command::new(env!("CARGO_BIN_EXE_cri-shunt"))
+            .args(["serve", "--config"])
+            .arg(self.config_file())
+            .envs(self.environment.iter().cloned())
+            .stdout(stderr.try_clone().unwrap())
+            .stderr(stderr)
+            .spawn()
+            .unwrap();
+        self.keeper.keep(&child);
+        *self.child.lock().unwrap() = Some(child);
+    }
+
+    /// The exit status, if it has ended by itself.
+    pub fn ended(&self) -> Option<ExitStatus> {
+        self.child.lock().unwrap().as_mut().and_then(|child| child.try_wait().unwrap())
+    }
+
+    /// Sends a signal to the process, HUP for a reload.
+    pub fn signal(&self, signal: rustix::process::Signal) {
+        let child = self.child.lock().unwrap();
+        let pid = rustix::process::Pid::from_child(child.as_ref().expect("it runs"));
+        rustix::process::kill_process(pid, signal).unwrap();
+    }
+
+    pub fn kill9(&self) {
+        if let Some(mut child) = self.child.lock().unwrap().take() {
+            drop(child.kill());
+            child.wait().unwrap();
+        }
+    }
+
+    /// Asks it to end and waits for that.
+    pub fn stop(&self) -> Option<ExitStatus> {
+        self.signal(rustix::process::Signal::TERM);
+        super::wait_until(Duration::from_secs(20), || self.ended().is_some());
+        let status = self.ended();
+        self.kill9();
+        status
+    }
+
+    pub fn restart(&self) {
+        self.stop();
+        self.start_again();
+    }
+}
+
+impl Drop for Shunt {
+    fn drop(&mut self) {
+        self.kill9();
+    }
+}
