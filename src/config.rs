@@ -16,6 +16,9 @@ mod files;
 mod lint;
 mod rules;
 mod settings;
+mod socket_path;
+#[cfg(test)]
+mod tests;
 mod tree;
 
 use std::path::{Path, PathBuf};
@@ -30,7 +33,8 @@ use self::tree::{Refusal, Section};
 
 pub(crate) use self::diagnostic::visible;
 pub use self::diagnostic::{Diagnostics, Severity, Style};
-pub use self::settings::{Containerd, Group, Level, Listen, Log, Pull, SocketPath, SocketPathError, State};
+pub use self::settings::{Containerd, Group, Level, Listen, Log, Pull, State};
+pub use self::socket_path::{SocketPath, SocketPathError};
 
 /// The whole configuration, checked.
 #[derive(Debug)]
@@ -61,21 +65,25 @@ pub struct Loaded {
 }
 
 /// The main file.
-#[derive(Clone, Copy, Debug)]
-pub enum MainFile<'a> {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MainFile {
     /// It is an error where it does not exist.
-    Required(&'a Path),
+    Required(PathBuf),
     /// Where it does not exist, the built-in defaults hold.
-    IfPresent(&'a Path),
+    IfPresent(PathBuf),
 }
 
-/// What a configuration is read from.
-#[derive(Clone, Copy, Debug)]
-pub struct Input<'a> {
+/// What a configuration is read from. A reload reads the same input again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Input {
     /// The main file, with `conf.d/*.toml` beside it.
-    pub main: MainFile<'a>,
-    /// `policy.default-registry` as it was given on the command line.
-    pub default_registry: Option<&'a str>,
+    pub main: MainFile,
+    /// `policy.default-registry` as given on the command line; an error where a file sets it as well.
+    pub default_registry: Option<String>,
+    /// Takes the place of `listen.socket`.
+    pub socket: Option<String>,
+    /// Takes the place of `containerd.socket`.
+    pub containerd: Option<String>,
 }
 
 /// The name under which the command line's default registry appears as a source.
@@ -86,14 +94,14 @@ pub const DEFAULT_REGISTRY_FLAG: &str = "--default-registry";
 /// # Errors
 /// Every problem of every file, where there is one that makes the configuration unusable.
 pub fn load(path: &Path) -> Result<Loaded, Diagnostics> {
-    load_from(&Input { main: MainFile::Required(path), default_registry: None })
+    load_from(&Input::file(path))
 }
 
 /// Reads a configuration.
 ///
 /// # Errors
 /// As [`load`].
-pub fn load_from(input: &Input<'_>) -> Result<Loaded, Diagnostics> {
+pub fn load_from(input: &Input) -> Result<Loaded, Diagnostics> {
     let mut texts = Texts::default();
     let mut problems = Vec::new();
     let found = files::read(input, &mut texts, &mut problems);
@@ -109,15 +117,16 @@ pub fn load_from(input: &Input<'_>) -> Result<Loaded, Diagnostics> {
         rules::read(root.section("policy", &mut problems), &texts, &mut draft, &mut problems);
         root.finish(&mut problems);
     }
-    read_flag(input, &mut texts, &mut draft, &mut problems);
+    let mut settings = settings.unwrap_or_else(Settings::built_in);
+    read_flags(input, &mut texts, &mut settings, &mut draft, &mut problems);
+    settings.check_loop(&mut problems);
     let policy = assemble::policy(&draft, &texts, &mut problems);
-    let settings = settings.unwrap_or_else(Settings::built_in);
     let Some(policy) = policy.filter(|_| problems.iter().all(|problem| problem.severity != Severity::Error))
     else {
         return Err(Diagnostics::new(texts, problems));
     };
     lint::policy(&draft, &settings, &mut problems);
-    let Settings { listen, containerd, pull, state, log } = settings;
+    let Settings { listen, containerd, pull, state, log, sockets_at: _ } = settings;
     let config = Config { listen, containerd, policy, pull, state, log, sources: found.sources };
     Ok(Loaded { config, warnings: Diagnostics::new(texts, problems) })
 }
@@ -134,16 +143,57 @@ fn refuse_settings(root: &mut Section<'_>, out: &mut Vec<Problem>) {
     }
 }
 
-/// The flag is a text like any file, so that whatever is wrong with it can be shown in the same way.
-fn read_flag(input: &Input<'_>, texts: &mut Texts, draft: &mut Draft, out: &mut Vec<Problem>) {
-    let Some(value) = input.default_registry else { return };
-    let text = texts.add(DEFAULT_REGISTRY_FLAG, value.to_owned());
+/// A flag is a text like any file, so that whatever is wrong with it can be shown in the same way.
+fn read_flags(
+    input: &Input,
+    texts: &mut Texts,
+    settings: &mut Settings,
+    draft: &mut Draft,
+    out: &mut Vec<Problem>,
+) {
+    let Input { main: _, default_registry, socket, containerd } = input;
+    let set = read_flag(DEFAULT_REGISTRY_FLAG, default_registry.as_deref(), rules::location, texts, out);
+    rules::once("policy.default-registry", &mut draft.default_registry, set, texts, out);
+    if let Some(set) = read_flag("--socket", socket.as_deref(), settings::socket, texts, out) {
+        settings.listen.socket = set.value;
+        settings.sockets_at.0 = Some(set.at);
+    }
+    if let Some(set) = read_flag("--containerd", containerd.as_deref(), settings::socket, texts, out) {
+        settings.containerd.socket = set.value;
+        settings.sockets_at.1 = Some(set.at);
+    }
+}
+
+fn read_flag<T>(
+    flag: &str,
+    value: Option<&str>,
+    read: impl FnOnce(&str) -> Result<T, Refusal>,
+    texts: &mut Texts,
+    out: &mut Vec<Problem>,
+) -> Option<Located<T>> {
+    let value = value?;
+    let text = texts.add(flag, value.to_owned());
     let at = Span { text, range: 0..value.len() };
-    match rules::location(value) {
-        Ok(value) => {
-            let set = Some(Located { value, at });
-            rules::once("policy.default-registry", &mut draft.default_registry, set, texts, out);
+    match read(value) {
+        Ok(value) => Some(Located { value, at }),
+        Err(Refusal { message, hint }) => {
+            out.push(Problem::error(message).at(&at).maybe_hint(hint));
+            None
         }
-        Err(Refusal { message, hint }) => out.push(Problem::error(message).at(&at).maybe_hint(hint)),
+    }
+}
+
+// === impl Input ===
+
+impl Input {
+    /// A file alone.
+    #[must_use]
+    pub fn file(path: &Path) -> Self {
+        Input {
+            main: MainFile::Required(path.to_path_buf()),
+            default_registry: None,
+            socket: None,
+            containerd: None,
+        }
     }
 }

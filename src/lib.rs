@@ -7,5 +7,6 @@ pub mod cli;
 pub mod config;
 pub mod listener;
 pub mod policy;
+pub mod telemetry;
 pub mod upstream;
 pub mod wire;

@@ -99,6 +99,12 @@ impl Texts {
         let newlines = before.filter(|&byte| byte == b'\n').count();
         u32::try_from(newlines).unwrap_or(u32::MAX - 1) + 1
     }
+
+    /// The character (from 1) of its line at which a span begins.
+    fn column(&self, span: &Span) -> usize {
+        let before = self.content(span.text).get(..span.range.start).unwrap_or_default();
+        before.rsplit('\n').next().unwrap_or_default().chars().count() + 1
+    }
 }
 
 // === impl Problem ===
@@ -144,6 +150,18 @@ impl Problem {
         (self.at.as_ref().map(|at| at.text), self.at.as_ref().map_or(0, |at| at.range.start))
     }
 
+    fn line(&self, texts: &Texts) -> String {
+        let mut line = String::new();
+        if let Some(at) = &self.at {
+            line.push_str(&format!("{}:{}:{}: ", texts.name(at.text), texts.line(at), texts.column(at)));
+        }
+        line.push_str(&self.message);
+        for hint in &self.hints {
+            line.push_str(&format!(" ({hint})"));
+        }
+        visible(&line).replace('\n', " ")
+    }
+
     fn group<'a>(&'a self, texts: &'a Texts) -> Group<'a> {
         let level = match self.severity {
             Severity::Error => Level::ERROR,
@@ -161,10 +179,7 @@ impl Problem {
     }
 
     /// One snippet a text; a text that two spans lie in is shown once, with both marked.
-    fn snippets<'a>(
-        &'a self,
-        texts: &'a Texts,
-    ) -> Vec<Snippet<'a, annotate_snippets::Annotation<'a>>> {
+    fn snippets<'a>(&'a self, texts: &'a Texts) -> Vec<Snippet<'a, annotate_snippets::Annotation<'a>>> {
         let mut parts: Vec<(TextId, Vec<annotate_snippets::Annotation<'a>>)> = Vec::new();
         let primary = self.at.iter().map(|at| (at, AnnotationKind::Primary, None));
         let also = self.also.iter().map(|(at, label)| (at, AnnotationKind::Context, Some(label.as_str())));
@@ -178,7 +193,9 @@ impl Problem {
         parts
             .into_iter()
             .map(|(text, marks)| {
-                Snippet::source(texts.content(text)).path(visible(&texts.name(text)).into_owned()).annotations(marks)
+                Snippet::source(texts.content(text))
+                    .path(visible(&texts.name(text)).into_owned())
+                    .annotations(marks)
             })
             .collect()
     }
@@ -217,6 +234,12 @@ impl Diagnostics {
         self.problems.iter().filter(|problem| problem.severity == severity).count()
     }
 
+    /// Each problem on one line, `file:line:column: message (hint)`: for logs.
+    #[must_use]
+    pub fn lines(&self) -> Vec<(Severity, String)> {
+        self.problems.iter().map(|problem| (problem.severity, problem.line(&self.texts))).collect()
+    }
+
     /// The problems as text, a blank line between two, for people to read. A note is shown where
     /// `notes` asks for it.
     #[must_use]
@@ -251,8 +274,12 @@ mod tests {
             .at(&span(second, 2..3))
             .also(&span(first, 6..7), "first set here")
             .hint("remove one of the two");
-        let shown = Diagnostics::new(texts, vec![problem]).render(Style::Plain, false);
-        insta::assert_snapshot!(shown, @r"
+        let shown = Diagnostics::new(texts, vec![problem]);
+        assert_eq!(
+            shown.lines(),
+            [(Severity::Error, "conf.d/x.toml:3:1: `b` is set twice (remove one of the two)".to_owned())]
+        );
+        insta::assert_snapshot!(shown.render(Style::Plain, false), @r"
     error: `b` is set twice
      --> conf.d/x.toml:3:1
       |

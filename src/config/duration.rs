@@ -49,7 +49,14 @@ mod tests {
 
     #[test]
     fn durations_are_sums_of_numbers_with_units() {
-        let rows = [("0s", 0), ("10s", 10_000), ("1m30s", 90_000), ("250ms", 250), ("2h", 7_200_000), ("1m1ms", 60_001)];
+        let rows = [
+            ("0s", 0),
+            ("10s", 10_000),
+            ("1m30s", 90_000),
+            ("250ms", 250),
+            ("2h", 7_200_000),
+            ("1m1ms", 60_001),
+        ];
         for (text, millis) in rows {
             assert_eq!(parse(text).unwrap(), Duration::from_millis(millis), "{text}");
         }
@@ -57,7 +64,18 @@ mod tests {
 
     #[test]
     fn what_is_no_duration_is_refused() {
-        for text in ["", "10", "s", "1.5s", "-1s", "1m 30s", "1d", "10S", "99999999999999999999s", "9999999999999999h"] {
+        for text in [
+            "",
+            "10",
+            "s",
+            "1.5s",
+            "-1s",
+            "1m 30s",
+            "1d",
+            "10S",
+            "99999999999999999999s",
+            "9999999999999999h",
+        ] {
             let refusal = parse(text).unwrap_err();
             assert_eq!(refusal.message, format!("\"{text}\" is no duration"));
         }

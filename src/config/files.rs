@@ -29,9 +29,9 @@ pub(super) struct Found {
 }
 
 /// Reads the main file and the drop-ins beside it.
-pub(super) fn read(input: &Input<'_>, texts: &mut Texts, out: &mut Vec<Problem>) -> Found {
+pub(super) fn read(input: &Input, texts: &mut Texts, out: &mut Vec<Problem>) -> Found {
     let mut found = Found::default();
-    let (main, required) = match input.main {
+    let (main, required) = match &input.main {
         MainFile::Required(path) => (path, true),
         MainFile::IfPresent(path) => (path, false),
     };
@@ -102,12 +102,16 @@ fn unreadable(path: &Path, error: &io::Error) -> Problem {
 
 fn advice(path: &Path, error: &io::Error) -> Option<String> {
     match error.kind() {
-        io::ErrorKind::NotFound if path == Path::new(defaults::CONFIG_FILE) => {
-            Some("create it (an empty file means: every default, no rule), or name another with --config".into())
-        }
+        io::ErrorKind::NotFound if path == Path::new(defaults::CONFIG_FILE) => Some(
+            "create it (an empty file means: every default, no rule), or name another with --config".into(),
+        ),
         io::ErrorKind::NotFound => None,
-        io::ErrorKind::IsADirectory => Some(format!("name the file itself: {}", path.join("config.toml").display())),
-        io::ErrorKind::PermissionDenied => Some("run this as root, or as the user that the service runs as".into()),
+        io::ErrorKind::IsADirectory => {
+            Some(format!("name the file itself: {}", path.join("config.toml").display()))
+        }
+        io::ErrorKind::PermissionDenied => {
+            Some("run this as root, or as the user that the service runs as".into())
+        }
         _ => None,
     }
 }

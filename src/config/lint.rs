@@ -80,7 +80,8 @@ fn one_sided(drafted: &DraftRule, route: &Route) -> Option<Problem> {
     if route.origin == Origin::Last || route.mirrors.iter().any(|mirror| mirror.only != only) {
         return None;
     }
-    let message = format!("every mirror of `{}` is for {served} only: a pull by {unserved} fails", drafted.rule.prefix);
+    let message =
+        format!("every mirror of `{}` is for {served} only: a pull by {unserved} fails", drafted.rule.prefix);
     let hint = format!("add a mirror for the {unserved}s, or leave `only` out");
     Some(Problem::warning(message).at(&drafted.at).hint(hint))
 }
@@ -124,7 +125,8 @@ fn idle_pass(drafted: &DraftRule, draft: &Draft) -> Option<Problem> {
         return None;
     }
     let message = format!("`{prefix}` would pass without this rule");
-    let hint = "`pass` is an exception inside a wider rule or under default = \"deny\"; there is neither here";
+    let hint =
+        "`pass` is an exception inside a wider rule or under default = \"deny\"; there is neither here";
     Some(Problem::warning(message).at(&drafted.at).hint(hint))
 }
 
@@ -153,7 +155,8 @@ fn nested_targets(draft: &Draft, out: &mut Vec<Problem>) {
     let targets = targets(draft);
     for inner in &targets {
         let inside = |outer: &&Target<'_>| {
-            outer.source != inner.source && inner.at.strip_prefix(&outer.at).is_some_and(|rest| rest.starts_with('/'))
+            outer.source != inner.source
+                && inner.at.strip_prefix(&outer.at).is_some_and(|rest| rest.starts_with('/'))
         };
         let meant = |outer: &&Target<'_>| outer.collapse || inner.collapse;
         if let Some(outer) = targets.iter().filter(inside).find(|outer| !meant(outer)) {

@@ -7,8 +7,8 @@
 //! Not here: whether rules contradict each other (`policy` decides that, `assemble` shows it).
 
 use crate::policy::{
-    Action, Checkpoint, DefaultAction, Location, Mirror, Names, Only, Origin, Prefix, Present, Rewrite, Route,
-    Rule,
+    Action, Checkpoint, DefaultAction, Location, Mirror, Names, Only, Origin, Prefix, Present, Rewrite,
+    Route, Rule,
 };
 
 use super::assemble;
@@ -68,7 +68,8 @@ pub(super) fn once<T>(
         *slot = Some(set);
         return;
     };
-    let message = format!("`{key}` is set in {} and in {}", texts.name(first.at.text), texts.name(set.at.text));
+    let message =
+        format!("`{key}` is set in {} and in {}", texts.name(first.at.text), texts.name(set.at.text));
     let problem = Problem::error(message).at(&set.at).also(&first.at, "first set here");
     out.push(problem.hint("a file does not override another: remove one of the two"));
 }
@@ -85,7 +86,11 @@ fn read_rule(mut section: Section<'_>, texts: &Texts, out: &mut Vec<Problem>) ->
     let before = out.len();
     let prefix = section.parse("prefix", out, prefix);
     if prefix.is_none() && out.len() == before {
-        section.missing("prefix", "say which images the rule is for, for example prefix = \"docker.io\"", out);
+        section.missing(
+            "prefix",
+            "say which images the rule is for, for example prefix = \"docker.io\"",
+            out,
+        );
     }
     let (action, mirrors_at, checkpoint) = read_action(&mut section, out);
     section.finish(out);
@@ -96,10 +101,7 @@ fn read_rule(mut section: Section<'_>, texts: &Texts, out: &mut Vec<Problem>) ->
 }
 
 /// What the rule does, the places of its mirrors, and what it says of checkpoints.
-fn read_action(
-    section: &mut Section<'_>,
-    out: &mut Vec<Problem>,
-) -> (Option<Action>, Vec<Span>, Checkpoint) {
+fn read_action(section: &mut Section<'_>, out: &mut Vec<Problem>) -> (Option<Action>, Vec<Span>, Checkpoint) {
     let mirrors = section.entry("mirrors");
     let deny = section.entry("deny");
     let pass = section.entry("pass");
@@ -230,9 +232,9 @@ struct Options {
 impl Options {
     fn read(section: &mut Section<'_>, out: &mut Vec<Problem>) -> Self {
         Options {
-            rewrites: section.entry("rewrite").and_then(|entry| {
-                Some(Located { value: read_rewrites(&entry, out)?, at: entry.at })
-            }),
+            rewrites: section
+                .entry("rewrite")
+                .and_then(|entry| Some(Located { value: read_rewrites(&entry, out)?, at: entry.at })),
             origin: section.choice("origin", out, &[("never", Origin::Never), ("last", Origin::Last)]),
             collapse: section.boolean("collapse", out),
             checkpoint: section.choice(

@@ -1,38 +1,19 @@
 //! Everything of the configuration that is not policy: sockets, pulling, state, logging.
 //!
 //! Before: `tree` gives the main file's tables.  After: `app` builds the program from these values.
-//! Holds: a [`SocketPath`] can be bound or dialled; a duration that must not be zero is not.
+//! Holds: a duration that must not be zero is not; our socket and containerd's are two.
 //! Not here: the defaults (`defaults`), rules (`rules`).
 
-use std::fmt;
-use std::path::{Path, PathBuf};
-use std::str::FromStr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use toml::de::DeValue;
 
-use super::diagnostic::{Located, Problem};
+use super::diagnostic::{Located, Problem, Span};
+use super::socket_path::{SocketPath, SocketPathError};
 use super::tree::{Entry, Refusal, Section};
 use super::{defaults, duration};
 use crate::policy::Name;
-
-/// The path of a unix socket: absolute, and short enough for the kernel.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SocketPath(PathBuf);
-
-/// What is wrong with the path of a socket.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SocketPathError {
-    /// A daemon has no working directory that its administrator thinks of.
-    #[error("\"{0}\" is not an absolute path")]
-    Relative(String),
-    /// `sun_path` of unix(7) holds 107 bytes and a terminator.
-    #[error("a socket path of {0} bytes is too long, 107 is the most that a unix socket can have")]
-    TooLong(usize),
-    /// A path that ends in a slash names a directory.
-    #[error("\"{0}\" names a directory, not a socket")]
-    Directory(String),
-}
 
 /// The socket that clients use.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -114,19 +95,19 @@ pub(super) struct Settings {
     pub(super) pull: Pull,
     pub(super) state: State,
     pub(super) log: Log,
+    /// Where the two sockets, ours and containerd's, were set.
+    pub(super) sockets_at: (Option<Span>, Option<Span>),
 }
 
 /// Reads every table but `policy` from the main file.
 pub(super) fn read(root: &mut Section<'_>, out: &mut Vec<Problem>) -> Settings {
-    let before = out.len();
     let mut listen = root.section("listen", out);
     let mut containerd = root.section("containerd", out);
     let own = listen.as_mut().and_then(|section| section.parse("socket", out, socket));
     let theirs = containerd.as_mut().and_then(|section| section.parse("socket", out, socket));
-    if out.len() == before {
-        check_loop(own.as_ref(), theirs.as_ref(), out);
-    }
+    let place = |set: &Option<Located<SocketPath>>| set.as_ref().map(|set| set.at.clone());
     Settings {
+        sockets_at: (place(&own), place(&theirs)),
         listen: read_listen(listen, own, out),
         containerd: read_containerd(containerd, theirs, out),
         pull: read_pull(root.section("pull", out), out),
@@ -140,6 +121,7 @@ impl Settings {
     pub(super) fn built_in() -> Self {
         let mut out = Vec::new();
         Settings {
+            sockets_at: (None, None),
             listen: read_listen(None, None, &mut out),
             containerd: read_containerd(None, None, &mut out),
             pull: read_pull(None, &mut out),
@@ -147,28 +129,31 @@ impl Settings {
             log: read_log(None, &mut out),
         }
     }
+
+    /// A shunt that dials itself answers no call and fills the process's file table.
+    pub(super) fn check_loop(&self, out: &mut Vec<Problem>) {
+        let (own, theirs) = &self.sockets_at;
+        let Some(at) = theirs.as_ref().or(own.as_ref()) else { return };
+        if self.listen.socket != self.containerd.socket {
+            return;
+        }
+        let problem = Problem::error("`listen.socket` and `containerd.socket` are the same socket")
+            .at(at)
+            .hint("the shunt listens on a socket of its own, and clients are pointed at that one");
+        out.push(problem);
+    }
 }
 
-/// A shunt that dials itself answers no call and fills the process's file table.
-fn check_loop(
-    own: Option<&Located<SocketPath>>,
-    theirs: Option<&Located<SocketPath>>,
+fn read_listen(
+    section: Option<Section<'_>>,
+    own: Option<Located<SocketPath>>,
     out: &mut Vec<Problem>,
-) {
-    let path = |set: Option<&Located<SocketPath>>, default| {
-        set.map_or_else(|| PathBuf::from(default), |set| set.value.as_path().to_path_buf())
+) -> Listen {
+    let mut listen = Listen {
+        socket: SocketPath::known(defaults::LISTEN_SOCKET),
+        mode: defaults::LISTEN_MODE,
+        group: None,
     };
-    let same = path(own, defaults::LISTEN_SOCKET) == path(theirs, defaults::CONTAINERD_SOCKET);
-    let Some(set) = theirs.or(own).filter(|_| same) else { return };
-    let problem = Problem::error("`listen.socket` and `containerd.socket` are the same socket")
-        .at(&set.at)
-        .hint("the shunt listens on a socket of its own, and clients are pointed at that one");
-    out.push(problem);
-}
-
-fn read_listen(section: Option<Section<'_>>, own: Option<Located<SocketPath>>, out: &mut Vec<Problem>) -> Listen {
-    let mut listen =
-        Listen { socket: SocketPath::known(defaults::LISTEN_SOCKET), mode: defaults::LISTEN_MODE, group: None };
     if let Some(set) = own {
         listen.socket = set.value;
     }
@@ -184,9 +169,10 @@ fn read_listen(section: Option<Section<'_>>, own: Option<Located<SocketPath>>, o
 fn read_mode(entry: &Entry<'_>, out: &mut Vec<Problem>) -> Option<u32> {
     let value = entry.parse(out, mode)?;
     if value & 0o002 != 0 {
-        let problem = Problem::warning(format!("mode {value:04o} lets every user of the node use the runtime"))
-            .at(&entry.at)
-            .hint("who can use the CRI can become root; give a `group` and a mode like \"0660\" instead");
+        let problem =
+            Problem::warning(format!("mode {value:04o} lets every user of the node use the runtime"))
+                .at(&entry.at)
+                .hint("who can use the CRI can become root; give a `group` and a mode like \"0660\" instead");
         out.push(problem);
     }
     Some(value)
@@ -234,10 +220,8 @@ fn read_pull(section: Option<Section<'_>>, out: &mut Vec<Problem>) -> Pull {
 }
 
 fn read_state(section: Option<Section<'_>>, out: &mut Vec<Problem>) -> State {
-    let mut state = State {
-        dir: PathBuf::from(defaults::STATE_DIR),
-        bypass_file: PathBuf::from(defaults::BYPASS_FILE),
-    };
+    let mut state =
+        State { dir: PathBuf::from(defaults::STATE_DIR), bypass_file: PathBuf::from(defaults::BYPASS_FILE) };
     let Some(mut section) = section else { return state };
     for (key, field) in [("dir", &mut state.dir), ("bypass-file", &mut state.bypass_file)] {
         if let Some(set) = section.parse(key, out, absolute) {
@@ -289,7 +273,8 @@ fn group_name(text: &str) -> Result<Group, Refusal> {
     Ok(Group::Name(text.to_owned()))
 }
 
-fn socket(text: &str) -> Result<SocketPath, Refusal> {
+/// A socket's path, from a file or a flag.
+pub(super) fn socket(text: &str) -> Result<SocketPath, Refusal> {
     let refused = |error: SocketPathError| {
         let refusal = Refusal::new(error.to_string());
         match text.strip_prefix("unix://") {
@@ -307,49 +292,10 @@ fn absolute(text: &str) -> Result<PathBuf, Refusal> {
     Ok(PathBuf::from(text))
 }
 
-// === impl SocketPath ===
-
-impl SocketPath {
-    /// A path that is known to be good: one of `defaults`, which a test parses.
-    fn known(path: &'static str) -> Self {
-        SocketPath(PathBuf::from(path))
-    }
-
-    /// The path.
-    #[must_use]
-    pub fn as_path(&self) -> &Path {
-        &self.0
-    }
-}
-
-impl FromStr for SocketPath {
-    type Err = SocketPathError;
-
-    fn from_str(text: &str) -> Result<Self, SocketPathError> {
-        if !text.starts_with('/') {
-            return Err(SocketPathError::Relative(text.to_owned()));
-        }
-        if text.ends_with('/') {
-            return Err(SocketPathError::Directory(text.to_owned()));
-        }
-        // unix(7): 108 bytes of sun_path, the last one for the terminator.
-        if text.len() > 107 {
-            return Err(SocketPathError::TooLong(text.len()));
-        }
-        Ok(SocketPath(PathBuf::from(text)))
-    }
-}
-
-impl fmt::Display for SocketPath {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.display().fmt(f)
-    }
-}
-
 // === impl Level ===
 
 impl Level {
-    const WORDS: [(&'static str, Level); 5] = [
+    pub(super) const WORDS: [(&'static str, Level); 5] = [
         ("error", Level::Error),
         ("warn", Level::Warn),
         ("info", Level::Info),
