@@ -5,15 +5,18 @@
 //! Holds: pure values only; no I/O, no async, no clock, no logging, and no import from the rest of the crate.
 //! Not here: reading files (`config`), choosing credentials (`credentials`), trying candidates (`pull`).
 
+mod candidate;
 mod conflict;
 mod decide;
 mod decision;
 mod grammar;
+mod index;
 mod key;
 mod location;
 mod name;
 mod prefix;
 mod rule;
+mod target;
 
 pub use conflict::Conflict;
 pub use decide::Policy;

@@ -36,10 +36,10 @@ pub enum Decision<'p> {
 
 /// The rule behind a decision: one that was written, the default registry, or the default.
 #[derive(Clone, Copy, Debug)]
-pub struct RuleRef<'p>(pub(super) Origin<'p>);
+pub struct RuleRef<'p>(pub(super) Written<'p>);
 
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Origin<'p> {
+pub(super) enum Written<'p> {
     Rule(&'p Rule),
     DefaultRegistry(&'p Source),
     Default(Option<&'p Source>),
@@ -108,18 +108,18 @@ impl<'p> RuleRef<'p> {
     /// The prefix as it stands in the rule, `default-registry`, or `default`.
     pub fn prefix(&self) -> &'p str {
         match self.0 {
-            Origin::Rule(rule) => rule.prefix.as_str(),
-            Origin::DefaultRegistry(_) => "default-registry",
-            Origin::Default(_) => "default",
+            Written::Rule(rule) => rule.prefix.as_str(),
+            Written::DefaultRegistry(_) => "default-registry",
+            Written::Default(_) => "default",
         }
     }
 
     /// Where it was written; none for the built-in default.
     pub fn source(&self) -> Option<&'p Source> {
         match self.0 {
-            Origin::Rule(rule) => Some(&rule.source),
-            Origin::DefaultRegistry(source) => Some(source),
-            Origin::Default(source) => source,
+            Written::Rule(rule) => Some(&rule.source),
+            Written::DefaultRegistry(source) => Some(source),
+            Written::Default(source) => source,
         }
     }
 
@@ -131,8 +131,8 @@ impl<'p> RuleRef<'p> {
     /// The rule, where one was written.
     pub fn rule(&self) -> Option<&'p Rule> {
         match self.0 {
-            Origin::Rule(rule) => Some(rule),
-            Origin::DefaultRegistry(_) | Origin::Default(_) => None,
+            Written::Rule(rule) => Some(rule),
+            Written::DefaultRegistry(_) | Written::Default(_) => None,
         }
     }
 }

@@ -34,11 +34,14 @@ pub(super) fn parse(s: &str) -> Result<Parts<'_>, NameError> {
         let by_case = lower != s && split(&lower).is_some();
         return Err(if by_case { NameError::UpperCase } else { NameError::Format });
     };
-    if parts.path.len() > PATH_MAX {
-        return Err(NameError::TooLong { length: parts.path.len() });
-    }
+    check_length(parts.path)?;
     parts.digest.map_or(Ok(()), check_digest)?;
     Ok(parts)
+}
+
+/// The host does not count; containerd 1.6 and 1.7 count it too, and then refuse the pull themselves.
+pub(super) fn check_length(path: &str) -> Result<(), NameError> {
+    if path.len() > PATH_MAX { Err(NameError::TooLong { length: path.len() }) } else { Ok(()) }
 }
 
 /// Splits `name[:tag][@digest]` where all of it has the right form (`ReferenceRegexp`).

@@ -4,8 +4,17 @@
 //! Holds: the host's spelling is kept, and containerd reads it as a host.
 //! Not here: TLS and credentials of the mirror, which go by host (`credentials`, `hosts.toml`).
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
+
+use super::grammar;
+use super::key::{HUB, fold_host};
+use super::name::LEGACY_HUB;
+use super::prefix::{is_host, is_well_formed_host};
+
+#[cfg(test)]
+mod tests;
 
 /// Stands in a location's path for the host of the name that is asked for.
 pub(super) const PLACEHOLDER: &str = "{host}";
@@ -23,12 +32,81 @@ pub enum LocationError {
     /// Nothing there.
     #[error("a mirror can't be empty")]
     Empty,
+    /// Something like `https://` in front.
+    #[error("mirror {text:?} begins with a scheme")]
+    Scheme {
+        /// The mirror as written.
+        text: String,
+    },
+    /// No host in front.
+    #[error("mirror {text:?} does not begin with a host")]
+    NoHost {
+        /// The mirror as written.
+        text: String,
+    },
+    /// The host is malformed.
+    #[error("{host:?} is not a registry host")]
+    Host {
+        /// The host in it.
+        host: String,
+    },
+    /// A slash at the end.
+    #[error("mirror {text:?} ends with a slash")]
+    TrailingSlash {
+        /// The mirror as written.
+        text: String,
+    },
+    /// A tag or a digest behind the path.
+    #[error("mirror {text:?} has a tag or a digest")]
+    TagOrDigest {
+        /// The mirror as written.
+        text: String,
+    },
+    /// `{host}` twice, or something else in braces.
+    #[error("mirror {text:?} has a placeholder that is not understood")]
+    Placeholder {
+        /// The mirror as written.
+        text: String,
+    },
+    /// Upper case in the path.
+    #[error("mirror {text:?} has upper case in its path")]
+    UpperCase {
+        /// The mirror as written.
+        text: String,
+    },
+    /// The path is malformed.
+    #[error("mirror {text:?} is not a host and a repository path")]
+    Format {
+        /// The mirror as written.
+        text: String,
+    },
 }
 
 impl LocationError {
     /// What to write instead.
     pub fn hint(&self) -> Option<String> {
-        None
+        Some(match self {
+            Self::Empty => {
+                "write a host, and a path where the mirror has one: harbor.dev.de/dockerhub".to_owned()
+            }
+            Self::Scheme { text } => {
+                let bare = text.rsplit("://").next().unwrap_or(text).trim_end_matches('/');
+                format!("leave the scheme out: {bare} (plain http is containerd's to know, in hosts.toml)")
+            }
+            Self::NoHost { .. } => {
+                "begin with a host that has a dot or a port: mirror.dev.de, mirror:5000".to_owned()
+            }
+            Self::Host { .. } => {
+                "write a host and, where it has one, its port: mirror.dev.de:5000".to_owned()
+            }
+            Self::TrailingSlash { text } => format!("leave the slash out: {}", text.trim_end_matches('/')),
+            Self::TagOrDigest { .. } => "tag and digest come from the name that is asked for".to_owned(),
+            Self::Placeholder { .. } => {
+                "{host} may stand once in the path, and nothing else in braces".to_owned()
+            }
+            Self::UpperCase { .. } => "repositories are lower case".to_owned(),
+            Self::Format { .. } => return None,
+        })
     }
 }
 
@@ -47,17 +125,72 @@ impl Location {
     pub fn has_placeholder(&self) -> bool {
         self.path().contains(PLACEHOLDER)
     }
+
+    /// The path with `{host}` filled in.
+    pub(super) fn path_for(&self, host: &str) -> Cow<'_, str> {
+        match self.path().split_once(PLACEHOLDER) {
+            Some((before, after)) => Cow::Owned(format!("{before}{host}{after}")),
+            None => Cow::Borrowed(self.path()),
+        }
+    }
+
+    /// Host and path as keys have them, `{host}` left in.
+    pub(super) fn folded(&self) -> String {
+        let host = fold_host(self.host());
+        if self.path().is_empty() { host.into_owned() } else { format!("{host}/{}", self.path()) }
+    }
 }
 
 impl FromStr for Location {
     type Err = LocationError;
 
     fn from_str(s: &str) -> Result<Self, LocationError> {
+        let text = || s.to_owned();
         if s.is_empty() {
             return Err(LocationError::Empty);
         }
-        Ok(Self { text: s.to_owned(), host_end: s.find('/').unwrap_or(s.len()) })
+        if s.contains("://") {
+            return Err(LocationError::Scheme { text: text() });
+        }
+        if s.ends_with('/') {
+            return Err(LocationError::TrailingSlash { text: text() });
+        }
+        let (host, path) = match s.split_once('/') {
+            Some((host, path)) => (host, Some(path)),
+            None => (s, None),
+        };
+        if host.contains(['{', '}']) {
+            return Err(LocationError::Placeholder { text: text() });
+        }
+        if !is_host(host) {
+            return Err(LocationError::NoHost { text: text() });
+        }
+        if !is_well_formed_host(host) {
+            return Err(LocationError::Host { host: host.to_owned() });
+        }
+        path.map_or(Ok(()), |path| check_path(s, path))?;
+        // containerd would fold this one in every reference; folded here, a candidate reads as it is meant.
+        let host = if host == LEGACY_HUB { HUB } else { host };
+        let text = path.map_or_else(|| host.to_owned(), |path| format!("{host}/{path}"));
+        Ok(Self { text, host_end: host.len() })
     }
+}
+
+fn check_path(s: &str, path: &str) -> Result<(), LocationError> {
+    let text = || s.to_owned();
+    // Any host will do to see whether the path around it is one.
+    let filled = path.replacen(PLACEHOLDER, HUB, 1);
+    if filled.contains(['{', '}']) {
+        return Err(LocationError::Placeholder { text: text() });
+    }
+    if filled.contains(['@', ':']) {
+        return Err(LocationError::TagOrDigest { text: text() });
+    }
+    if filled.bytes().any(|b| b.is_ascii_uppercase()) {
+        return Err(LocationError::UpperCase { text: text() });
+    }
+    let usable = grammar::is_path(&filled) && grammar::check_length(&filled).is_ok();
+    if usable { Ok(()) } else { Err(LocationError::Format { text: text() }) }
 }
 
 impl fmt::Display for Location {

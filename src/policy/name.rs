@@ -14,7 +14,7 @@ use super::grammar::{self, Parts};
 use super::key::{HUB, Key};
 
 /// A name that Docker Hub's registry had in its first protocol; the grammar itself folds it.
-const LEGACY_HUB: &str = "index.docker.io";
+pub(super) const LEGACY_HUB: &str = "index.docker.io";
 
 /// The namespace of Docker Hub for names of one component.
 const OFFICIAL: &str = "library/";
