@@ -1,7 +1,7 @@
 //! The command line: what the program can be told to do.
 //!
 //! Before: the shell, or systemd.  After: one module for each command.
-//! Holds: stdout is data, stderr is talk; every exit status is one of [`Exit`].
+//! Holds: stdout is data, stderr is talk; every exit status is one of `Exit`.
 //! Not here: the daemon (`app`); what the files mean (`config`).
 
 mod check;

@@ -135,7 +135,7 @@ pub fn load_from(input: &Input) -> Result<Loaded, Diagnostics> {
 fn refuse_settings(root: &mut Section<'_>, out: &mut Vec<Problem>) {
     for key in ["listen", "containerd", "pull", "state", "log"] {
         if let Some(entry) = root.entry(key) {
-            let problem = Problem::error(format!("`{key}` belongs into the main file"))
+            let problem = Problem::error(format!("`{key}` belongs in the main file"))
                 .at(&entry.at)
                 .hint("a file in conf.d holds `policy` only");
             out.push(problem);

@@ -48,7 +48,7 @@ pub(super) fn run(arguments: Arguments) -> Exit {
         }
     };
     if let Err(error) = telemetry::init(loaded.config.log.level.as_str(), defaults::LOG_ENV) {
-        terminal::say(&format!("error: {error}\n"));
+        terminal::complain(&error);
         return Exit::Usage;
     }
     for (severity, line) in loaded.warnings.lines() {

@@ -3,10 +3,12 @@
 //! Before: a command has something to say.  After: people, pipes, the journal.
 //! Holds: a reader that has gone away ends the output and is no error; colours go to terminals only.
 
+use std::error::Error;
+use std::ffi::OsStr;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 
 use super::Exit;
-use crate::config::Style;
+use crate::config::{Style, visible};
 
 /// Data, for stdout.
 pub(super) fn print(text: &str) -> Result<(), Exit> {
@@ -26,9 +28,48 @@ pub(super) fn say(text: &str) {
     let _ = io::stderr().lock().write_all(text.as_bytes());
 }
 
+/// An error and what caused it, for stderr.
+pub(super) fn complain(error: &dyn Error) {
+    let mut text = format!("error: {error}");
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let words = cause.to_string();
+        // Some errors of others say their cause in their own words already.
+        if !text.ends_with(&words) {
+            text.push_str(&format!(": {words}"));
+        }
+        source = cause.source();
+    }
+    say(&format!("{}\n", visible(&text)));
+}
+
 /// How stderr wants its diagnostics.
 pub(super) fn style() -> Style {
-    let off = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    let dumb = std::env::var_os("TERM").is_some_and(|value| value == "dumb");
-    if io::stderr().is_terminal() && !off && !dumb { Style::Coloured } else { Style::Plain }
+    let variable = |name| std::env::var_os(name).unwrap_or_default();
+    style_of(io::stderr().is_terminal(), &variable("NO_COLOR"), &variable("TERM"))
+}
+
+/// See no-color.org: the variable counts where it is not empty.
+fn style_of(is_terminal: bool, no_color: &OsStr, term: &OsStr) -> Style {
+    if is_terminal && no_color.is_empty() && term != "dumb" { Style::Coloured } else { Style::Plain }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_are_for_terminals_that_want_them() {
+        let rows = [
+            (true, "", "xterm", Style::Coloured),
+            (true, "", "", Style::Coloured),
+            (false, "", "xterm", Style::Plain),
+            (true, "1", "xterm", Style::Plain),
+            (true, "", "dumb", Style::Plain),
+        ];
+        for (is_terminal, no_color, term, expected) in rows {
+            let style = style_of(is_terminal, OsStr::new(no_color), OsStr::new(term));
+            assert_eq!(style, expected, "{is_terminal} {no_color:?} {term:?}");
+        }
+    }
 }

@@ -115,3 +115,22 @@ fn advice(path: &Path, error: &io::Error) -> Option<String> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_cause_has_its_advice() {
+        let told = |path: &str, kind: io::ErrorKind| advice(Path::new(path), &io::Error::from(kind));
+        let create = told(defaults::CONFIG_FILE, io::ErrorKind::NotFound);
+        let expected =
+            "create it (an empty file means: every default, no rule), or name another with --config";
+        assert_eq!(create.as_deref(), Some(expected));
+        assert_eq!(told("/x/config.toml", io::ErrorKind::NotFound), None);
+        let denied = told("/x", io::ErrorKind::PermissionDenied);
+        assert_eq!(denied.as_deref(), Some("run this as root, or as the user that the service runs as"));
+        let directory = told("/x", io::ErrorKind::IsADirectory);
+        assert_eq!(directory.as_deref(), Some("name the file itself: /x/config.toml"));
+    }
+}

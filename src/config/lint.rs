@@ -149,23 +149,23 @@ struct Target<'d> {
     collapse: bool,
 }
 
-/// Equal targets are a conflict; a target inside another one is only a danger, for it takes a
-/// repository of just that name to make the two meet.
+/// Equal targets are a conflict. Where one lies inside another, only a repository of just that name makes
+/// the two meet, and `policy` refuses it when it is asked for.
 fn nested_targets(draft: &Draft, out: &mut Vec<Problem>) {
     let targets = targets(draft);
-    for inner in &targets {
-        let inside = |outer: &&Target<'_>| {
-            outer.source != inner.source
-                && inner.at.strip_prefix(&outer.at).is_some_and(|rest| rest.starts_with('/'))
+    for inner in targets.iter().filter(|inner| !inner.collapse) {
+        let holds = |outer: &&Target<'_>| {
+            let inside = inner.at.strip_prefix(&outer.at).is_some_and(|rest| rest.starts_with('/'));
+            inside && outer.source != inner.source && !outer.collapse
         };
-        let meant = |outer: &&Target<'_>| outer.collapse || inner.collapse;
-        if let Some(outer) = targets.iter().filter(inside).find(|outer| !meant(outer)) {
+        if let Some(outer) = targets.iter().find(holds) {
+            let Target { source, at, .. } = inner;
             let message = format!(
-                "images of `{}` and of `{}` can fall on one name below {}",
-                outer.source, inner.source, inner.at
+                "images of `{}` that would be looked for below {at} are refused: that is the place of `{source}`",
+                outer.source
             );
-            let hint = "give each source a path of its own that does not lie inside the other's";
-            let problem = Problem::warning(message).at(inner.span).also(outer.span, "the outer path");
+            let hint = "give each registry a path of its own that does not lie inside the other's";
+            let problem = Problem::warning(message).at(inner.span).also(outer.span, "the path around it");
             out.push(problem.hint(hint));
         }
     }
@@ -175,25 +175,40 @@ fn targets(draft: &Draft) -> Vec<Target<'_>> {
     let mut targets = Vec::new();
     for drafted in &draft.rules {
         let Action::Route(route) = &drafted.rule.action else { continue };
-        let prefix = drafted.rule.prefix.as_str();
-        let source = prefix.split('/').next().unwrap_or(prefix);
+        let (source, path) = split(&drafted.rule.prefix);
+        // A rewrite may lead anywhere below the mirror, everything else keeps the rule's own path.
+        let path = if route.rewrites.is_empty() { path } else { "" };
         for (span, mirror) in drafted.mirrors_at.iter().zip(&route.mirrors) {
-            targets.extend(target(source, &mirror.location, span, route.collapse));
+            targets.extend(target(source, &mirror.location, path, span, route.collapse));
         }
     }
     if let Some(set) = &draft.default_registry {
-        targets.extend(target("docker.io", &set.value, &set.at, false));
+        targets.extend(target("docker.io", &set.value, "", &set.at, false));
     }
     targets
 }
 
-fn target<'d>(source: &'d str, location: &Location, span: &'d Span, collapse: bool) -> Option<Target<'d>> {
+/// A prefix's registry and its repository path.
+fn split(prefix: &Prefix) -> (&str, &str) {
+    let (host, path) = prefix.as_str().split_once('/').unwrap_or((prefix.as_str(), ""));
+    let path = path.split('@').next().unwrap_or(path);
+    (host, path.split(':').next().unwrap_or(path))
+}
+
+fn target<'d>(
+    source: &'d str,
+    location: &Location,
+    path: &str,
+    span: &'d Span,
+    collapse: bool,
+) -> Option<Target<'d>> {
     if location.has_placeholder() {
         return None;
     }
     let host = folded_host(location)?;
-    let at = if location.path().is_empty() { host } else { format!("{host}/{}", location.path()) };
-    Some(Target { source, at, span, collapse })
+    let parts = [host.as_str(), location.path(), path];
+    let at: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+    Some(Target { source, at: at.join("/"), span, collapse })
 }
 
 /// On k3s and RKE2 the runtime endpoint cannot be the shunt: their flag for it switches the embedded

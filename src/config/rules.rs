@@ -71,7 +71,7 @@ pub(super) fn once<T>(
     let message =
         format!("`{key}` is set in {} and in {}", texts.name(first.at.text), texts.name(set.at.text));
     let problem = Problem::error(message).at(&set.at).also(&first.at, "first set here");
-    out.push(problem.hint("a file does not override another: remove one of the two"));
+    out.push(problem.hint("no place overrides another: remove one of the two"));
 }
 
 /// A registry, with a path if need be.
@@ -85,14 +85,15 @@ pub(super) fn location(text: &str) -> Result<Location, Refusal> {
 fn read_rule(mut section: Section<'_>, texts: &Texts, out: &mut Vec<Problem>) -> Option<DraftRule> {
     let before = out.len();
     let prefix = section.parse("prefix", out, prefix);
-    if prefix.is_none() && out.len() == before {
+    let prefix_missing = prefix.is_none() && out.len() == before;
+    let (action, mirrors_at, checkpoint) = read_action(&mut section, out);
+    if prefix_missing && !section.has_unknown() {
         section.missing(
             "prefix",
             "say which images the rule is for, for example prefix = \"docker.io\"",
             out,
         );
     }
-    let (action, mirrors_at, checkpoint) = read_action(&mut section, out);
     section.finish(out);
     let Located { value: prefix, at } = prefix?;
     let source = assemble::source(&at, texts);
@@ -130,6 +131,10 @@ fn prefix(text: &str) -> Result<Prefix, Refusal> {
 fn check_one_action(section: &Section<'_>, actions: [&Option<Entry<'_>>; 3], out: &mut Vec<Problem>) {
     let mut set = actions.into_iter().flatten();
     let Some(first) = set.next() else {
+        // A misspelt key is reported as such, and is most likely the one that is missing here.
+        if section.has_unknown() {
+            return;
+        }
         let message = "a rule needs one of `mirrors`, `deny` and `pass`";
         out.push(Problem::error(message).at(section.at()));
         return;

@@ -5,6 +5,7 @@ mod files;
 mod lints;
 mod problems;
 mod rules;
+mod syntax;
 mod values;
 
 use std::path::Path;

@@ -5,7 +5,7 @@
 //! key is known exactly where code reads it.
 //! Not here: what the values mean. serde is not used because it stops at its first complaint.
 
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeString, DeTable, DeValue};
 
 use super::diagnostic::{Located, Problem, Span, TextId};
 
@@ -240,10 +240,14 @@ impl<'t> Section<'t> {
         out.push(Problem::error(message).at(&self.at).hint(hint));
     }
 
+    /// Whether there are keys that nobody has asked for so far.
+    pub(super) fn has_unknown(&self) -> bool {
+        self.unknown().next().is_some()
+    }
+
     /// Records every key that nobody has asked for.
     pub(super) fn finish(self, out: &mut Vec<Problem>) {
-        let unknown = self.table.keys().filter(|key| !self.asked.iter().any(|asked| key.get_ref() == asked));
-        for key in unknown {
+        for key in self.unknown() {
             let place = if self.name.is_empty() { String::new() } else { format!(" in `{}`", self.name) };
             let hint = match did_you_mean(key.get_ref(), &self.asked) {
                 Some(near) => format!("did you mean `{near}`?"),
@@ -252,6 +256,10 @@ impl<'t> Section<'t> {
             let at = Span { text: self.at.text, range: key.span() };
             out.push(Problem::error(format!("unknown key `{}`{place}", key.get_ref())).at(&at).hint(hint));
         }
+    }
+
+    fn unknown(&self) -> impl Iterator<Item = &toml::Spanned<DeString<'t>>> {
+        self.table.keys().filter(|key| !self.asked.iter().any(|asked| key.get_ref() == asked))
     }
 }
 

@@ -163,7 +163,7 @@ fn keys_of_rules_that_deny_and_pass() {
 }
 
 #[test]
-fn the_sample_of_the_design_loads() {
+fn a_whole_configuration_loads_with_the_lines_of_its_rules() {
     let config = accepted_text(
         r#"[listen]
 socket = "/run/cri-shunt/cri-shunt.sock"
