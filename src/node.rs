@@ -30,8 +30,8 @@ pub struct Generation {
 /// How long the steps of a pull may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PullSettings {
-    /// After how long a candidate that shows no life gives way to its successor; zero: never.
-    pub stall_after: Duration,
+    /// After how long a candidate that shows no life is looked at; none: never.
+    pub stall_after: Option<Duration>,
     /// How long an adopted name may take to appear in CRI.
     pub adopt_timeout: Duration,
     /// How long a mirror's repository rests before its names are swept.

@@ -92,7 +92,7 @@ pub async fn write(
     provenance: &Provenance,
 ) -> Result<(), StoreError> {
     for name in names(name, target) {
-        store.label(&name, &provenance.labels()).await?;
+        store.label(&name, target, &provenance.labels()).await?;
     }
     Ok(())
 }

@@ -7,7 +7,9 @@
 use std::path::PathBuf;
 
 use super::{Exit, terminal};
-use crate::config::{self, Input, Loaded, MainFile, Severity, defaults};
+use crate::app::{self, AppError, Parts};
+use crate::config::{self, Config, Input, Loaded, MainFile, Severity, defaults};
+use crate::node::{Generation, PullSettings};
 use crate::telemetry;
 
 /// Run the shunt in the foreground.
@@ -60,8 +62,54 @@ pub(super) fn run(arguments: Arguments) -> Exit {
     start(input, loaded)
 }
 
-/// Hands over to the daemon. It gets the input as well, for a reload reads the same again.
-fn start(_input: Input, _loaded: Loaded) -> Exit {
-    terminal::say("error: this build has no daemon yet\n");
+/// Hands over to the daemon. A reload reads the same input again.
+fn start(input: Input, loaded: Loaded) -> Exit {
+    let Loaded { config, .. } = loaded;
+    // One thread: the work is passing bytes on, and a second one would only hand them over.
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&error),
+    };
+    let result = runtime.block_on(async {
+        let listener = tokio::net::UnixListener::bind(config.listen.socket.as_path())
+            .map_err(|source| AppError::System { what: "socket", source })?;
+        let parts = Parts {
+            containerd: config.containerd.socket.as_path().to_owned(),
+            pause_image: config.containerd.pause_image.as_ref().map(|name| name.as_str().to_owned()),
+            state: config.state.dir.clone(),
+            bypass: config.state.bypass_file.clone(),
+            generation: generation(config),
+        };
+        app::run(parts, listener, move || reload(&input)).await
+    });
+    match result {
+        Ok(()) => Exit::Ok,
+        Err(error) => failed(&error),
+    }
+}
+
+fn failed(error: &dyn std::error::Error) -> Exit {
+    tracing::error!("{error}");
     Exit::Runtime
+}
+
+fn reload(input: &Input) -> Result<Generation, String> {
+    config::load_from(input)
+        .map(|loaded| generation(loaded.config))
+        .map_err(|problems| problems.render(terminal::style(), false))
+}
+
+/// What of a config a reload can change: the policy and how pulls behave.
+fn generation(config: Config) -> Generation {
+    Generation {
+        pull: PullSettings {
+            stall_after: config.pull.stall_after,
+            adopt_timeout: config.pull.adopt_timeout,
+            sweep_after: config.pull.sweep_after,
+            retry_down_after: config.pull.retry_down_after,
+        },
+        policy: config.policy,
+        sources: config.sources,
+        loaded_at: std::time::SystemTime::now(),
+    }
 }

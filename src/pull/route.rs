@@ -102,12 +102,16 @@ impl Pull<'_> {
             Err(error) => return Outcome::Final(crate::call::malformed(&error)),
         };
         let started = Instant::now();
-        let stall_after = self.generation.pull.stall_after;
-        let watched = has_successor && !stall_after.is_zero();
+        let stalled = async {
+            match self.generation.pull.stall_after.filter(|_| has_successor) {
+                Some(after) => stall::watch(self.node, candidate.name.host(), after).await,
+                None => std::future::pending().await,
+            }
+        };
         let answer = tokio::select! {
             biased;
             answer = self.call.forward(&message) => answer,
-            reason = stall::watch(self.node, candidate.name.host(), stall_after), if watched => {
+            reason = stalled => {
                 self.node.health.note_down(&candidate.name, self.generation.pull.retry_down_after);
                 return Outcome::Failed(Failure::swallowed(candidate.name.clone(), &reason, started.elapsed()));
             }

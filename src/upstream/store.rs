@@ -108,12 +108,7 @@ impl Store {
         target: &Descriptor,
         labels: &HashMap<String, String>,
     ) -> Result<Option<api::Image>, StoreError> {
-        let image = api::Image {
-            name: name.to_owned(),
-            labels: labels.clone(),
-            target: Some(target.clone()),
-            ..Default::default()
-        };
+        let image = record(name, target, labels);
         // Two rounds suffice unless somebody creates and removes the name at our pace.
         for _ in 0..4 {
             if let Some(before) = self.get(name).await? {
@@ -137,12 +132,18 @@ impl Store {
         Err(image_error("create", name)(Status::aborted("the record is made and removed by others")))
     }
 
-    /// Sets `labels` on the record `name`, if it is there.
+    /// Sets `labels` on the record `name`, if it is there. It has to come with a target, which is not
+    /// looked at: containerd 1.7 crashes on an update without one.
     ///
     /// # Errors
     /// containerd's refusal.
-    pub async fn label(&self, name: &str, labels: &HashMap<String, String>) -> Result<(), StoreError> {
-        let image = api::Image { name: name.to_owned(), labels: labels.clone(), ..Default::default() };
+    pub async fn label(
+        &self,
+        name: &str,
+        target: &Descriptor,
+        labels: &HashMap<String, String>,
+    ) -> Result<(), StoreError> {
+        let image = record(name, target, labels);
         let paths = labels.keys().map(|key| format!("labels.{key}")).collect();
         match self.update(&image, paths).await {
             Err(error) if error.code() == Code::NotFound => Ok(()),
@@ -227,6 +228,15 @@ impl Store {
             }
         }
         Ok(false)
+    }
+}
+
+fn record(name: &str, target: &Descriptor, labels: &HashMap<String, String>) -> api::Image {
+    api::Image {
+        name: name.to_owned(),
+        labels: labels.clone(),
+        target: Some(target.clone()),
+        ..Default::default()
     }
 }
 
