@@ -26,6 +26,10 @@ const CONNECTION_WINDOW: u32 = 4 << 20;
 /// bursts; h2's default of 20 would end the connection under them.
 const PENDING_RESETS: usize = 1024;
 
+/// How long a request may have been on its way when its client was told that no more are taken. A client
+/// that does not hang up is not waited for any longer.
+const LAST_ARRIVAL: Duration = Duration::from_millis(250);
+
 /// Serves `listener` until `stop`; then ends the connections once their calls have ended.
 pub async fn serve(listener: UnixListener, node: Arc<Node>, stop: CancellationToken) {
     let connections = TaskTracker::new();
@@ -70,8 +74,10 @@ async fn connection(stream: UnixStream, node: Arc<Node>, stop: CancellationToken
             () = stop.cancelled(), if !stopping => {
                 stopping = true;
                 connection.graceful_shutdown();
+                requests.close();
                 continue;
             }
+            () = rest(&requests), if stopping => break,
         };
         match request {
             Some(Ok((request, respond))) => {
@@ -86,4 +92,10 @@ async fn connection(stream: UnixStream, node: Arc<Node>, stop: CancellationToken
     }
     requests.close();
     requests.wait().await;
+}
+
+/// Returns once all `requests` have ended and those that were on their way have had time to arrive.
+async fn rest(requests: &TaskTracker) {
+    requests.wait().await;
+    tokio::time::sleep(LAST_ARRIVAL).await;
 }
