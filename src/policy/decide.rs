@@ -51,7 +51,7 @@ impl Policy {
                 let rule = &self.rules[i];
                 let found = RuleRef(Written::Rule(rule));
                 match &rule.action {
-                    Action::Route(route) => (found, route),
+                    Action::Route(route) => (found, (By::Rule(i), route)),
                     Action::Pass => return Decision::Pass { rule: found },
                     Action::Deny { reason } => {
                         return Decision::Deny { rule: found, reason: DenyReason::Stated(reason) };
@@ -61,7 +61,7 @@ impl Policy {
             Match::Target(by) => return Decision::Pass { rule: self.rule_behind(by) },
             Match::Nothing => match &self.default_registry {
                 Some((route, source)) if key.host() == HUB => {
-                    (RuleRef(Written::DefaultRegistry(source)), route)
+                    (RuleRef(Written::DefaultRegistry(source)), (By::DefaultRegistry, route))
                 }
                 _ => return self.default_decision(),
             },
