@@ -13,6 +13,9 @@ use std::str::FromStr;
 use super::grammar::{self, Parts};
 use super::key::{HUB, Key};
 
+#[cfg(test)]
+mod tests;
+
 /// A name that Docker Hub's registry had in its first protocol; the grammar itself folds it.
 pub(super) const LEGACY_HUB: &str = "index.docker.io";
 
