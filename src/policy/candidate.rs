@@ -26,16 +26,18 @@ pub(super) fn decide<'p>(
     let path = rewritten(&route.rewrites, key.path());
     let mut candidates: Vec<Candidate> = Vec::with_capacity(route.mirrors.len() + 1);
     let mut unusable = Vec::new();
+    let rewritten = matches!(path, Cow::Owned(_));
     let digest = key.digest().is_some();
     let serving = route.mirrors.iter().filter(|mirror| serves(mirror.only, digest));
     for mirror in serving {
-        let target =
-            target(&mirror.location, &path, key).and_then(|found| match index.taken(by, &found, key) {
+        let target = target(&mirror.location, &path, rewritten, key).and_then(|found| {
+            match index.taken(by, &found, key) {
                 Some(registry) if !route.collapse => {
                     Err(Unusable { reference: found.to_string(), cause: UnusableCause::Taken { registry } })
                 }
                 _ => Ok(found),
-            });
+            }
+        });
         match target {
             Ok(found) if candidates.iter().any(|candidate| candidate.name == found) => {}
             Ok(found) => {
@@ -71,7 +73,7 @@ fn rewritten<'k>(rewrites: &[Rewrite], path: &'k str) -> Cow<'k, str> {
 }
 
 /// Puts the reference together, or says why there is none.
-fn target(location: &Location, path: &Cow<'_, str>, key: &Key) -> Result<Name, Unusable> {
+fn target(location: &Location, path: &str, rewritten: bool, key: &Key) -> Result<Name, Unusable> {
     let front = location.host().len() + location.path().len() + key.host().len() + 2;
     let mut reference = String::with_capacity(front + path.len() + key.suffix().len());
     location.write_before(key.host(), &mut reference);
@@ -79,8 +81,7 @@ fn target(location: &Location, path: &Cow<'_, str>, key: &Key) -> Result<Name, U
     let path_end = reference.len();
     reference.push_str(key.suffix());
     // Only a rewrite, or a host with a port put into a path, can have made something that is no reference.
-    let sound =
-        matches!(path, Cow::Borrowed(_)) && !(location.has_placeholder() && key.host().contains([':', '[']));
+    let sound = !rewritten && !(location.has_placeholder() && key.host().contains([':', '[']));
     if sound {
         match Name::from_parts(reference, location.host().len(), path_end) {
             Ok(name) => return Ok(name),
