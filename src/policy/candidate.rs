@@ -81,8 +81,8 @@ fn target(location: &Location, path: &str, rewritten: bool, key: &Key) -> Result
     let path_end = reference.len();
     reference.push_str(key.suffix());
     // Only a rewrite, or a host with a port put into a path, can have made something that is no reference.
-    let sound = !rewritten && !(location.has_placeholder() && key.host().contains([':', '[']));
-    if sound {
+    let doubtful = rewritten || (location.has_placeholder() && key.host().contains([':', '[']));
+    if !doubtful {
         match Name::from_parts(reference, location.host().len(), path_end) {
             Ok(name) => return Ok(name),
             Err(text) => reference = text,

@@ -259,6 +259,14 @@ fn a_wildcard_with_a_placeholder_does_not_repeat_itself() {
         ],
     );
     check(
+        &["* -> m.de/{host}", "m.de/quay.io deny me", "m.de/ghcr.io/a deny me"],
+        &[
+            ("m.de/quay.io/a:1", "deny m.de/quay.io: me"),
+            ("m.de/ghcr.io/a:1", "deny m.de/ghcr.io/a: me"),
+            ("m.de/ghcr.io/b:1", "pass *"),
+        ],
+    );
+    check(
         &["* -> m.de collapse"],
         &[("quay.io/a:1", "* -> m.de/a:1"), ("m.de/a:1", "pass *"), ("nginx:1", "* -> m.de/library/nginx:1")],
     );

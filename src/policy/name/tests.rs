@@ -43,6 +43,8 @@ fn what_is_no_name_says_why() {
     assert_eq!(error(&format!("a@SHA256:{HEX}")), NameError::UpperCase);
     assert_eq!(error(&format!("a@md5:{HEX}")), NameError::DigestAlgorithm);
     assert_eq!(error(&format!("a@sha512:{HEX}")), NameError::DigestLength);
+    assert_eq!(error(&format!("a@sha256:{}", &HEX[..32])), NameError::DigestLength);
+    assert_eq!(error(&format!("a@sha256:{}", &HEX[..31])), NameError::Format);
     assert_eq!(error(&format!("a@sha256:{HEX}@sha256:{HEX}")), NameError::Format);
     assert_eq!(error("quay.io/a/B"), NameError::UpperCase);
     for text in [
