@@ -60,12 +60,13 @@ async fn it_is_there_by_policy_before_anyone_asks(version: Version) {
 async fn a_pod_waits_for_it(version: Version) {
     let Some((containerd, registry)) = own(version) else { return };
     // It is not at the mirror yet when the shunt starts.
-    let config = routed(registry).replace("pause-mirror", "pause-later");
+    let later = format!("pause-later-{}", version.line());
+    let config = routed(registry).replace("pause-mirror", &later);
     let shunt = Shunt::start(&config, &containerd);
     let cri = Cri::connect(&shunt.socket()).await;
     let refused = Pod::run(&cri, "pause-none", &containerd.dir().join("logs")).await.unwrap_err();
-    assert!(refused.message().contains("pause-later/pause:testbed"), "{refused}");
-    registry.push("pause-later/pause", "testbed", &Image::pause());
+    assert!(refused.message().contains(&format!("{later}/pause:testbed")), "{refused}");
+    registry.push(&format!("{later}/pause"), "testbed", &Image::pause());
     let pod = Pod::run(&cri, "pause-late", &containerd.dir().join("logs")).await.unwrap();
     pod.remove(&cri).await.unwrap();
     let escapes = containerd.escapes().asked();

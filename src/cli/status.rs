@@ -43,8 +43,8 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
     };
     let link = Link::new(Path::new(&arguments.socket).into());
     let answer = runtime.block_on(async {
-        let asked = AdminClient::new(link).status(StatusRequest {});
-        tokio::time::timeout(PATIENCE, asked).await
+        let mut client = AdminClient::new(link);
+        tokio::time::timeout(PATIENCE, client.status(StatusRequest {})).await
     });
     match answer {
         Ok(Ok(status)) => terminal::print(&render(&status.into_inner())).err().unwrap_or(Exit::Ok),

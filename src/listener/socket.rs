@@ -23,8 +23,14 @@ use std::os::unix::net::UnixListener as StdListener;
 use std::path::{Path, PathBuf};
 use tokio::net::{UnixListener, UnixStream};
 
-/// Mode of a socket that is bound here, as containerd's own.
-pub const MODE: u32 = 0o660;
+/// Who may connect to a socket that is bound here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Access {
+    /// Permission bits.
+    pub mode: u32,
+    /// The group, where it is not the process's own (root's for root).
+    pub gid: Option<u32>,
+}
 
 /// The listening socket.
 #[derive(Debug)]
@@ -53,13 +59,23 @@ pub struct Peer {
     pub gid: u32,
 }
 
+impl Access {
+    /// Access for the group `name` of /etc/group.
+    ///
+    /// # Errors
+    /// There is no such group.
+    pub fn for_group(mode: u32, name: &str) -> Result<Access, SocketError> {
+        Ok(Access { mode, gid: Some(bind::gid(name)?) })
+    }
+}
+
 impl Socket {
     /// The socket that systemd hands over, or else one bound at `path`. Call it once: the second
     /// caller would take the same descriptor again. Needs a tokio runtime.
-    pub fn open(path: &Path) -> Result<Socket, SocketError> {
+    pub fn open(path: &Path, access: Access) -> Result<Socket, SocketError> {
         let handed: Vec<RawFd> = sd_notify::listen_fds().map_err(SocketError::Handover)?.collect();
         match handed[..] {
-            [] => Socket::bind(path),
+            [] => Socket::bind(path, access),
             // SAFETY: by the protocol of sd_listen_fds(3), which names this process by its pid, the
             // descriptor is open and nobody else's here; `open` is called once.
             [fd] => Socket::inherit(unsafe { OwnedFd::from_raw_fd(fd) }),
@@ -68,9 +84,9 @@ impl Socket {
     }
 
     /// A socket at `path`, in place of a stale one. Needs a tokio runtime.
-    pub fn bind(path: &Path) -> Result<Socket, SocketError> {
+    pub fn bind(path: &Path, access: Access) -> Result<Socket, SocketError> {
         let fail = |source| SocketError::Bind { path: path.to_owned(), source };
-        let listener = StdListener::from(bind::bind(path)?);
+        let listener = StdListener::from(bind::bind(path, access)?);
         let file = file_id(path).map_err(fail)?;
         let listener = UnixListener::from_std(listener).map_err(fail)?;
         Ok(Socket { listener, origin: Origin::Bound { path: path.to_owned(), file } })

@@ -4,7 +4,7 @@
 //! Holds: the socket is made under another name in the same folder and gets its mode and owner before
 //! it listens, then is renamed over a stale one; a client finds the old one or the new one, never none.
 
-use super::{MODE, SocketError};
+use super::{Access, SocketError};
 use rustix::fs::AtFlags;
 use rustix::fs::{CWD, Mode, chmodat, chownat};
 use rustix::io::Errno;
@@ -27,13 +27,13 @@ const BACKLOG: i32 = 1024;
 
 const FOLDER_MODE: u32 = 0o755;
 
-pub(super) fn bind(path: &Path) -> Result<OwnedFd, SocketError> {
+pub(super) fn bind(path: &Path, access: Access) -> Result<OwnedFd, SocketError> {
     let new = new_name(path)?;
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         make_folder(folder)?;
     }
     refuse_what_is_not_stale(path)?;
-    make(&new, path).map_err(|source| SocketError::Bind { path: path.to_owned(), source })
+    make(&new, path, access).map_err(|source| SocketError::Bind { path: path.to_owned(), source })
 }
 
 /// The name under which the socket is made: this process' own, short enough.
@@ -95,25 +95,26 @@ fn refuse_what_is_not_stale(path: &Path) -> Result<(), SocketError> {
     }
 }
 
-fn make(new: &Path, path: &Path) -> io::Result<OwnedFd> {
+fn make(new: &Path, path: &Path, access: Access) -> io::Result<OwnedFd> {
     // Left by an earlier process of the same pid; anything else there makes `bind` fail.
     if fs::symlink_metadata(new).is_ok_and(|meta| meta.file_type().is_socket()) {
         fs::remove_file(new)?;
     }
     let socket = stream_socket()?;
     rustix::net::bind(&socket, &SocketAddrUnix::new(new.as_os_str().as_bytes())?)?;
-    put_in_place(&socket, new, path).inspect_err(|_| {
+    put_in_place(&socket, new, path, access).inspect_err(|_| {
         // Of no use to anybody; the error that is told is the one that led here.
         let _ = fs::remove_file(new);
     })?;
     Ok(socket)
 }
 
-fn put_in_place(socket: &OwnedFd, new: &Path, path: &Path) -> io::Result<()> {
-    chmodat(CWD, new, Mode::from_raw_mode(MODE), AtFlags::empty())?;
+fn put_in_place(socket: &OwnedFd, new: &Path, path: &Path, access: Access) -> io::Result<()> {
+    chmodat(CWD, new, Mode::from_raw_mode(access.mode), AtFlags::empty())?;
     // A set-group-id folder would give it another group.
     let uid = geteuid();
-    let gid = if uid.is_root() { Gid::ROOT } else { getegid() };
+    let own = if uid.is_root() { Gid::ROOT } else { getegid() };
+    let gid = access.gid.map_or(own, Gid::from_raw);
     chownat(CWD, new, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)?;
     // Until here a connect was refused by the kernel.
     listen(socket, BACKLOG)?;
@@ -124,4 +125,14 @@ fn put_in_place(socket: &OwnedFd, new: &Path, path: &Path) -> io::Result<()> {
 fn stream_socket() -> rustix::io::Result<OwnedFd> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)
+}
+
+/// The id of the group `name` in /etc/group. Groups of a directory service can be given by number.
+pub(super) fn gid(name: &str) -> Result<u32, SocketError> {
+    let unknown = || SocketError::NoGroup(name.to_owned());
+    let table = fs::read_to_string("/etc/group").map_err(|_| unknown())?;
+    // name:password:gid:members, group(5)
+    let mut entries = table.lines().map(|line| line.split(':'));
+    let mut entry = entries.find(|entry| entry.clone().next() == Some(name)).ok_or_else(unknown)?;
+    entry.nth(2).and_then(|id| id.parse().ok()).ok_or_else(unknown)
 }

@@ -61,6 +61,9 @@ pub enum SocketError {
     /// systemd handed over more than the one socket.
     #[error("systemd handed over {0} sockets, one is expected")]
     TooManyHanded(usize),
+    /// The system knows no such group.
+    #[error("there is no group {0:?} in /etc/group")]
+    NoGroup(String),
 }
 
 impl SocketError {
@@ -74,6 +77,7 @@ impl SocketError {
             SocketError::WrongHanded => {
                 Some("the .socket unit must have one `ListenStream=` with an absolute path")
             }
+            SocketError::NoGroup(_) => Some("make the group, or set `listen.group` to a number"),
             SocketError::TooManyHanded(_) => Some("the .socket unit must have one `ListenStream=`"),
             _ => None,
         }

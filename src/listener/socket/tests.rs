@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
-use super::{Peer, Socket, SocketError};
+use super::{Access, Peer, Socket, SocketError};
 use rustix::process::{getegid, geteuid};
 use std::fs;
 use std::io::{Read, Write};
@@ -12,6 +12,8 @@ use std::os::unix::net::{UnixDatagram, UnixListener as StdListener, UnixStream a
 use std::path::Path;
 use std::process::{Command, Stdio};
 use tempfile::TempDir;
+
+const OWN: Access = Access { mode: 0o660, gid: None };
 
 fn folder() -> TempDir {
     tempfile::tempdir().unwrap()
@@ -25,7 +27,7 @@ fn names(folder: &Path) -> Vec<String> {
 async fn bound_socket_has_its_mode_and_owner_and_tells_the_peer() {
     let dir = folder();
     let path = dir.path().join("a/b/shunt.sock");
-    let socket = Socket::bind(&path).unwrap();
+    let socket = Socket::bind(&path, OWN).unwrap();
     let meta = fs::symlink_metadata(&path).unwrap();
     assert!(meta.file_type().is_socket());
     assert_eq!(meta.permissions().mode() & 0o7777, 0o660);
@@ -50,7 +52,7 @@ async fn bound_socket_has_its_mode_and_owner_and_tells_the_peer() {
 async fn existing_folder_keeps_its_mode() {
     let dir = folder();
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o700)).unwrap();
-    let _socket = Socket::bind(&dir.path().join("s")).unwrap();
+    let _socket = Socket::bind(&dir.path().join("s"), OWN).unwrap();
     assert_eq!(fs::metadata(dir.path()).unwrap().permissions().mode() & 0o7777, 0o700);
 }
 
@@ -59,7 +61,7 @@ async fn stale_socket_is_replaced() {
     let dir = folder();
     let path = dir.path().join("s");
     drop(StdListener::bind(&path).unwrap());
-    let socket = Socket::bind(&path).unwrap();
+    let socket = Socket::bind(&path, OWN).unwrap();
     let _client = StdStream::connect(&path).unwrap();
     socket.accept().await.unwrap();
 }
@@ -69,7 +71,7 @@ async fn socket_that_answers_stays_and_its_process_is_named() {
     let dir = folder();
     let path = dir.path().join("s");
     let theirs = StdListener::bind(&path).unwrap();
-    let error = Socket::bind(&path).unwrap_err();
+    let error = Socket::bind(&path, OWN).unwrap_err();
     let pid = std::process::id();
     assert_eq!(error.to_string(), format!("socket {} is in use by process {pid}", path.display()));
     assert_eq!(error.hint(), Some("stop that process, or set another `listen.socket`"));
@@ -85,7 +87,7 @@ async fn socket_with_a_full_queue_is_in_use() {
     let theirs = StdListener::bind(&path).unwrap();
     rustix::net::listen(&theirs, 0).unwrap();
     let _waits = StdStream::connect(&path).unwrap();
-    let error = Socket::bind(&path).unwrap_err();
+    let error = Socket::bind(&path, OWN).unwrap_err();
     assert!(matches!(error, SocketError::InUse { pid: None, .. }), "{error:?}");
 }
 
@@ -94,7 +96,7 @@ async fn datagram_socket_is_in_use() {
     let dir = folder();
     let path = dir.path().join("s");
     let _theirs = UnixDatagram::bind(&path).unwrap();
-    let error = Socket::bind(&path).unwrap_err();
+    let error = Socket::bind(&path, OWN).unwrap_err();
     assert_eq!(error.to_string(), format!("socket {} is in use", path.display()));
 }
 
@@ -103,14 +105,14 @@ async fn what_is_no_socket_is_never_removed() {
     let dir = folder();
     let path = dir.path().join("s");
     fs::write(&path, "precious").unwrap();
-    let error = Socket::bind(&path).unwrap_err();
+    let error = Socket::bind(&path, OWN).unwrap_err();
     assert_eq!(error.to_string(), format!("{} exists and is no socket", path.display()));
     assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
     // Nor is a link, even to a stale socket.
     let (stale, link) = (dir.path().join("stale"), dir.path().join("link"));
     drop(StdListener::bind(&stale).unwrap());
     symlink(&stale, &link).unwrap();
-    let error = Socket::bind(&link).unwrap_err();
+    let error = Socket::bind(&link, OWN).unwrap_err();
     assert!(matches!(error, SocketError::NotASocket(_)), "{error:?}");
 }
 
@@ -121,12 +123,12 @@ async fn path_of_107_bytes_works_and_of_108_does_not() {
         let room = len - dir.path().as_os_str().len() - 1;
         dir.path().join("s".repeat(room))
     };
-    let socket = Socket::bind(&path(107)).unwrap();
+    let socket = Socket::bind(&path(107), OWN).unwrap();
     StdStream::connect(path(107)).unwrap();
     socket.close().unwrap();
     let long = path(108);
     assert_eq!(
-        Socket::bind(&long).unwrap_err().to_string(),
+        Socket::bind(&long, OWN).unwrap_err().to_string(),
         format!("socket path {} is too long: 108 bytes, 107 are possible", long.display())
     );
 }
@@ -135,7 +137,7 @@ async fn path_of_107_bytes_works_and_of_108_does_not() {
 async fn close_leaves_another_file_alone() {
     let dir = folder();
     let path = dir.path().join("s");
-    let socket = Socket::bind(&path).unwrap();
+    let socket = Socket::bind(&path, OWN).unwrap();
     fs::remove_file(&path).unwrap();
     let successor = StdListener::bind(&path).unwrap();
     socket.close().unwrap();
@@ -143,7 +145,7 @@ async fn close_leaves_another_file_alone() {
     successor.accept().unwrap();
 
     fs::remove_file(&path).unwrap();
-    let socket = Socket::bind(&path).unwrap();
+    let socket = Socket::bind(&path, OWN).unwrap();
     fs::remove_file(&path).unwrap();
     socket.close().unwrap();
 }
@@ -178,7 +180,7 @@ async fn what_is_handed_over_must_be_a_listening_unix_stream() {
 async fn socket_handed_over_by_systemd_is_taken_before_the_path() {
     const CHILD: &str = "TEST_SOCKET_CHILD";
     if std::env::var_os(CHILD).is_some() {
-        let socket = Socket::open(Path::new("/nowhere/that/can/be/made")).unwrap();
+        let socket = Socket::open(Path::new("/nowhere/that/can/be/made"), OWN).unwrap();
         assert!(socket.is_inherited());
         let (stream, _) = socket.accept().await.unwrap();
         stream.writable().await.unwrap();
@@ -203,4 +205,23 @@ async fn socket_handed_over_by_systemd_is_taken_before_the_path() {
     let mut answer = String::new();
     client.read_to_string(&mut answer).unwrap();
     assert_eq!(answer, "inherited");
+}
+
+#[test]
+fn mode_and_group_are_set_as_configured() {
+    let dir = folder();
+    let path = dir.path().join("s");
+    assert_eq!(Access::for_group(0o600, "daemon").unwrap().gid, Some(1));
+    assert_eq!(
+        Access::for_group(0o600, "no-such-group").unwrap_err().to_string(),
+        "there is no group \"no-such-group\" in /etc/group"
+    );
+    if !geteuid().is_root() {
+        return;
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let _context = runtime.enter();
+    let _socket = Socket::bind(&path, Access { mode: 0o600, gid: Some(1) }).unwrap();
+    let meta = fs::metadata(&path).unwrap();
+    assert_eq!((meta.permissions().mode() & 0o777, meta.gid()), (0o600, 1));
 }
