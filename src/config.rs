@@ -1,1 +1,199 @@
-//! config (to come)
+//! The configuration: TOML files in, one checked [`Config`] out, or every problem with its place.
+//!
+//! Before: `cli` names the file.  After: `app` builds the program from `Config`, `cli` asks its policy.
+//! Holds: a `Config` has been checked as a whole; one that has a problem does not exist.
+//! Not here: the meaning of rules (`policy`, which knows nothing of files).
+//!
+//! The way through the folder: `files` finds the texts, `tree` reads typed values out of each,
+//! `settings` and `rules` know the keys, `assemble` makes one policy of all files, `lint` finds what
+//! is valid and still not meant. `diagnostic` shows what they have to say.
+
+mod assemble;
+pub mod defaults;
+mod diagnostic;
+mod duration;
+mod files;
+mod lint;
+mod rules;
+mod settings;
+mod socket_path;
+#[cfg(test)]
+mod tests;
+mod tree;
+
+use std::path::{Path, PathBuf};
+
+use crate::policy::Policy;
+
+use self::diagnostic::{Located, Problem, Span, Texts};
+use self::files::Role;
+use self::rules::Draft;
+use self::settings::Settings;
+use self::tree::{Refusal, Section};
+
+pub(crate) use self::diagnostic::visible;
+pub use self::diagnostic::{Diagnostics, Severity, Style};
+pub use self::settings::{Containerd, Group, Level, Listen, Log, Pull, State};
+pub use self::socket_path::{SocketPath, SocketPathError};
+
+/// The whole configuration, checked.
+#[derive(Debug)]
+pub struct Config {
+    /// The socket that clients use.
+    pub listen: Listen,
+    /// The containerd behind it.
+    pub containerd: Containerd,
+    /// Where images may come from.
+    pub policy: Policy,
+    /// How they are pulled.
+    pub pull: Pull,
+    /// What is kept on disk.
+    pub state: State,
+    /// What is logged.
+    pub log: Log,
+    /// The files and directories that this was read from, and that a change may appear in.
+    pub sources: Vec<PathBuf>,
+}
+
+/// A usable configuration, and what is worth saying about it.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The configuration.
+    pub config: Config,
+    /// Warnings and notes; no errors.
+    pub warnings: Diagnostics,
+}
+
+/// The main file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MainFile {
+    /// It is an error where it does not exist.
+    Required(PathBuf),
+    /// Where it does not exist, the built-in defaults hold.
+    IfPresent(PathBuf),
+}
+
+/// What a configuration is read from. A reload reads the same input again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Input {
+    /// The main file, with `conf.d/*.toml` beside it.
+    pub main: MainFile,
+    /// `policy.default-registry` as given on the command line; an error where a file sets it as well.
+    pub default_registry: Option<String>,
+    /// Takes the place of `listen.socket`.
+    pub socket: Option<String>,
+    /// Takes the place of `containerd.socket`.
+    pub containerd: Option<String>,
+}
+
+/// The name under which the command line's default registry appears as a source.
+pub const DEFAULT_REGISTRY_FLAG: &str = "--default-registry";
+
+/// Reads the configuration whose main file is `path`.
+///
+/// # Errors
+/// Every problem of every file, where there is one that makes the configuration unusable.
+pub fn load(path: &Path) -> Result<Loaded, Diagnostics> {
+    load_from(&Input::file(path))
+}
+
+/// Reads a configuration.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_from(input: &Input) -> Result<Loaded, Diagnostics> {
+    let mut texts = Texts::default();
+    let mut problems = Vec::new();
+    let found = files::read(input, &mut texts, &mut problems);
+    let mut draft = Draft::default();
+    let mut settings = None;
+    for &(text, role) in &found.texts {
+        let Some(document) = tree::parse(text, texts.content(text), &mut problems) else { continue };
+        let mut root = Section::root(text, &document);
+        match role {
+            Role::Main => settings = Some(settings::read(&mut root, &mut problems)),
+            Role::DropIn => refuse_settings(&mut root, &mut problems),
+        }
+        rules::read(root.section("policy", &mut problems), &texts, &mut draft, &mut problems);
+        root.finish(&mut problems);
+    }
+    let mut settings = settings.unwrap_or_else(Settings::built_in);
+    read_flags(input, &mut texts, &mut settings, &mut draft, &mut problems);
+    settings.check_loop(&mut problems);
+    let policy = assemble::policy(&draft, &texts, &mut problems);
+    let Some(policy) = policy.filter(|_| problems.iter().all(|problem| problem.severity != Severity::Error))
+    else {
+        return Err(Diagnostics::new(texts, problems));
+    };
+    lint::policy(&draft, &settings, &mut problems);
+    let Settings { listen, containerd, pull, state, log, sockets_at: _ } = settings;
+    let config = Config { listen, containerd, policy, pull, state, log, sources: found.sources };
+    Ok(Loaded { config, warnings: Diagnostics::new(texts, problems) })
+}
+
+/// A drop-in adds policy; where the sockets are is said in one place.
+fn refuse_settings(root: &mut Section<'_>, out: &mut Vec<Problem>) {
+    for key in ["listen", "containerd", "pull", "state", "log"] {
+        if let Some(entry) = root.entry(key) {
+            let problem = Problem::error(format!("`{key}` belongs in the main file"))
+                .at(&entry.at)
+                .hint("a file in conf.d holds `policy` only");
+            out.push(problem);
+        }
+    }
+}
+
+/// A flag is a text like any file, so that whatever is wrong with it can be shown in the same way.
+fn read_flags(
+    input: &Input,
+    texts: &mut Texts,
+    settings: &mut Settings,
+    draft: &mut Draft,
+    out: &mut Vec<Problem>,
+) {
+    let Input { main: _, default_registry, socket, containerd } = input;
+    let set = read_flag(DEFAULT_REGISTRY_FLAG, default_registry.as_deref(), rules::location, texts, out);
+    rules::once("policy.default-registry", &mut draft.default_registry, set, texts, out);
+    if let Some(set) = read_flag("--socket", socket.as_deref(), settings::socket, texts, out) {
+        settings.listen.socket = set.value;
+        settings.sockets_at.0 = Some(set.at);
+    }
+    if let Some(set) = read_flag("--containerd", containerd.as_deref(), settings::socket, texts, out) {
+        settings.containerd.socket = set.value;
+        settings.sockets_at.1 = Some(set.at);
+    }
+}
+
+fn read_flag<T>(
+    flag: &str,
+    value: Option<&str>,
+    read: impl FnOnce(&str) -> Result<T, Refusal>,
+    texts: &mut Texts,
+    out: &mut Vec<Problem>,
+) -> Option<Located<T>> {
+    let value = value?;
+    let text = texts.add(flag, value.to_owned());
+    let at = Span { text, range: 0..value.len() };
+    match read(value) {
+        Ok(value) => Some(Located { value, at }),
+        Err(Refusal { message, hint }) => {
+            out.push(Problem::error(message).at(&at).maybe_hint(hint));
+            None
+        }
+    }
+}
+
+// === impl Input ===
+
+impl Input {
+    /// A file alone.
+    #[must_use]
+    pub fn file(path: &Path) -> Self {
+        Input {
+            main: MainFile::Required(path.to_path_buf()),
+            default_registry: None,
+            socket: None,
+            containerd: None,
+        }
+    }
+}

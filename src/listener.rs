@@ -1,1 +1,101 @@
-//! listener (to come)
+//! The unix socket that clients connect to, and the HTTP/2 connections on it.
+//!
+//! Before: kubelet, crictl, kubeadm.  After: `router`, one task for each request.
+//! Holds: a connection that misbehaves ends alone. Each connection has a link to containerd of its own.
+
+pub mod authority;
+pub mod socket;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{UnixListener, UnixStream};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use authority::Filter;
+
+use crate::node::Node;
+use crate::router;
+
+/// Bytes of one stream that a client may send before containerd has taken them.
+const STREAM_WINDOW: u32 = 1 << 20;
+/// The same for all streams of one connection together.
+const CONNECTION_WINDOW: u32 = 4 << 20;
+/// Streams that a client may have reset before we have seen them. kubelet's exec probes are cancelled in
+/// bursts; h2's default of 20 would end the connection under them.
+const PENDING_RESETS: usize = 1024;
+
+/// How long a request may have been on its way when its client was told that no more are taken. A client
+/// that does not hang up is not waited for any longer.
+const LAST_ARRIVAL: Duration = Duration::from_millis(250);
+
+/// Serves `listener` until `stop`; then ends the connections once their calls have ended.
+pub async fn serve(listener: UnixListener, node: Arc<Node>, stop: CancellationToken) {
+    let connections = TaskTracker::new();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = stop.cancelled() => break,
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                connections.spawn(connection(stream, node.clone(), stop.clone()));
+            }
+            Err(error) => {
+                // Out of file descriptors, say: whoever waits is served when some are free again.
+                tracing::error!(%error, "cannot accept a connection");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+    connections.close();
+    connections.wait().await;
+}
+
+async fn connection(stream: UnixStream, node: Arc<Node>, stop: CancellationToken) {
+    let handshake = h2::server::Builder::new()
+        .initial_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_pending_accept_reset_streams(PENDING_RESETS)
+        .max_concurrent_reset_streams(PENDING_RESETS)
+        .handshake(Filter::new(stream))
+        .await;
+    let mut connection = match handshake {
+        Ok(connection) => connection,
+        Err(error) => return tracing::debug!(%error, "a client did not speak HTTP/2"),
+    };
+    let link = node.link.another();
+    let requests = TaskTracker::new();
+    let mut stopping = false;
+    loop {
+        let request = tokio::select! {
+            request = connection.accept() => request,
+            () = stop.cancelled(), if !stopping => {
+                stopping = true;
+                connection.graceful_shutdown();
+                requests.close();
+                continue;
+            }
+            () = rest(&requests), if stopping => break,
+        };
+        match request {
+            Some(Ok((request, respond))) => {
+                requests.spawn(router::route(node.clone(), link.clone(), request, respond));
+            }
+            Some(Err(error)) => {
+                tracing::debug!(%error, "a client's connection ended");
+                break;
+            }
+            None => break,
+        }
+    }
+    requests.close();
+    requests.wait().await;
+}
+
+/// Returns once all `requests` have ended and those that were on their way have had time to arrive.
+async fn rest(requests: &TaskTracker) {
+    requests.wait().await;
+    tokio::time::sleep(LAST_ARRIVAL).await;
+}

@@ -1,1 +1,33 @@
-//! policy (to come)
+//! The image policy: which registries a name may come from, and why.
+//!
+//! Before: `config` builds a `Policy` from validated rules.  After: `pull`, `lookup` and `explain` act on
+//! what `Policy::decide` answers.
+//! Holds: pure values only; no I/O, no async, no clock, no logging, and no import from the rest of the crate.
+//! Not here: reading files (`config`), choosing credentials (`credentials`), trying candidates (`pull`).
+
+mod candidate;
+mod conflict;
+mod decide;
+mod decision;
+mod grammar;
+mod index;
+mod key;
+mod location;
+mod name;
+mod prefix;
+mod rule;
+#[cfg(test)]
+mod sample;
+mod target;
+
+pub use conflict::Conflict;
+pub use decide::Policy;
+pub use decision::{Candidate, Decision, DenyReason, Role, RuleRef, Unusable, UnusableCause};
+pub use key::Key;
+pub use location::{Location, LocationError};
+pub use name::{Name, NameError, is_image_id};
+pub use prefix::{Kind, Prefix, PrefixError};
+pub use rule::{
+    Action, Checkpoint, DefaultAction, Mirror, Names, Only, Origin, Present, Rewrite, Route, Rule, Settings,
+    Source,
+};

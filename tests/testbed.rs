@@ -196,22 +196,6 @@ fn fakes_what_a_registry_does_not_do_on_demand() {
     assert_eq!(fake.authorizations()[3], credentials);
 }
 
-macro_rules! on_each_containerd {
-    ($($case:ident),+ $(,)?) => {
-        on_each_containerd!(@ containerd_1_6 V1_6, $($case),+);
-        on_each_containerd!(@ containerd_1_7 V1_7, $($case),+);
-        on_each_containerd!(@ containerd_2_1 V2_1, $($case),+);
-    };
-    (@ $module:ident $version:ident, $($case:ident),+) => {
-        mod $module {
-            $(#[tokio::test]
-            async fn $case() {
-                super::$case(super::Version::$version).await;
-            })+
-        }
-    };
-}
-
 on_each_containerd!(
     pulls,
     stays_on_the_loopback,

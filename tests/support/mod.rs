@@ -79,3 +79,35 @@ pub fn block_on<T: Send>(future: impl Future<Output = T> + Send) -> T {
             .unwrap()
     })
 }
+
+/// As `wait_until`, for a question that is asked asynchronously.
+pub async fn wait_for(limit: Duration, mut ready: impl AsyncFnMut() -> bool) -> bool {
+    let end = Instant::now() + limit;
+    loop {
+        if ready().await {
+            return true;
+        }
+        if Instant::now() > end {
+            return false;
+        }
+        tokio::time::sleep(Duration::from_millis(15)).await;
+    }
+}
+
+/// Makes a test of each case for each containerd line.
+#[macro_export]
+macro_rules! on_each_containerd {
+    ($($case:ident),+ $(,)?) => {
+        on_each_containerd!(@ containerd_1_6 V1_6, $($case),+);
+        on_each_containerd!(@ containerd_1_7 V1_7, $($case),+);
+        on_each_containerd!(@ containerd_2_1 V2_1, $($case),+);
+    };
+    (@ $module:ident $version:ident, $($case:ident),+) => {
+        mod $module {
+            $(#[tokio::test]
+            async fn $case() {
+                super::$case(crate::support::version::Version::$version).await;
+            })+
+        }
+    };
+}

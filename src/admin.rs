@@ -1,0 +1,41 @@
+//! The program's own service on its socket: what it is doing.
+//!
+//! Before: `router`, for `crishunt.v1.Admin`.  After: `cri-shunt status`.
+
+use prost::Message;
+
+use crate::node::Node;
+use crate::upstream::Answer;
+
+/// The generated types and client of `proto/admin.proto`.
+#[allow(missing_docs, unreachable_pub, reason = "generated code")]
+pub mod proto {
+    tonic::include_proto!("crishunt.v1");
+}
+
+/// The start of the service's paths, without the leading slash.
+pub const SERVICE_PREFIX: &str = "crishunt.v1.Admin/";
+/// Its one method.
+pub const STATUS: &str = "Status";
+
+/// Answers `Status`.
+pub async fn status(node: &Node) -> Answer {
+    let generation = node.generation();
+    let containerd_error = match node.cri.version().await {
+        Ok(_) => String::new(),
+        Err(status) => status.message().to_owned(),
+    };
+    let loaded_at = generation.loaded_at.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let response = proto::StatusResponse {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        bypass: node.bypassed(),
+        containerd_socket: node.link.socket().display().to_string(),
+        containerd_error,
+        policy_sources: generation.sources.iter().map(|path| path.display().to_string()).collect(),
+        policy_loaded_at: i64::try_from(loaded_at.as_secs()).unwrap_or(i64::MAX),
+        reload_error: node.reload_error().unwrap_or_default(),
+        mirrors_down: node.health.down(),
+        sweep_pending: node.ledger.pending() as u64,
+    };
+    Answer::message(&response.encode_to_vec())
+}

@@ -1,0 +1,116 @@
+//! `cri-shunt explain`: where may this image come from, and why?
+//!
+//! Before: an administrator, or a script.  After: text, or one JSON object a line.
+//! Holds: the answer is what `policy` decides for a PullImage, by the code that serves; nothing is asked
+//! of any daemon or registry. The JSON keys and their order are stable.
+//! Not here: the decision (`policy`), how answers look (`answer`).
+
+mod answer;
+
+use std::io::{self, BufRead};
+use std::path::PathBuf;
+
+use self::answer::{Answer, Verdict};
+use super::{Exit, terminal};
+use crate::config::{self, Input, MainFile, defaults};
+use crate::policy::Policy;
+
+/// Say where an image may come from, and why.
+///
+/// Decides as the running daemon would for a pull, and shows the rule, the candidates in order, and
+/// whose credentials each would be given. Needs no daemon and no containerd, and pulls nothing.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "Examples:\n  \
+    cri-shunt explain nginx:1.25 quay.io/prometheus/prometheus:v3.0.0\n  \
+    cri-shunt explain --default-registry oci-mirror.dev.de gitea/gitea:1.22.1-rootless\n  \
+    crictl images -o json | jq -r '.images[].repoTags[]' | cri-shunt explain --format json -\n\n\
+    Exit status: 0 every image may be pulled; 1 one is denied or is no image reference; 2 wrong usage, or a \
+    configuration that cannot be used.")]
+pub(super) struct Arguments {
+    /// The main configuration file, with `conf.d/*.toml` beside it [default: /etc/cri-shunt/config.toml,
+    /// which need not exist where --default-registry is given]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    /// Explain with this `policy.default-registry`
+    #[arg(long, value_name = "HOST")]
+    default_registry: Option<String>,
+
+    /// How to write the answers
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+
+    /// Image references as a client would write them; `-` reads them from stdin, one a line
+    #[arg(value_name = "IMAGE", required = true)]
+    images: Vec<String>,
+}
+
+/// The forms of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// For people
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+/// Runs the command.
+pub(super) fn run(arguments: Arguments) -> Exit {
+    let Arguments { config, default_registry, format, images } = arguments;
+    let main = match config {
+        Some(path) => MainFile::Required(path),
+        None if default_registry.is_some() => MainFile::IfPresent(PathBuf::from(defaults::CONFIG_FILE)),
+        None => MainFile::Required(PathBuf::from(defaults::CONFIG_FILE)),
+    };
+    let input = Input { main, default_registry, socket: None, containerd: None };
+    match config::load_from(&input) {
+        Ok(loaded) => explain(&loaded.config.policy, format, &images).unwrap_or_else(|exit| exit),
+        Err(problems) => {
+            terminal::say(&problems.render(terminal::style(), false));
+            Exit::Usage
+        }
+    }
+}
+
+/// Answers image by image, so that a long stdin is answered as it comes.
+fn explain(policy: &Policy, format: Format, images: &[String]) -> Result<Exit, Exit> {
+    let mut writer = AnswerWriter { policy, format, written: false, refused: false };
+    for image in images {
+        if image != "-" {
+            writer.answer(image)?;
+            continue;
+        }
+        for line in io::stdin().lock().lines() {
+            let line = line.map_err(|error| {
+                terminal::say(&format!("error: cannot read stdin: {error}\n"));
+                Exit::Usage
+            })?;
+            if !line.trim().is_empty() {
+                writer.answer(line.trim())?;
+            }
+        }
+    }
+    Ok(if writer.refused { Exit::Bad } else { Exit::Ok })
+}
+
+struct AnswerWriter<'p> {
+    policy: &'p Policy,
+    format: Format,
+    written: bool,
+    refused: bool,
+}
+
+impl AnswerWriter<'_> {
+    fn answer(&mut self, image: &str) -> Result<(), Exit> {
+        let answer = Answer::new(image, self.policy);
+        self.refused |= matches!(answer.decision, Verdict::Deny | Verdict::Invalid);
+        let text = match self.format {
+            Format::Json => answer.json(),
+            // A blank line between two answers.
+            Format::Text if self.written => format!("\n{}", answer.text()),
+            Format::Text => answer.text(),
+        };
+        self.written = true;
+        terminal::print(&text)
+    }
+}

@@ -1,0 +1,220 @@
+//! What `explain` says of one image, as data and as text.
+//!
+//! Before: `explain` has an input and a policy.  After: a line of JSON, or a few lines for people.
+//! Holds: both forms are made from the one [`Answer`].
+
+use std::fmt::Write;
+
+use serde::Serialize;
+
+use crate::config::{DEFAULT_REGISTRY_FLAG, visible};
+use crate::policy::{Candidate, Decision, Name, Policy, Role, RuleRef, Source, is_image_id};
+
+/// The answer for one input. The order of the fields is the order of the JSON keys.
+#[derive(Debug, Serialize)]
+pub(super) struct Answer {
+    input: String,
+    kind: Kind,
+    name: Option<String>,
+    pub(super) decision: Verdict,
+    rule: Option<DecidingRule>,
+    reason: Option<String>,
+    candidates: Vec<Target>,
+}
+
+/// What sort of thing the input is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Kind {
+    /// An image reference.
+    Name,
+    /// What other calls than PullImage read as an image's id.
+    Id,
+    /// A path, which containerd 2.1 opens as a checkpoint archive where a container is created from it.
+    Path,
+    /// Nothing that containerd understands.
+    Invalid,
+}
+
+/// What is decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Verdict {
+    /// Pulled from mirrors.
+    Route,
+    /// Left alone.
+    Pass,
+    /// Refused.
+    Deny,
+    /// Nothing that can be pulled.
+    Invalid,
+}
+
+#[derive(Debug, Serialize)]
+struct DecidingRule {
+    prefix: String,
+    source: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Target {
+    reference: String,
+    role: &'static str,
+    credentials: Credentials,
+}
+
+/// Whose credentials a candidate is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Credentials {
+    /// Nobody's: those of the client are for another registry.
+    None,
+    /// The client's, untouched.
+    Client,
+}
+
+// === impl Answer ===
+
+impl Answer {
+    /// Decides as PullImage would.
+    pub(super) fn new(input: &str, policy: &Policy) -> Self {
+        let parsed = input.parse::<Name>();
+        let kind = kind(input, parsed.is_ok());
+        let input = input.to_owned();
+        let name = match parsed {
+            Ok(name) => name,
+            Err(error) => {
+                let (rule, reason) = (None, Some(error.to_string()));
+                let decision = Verdict::Invalid;
+                return Answer { input, kind, name: None, decision, rule, reason, candidates: Vec::new() };
+            }
+        };
+        let (decision, rule, reason, candidates) = match policy.decide(&name) {
+            Decision::Route { rule, candidates } => {
+                (Verdict::Route, rule, None, candidates.iter().map(Target::candidate).collect())
+            }
+            Decision::Pass { rule } => (Verdict::Pass, rule, None, vec![Target::origin(&name)]),
+            Decision::Deny { rule, reason } => (Verdict::Deny, rule, Some(reason.to_string()), Vec::new()),
+        };
+        let name = Some(name.as_str().to_owned());
+        Answer { input, kind, name, decision, rule: Some(DecidingRule::new(rule)), reason, candidates }
+    }
+
+    /// One object on one line.
+    pub(super) fn json(&self) -> String {
+        // A struct of strings has no value that JSON lacks, so this cannot fail; were it to, an empty
+        // line would be seen.
+        let mut line = serde_json::to_string(self).unwrap_or_default();
+        line.push('\n');
+        line
+    }
+
+    /// A few aligned lines.
+    pub(super) fn text(&self) -> String {
+        let mut lines = vec![("", self.input.clone())];
+        if let Some(note) = self.kind_note() {
+            lines.push(("kind", note.to_owned()));
+        }
+        if let Some(name) = &self.name {
+            lines.push(("name", name.clone()));
+        }
+        lines.push(("decision", self.decision_text()));
+        if let Some(reason) = &self.reason {
+            lines.push(("reason", reason.clone()));
+        }
+        let width = self.candidates.iter().map(|target| target.reference.len()).max().unwrap_or(0);
+        for (index, target) in self.candidates.iter().enumerate() {
+            let Target { reference, role, credentials } = target;
+            let label = if index == 0 { "candidates" } else { "" };
+            let credentials = credentials.text();
+            lines.push((label, format!("{}. {reference:width$}  {role:6}  {credentials}", index + 1)));
+        }
+        let mut text = String::new();
+        for (index, (label, value)) in lines.iter().enumerate() {
+            // Writing to a String does not fail.
+            let _ = match index {
+                0 => writeln!(text, "{}", visible(value)),
+                _ => writeln!(text, "  {label:10}  {}", visible(value)),
+            };
+        }
+        text
+    }
+
+    fn kind_note(&self) -> Option<&'static str> {
+        match self.kind {
+            Kind::Name | Kind::Invalid => None,
+            Kind::Id if self.name.is_some() => Some("an image id, which a pull takes for a name"),
+            Kind::Id => Some("an image id, which cannot be pulled"),
+            Kind::Path => Some("a path, which cannot be pulled"),
+        }
+    }
+
+    fn decision_text(&self) -> String {
+        let verdict = match self.decision {
+            Verdict::Route => "route",
+            Verdict::Pass => "pass",
+            Verdict::Deny => "deny",
+            Verdict::Invalid => "invalid: this is no image reference",
+        };
+        match &self.rule {
+            None => verdict.to_owned(),
+            Some(DecidingRule { prefix, source: None }) => format!("{verdict}, by the built-in {prefix}"),
+            Some(DecidingRule { prefix, source: Some(source) }) => {
+                format!("{verdict}, by rule \"{prefix}\" ({source})")
+            }
+        }
+    }
+}
+
+/// A path is only spoken of where the input can be nothing else: a relative one looks like a name.
+fn kind(input: &str, is_name: bool) -> Kind {
+    if is_image_id(input) {
+        return Kind::Id;
+    }
+    if is_name {
+        return Kind::Name;
+    }
+    let is_path = ["/", "./", "../"].iter().any(|start| input.starts_with(start));
+    if is_path { Kind::Path } else { Kind::Invalid }
+}
+
+// === impl DecidingRule ===
+
+impl DecidingRule {
+    fn new(rule: RuleRef<'_>) -> Self {
+        DecidingRule { prefix: rule.prefix().to_owned(), source: rule.source().map(source_text) }
+    }
+}
+
+/// `file:line`; a flag has no lines.
+fn source_text(source: &Source) -> String {
+    if &*source.file == DEFAULT_REGISTRY_FLAG { source.file.to_string() } else { source.to_string() }
+}
+
+// === impl Target ===
+
+impl Target {
+    fn candidate(candidate: &Candidate) -> Self {
+        let role = match candidate.role {
+            Role::Mirror => "mirror",
+            Role::Origin => "origin",
+        };
+        let credentials = if candidate.same_host { Credentials::Client } else { Credentials::None };
+        Target { reference: candidate.name.as_str().to_owned(), role, credentials }
+    }
+
+    fn origin(name: &Name) -> Self {
+        Target { reference: name.as_str().to_owned(), role: "origin", credentials: Credentials::Client }
+    }
+}
+
+// === impl Credentials ===
+
+impl Credentials {
+    fn text(self) -> &'static str {
+        match self {
+            Credentials::None => "no credentials",
+            Credentials::Client => "the client's credentials",
+        }
+    }
+}

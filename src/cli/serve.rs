@@ -1,0 +1,115 @@
+//! `cri-shunt serve`: the daemon.
+//!
+//! Before: systemd, or a shell.  After: `app` builds the program and runs it.
+//! Holds: nothing is bound or dialled before the configuration has been found good as a whole.
+//! Not here: the program itself (`app`).
+
+use std::path::PathBuf;
+
+use super::{Exit, terminal};
+use crate::app::{self, AppError, Parts};
+use crate::config::{self, Config, Input, Loaded, MainFile, Severity, defaults};
+use crate::node::{Generation, PullSettings};
+use crate::telemetry;
+
+/// Run the shunt in the foreground.
+///
+/// Listens on its own socket, applies the policy to each image reference and relays everything else to
+/// containerd. Point kubelet and crictl at the socket.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "Examples:\n  \
+    cri-shunt serve\n  \
+    cri-shunt serve --config ./config.toml --socket /tmp/shunt.sock\n  \
+    crictl --runtime-endpoint unix:///run/cri-shunt/cri-shunt.sock pull nginx\n\n\
+    Environment: CRI_SHUNT_LOG overrides `log.level`, for example CRI_SHUNT_LOG=debug.\n\n\
+    Exit status: 0 stopped as asked; 2 wrong usage, or a configuration that cannot be used; 3 cannot run.")]
+pub(super) struct Arguments {
+    /// The main configuration file; `conf.d/*.toml` beside it is read as well
+    #[arg(long, value_name = "FILE", default_value = defaults::CONFIG_FILE)]
+    config: PathBuf,
+
+    /// Listen here instead of at the configured `listen.socket`
+    #[arg(long, value_name = "PATH")]
+    socket: Option<String>,
+
+    /// containerd's socket, instead of the configured `containerd.socket`
+    #[arg(long, value_name = "PATH")]
+    containerd: Option<String>,
+}
+
+/// Runs the command.
+pub(super) fn run(arguments: Arguments) -> Exit {
+    let Arguments { config, socket, containerd } = arguments;
+    let input = Input { main: MainFile::Required(config), default_registry: None, socket, containerd };
+    let loaded = match config::load_from(&input) {
+        Ok(loaded) => loaded,
+        Err(problems) => {
+            terminal::say(&problems.render(terminal::style(), false));
+            terminal::say("error: cri-shunt does not start with a configuration that cannot be used\n");
+            return Exit::Usage;
+        }
+    };
+    if let Err(error) = telemetry::init(loaded.config.log.level.as_str(), defaults::LOG_ENV) {
+        terminal::complain(&error);
+        return Exit::Usage;
+    }
+    for (severity, line) in loaded.warnings.lines() {
+        match severity {
+            Severity::Error | Severity::Warning => tracing::warn!("{line}"),
+            Severity::Note => tracing::debug!("{line}"),
+        }
+    }
+    start(input, loaded)
+}
+
+/// Hands over to the daemon. A reload reads the same input again.
+fn start(input: Input, loaded: Loaded) -> Exit {
+    let Loaded { config, .. } = loaded;
+    // One thread: the work is passing bytes on, and a second one would only hand them over.
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&error),
+    };
+    let result = runtime.block_on(async {
+        let listener = tokio::net::UnixListener::bind(config.listen.socket.as_path())
+            .map_err(|source| AppError::System { what: "socket", source })?;
+        let parts = Parts {
+            containerd: config.containerd.socket.as_path().to_owned(),
+            pause_image: config.containerd.pause_image.as_ref().map(|name| name.as_str().to_owned()),
+            state: config.state.dir.clone(),
+            bypass: config.state.bypass_file.clone(),
+            generation: generation(config),
+        };
+        app::run(parts, listener, move || reload(&input)).await
+    });
+    match result {
+        Ok(()) => Exit::Ok,
+        Err(error) => failed(&error),
+    }
+}
+
+fn failed(error: &dyn std::error::Error) -> Exit {
+    tracing::error!("{error}");
+    Exit::Runtime
+}
+
+fn reload(input: &Input) -> Result<Generation, String> {
+    config::load_from(input)
+        .map(|loaded| generation(loaded.config))
+        .map_err(|problems| problems.render(terminal::style(), false))
+}
+
+/// What of a config a reload can change: the policy and how pulls behave.
+fn generation(config: Config) -> Generation {
+    Generation {
+        pull: PullSettings {
+            stall_after: config.pull.stall_after,
+            adopt_timeout: config.pull.adopt_timeout,
+            sweep_after: config.pull.sweep_after,
+            retry_down_after: config.pull.retry_down_after,
+        },
+        policy: config.policy,
+        sources: config.sources,
+        loaded_at: std::time::SystemTime::now(),
+    }
+}

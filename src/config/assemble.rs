@@ -1,0 +1,71 @@
+//! Makes one policy of what all files say.
+//!
+//! Before: `rules` has drafted the rules of every file.  After: `Config` holds the policy.
+//! Holds: each conflict that `policy` finds is shown with every place that takes part.
+//! Not here: which rules conflict (`policy`).
+
+use crate::policy::{Conflict, Policy, Settings, Source};
+
+use super::diagnostic::{Located, Problem, Span, Texts};
+use super::rules::Draft;
+
+/// The policy, or nothing where its rules contradict each other.
+pub(super) fn policy(draft: &Draft, texts: &Texts, out: &mut Vec<Problem>) -> Option<Policy> {
+    let rules = draft.rules.iter().map(|drafted| drafted.rule.clone()).collect();
+    match Policy::new(rules, settings(draft, texts)) {
+        Ok(policy) => Some(policy),
+        Err(conflicts) => {
+            out.extend(conflicts.iter().map(|conflict| problem(conflict, draft, texts)));
+            None
+        }
+    }
+}
+
+fn settings(draft: &Draft, texts: &Texts) -> Settings {
+    let Draft { default, default_registry, present, names, rules: _ } = draft;
+    let value = |set: &Located<_>| (set.value, source(&set.at, texts));
+    let (default, default_source) = default.as_ref().map(value).unzip();
+    Settings {
+        default: default.unwrap_or_default(),
+        default_source,
+        default_registry: default_registry.as_ref().map(|set| (set.value.clone(), source(&set.at, texts))),
+        present: present.as_ref().map(|set| set.value).unwrap_or_default(),
+        names: names.as_ref().map(|set| set.value).unwrap_or_default(),
+    }
+}
+
+/// The place of a span in the form that decisions carry.
+pub(super) fn source(at: &Span, texts: &Texts) -> Source {
+    Source { file: texts.name(at.text), line: texts.line(at) }
+}
+
+/// The caret goes to the last of the places: that is the one that was added.
+fn problem(conflict: &Conflict, draft: &Draft, texts: &Texts) -> Problem {
+    let places = places(conflict, draft, texts);
+    let mut problem = Problem::error(conflict.to_string()).hint(conflict.hint());
+    if let Some((last, others)) = places.split_last() {
+        problem = problem.at(last);
+        for other in others {
+            problem = problem.also(other, "and here");
+        }
+    }
+    problem
+}
+
+/// Where the rules of a conflict stand. Two rules on one line have equal sources and different spans.
+fn places(conflict: &Conflict, draft: &Draft, texts: &Texts) -> Vec<Span> {
+    let same_prefix = |prefix: &str| match conflict {
+        Conflict::Duplicate { prefix: duplicate, .. } => prefix == duplicate,
+        _ => true,
+    };
+    let rules = draft.rules.iter().filter(|drafted| same_prefix(drafted.rule.prefix.as_str()));
+    let mut known: Vec<(Source, Span)> =
+        rules.map(|drafted| (drafted.rule.source.clone(), drafted.at.clone())).collect();
+    known.extend(draft.default_registry.iter().map(|set| (source(&set.at, texts), set.at.clone())));
+    let mut spans: Vec<Span> = Vec::new();
+    for wanted in conflict.sources() {
+        let unused = known.iter().find(|(source, span)| source == wanted && !spans.contains(span));
+        spans.extend(unused.map(|(_, span)| span.clone()));
+    }
+    spans
+}

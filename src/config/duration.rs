@@ -1,0 +1,85 @@
+//! Durations as administrators write them: `10s`, `1m30s`, `500ms`, `1h`.
+//!
+//! Before: a string of the configuration.  After: a [`Duration`].
+//! Holds: what is accepted means the same in Go's `time.ParseDuration`, which is what the rest of a
+//! node's configuration is written in; fractions and signs are not accepted.
+
+use std::time::Duration;
+
+use super::tree::Refusal;
+
+const UNITS: [(&str, u64); 4] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000)];
+
+/// Reads a duration: one or more `<number><unit>`, nothing between them.
+pub(super) fn parse(text: &str) -> Result<Duration, Refusal> {
+    let refuse = || {
+        Refusal::new(format!("\"{text}\" is no duration"))
+            .hint("write numbers with units ms, s, m or h, for example \"10s\" or \"1m30s\"")
+    };
+    let mut rest = text;
+    let mut total: u64 = 0;
+    while !rest.is_empty() {
+        let (digits, after) = split(rest, |c| c.is_ascii_digit());
+        let (unit, after) = split(after, |c| c.is_ascii_alphabetic());
+        let number: u64 = digits.parse().map_err(|_| refuse())?;
+        let (_, millis) = UNITS.iter().find(|(name, _)| *name == unit).ok_or_else(refuse)?;
+        let part = number.checked_mul(*millis).ok_or_else(refuse)?;
+        total = total.checked_add(part).ok_or_else(refuse)?;
+        rest = after;
+    }
+    if text.is_empty() { Err(refuse()) } else { Ok(Duration::from_millis(total)) }
+}
+
+/// As [`parse`], where nothing would make no sense.
+pub(super) fn parse_positive(text: &str) -> Result<Duration, Refusal> {
+    match parse(text)? {
+        Duration::ZERO => Err(Refusal::new("must be longer than nothing")),
+        duration => Ok(duration),
+    }
+}
+
+fn split(text: &str, belongs: impl Fn(char) -> bool) -> (&str, &str) {
+    text.split_at(text.find(|c| !belongs(c)).unwrap_or(text.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn durations_are_sums_of_numbers_with_units() {
+        let rows = [
+            ("0s", 0),
+            ("10s", 10_000),
+            ("1m30s", 90_000),
+            ("250ms", 250),
+            ("2h", 7_200_000),
+            ("1m1ms", 60_001),
+        ];
+        for (text, millis) in rows {
+            assert_eq!(parse(text).unwrap(), Duration::from_millis(millis), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_duration_is_refused() {
+        for text in [
+            "",
+            "10",
+            "s",
+            "1.5s",
+            "-1s",
+            "1m 30s",
+            "1d",
+            "10S",
+            "99999999999999999999s",
+            "9999999999999999h",
+        ] {
+            let refusal = parse(text).unwrap_err();
+            assert_eq!(refusal.message, format!("\"{text}\" is no duration"));
+        }
+        assert_eq!(parse_positive("0s").unwrap_err().message, "must be longer than nothing");
+        assert_eq!(parse_positive("1ms").unwrap(), Duration::from_millis(1));
+    }
+}

@@ -1,0 +1,311 @@
+//! Everything of the configuration that is not policy: sockets, pulling, state, logging.
+//!
+//! Before: `tree` gives the main file's tables.  After: `app` builds the program from these values.
+//! Holds: a duration that must not be zero is not; our socket and containerd's are two.
+//! Not here: the defaults (`defaults`), rules (`rules`).
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use toml::de::DeValue;
+
+use super::diagnostic::{Located, Problem, Span};
+use super::socket_path::{SocketPath, SocketPathError};
+use super::tree::{Entry, Refusal, Section};
+use super::{defaults, duration};
+use crate::policy::Name;
+
+/// The socket that clients use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listen {
+    /// Where the socket is.
+    pub socket: SocketPath,
+    /// Its permission bits.
+    pub mode: u32,
+    /// Its group, where it is not the process's own.
+    pub group: Option<Group>,
+}
+
+/// A group of the system, by name or by number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Group {
+    /// To be looked up in the group database.
+    Name(String),
+    /// A gid.
+    Id(u32),
+}
+
+/// The containerd behind the shunt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Containerd {
+    /// Where its socket is.
+    pub socket: SocketPath,
+    /// The pause image, where it is not to be asked of containerd.
+    pub pause_image: Option<Name>,
+}
+
+/// How candidates are tried and what happens behind a pull.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pull {
+    /// When a candidate that shows no life is looked at; `None` is never.
+    pub stall_after: Option<Duration>,
+    /// How long adoption may take.
+    pub adopt_timeout: Duration,
+    /// How long a mirror's names stay after a pull.
+    pub sweep_after: Duration,
+    /// The first wait for a mirror that is down.
+    pub retry_down_after: Duration,
+}
+
+/// What the program keeps on disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct State {
+    /// The directory of durable knowledge.
+    pub dir: PathBuf,
+    /// The break-glass file.
+    pub bypass_file: PathBuf,
+}
+
+/// How much is logged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Log {
+    /// The least important level that is written.
+    pub level: Level,
+}
+
+/// The levels of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// Something failed that the program could not make good.
+    Error,
+    /// Something is not as it should be.
+    Warn,
+    /// What the program did.
+    Info,
+    /// Why it did so.
+    Debug,
+    /// Each call.
+    Trace,
+}
+
+/// The tables of the main file that are read here.
+pub(super) struct Settings {
+    pub(super) listen: Listen,
+    pub(super) containerd: Containerd,
+    pub(super) pull: Pull,
+    pub(super) state: State,
+    pub(super) log: Log,
+    /// Where the two sockets, ours and containerd's, were set.
+    pub(super) sockets_at: (Option<Span>, Option<Span>),
+}
+
+/// Reads every table but `policy` from the main file.
+pub(super) fn read(root: &mut Section<'_>, out: &mut Vec<Problem>) -> Settings {
+    let mut listen = root.section("listen", out);
+    let mut containerd = root.section("containerd", out);
+    let own = listen.as_mut().and_then(|section| section.parse("socket", out, socket));
+    let theirs = containerd.as_mut().and_then(|section| section.parse("socket", out, socket));
+    let place = |set: &Option<Located<SocketPath>>| set.as_ref().map(|set| set.at.clone());
+    Settings {
+        sockets_at: (place(&own), place(&theirs)),
+        listen: read_listen(listen, own, out),
+        containerd: read_containerd(containerd, theirs, out),
+        pull: read_pull(root.section("pull", out), out),
+        state: read_state(root.section("state", out), out),
+        log: read_log(root.section("log", out), out),
+    }
+}
+
+impl Settings {
+    /// What holds where there is no main file.
+    pub(super) fn built_in() -> Self {
+        let mut out = Vec::new();
+        Settings {
+            sockets_at: (None, None),
+            listen: read_listen(None, None, &mut out),
+            containerd: read_containerd(None, None, &mut out),
+            pull: read_pull(None, &mut out),
+            state: read_state(None, &mut out),
+            log: read_log(None, &mut out),
+        }
+    }
+
+    /// A shunt that dials itself answers no call and fills the process's file table.
+    pub(super) fn check_loop(&self, out: &mut Vec<Problem>) {
+        let (own, theirs) = &self.sockets_at;
+        let Some(at) = theirs.as_ref().or(own.as_ref()) else { return };
+        if self.listen.socket != self.containerd.socket {
+            return;
+        }
+        let problem = Problem::error("`listen.socket` and `containerd.socket` are the same socket")
+            .at(at)
+            .hint("the shunt listens on a socket of its own, and clients are pointed at that one");
+        out.push(problem);
+    }
+}
+
+fn read_listen(
+    section: Option<Section<'_>>,
+    own: Option<Located<SocketPath>>,
+    out: &mut Vec<Problem>,
+) -> Listen {
+    let mut listen = Listen {
+        socket: SocketPath::known(defaults::LISTEN_SOCKET),
+        mode: defaults::LISTEN_MODE,
+        group: None,
+    };
+    if let Some(set) = own {
+        listen.socket = set.value;
+    }
+    let Some(mut section) = section else { return listen };
+    if let Some(set) = section.entry("mode").and_then(|entry| read_mode(&entry, out)) {
+        listen.mode = set;
+    }
+    listen.group = section.entry("group").and_then(|entry| group(&entry, out));
+    section.finish(out);
+    listen
+}
+
+fn read_mode(entry: &Entry<'_>, out: &mut Vec<Problem>) -> Option<u32> {
+    let value = entry.parse(out, mode)?;
+    if value & 0o002 != 0 {
+        let problem =
+            Problem::warning(format!("mode {value:04o} lets every user of the node use the runtime"))
+                .at(&entry.at)
+                .hint("who can use the CRI can become root; give a `group` and a mode like \"0660\" instead");
+        out.push(problem);
+    }
+    Some(value)
+}
+
+fn read_containerd(
+    section: Option<Section<'_>>,
+    theirs: Option<Located<SocketPath>>,
+    out: &mut Vec<Problem>,
+) -> Containerd {
+    let mut containerd =
+        Containerd { socket: SocketPath::known(defaults::CONTAINERD_SOCKET), pause_image: None };
+    if let Some(set) = theirs {
+        containerd.socket = set.value;
+    }
+    let Some(mut section) = section else { return containerd };
+    let name = |text: &str| text.parse::<Name>().map_err(|error| Refusal::new(error.to_string()));
+    containerd.pause_image = section.parse("pause-image", out, name).map(|set| set.value);
+    section.finish(out);
+    containerd
+}
+
+fn read_pull(section: Option<Section<'_>>, out: &mut Vec<Problem>) -> Pull {
+    let mut pull = Pull {
+        stall_after: Some(defaults::STALL_AFTER),
+        adopt_timeout: defaults::ADOPT_TIMEOUT,
+        sweep_after: defaults::SWEEP_AFTER,
+        retry_down_after: defaults::RETRY_DOWN_AFTER,
+    };
+    let Some(mut section) = section else { return pull };
+    if let Some(set) = section.parse("stall-after", out, duration::parse) {
+        pull.stall_after = Some(set.value).filter(|duration| !duration.is_zero());
+    }
+    for (key, field) in [
+        ("adopt-timeout", &mut pull.adopt_timeout),
+        ("sweep-after", &mut pull.sweep_after),
+        ("retry-down-after", &mut pull.retry_down_after),
+    ] {
+        if let Some(set) = section.parse(key, out, duration::parse_positive) {
+            *field = set.value;
+        }
+    }
+    section.finish(out);
+    pull
+}
+
+fn read_state(section: Option<Section<'_>>, out: &mut Vec<Problem>) -> State {
+    let mut state =
+        State { dir: PathBuf::from(defaults::STATE_DIR), bypass_file: PathBuf::from(defaults::BYPASS_FILE) };
+    let Some(mut section) = section else { return state };
+    for (key, field) in [("dir", &mut state.dir), ("bypass-file", &mut state.bypass_file)] {
+        if let Some(set) = section.parse(key, out, absolute) {
+            *field = set.value;
+        }
+    }
+    section.finish(out);
+    state
+}
+
+fn read_log(section: Option<Section<'_>>, out: &mut Vec<Problem>) -> Log {
+    let mut log = Log { level: Level::Info };
+    let Some(mut section) = section else { return log };
+    if let Some(set) = section.choice("level", out, &Level::WORDS) {
+        log.level = set.value;
+    }
+    section.finish(out);
+    log
+}
+
+/// Permission bits in octal, as chmod(1) takes them.
+fn mode(text: &str) -> Result<u32, Refusal> {
+    let octal = (3..=4).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+    match u32::from_str_radix(text, 8) {
+        Ok(bits) if octal && bits <= 0o777 => Ok(bits),
+        _ => Err(Refusal::new(format!("\"{text}\" is no file mode"))
+            .hint("write three or four octal digits, for example \"0660\"")),
+    }
+}
+
+fn group(entry: &Entry<'_>, out: &mut Vec<Problem>) -> Option<Group> {
+    match entry.value {
+        DeValue::Integer(number) => {
+            let id = u32::from_str_radix(number.as_str(), number.radix());
+            if id.is_err() {
+                out.push(Problem::error(format!("{number} is no group number")).at(&entry.at));
+            }
+            id.ok().map(Group::Id)
+        }
+        DeValue::String(_) => entry.parse(out, group_name),
+        _ => entry.wrong_type("a group's name or number", out),
+    }
+}
+
+fn group_name(text: &str) -> Result<Group, Refusal> {
+    if text.is_empty() || text.contains([':', '\n']) {
+        return Err(Refusal::new(format!("\"{text}\" is no name of a group")));
+    }
+    Ok(Group::Name(text.to_owned()))
+}
+
+/// A socket's path, from a file or a flag.
+pub(super) fn socket(text: &str) -> Result<SocketPath, Refusal> {
+    let refused = |error: SocketPathError| {
+        let refusal = Refusal::new(error.to_string());
+        match text.strip_prefix("unix://") {
+            Some(path) => refusal.hint(format!("write the path alone: \"{path}\"")),
+            None => refusal,
+        }
+    };
+    text.parse().map_err(refused)
+}
+
+fn absolute(text: &str) -> Result<PathBuf, Refusal> {
+    if !text.starts_with('/') {
+        return Err(Refusal::new(format!("\"{text}\" is not an absolute path")));
+    }
+    Ok(PathBuf::from(text))
+}
+
+// === impl Level ===
+
+impl Level {
+    pub(super) const WORDS: [(&'static str, Level); 5] = [
+        ("error", Level::Error),
+        ("warn", Level::Warn),
+        ("info", Level::Info),
+        ("debug", Level::Debug),
+        ("trace", Level::Trace),
+    ];
+
+    /// The word for it, as in the configuration and in a log filter.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        Level::WORDS.iter().find(|(_, level)| *level == self).map_or("info", |(word, _)| *word)
+    }
+}

@@ -1,0 +1,67 @@
+//! Whole configurations in, whole answers out. The files are real ones in a directory of their own.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+mod files;
+mod lints;
+mod problems;
+mod rules;
+mod syntax;
+mod values;
+
+use std::path::Path;
+
+use super::{Config, Diagnostics, Loaded, Style, load};
+
+/// Writes files below a new directory.
+fn write(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, content) in files {
+        let path = dir.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, content).unwrap();
+    }
+    dir
+}
+
+fn load_files(files: &[(&str, &str)]) -> (Result<Loaded, Diagnostics>, tempfile::TempDir) {
+    let dir = write(files);
+    (load(&dir.path().join("config.toml")), dir)
+}
+
+/// What people read, without the directory that the test made.
+fn shown(diagnostics: &Diagnostics, dir: &Path) -> String {
+    let text = diagnostics.render(Style::Plain, true);
+    text.replace(&format!("{}/", dir.display()), "")
+}
+
+/// The problems of a configuration that must not load.
+fn refused(files: &[(&str, &str)]) -> String {
+    let (loaded, dir) = load_files(files);
+    shown(&loaded.expect_err("this configuration has to be refused"), dir.path())
+}
+
+/// The problems of a main file that must not load.
+fn refused_text(text: &str) -> String {
+    refused(&[("config.toml", text)])
+}
+
+/// The warnings and notes of a main file that must load.
+fn warned(text: &str) -> String {
+    let (loaded, dir) = load_files(&[("config.toml", text)]);
+    match loaded {
+        Ok(loaded) => shown(&loaded.warnings, dir.path()),
+        Err(problems) => panic!("refused:\n{}", shown(&problems, dir.path())),
+    }
+}
+
+fn accepted(files: &[(&str, &str)]) -> Config {
+    let (loaded, dir) = load_files(files);
+    match loaded {
+        Ok(loaded) => loaded.config,
+        Err(problems) => panic!("refused:\n{}", shown(&problems, dir.path())),
+    }
+}
+
+fn accepted_text(text: &str) -> Config {
+    accepted(&[("config.toml", text)])
+}

@@ -1,0 +1,162 @@
+//! What is wrong with a file's syntax, and with many things at once.
+
+use insta::assert_snapshot;
+
+use super::{refused, refused_text};
+
+#[test]
+fn a_key_that_is_set_twice_in_one_table() {
+    assert_snapshot!(refused_text("[log]\nlevel = 'info'\nlevel = 'debug'\nlevle = 1"), @r"
+    error: `level` is set twice in one table
+     --> config.toml:3:1
+      |
+    3 | level = 'debug'
+      | ^^^^^
+      |
+      = help: keep one of the two; a further rule needs a [[policy.rule]] line of its own
+
+    error: unknown key `levle` in `log`
+     --> config.toml:4:1
+      |
+    4 | levle = 1
+      | ^^^^^
+      |
+      = help: did you mean `level`?
+    ");
+}
+
+#[test]
+fn broken_syntax_is_reported_once_and_other_files_are_read_on() {
+    let files = [
+        ("config.toml", "[policy]\nrule = [ { prefix = 'a.dev', pass = true }\n[listen]\nsokcet = 1\n"),
+        ("conf.d/a.toml", "[polic]\n"),
+    ];
+    assert_snapshot!(refused(&files), @r"
+    error: this is not TOML: missing comma between array elements, expected `,`
+     --> config.toml:3:1
+      |
+    3 | [listen]
+      | ^
+
+    error: unknown key `polic`
+     --> conf.d/a.toml:1:2
+      |
+    1 | [polic]
+      |  ^^^^^
+      |
+      = help: did you mean `policy`?
+    ");
+}
+
+#[test]
+fn ten_mistakes_in_two_files_are_all_reported() {
+    let main = r#"
+[listen]
+sokcet = "/run/x.sock"
+mode = "rw"
+
+[policy]
+default = "allow"
+
+[[policy.rule]]
+mirrors = ["m.dev"]
+
+[[policy.rule]]
+prefix = "quay.io"
+mirrors = "m.dev"
+
+[pull]
+stall-after = 10
+"#;
+    let drop_in = r#"
+[log]
+level = "debug"
+
+[[policy.rule]]
+prefix = "ghcr.io"
+deny = ""
+
+[[policy.rule]]
+prefix = "gcr.io"
+mirrors = ["m.dev/gcr"]
+rewrite = [{ match = "(", replace = "" }]
+
+[[policy.rule]]
+prefix = "k8s.gcr.io"
+"#;
+    let shown = refused(&[("config.toml", main), ("conf.d/10-more.toml", drop_in)]);
+    assert_eq!(shown.matches("error: ").count(), 10, "{shown}");
+    assert_snapshot!(shown, @r#"
+    error: unknown key `sokcet` in `listen`
+     --> config.toml:3:1
+      |
+    3 | sokcet = "/run/x.sock"
+      | ^^^^^^
+      |
+      = help: did you mean `socket`?
+
+    error: `listen.mode`: "rw" is no file mode
+     --> config.toml:4:8
+      |
+    4 | mode = "rw"
+      |        ^^^^
+      |
+      = help: write three or four octal digits, for example "0660"
+
+    error: `policy.default`: "allow" is none of "pass", "deny"
+     --> config.toml:7:11
+      |
+    7 | default = "allow"
+      |           ^^^^^^^
+
+    error: `policy.rule` needs a `prefix`
+     --> config.toml:9:1
+      |
+    9 | [[policy.rule]]
+      | ^^^^^^^^^^^^^^^
+      |
+      = help: say which images the rule is for, for example prefix = "docker.io"
+
+    error: `policy.rule.mirrors` must be an array, not a string
+      --> config.toml:14:11
+       |
+    14 | mirrors = "m.dev"
+       |           ^^^^^^^
+       |
+       = help: write mirrors = ["m.dev"]
+
+    error: `pull.stall-after` must be a string, not an integer
+      --> config.toml:17:15
+       |
+    17 | stall-after = 10
+       |               ^^
+
+    error: `log` belongs in the main file
+     --> conf.d/10-more.toml:2:1
+      |
+    2 | [log]
+      | ^^^^^
+      |
+      = help: a file in conf.d holds `policy` only
+
+    error: `policy.rule.deny`: the reason is empty
+     --> conf.d/10-more.toml:7:8
+      |
+    7 | deny = ""
+      |        ^^
+      |
+      = help: it is what users read; say whom to ask
+
+    error: `policy.rule.rewrite.match`: bad regular expression: unclosed group
+      --> conf.d/10-more.toml:12:22
+       |
+    12 | rewrite = [{ match = "(", replace = "" }]
+       |                      ^^^
+
+    error: a rule needs one of `mirrors`, `deny` and `pass`
+      --> conf.d/10-more.toml:14:1
+       |
+    14 | [[policy.rule]]
+       | ^^^^^^^^^^^^^^^
+    "#);
+}

@@ -1,0 +1,117 @@
+//! What all handlers share: the policy in force, the way to containerd, and what was learned.
+//!
+//! Before: `app` builds one.  After: `router` hands it to each handler.
+//! Holds: a request sees one [`Generation`] from its beginning to its end, whatever is reloaded meanwhile.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use arc_swap::ArcSwap;
+
+use crate::policy::Policy;
+use crate::pull::Health;
+use crate::sweep::Ledger;
+use crate::upstream::{Cri, Facts, Link, Store};
+
+/// One policy with its settings, built whole and swapped in whole.
+#[derive(Debug)]
+pub struct Generation {
+    /// The rules.
+    pub policy: Policy,
+    /// How pulls behave around them.
+    pub pull: PullSettings,
+    /// The files it was read from.
+    pub sources: Vec<PathBuf>,
+    /// When it was read.
+    pub loaded_at: SystemTime,
+}
+
+/// How long the steps of a pull may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PullSettings {
+    /// After how long a candidate that shows no life is looked at; none: never.
+    pub stall_after: Option<Duration>,
+    /// How long an adopted name may take to appear in CRI.
+    pub adopt_timeout: Duration,
+    /// How long a mirror's repository rests before its names are swept.
+    pub sweep_after: Duration,
+    /// How long a mirror that did not answer stays behind the others, the first time.
+    pub retry_down_after: Duration,
+}
+
+/// The shared state of the running program.
+pub struct Node {
+    generation: ArcSwap<Generation>,
+    facts: ArcSwap<Facts>,
+    bypass: PathBuf,
+    reload_error: ArcSwap<Option<String>>,
+    /// For calls of our own; each client connection has its own link.
+    pub link: Link,
+    /// CRI questions of our own.
+    pub cri: Cri,
+    /// containerd's stores.
+    pub store: Store,
+    /// Which mirrors do not answer at present.
+    pub health: Health,
+    /// Which names at mirrors are ours to remove.
+    pub ledger: Arc<Ledger>,
+}
+
+impl Node {
+    /// Puts the parts together. Nothing is asked of containerd yet.
+    pub fn new(generation: Generation, link: Link, ledger: Arc<Ledger>, bypass: PathBuf) -> Self {
+        Self {
+            generation: ArcSwap::from_pointee(generation),
+            facts: ArcSwap::from_pointee(Facts::default()),
+            bypass,
+            reload_error: ArcSwap::from_pointee(None),
+            cri: Cri::new(link.clone()),
+            store: Store::new(link.clone()),
+            link,
+            health: Health::default(),
+            ledger,
+        }
+    }
+
+    /// The policy in force now.
+    pub fn generation(&self) -> Arc<Generation> {
+        self.generation.load_full()
+    }
+
+    /// Puts another policy in force; requests under way keep theirs.
+    pub fn replace_generation(&self, generation: Generation) {
+        self.generation.store(Arc::new(generation));
+        self.reload_error.store(Arc::new(None));
+    }
+
+    /// Notes why a reload was refused. The policy in force stays.
+    pub fn refuse_reload(&self, reason: String) {
+        self.reload_error.store(Arc::new(Some(reason)));
+    }
+
+    /// Why the last reload was refused, if it was.
+    pub fn reload_error(&self) -> Option<String> {
+        self.reload_error.load().as_ref().clone()
+    }
+
+    /// What was learned of containerd so far.
+    pub fn facts(&self) -> Arc<Facts> {
+        self.facts.load_full()
+    }
+
+    /// Replaces what is known of containerd, after it was restarted.
+    pub fn replace_facts(&self, facts: Facts) {
+        self.facts.store(Arc::new(facts));
+    }
+
+    /// Whether the break-glass file is there, which suspends every policy. Looked up at each call that a
+    /// policy would touch, so that it acts at once.
+    pub fn bypassed(&self) -> bool {
+        let bypassed = self.bypass.exists();
+        if bypassed {
+            tracing::warn!(file = %self.bypass.display(), "bypass file is there: no policy is applied");
+        }
+        bypassed
+    }
+}

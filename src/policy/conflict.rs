@@ -1,0 +1,155 @@
+//! Contradictions between rules, found when a policy is built.
+//!
+//! Before: `Policy::new` has all rules.  After: `config` prints every conflict with its places.
+//! Holds: each conflict names every rule that takes part; without a conflict no two registries have one
+//! target.
+//! Not here: mistakes inside one rule (`prefix`, `location`); a single name that falls into another rule's
+//! target (`index`, when it is decided).
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::index::Ancestors;
+use super::rule::{Rule, Source};
+use super::target::{Routing, Target};
+
+#[cfg(test)]
+mod tests;
+
+/// Rules that can't stand beside each other.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Conflict {
+    /// Several rules with one prefix.
+    #[error("prefix \"{prefix}\" has {} rules", sources.len())]
+    Duplicate {
+        /// The prefix.
+        prefix: String,
+        /// Where the rules are.
+        sources: Vec<Source>,
+    },
+    /// Several registries onto one target.
+    #[error("images of {} would be looked for in one place, {target}", registries.join(" and "))]
+    Collapse {
+        /// The target.
+        target: String,
+        /// The mirror that it belongs to.
+        location: String,
+        /// The source registries.
+        registries: Vec<String>,
+        /// Where the rules are.
+        sources: Vec<Source>,
+    },
+    /// A wildcard rule without `{host}`.
+    #[error("images of every registry under \"{prefix}\" would be looked for in one place, {target}")]
+    Wildcard {
+        /// The prefix.
+        prefix: String,
+        /// The target.
+        target: String,
+        /// Where the rule is.
+        at: Source,
+    },
+}
+
+impl Conflict {
+    /// Where the rules are, in the order of the rules.
+    pub fn sources(&self) -> &[Source] {
+        match self {
+            Self::Duplicate { sources, .. } | Self::Collapse { sources, .. } => sources,
+            Self::Wildcard { at, .. } => std::slice::from_ref(at),
+        }
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Duplicate { .. } => "keep one of them".to_owned(),
+            Self::Collapse { location, .. } | Self::Wildcard { target: location, .. } => {
+                format!("write {location}/{{host}} to keep them apart, or collapse = true where it is meant")
+            }
+        }
+    }
+}
+
+/// Every conflict: duplicates in the order of their first rules, then collapsing targets by their texts.
+pub(super) fn find(rules: &[Rule], routings: &[Routing<'_>]) -> Vec<Conflict> {
+    let mut conflicts = duplicates(rules);
+    conflicts.extend(routings.iter().filter_map(wildcard));
+    conflicts.extend(collapses(routings));
+    conflicts
+}
+
+fn duplicates(rules: &[Rule]) -> Vec<Conflict> {
+    let mut first: HashMap<&str, usize> = HashMap::with_capacity(rules.len());
+    let mut repeated: BTreeMap<usize, Vec<Source>> = BTreeMap::new();
+    for (i, rule) in rules.iter().enumerate() {
+        let at = *first.entry(rule.prefix.as_str()).or_insert(i);
+        if at != i {
+            let sources = repeated.entry(at).or_insert_with(|| vec![rules[at].source.clone()]);
+            sources.push(rule.source.clone());
+        }
+    }
+    let conflict = |(at, sources): (usize, Vec<Source>)| Conflict::Duplicate {
+        prefix: rules[at].prefix.to_string(),
+        sources,
+    };
+    repeated.into_iter().map(conflict).collect()
+}
+
+fn wildcard(routing: &Routing<'_>) -> Option<Conflict> {
+    if routing.host.is_some() || routing.route.collapse {
+        return None;
+    }
+    Some(Conflict::Wildcard {
+        prefix: routing.prefix.to_owned(),
+        target: routing.targets().into_iter().next()?.text,
+        at: routing.source.clone(),
+    })
+}
+
+/// Finds targets that several registries would fall on: equal ones, and, within one location, ones that lie
+/// inside one another. Where one rule's location lies inside another's (`h` and `h/quay`), only names that
+/// really meet are refused, each when it is decided; most never exist.
+fn collapses(routings: &[Routing<'_>]) -> Vec<Conflict> {
+    let strict: Vec<(&Routing<'_>, &str, Target)> = routings
+        .iter()
+        .filter(|routing| !routing.route.collapse)
+        .filter_map(|routing| Some((routing, routing.host?)))
+        .flat_map(|(routing, host)| routing.targets().into_iter().map(move |target| (routing, host, target)))
+        .collect();
+    let mut by_text: HashMap<&str, Vec<usize>> = HashMap::with_capacity(strict.len());
+    for (i, (_, _, target)) in strict.iter().enumerate() {
+        by_text.entry(&target.text).or_default().push(i);
+    }
+    let mut groups: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for (i, (_, host, target)) in strict.iter().enumerate() {
+        for text in Ancestors::of(&target.text).take_while(|text| text.len() >= target.location.len()) {
+            let there = by_text.get(text).map_or(&[][..], Vec::as_slice);
+            let meets = |&other: &usize| {
+                let (_, registry, place) = &strict[other];
+                registry != host && (text == target.text || place.location == target.location)
+            };
+            if there.iter().any(meets) {
+                let group = groups.entry(text).or_insert_with(|| there.to_vec());
+                group.push(i);
+            }
+        }
+    }
+    groups.into_iter().map(|(text, group)| collapse(text, group, &strict)).collect()
+}
+
+fn collapse(text: &str, mut group: Vec<usize>, strict: &[(&Routing<'_>, &str, Target)]) -> Conflict {
+    group.sort_unstable();
+    group.dedup();
+    let location = group.first().map_or(text, |&i| &strict[i].2.location).to_owned();
+    let mut registries: Vec<String> = Vec::new();
+    let mut sources: Vec<Source> = Vec::new();
+    for (routing, host, _) in group.into_iter().map(|i| &strict[i]) {
+        if !registries.iter().any(|registry| registry == host) {
+            registries.push((*host).to_owned());
+        }
+        if !sources.contains(routing.source) {
+            sources.push(routing.source.clone());
+        }
+    }
+    Conflict::Collapse { target: text.to_owned(), location, registries, sources }
+}

@@ -1,0 +1,120 @@
+//! The policy: all rules, and the decision for one name.
+//!
+//! Before: `config` has validated every rule by itself.  After: the caller acts on the `Decision`.
+//! Holds: only the key of a name is looked at, so every spelling of a registry gets one decision; the cost
+//! does not grow with the number of rules.
+//! Not here: the lookup (`index`), the candidates of a route (`candidate`), contradictions (`conflict`).
+
+use super::candidate;
+use super::conflict::{self, Conflict};
+use super::decision::{Decision, DenyReason, RuleRef, Written};
+use super::index::{Index, Match};
+use super::key::HUB;
+use super::name::Name;
+use super::prefix::{Kind, Prefix};
+use super::rule::{Action, DefaultAction, Route, Rule, Settings, Source};
+use super::target::{By, default_route, routings};
+
+#[cfg(test)]
+mod tests;
+
+/// All rules, indexed.
+#[derive(Debug)]
+pub struct Policy {
+    rules: Vec<Rule>,
+    settings: Settings,
+    /// The default registry as a route; none where there is none or a rule leaves it no effect.
+    default_registry: Option<(Route, Source)>,
+    index: Index,
+}
+
+impl Policy {
+    /// Builds a policy, or says everything that contradicts itself in it.
+    pub fn new(rules: Vec<Rule>, settings: Settings) -> Result<Self, Vec<Conflict>> {
+        let shadowed = rules.iter().any(|rule| shadows_default_registry(&rule.prefix));
+        let setting = settings.default_registry.as_ref().filter(|_| !shadowed);
+        let default_registry = setting.map(|(location, source)| (default_route(location), source.clone()));
+        let routings = routings(&rules, default_registry.as_ref().map(|(route, source)| (route, source)));
+        let conflicts = conflict::find(&rules, &routings);
+        if !conflicts.is_empty() {
+            return Err(conflicts);
+        }
+        let index = Index::new(&rules, &routings);
+        Ok(Self { rules, settings, default_registry, index })
+    }
+
+    /// Says where the image may come from.
+    pub fn decide(&self, name: &Name) -> Decision<'_> {
+        let key = name.key();
+        let (rule, route) = match self.index.find(&key) {
+            Match::Rule(i) => {
+                let rule = &self.rules[i];
+                let found = RuleRef(Written::Rule(rule));
+                match &rule.action {
+                    Action::Route(route) => (found, (By::Rule(i), route)),
+                    Action::Pass => return Decision::Pass { rule: found },
+                    Action::Deny { reason } => {
+                        return Decision::Deny { rule: found, reason: DenyReason::Stated(reason) };
+                    }
+                }
+            }
+            Match::Target(by) => return Decision::Pass { rule: self.rule_behind(by) },
+            Match::Nothing => match &self.default_registry {
+                Some((route, source)) if key.host() == HUB => {
+                    (RuleRef(Written::DefaultRegistry(source)), (By::DefaultRegistry, route))
+                }
+                _ => return self.default_decision(),
+            },
+        };
+        candidate::decide(&self.index, rule, route, name, &key)
+    }
+
+    fn rule_behind(&self, by: By) -> RuleRef<'_> {
+        RuleRef(match (by, &self.default_registry) {
+            (By::Rule(i), _) => Written::Rule(&self.rules[i]),
+            (By::DefaultRegistry, Some((_, source))) => Written::DefaultRegistry(source),
+            (By::DefaultRegistry, None) => Written::Default(None),
+        })
+    }
+
+    fn default_decision(&self) -> Decision<'_> {
+        let rule = RuleRef(Written::Default(self.settings.default_source.as_ref()));
+        match self.settings.default {
+            DefaultAction::Pass => Decision::Pass { rule },
+            DefaultAction::Deny => Decision::Deny { rule, reason: DenyReason::Default },
+        }
+    }
+
+    /// Whether anything can be denied by a rule or by the default.
+    pub fn has_deny(&self) -> bool {
+        self.settings.default == DefaultAction::Deny
+            || self.rules.iter().any(|rule| matches!(rule.action, Action::Deny { .. }))
+    }
+
+    /// The rules, in the order in which they were given.
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
+    /// What holds for the policy as a whole.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The rule beside which the default registry has no effect left.
+    pub fn default_registry_shadowed_by(&self) -> Option<&Rule> {
+        self.settings.default_registry.as_ref()?;
+        self.rules.iter().find(|rule| shadows_default_registry(&rule.prefix))
+    }
+}
+
+/// Whether a rule takes every name that the default registry would get.
+fn shadows_default_registry(prefix: &Prefix) -> bool {
+    match prefix.kind() {
+        Kind::Any => true,
+        Kind::Host => prefix.host() == Some(HUB),
+        // Docker Hub's key is `docker.io` whatever its spelling, and that is below `io`.
+        Kind::Domain => prefix.domain() == Some("io"),
+        Kind::Exact | Kind::Path => false,
+    }
+}

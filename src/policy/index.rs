@@ -1,0 +1,218 @@
+//! The index over rules and targets: what is found for a key, at a cost that does not grow with the rules.
+//!
+//! Before: `Policy::new` has found no conflict.  After: `decide` acts on what is found.
+//! Holds: one hash lookup for each component of a key; the longest match wins, and of equal ones the rule
+//! that was written wins over the target.
+//! Not here: what a match means (`decide`).
+
+use std::collections::{HashMap, HashSet};
+
+use foldhash::fast::RandomState;
+
+use super::key::{Key, split_port};
+use super::name::Name;
+use super::prefix::Kind;
+use super::rule::Rule;
+use super::target::{By, Pattern, Routing};
+
+/// What a key matches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Match {
+    /// A rule's prefix.
+    Rule(usize),
+    /// A target of a rule that routes: the name is already where the rule would send it.
+    Target(By),
+    /// Nothing.
+    Nothing,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Index {
+    /// By the text of a prefix or a target that has a host in front.
+    slots: HashMap<Box<str>, Slot, RandomState>,
+    /// By the domain, without `*.`.
+    domains: HashMap<Box<str>, usize, RandomState>,
+    any: Option<usize>,
+    /// Whether any slot holds a pattern.
+    patterns: bool,
+    /// The rules with another target inside one of theirs, whose candidates may fall into it.
+    contested: HashSet<By, RandomState>,
+}
+
+#[derive(Debug, Default)]
+struct Slot {
+    rule: Option<usize>,
+    owners: Vec<Owner>,
+    patterns: Vec<(By, bool, Pattern)>,
+}
+
+/// Who puts images at a target.
+#[derive(Debug)]
+struct Owner {
+    by: By,
+    /// The registry that they come from; none where the rule says that several may.
+    registry: Option<Box<str>>,
+}
+
+impl Index {
+    pub(super) fn new(rules: &[Rule], routings: &[Routing<'_>]) -> Self {
+        let mut index = Self::default();
+        for (i, rule) in rules.iter().enumerate() {
+            match (rule.prefix.kind(), rule.prefix.domain()) {
+                (Kind::Any, _) => index.any = Some(i),
+                (_, Some(domain)) => drop(index.domains.insert(domain.into(), i)),
+                (_, None) => index.slot(rule.prefix.as_str()).rule = Some(i),
+            }
+        }
+        for routing in routings {
+            let collapse = routing.route.collapse;
+            let registry = routing.host.filter(|_| !collapse);
+            for target in routing.targets() {
+                let owner = Owner { by: routing.by, registry: registry.map(Into::into) };
+                index.slot(&target.text).owners.push(owner);
+            }
+            for pattern in routing.patterns() {
+                index.patterns = true;
+                index.slot(&pattern.head.clone()).patterns.push((routing.by, collapse, pattern));
+            }
+        }
+        index.contested = index.find_contested();
+        index
+    }
+
+    fn slot(&mut self, text: &str) -> &mut Slot {
+        self.slots.entry(text.into()).or_default()
+    }
+
+    fn find_contested(&self) -> HashSet<By, RandomState> {
+        let mut contested = HashSet::default();
+        for (text, slot) in self.slots.iter().filter(|(_, slot)| slot.holds_target()) {
+            for (around, outer) in Ancestors::of(text).filter_map(|around| self.slots.get_key_value(around)) {
+                let inner = &slot.owners;
+                let differs = |owner: &&Owner| inner.iter().any(|other| other.registry != owner.registry);
+                let by_pattern = outer.owners.iter().filter(|_| !slot.patterns.is_empty());
+                contested.extend(by_pattern.map(|owner| owner.by));
+                contested.extend(outer.owners.iter().filter(differs).map(|owner| owner.by));
+                // The targets of a pattern end anywhere below its head, so around or inside the others.
+                if !outer.patterns.is_empty() {
+                    contested.extend(inner.iter().map(|owner| owner.by));
+                    let alone = std::ptr::eq(around, text) && inner.is_empty() && outer.patterns.len() == 1;
+                    let patterns = outer.patterns.iter().chain(&slot.patterns);
+                    contested.extend(patterns.filter(|_| !alone).map(|(by, ..)| *by));
+                }
+            }
+        }
+        contested
+    }
+
+    /// The most specific match.
+    pub(super) fn find(&self, key: &Key) -> Match {
+        let pattern = self.deepest_pattern(key.repository());
+        for text in Ancestors::of(key.as_str()) {
+            let slot = self.slots.get(text);
+            if let Some(found) = slot.and_then(|slot| slot.rule) {
+                return Match::Rule(found);
+            }
+            if let Some((end, by, _)) = pattern
+                && end == text.len()
+            {
+                return Match::Target(by);
+            }
+            if let Some(found) = slot.and_then(Slot::own_match) {
+                return found;
+            }
+        }
+        self.find_wildcard(key.host())
+    }
+
+    fn find_wildcard(&self, host: &str) -> Match {
+        let mut rest = split_port(host).0;
+        while !self.domains.is_empty()
+            && let Some((_, domain)) = rest.split_once('.')
+        {
+            if let Some(&rule) = self.domains.get(domain) {
+                return Match::Rule(rule);
+            }
+            rest = domain;
+        }
+        self.any.map_or(Match::Nothing, Match::Rule)
+    }
+
+    /// The registry whose images are at this place, where it is not the one that `key` asks for.
+    pub(super) fn taken(&self, by: By, candidate: &Name, key: &Key) -> Option<String> {
+        if !self.contested.contains(&by) {
+            return None;
+        }
+        let (candidate, host) = (candidate.key(), key.host());
+        let pattern = self.deepest_pattern(candidate.repository());
+        for text in Ancestors::of(candidate.as_str()) {
+            let owners = self.slots.get(text).map_or(&[][..], |slot| &slot.owners);
+            let mut registries = owners.iter().map(|owner| owner.registry.as_deref());
+            // A target that is written out belongs to its rule, even where a wildcard could mean it too.
+            let of_pattern = pattern.filter(|(end, ..)| *end == text.len()).map(|(_, _, registry)| registry);
+            let Some(first) = registries.next().or(of_pattern) else { continue };
+            let open = |registry: Option<&str>| registry.is_none_or(|registry| registry == host);
+            return first.filter(|_| !open(first) && !registries.any(open)).map(str::to_owned);
+        }
+        None
+    }
+
+    /// The longest target of a wildcard rule that the repository is under: its end, its rule, and the
+    /// registry whose images are there (none where several may be).
+    fn deepest_pattern<'r>(&self, repository: &'r str) -> Option<(usize, By, Option<&'r str>)> {
+        if !self.patterns {
+            return None;
+        }
+        let mut deepest: Option<(usize, By, Option<&str>)> = None;
+        for text in Ancestors::of(repository) {
+            let patterns = self.slots.get(text).map_or(&[][..], |slot| &slot.patterns);
+            for (by, collapse, pattern) in patterns {
+                let Some((end, host)) = pattern.find(repository) else { continue };
+                if deepest.is_none_or(|(longest, ..)| end > longest) {
+                    deepest = Some((end, *by, (!collapse).then_some(host)));
+                }
+            }
+        }
+        deepest
+    }
+}
+
+impl Slot {
+    fn holds_target(&self) -> bool {
+        !self.owners.is_empty() || !self.patterns.is_empty()
+    }
+
+    fn own_match(&self) -> Option<Match> {
+        let target = || self.owners.first().map(|owner| Match::Target(owner.by));
+        self.rule.map(Match::Rule).or_else(target)
+    }
+}
+
+/// A text and what it begins with, by components, down to the host.
+pub(super) struct Ancestors<'a>(Option<&'a str>);
+
+impl<'a> Ancestors<'a> {
+    /// From the longest to the shortest; a tag or digest is the first thing to go.
+    pub(super) fn of(text: &'a str) -> Self {
+        Self(Some(text))
+    }
+}
+
+impl<'a> Iterator for Ancestors<'a> {
+    type Item = &'a str;
+
+    fn next(&mut self) -> Option<&'a str> {
+        let text = self.0?;
+        self.0 = parent(text);
+        Some(text)
+    }
+}
+
+/// What is left without the last component, or without tag or digest where there is one.
+fn parent(text: &str) -> Option<&str> {
+    let slash = text.rfind('/')?;
+    match text[slash..].find(['@', ':']) {
+        Some(suffix) => Some(&text[..slash + suffix]),
+        None => Some(&text[..slash]),
+    }
+}

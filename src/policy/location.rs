@@ -1,0 +1,206 @@
+//! The location of a mirror: a host and a path in front of repositories.
+//!
+//! Before: `config` reads the text.  After: `decide` puts candidates together from it.
+//! Holds: the host's spelling is kept, and containerd reads it as a host.
+//! Not here: TLS and credentials of the mirror, which go by host (`credentials`, `hosts.toml`).
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::grammar;
+use super::key::{HUB, fold_host};
+use super::name::LEGACY_HUB;
+use super::prefix::{is_host, is_well_formed_host};
+
+#[cfg(test)]
+mod tests;
+
+/// Stands in a location's path for the host of the name that is asked for.
+pub(super) const PLACEHOLDER: &str = "{host}";
+
+/// A mirror: `host[:port][/path]`; the path may hold `{host}` once.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Location {
+    text: String,
+    host_end: usize,
+    /// Where `{host}` begins.
+    placeholder: Option<usize>,
+}
+
+/// Why a text is no location.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LocationError {
+    /// Nothing there.
+    #[error("a mirror can't be empty")]
+    Empty,
+    /// Something like `https://` in front.
+    #[error("mirror {text:?} begins with a scheme")]
+    Scheme {
+        /// The mirror as written.
+        text: String,
+    },
+    /// No host in front.
+    #[error("mirror {text:?} does not begin with a host")]
+    NoHost {
+        /// The mirror as written.
+        text: String,
+    },
+    /// The host is malformed.
+    #[error("{host:?} is not a registry host")]
+    Host {
+        /// The host in it.
+        host: String,
+    },
+    /// A slash at the end.
+    #[error("mirror {text:?} ends with a slash")]
+    TrailingSlash {
+        /// The mirror as written.
+        text: String,
+    },
+    /// A tag or a digest behind the path.
+    #[error("mirror {text:?} has a tag or a digest")]
+    TagOrDigest {
+        /// The mirror as written.
+        text: String,
+    },
+    /// `{host}` twice, or something else in braces.
+    #[error("mirror {text:?} has a placeholder that is not understood")]
+    Placeholder {
+        /// The mirror as written.
+        text: String,
+    },
+    /// Upper case in the path.
+    #[error("mirror {text:?} has upper case in its path")]
+    UpperCase {
+        /// The mirror as written.
+        text: String,
+    },
+    /// The path is malformed.
+    #[error("mirror {text:?} is not a host and a repository path")]
+    Format {
+        /// The mirror as written.
+        text: String,
+    },
+}
+
+impl LocationError {
+    /// What to write instead.
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Empty => {
+                "write a host, and a path where the mirror has one: harbor.dev.de/dockerhub".to_owned()
+            }
+            Self::Scheme { text } => {
+                let bare = text.rsplit("://").next().unwrap_or(text).trim_end_matches('/');
+                format!("leave the scheme out: {bare} (plain http is containerd's to know, in hosts.toml)")
+            }
+            Self::NoHost { .. } => {
+                "begin with a host that has a dot or a port: mirror.dev.de, mirror:5000".to_owned()
+            }
+            Self::Host { .. } => {
+                "write a host and, where it has one, its port: mirror.dev.de:5000".to_owned()
+            }
+            Self::TrailingSlash { text } => format!("leave the slash out: {}", text.trim_end_matches('/')),
+            Self::TagOrDigest { .. } => "tag and digest come from the name that is asked for".to_owned(),
+            Self::Placeholder { .. } => {
+                "{host} may stand once in the path, and nothing else in braces".to_owned()
+            }
+            Self::UpperCase { .. } => "repositories are lower case".to_owned(),
+            Self::Format { .. } => return None,
+        })
+    }
+}
+
+impl Location {
+    /// The host, as spelled.
+    pub fn host(&self) -> &str {
+        &self.text[..self.host_end]
+    }
+
+    /// The path behind the host; empty where there is none.
+    pub fn path(&self) -> &str {
+        self.text.get(self.host_end + 1..).unwrap_or("")
+    }
+
+    /// Whether the path holds `{host}`.
+    pub fn has_placeholder(&self) -> bool {
+        self.placeholder.is_some()
+    }
+
+    /// Puts the location in front of a path, with `{host}` filled in.
+    pub(super) fn write_before(&self, host: &str, reference: &mut String) {
+        match self.placeholder {
+            Some(at) => {
+                reference.push_str(&self.text[..at]);
+                reference.push_str(host);
+                reference.push_str(&self.text[at + PLACEHOLDER.len()..]);
+            }
+            None => reference.push_str(&self.text),
+        }
+        reference.push('/');
+    }
+
+    /// Host and path as keys have them, `{host}` left in.
+    pub(super) fn folded(&self) -> String {
+        let host = fold_host(self.host());
+        if self.path().is_empty() { host.into_owned() } else { format!("{host}/{}", self.path()) }
+    }
+}
+
+impl FromStr for Location {
+    type Err = LocationError;
+
+    fn from_str(s: &str) -> Result<Self, LocationError> {
+        let text = || s.to_owned();
+        if s.is_empty() {
+            return Err(LocationError::Empty);
+        }
+        if s.contains("://") {
+            return Err(LocationError::Scheme { text: text() });
+        }
+        if s.ends_with('/') {
+            return Err(LocationError::TrailingSlash { text: text() });
+        }
+        let (host, path) = match s.split_once('/') {
+            Some((host, path)) => (host, Some(path)),
+            None => (s, None),
+        };
+        if host.contains(['{', '}']) {
+            return Err(LocationError::Placeholder { text: text() });
+        }
+        if !is_host(host) {
+            return Err(LocationError::NoHost { text: text() });
+        }
+        if !is_well_formed_host(host) {
+            return Err(LocationError::Host { host: host.to_owned() });
+        }
+        path.map_or(Ok(()), |path| check_path(s, path))?;
+        // containerd would fold this one in every reference; folded here, a candidate reads as it is meant.
+        let host = if host == LEGACY_HUB { HUB } else { host };
+        let text = path.map_or_else(|| host.to_owned(), |path| format!("{host}/{path}"));
+        Ok(Self { host_end: host.len(), placeholder: text.find(PLACEHOLDER), text })
+    }
+}
+
+fn check_path(s: &str, path: &str) -> Result<(), LocationError> {
+    let text = || s.to_owned();
+    // Any host will do to see whether the path around it is one.
+    let filled = path.replacen(PLACEHOLDER, HUB, 1);
+    if filled.contains(['{', '}']) {
+        return Err(LocationError::Placeholder { text: text() });
+    }
+    if filled.contains(['@', ':']) {
+        return Err(LocationError::TagOrDigest { text: text() });
+    }
+    if filled.bytes().any(|b| b.is_ascii_uppercase()) {
+        return Err(LocationError::UpperCase { text: text() });
+    }
+    let usable = grammar::is_path(&filled) && grammar::check_length(&filled).is_ok();
+    if usable { Ok(()) } else { Err(LocationError::Format { text: text() }) }
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}

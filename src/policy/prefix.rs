@@ -1,0 +1,226 @@
+//! The prefix of a rule: which names it is for.
+//!
+//! Before: `config` reads the text.  After: `decide` finds rules by the prefix's text.
+//! Holds: the text is folded as keys are, so equal prefixes have equal texts.
+//! Not here: what is wrong with a text that is no prefix (`prefix::error`), which rule wins (`decide`).
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::grammar;
+use super::key::{HUB, fold_host, split_port};
+
+mod error;
+#[cfg(test)]
+mod tests;
+
+pub use error::PrefixError;
+
+/// The names that a rule is for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Prefix {
+    text: String,
+    kind: Kind,
+    /// Where the host or the wildcard ends.
+    host_end: usize,
+}
+
+/// The sorts of prefix, the most specific first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Kind {
+    /// `host/repository@digest` or `host/repository:tag`.
+    Exact,
+    /// `host/path`: that repository and every one below.
+    Path,
+    /// `host`, with its port if it has one.
+    Host,
+    /// `*.domain`: every host below the domain, on any port.
+    Domain,
+    /// `*`: everything.
+    Any,
+}
+
+/// A port below this on a host without a dot is rather a tag: `redis:7` is meant as an image.
+const LOWEST_LIKELY_PORT: u32 = 80;
+
+impl Prefix {
+    /// The folded text; rules with equal texts are for the same names.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The sort of prefix.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The one host that it is for, folded; none for wildcards.
+    pub fn host(&self) -> Option<&str> {
+        matches!(self.kind, Kind::Exact | Kind::Path | Kind::Host).then(|| &self.text[..self.host_end])
+    }
+
+    /// The domain of a `*.domain`.
+    pub fn domain(&self) -> Option<&str> {
+        self.text.strip_prefix("*.").filter(|_| self.kind == Kind::Domain)
+    }
+
+    /// What follows the host, tag or digest included; empty where nothing does.
+    pub(super) fn below_host(&self) -> &str {
+        self.text.get(self.host_end + 1..).unwrap_or("")
+    }
+
+    /// Whether every name under `other` is under this one as well.
+    pub fn covers(&self, other: &Self) -> bool {
+        match self.kind {
+            Kind::Any => true,
+            Kind::Domain => {
+                let host = other.host().map(|host| split_port(host).0).or(other.domain());
+                host.is_some_and(|host| host.ends_with(&self.text[1..])) || self == other
+            }
+            Kind::Host | Kind::Path => {
+                other.host().is_some()
+                    && other.text.strip_prefix(self.text.as_str()).is_some_and(|rest| {
+                        let ends_component = match self.kind {
+                            Kind::Host => rest.starts_with('/'),
+                            _ => rest.starts_with(['/', ':', '@']),
+                        };
+                        rest.is_empty() || ends_component
+                    })
+            }
+            Kind::Exact => self == other,
+        }
+    }
+}
+
+impl FromStr for Prefix {
+    type Err = PrefixError;
+
+    fn from_str(s: &str) -> Result<Self, PrefixError> {
+        let text = || s.to_owned();
+        if s.is_empty() {
+            return Err(PrefixError::Empty);
+        }
+        if s.contains("://") {
+            return Err(PrefixError::Scheme { text: text() });
+        }
+        if s == "*" {
+            return Ok(Self { text: text(), kind: Kind::Any, host_end: s.len() });
+        }
+        if let Some(domain) = s.strip_prefix("*.") {
+            return below_domain(s, domain);
+        }
+        if s.contains('*') {
+            return Err(PrefixError::Wildcard { text: text() });
+        }
+        if s.ends_with('/') {
+            return Err(PrefixError::TrailingSlash { text: text() });
+        }
+        match s.split_once('/') {
+            Some((host, rest)) => repository(s, host, rest),
+            None => host_alone(s),
+        }
+    }
+}
+
+impl fmt::Display for Prefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// Whether a text is read as a host by people and by containerd. Upper case alone makes a host for
+/// containerd (`Foo/bar`); in a rule that is a slip of the pen, and `foo:443` names such a host.
+pub(super) fn is_host(s: &str) -> bool {
+    s == "localhost" || s.contains(['.', ':'])
+}
+
+/// Whether containerd can ask a host of this form; `a_b.io` has no domain's form and is asked all the same.
+pub(super) fn is_well_formed_host(s: &str) -> bool {
+    grammar::is_domain(s) || (grammar::is_path(s) && !s.contains('/'))
+}
+
+fn below_domain(s: &str, domain: &str) -> Result<Prefix, PrefixError> {
+    if domain.contains(['*', '/', '@']) {
+        return Err(PrefixError::Wildcard { text: s.to_owned() });
+    }
+    if domain.contains(':') {
+        return Err(PrefixError::WildcardPort { text: s.to_owned() });
+    }
+    let domain = domain.to_ascii_lowercase();
+    if !is_well_formed_host(&domain) {
+        return Err(PrefixError::Host { host: domain });
+    }
+    let text = format!("*.{domain}");
+    Ok(Prefix { host_end: text.len(), text, kind: Kind::Domain })
+}
+
+fn host_alone(s: &str) -> Result<Prefix, PrefixError> {
+    let (bare, suffix) = match s.split_once('@') {
+        Some((bare, _)) => (bare, true),
+        None => {
+            let (bare, port) = split_port(s);
+            (bare, port.is_some_and(|port| !is_likely_port(bare, port)))
+        }
+    };
+    if !is_host(bare) && (suffix || !is_host(s)) {
+        return Err(PrefixError::NoHost { text: s.to_owned() });
+    }
+    if suffix {
+        return Err(PrefixError::NoRepository { text: s.to_owned(), host: bare.to_owned() });
+    }
+    if !is_well_formed_host(s) {
+        return Err(PrefixError::Host { host: s.to_owned() });
+    }
+    let text = fold_host(s).into_owned();
+    Ok(Prefix { host_end: text.len(), text, kind: Kind::Host })
+}
+
+fn is_likely_port(bare: &str, port: &str) -> bool {
+    let digits = !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit());
+    digits && (is_host(bare) || port.parse().unwrap_or(u32::MAX) >= LOWEST_LIKELY_PORT)
+}
+
+fn repository(s: &str, host: &str, rest: &str) -> Result<Prefix, PrefixError> {
+    let text = || s.to_owned();
+    if !is_host(host) {
+        return Err(PrefixError::NoHost { text: text() });
+    }
+    if !is_well_formed_host(host) {
+        return Err(PrefixError::Host { host: host.to_owned() });
+    }
+    let (rest, digest) = match rest.split_once('@') {
+        Some((rest, digest)) => (rest, Some(digest)),
+        None => (rest, None),
+    };
+    let last = rest.rfind('/').map_or(0, |slash| slash + 1);
+    let (path, tag) = match rest[last..].find(':') {
+        Some(colon) => (&rest[..last + colon], Some(&rest[last + colon + 1..])),
+        None => (rest, None),
+    };
+    if path.bytes().any(|b| b.is_ascii_uppercase()) {
+        return Err(PrefixError::UpperCase { text: text() });
+    }
+    if !grammar::is_path(path) || !tag.is_none_or(grammar::is_tag) {
+        return Err(PrefixError::Format { text: text() });
+    }
+    let invalid = |cause| PrefixError::Invalid { text: s.to_owned(), cause };
+    grammar::check_length(path).map_err(invalid)?;
+    digest.map_or(Ok(()), grammar::check_digest).map_err(invalid)?;
+    let folded = fold_host(host);
+    let suffix = match (tag, digest) {
+        (Some(_), Some(digest)) => {
+            return Err(PrefixError::TagAndDigest {
+                text: text(),
+                digest_only: format!("{host}/{path}@{digest}"),
+            });
+        }
+        (Some(tag), None) => format!(":{tag}"),
+        (None, Some(digest)) => format!("@{digest}"),
+        (None, None) => String::new(),
+    };
+    if folded == HUB && !suffix.is_empty() && !path.contains('/') {
+        return Err(PrefixError::Official { text: text(), full: format!("{HUB}/library/{path}{suffix}") });
+    }
+    let kind = if suffix.is_empty() { Kind::Path } else { Kind::Exact };
+    Ok(Prefix { text: format!("{folded}/{path}{suffix}"), kind, host_end: folded.len() })
+}

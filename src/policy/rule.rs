@@ -1,0 +1,163 @@
+//! What a rule says, and the settings around the rules.
+//!
+//! Before: `config` fills these from a file, with spans checked.  After: `Policy::new` indexes them.
+//! Holds: a `Rule` knows where it was written, so every decision can say so.
+//! Not here: whether rules contradict each other (`conflict`), what they mean for a name (`decide`).
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::location::Location;
+use super::prefix::Prefix;
+
+/// Where a rule was written.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Source {
+    /// The file, as it was named.
+    pub file: Arc<str>,
+    /// The line, counted from 1.
+    pub line: u32,
+}
+
+/// One rule: a prefix and what happens to the names under it.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    /// The names that the rule is for.
+    pub prefix: Prefix,
+    /// What happens to them.
+    pub action: Action,
+    /// Whether they may be checkpoint images.
+    pub checkpoint: Checkpoint,
+    /// Where the rule was written.
+    pub source: Source,
+}
+
+/// What a rule does with a name.
+#[derive(Clone, Debug)]
+pub enum Action {
+    /// Pull it from mirrors.
+    Route(Route),
+    /// Refuse it.
+    Deny {
+        /// Why, in words for people.
+        reason: String,
+    },
+    /// Leave it alone: the exception inside a wider rule.
+    Pass,
+}
+
+/// Where a routed name is pulled from.
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// The mirrors, in the order in which they are tried.
+    pub mirrors: Vec<Mirror>,
+    /// Changes of the repository path, made before a mirror's own path is put in front.
+    pub rewrites: Vec<Rewrite>,
+    /// Whether the registry that the name itself asks for may be tried.
+    pub origin: Origin,
+    /// Whether several source registries may fall on one target.
+    pub collapse: bool,
+}
+
+/// One mirror of a route.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mirror {
+    /// Host and path.
+    pub location: Location,
+    /// Which names it serves.
+    pub only: Only,
+}
+
+/// One change of a repository path.
+#[derive(Clone, Debug)]
+pub struct Rewrite {
+    /// What is looked for: unanchored, every occurrence, as k3s' containerd does.
+    pub pattern: regex::Regex,
+    /// What is put in its place; `$1` and `${name}` stand for groups.
+    pub replacement: String,
+}
+
+/// Which names a mirror serves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Only {
+    /// All.
+    #[default]
+    Any,
+    /// Those with a digest.
+    Digests,
+    /// Those with a tag.
+    Tags,
+}
+
+/// Whether the registry of the name itself may be tried.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Origin {
+    /// Never.
+    #[default]
+    Never,
+    /// After all mirrors.
+    Last,
+}
+
+/// Whether a checkpoint image may be used.
+///
+/// containerd 2.1 pulls the base image that a checkpoint names, past every policy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Checkpoint {
+    /// It is refused.
+    #[default]
+    Refuse,
+    /// It may.
+    Allow,
+}
+
+/// What holds for the policy as a whole.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// What happens to a name that no rule matches.
+    pub default: DefaultAction,
+    /// Where that was written; none where it is the built-in one.
+    pub default_source: Option<Source>,
+    /// Where names of Docker Hub come from when no rule matches them.
+    pub default_registry: Option<(Location, Source)>,
+    /// What becomes of a denied image that is already on the node.
+    pub present: Present,
+    /// Which names an image keeps after a pull from a mirror.
+    pub names: Names,
+}
+
+/// What happens to a name that no rule matches.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DefaultAction {
+    /// It passes.
+    #[default]
+    Pass,
+    /// It is refused: the rules are an allow-list.
+    Deny,
+}
+
+/// What becomes of a denied image that is already on the node.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Present {
+    /// It stays usable.
+    #[default]
+    Leave,
+    /// It is answered as absent, and containers from it are refused.
+    Hide,
+}
+
+/// Which names an image keeps after a pull from a mirror.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Names {
+    /// The one that was asked for.
+    #[default]
+    Original,
+    /// The mirror's as well.
+    Both,
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.file, self.line)
+    }
+}

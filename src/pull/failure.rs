@@ -1,0 +1,187 @@
+//! What containerd's error of one candidate means for the next, and the error when none is left.
+//!
+//! Before: `route` has a candidate's failure.  After: the next candidate, or the client.
+//! Holds: an unknown text never ends a pull: the next candidate is tried. The client's error names the
+//! image it asked for, the rule, and every candidate with its own error.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use tonic::{Code, Status};
+
+use super::rule_text;
+use crate::policy::{Name, RuleRef};
+
+/// What a failure says about the candidate. The order is that of [`status`]: the later tells more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Class {
+    /// Nobody answered at the host and port.
+    Unreachable,
+    /// The registry answers, and has no such image.
+    NotFound,
+    /// The registry answers with an error of its own, or something no row of the table knows.
+    Other,
+    /// Too many requests (429).
+    RateLimited,
+    /// Credentials are missing or not enough (401, 403).
+    Unauthorized,
+    /// This machine is at fault: no other registry can cure it.
+    Local,
+}
+
+/// containerd's texts, in lower case. The first row that is found decides, so what is certain comes first.
+///
+/// Texts as of containerd 1.6.20, 1.7.24 and 2.1.4 with Go's `net`, `net/http` and `crypto/tls`
+/// (`core/remotes/docker/{resolver,fetcher,pusher,errcode}.go`, `core/remotes/errors`).
+const TEXTS: &[(&str, Class)] = &[
+    ("no space left on device", Class::Local),
+    ("disk quota exceeded", Class::Local),
+    ("read-only file system", Class::Local),
+    ("too many open files", Class::Local),
+    ("429 too many requests", Class::RateLimited),
+    ("toomanyrequests", Class::RateLimited),
+    ("401 unauthorized", Class::Unauthorized),
+    ("403 forbidden", Class::Unauthorized),
+    ("authorization failed", Class::Unauthorized),
+    ("failed to authorize", Class::Unauthorized),
+    ("no basic auth credentials", Class::Unauthorized),
+    ("pull access denied", Class::Unauthorized),
+    ("connection refused", Class::Unreachable),
+    ("connection reset by peer", Class::Unreachable),
+    ("no such host", Class::Unreachable),
+    ("server misbehaving", Class::Unreachable),
+    ("temporary failure in name resolution", Class::Unreachable),
+    ("no route to host", Class::Unreachable),
+    ("network is unreachable", Class::Unreachable),
+    ("i/o timeout", Class::Unreachable),
+    ("tls handshake timeout", Class::Unreachable),
+    ("timeout awaiting response headers", Class::Unreachable),
+    ("connection timed out", Class::Unreachable),
+    ("proxyconnect", Class::Unreachable),
+    (": eof", Class::Unreachable),
+    ("unexpected eof", Class::Other),
+    (": not found", Class::NotFound),
+    ("404 not found", Class::NotFound),
+];
+
+/// One candidate's failure.
+#[derive(Debug)]
+pub(super) struct Failure {
+    candidate: Name,
+    status: Status,
+    pub(super) class: Class,
+}
+
+impl Failure {
+    /// From containerd's status.
+    pub(super) fn new(candidate: Name, status: Status) -> Self {
+        let class = classify(&status);
+        Self { candidate, status, class }
+    }
+
+    /// A candidate that was cancelled because it showed no life.
+    pub(super) fn swallowed(candidate: Name, reason: &str, after: Duration) -> Self {
+        let text = format!("nothing came within {:.1} s, and {reason}", after.as_secs_f64());
+        Self { candidate, status: Status::unavailable(text), class: Class::Unreachable }
+    }
+
+    /// containerd's text.
+    pub(super) fn message(&self) -> &str {
+        self.status.message()
+    }
+}
+
+fn classify(status: &Status) -> Class {
+    let text = status.message().to_ascii_lowercase();
+    if let Some((_, class)) = TEXTS.iter().find(|(part, _)| text.contains(part)) {
+        return *class;
+    }
+    match status.code() {
+        Code::NotFound => Class::NotFound,
+        Code::Unauthenticated | Code::PermissionDenied => Class::Unauthorized,
+        _ => Class::Other,
+    }
+}
+
+/// The error when every candidate has failed.
+///
+/// kubelet makes its reason `RegistryUnavailable` of an `Unknown` error that begins with that word
+/// (`pkg/kubelet/images/image_manager.go`, evalCRIPullErr).
+pub(super) fn status(name: &Name, rule: &RuleRef<'_>, failures: &[Failure]) -> Status {
+    let text = summary(name, rule, failures);
+    if failures.iter().all(|failure| failure.class == Class::Unreachable) {
+        return Status::unknown(format!("RegistryUnavailable: {text}"));
+    }
+    if failures.iter().all(|failure| failure.class == Class::NotFound) {
+        return Status::not_found(text);
+    }
+    let telling = failures.iter().max_by_key(|failure| failure.class);
+    let code = match telling.map(|failure| failure.status.code()) {
+        // Clients take that for a runtime without PullImage.
+        Some(Code::Unimplemented) | None => Code::Unknown,
+        Some(code) => code,
+    };
+    Status::new(code, text)
+}
+
+/// The failures in words.
+pub(super) fn summary(name: &Name, rule: &RuleRef<'_>, failures: &[Failure]) -> String {
+    let mut text = format!("{name}: no candidate of {} served it", rule_text(rule));
+    for (index, failure) in failures.iter().enumerate() {
+        let separator = if index == 0 { ": " } else { "; " };
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{separator}[{}] {}: {}", index + 1, failure.candidate, failure.message());
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_of_all_versions_fall_into_their_class() {
+        let head = r#"failed to pull and unpack image "m:1/r:1": failed to resolve reference "m:1/r:1": "#;
+        let rows = [
+            (
+                r#"failed to do request: Head "https://m:1/v2/r/manifests/1": dial tcp 127.0.0.1:1: connect: connection refused"#,
+                Class::Unreachable,
+            ),
+            (
+                r#"failed to do request: Head "https://m/v2/": dial tcp: lookup m on 1.1.1.1:53: no such host"#,
+                Class::Unreachable,
+            ),
+            (r#"failed to do request: Head "http://m:1/v2/r/manifests/1": EOF"#, Class::Unreachable),
+            (
+                r#"failed to do request: Head "https://m/": net/http: TLS handshake timeout"#,
+                Class::Unreachable,
+            ),
+            ("m:1/r:1: not found", Class::NotFound),
+            (
+                "unexpected status from HEAD request to https://m/v2/r/manifests/1: 403 Forbidden",
+                Class::Unauthorized,
+            ),
+            ("unexpected status code [manifests 1]: 401 Unauthorized", Class::Unauthorized),
+            (
+                "pull access denied, repository does not exist or may require authorization: server message: insufficient_scope: authorization failed",
+                Class::Unauthorized,
+            ),
+            (
+                "unexpected status from HEAD request to https://m/v2/r/manifests/1: 429 Too Many Requests",
+                Class::RateLimited,
+            ),
+            (
+                "unexpected status from HEAD request to https://m/v2/r/manifests/1: 500 Internal Server Error",
+                Class::Other,
+            ),
+            ("failed to copy: write /var/lib/x: no space left on device", Class::Local),
+            ("something that nobody has seen yet", Class::Other),
+        ];
+        for (text, class) in rows {
+            assert_eq!(classify(&Status::unknown(format!("{head}{text}"))), class, "{text}");
+        }
+        // The client's own end is no answer; this is containerd's progress timeout, worth another candidate.
+        assert_eq!(classify(&Status::cancelled("context canceled")), Class::Other);
+        assert_eq!(classify(&Status::not_found("x")), Class::NotFound);
+    }
+}

@@ -1,0 +1,175 @@
+//! One pull along its candidates, until one serves the image or none is left.
+//!
+//! Before: `pull` has a decision.  After: `settle` finishes what a candidate served.
+//! Holds: candidates are tried one after another in the order of the rule, those that did not answer
+//! lately behind the other mirrors, the origin always last.
+
+use std::time::Instant;
+
+use tonic::Status;
+
+use super::failure::{self, Class, Failure};
+use super::settle::{self, Served};
+use super::stall;
+use super::{Pull, forward, rule_text};
+use crate::hold::not_initialized;
+use crate::policy::{Candidate, Role, RuleRef};
+use crate::sweep::Ticket;
+use crate::upstream::Answer;
+use crate::wire::{self, WireError, cri};
+
+/// How one candidate ended.
+enum Outcome {
+    Served(Answer),
+    /// Not served, and nothing another candidate could change about it.
+    Final(Answer),
+    Failed(Failure),
+}
+
+impl Pull<'_> {
+    /// A pull that no rule changes: the request goes on as it came.
+    pub(super) async fn pass(&self, rule: &RuleRef<'_>) -> Answer {
+        let ticket = self.node.ledger.asked_for(self.name).await;
+        let answer = forward(self.call, self.message).await;
+        if !answer.is_ok() {
+            return answer;
+        }
+        tracing::info!(image = %self.name, rule = rule.prefix(), "pulled, untouched");
+        settle::settle(self.served(rule, self.name.clone(), Role::Origin, answer, ticket)).await
+    }
+
+    /// A pull along `candidates`.
+    pub(super) async fn route(&self, rule: &RuleRef<'_>, candidates: Vec<Candidate>) -> Answer {
+        // Adopted content can vanish between pull and adoption, under an image GC: one more round.
+        for _ in 0..2 {
+            match self.round(rule, &candidates).await {
+                Ok(answer) => return answer,
+                Err(gone) => tracing::warn!(image = %self.name, %gone, "pulling once more"),
+            }
+        }
+        Answer::failure(&Status::aborted(format!(
+            "{}: pulled twice by {}, and both times something removed it before it had its name",
+            self.name,
+            rule_text(rule)
+        )))
+    }
+
+    async fn round(&self, rule: &RuleRef<'_>, candidates: &[Candidate]) -> Result<Answer, settle::Gone> {
+        let ordered = self.node.health.order(candidates);
+        let mut failures = Vec::new();
+        for (index, candidate) in ordered.iter().enumerate() {
+            if self.call.expired() {
+                let status = Status::deadline_exceeded(failure::summary(self.name, rule, &failures));
+                return Ok(Answer::failure(&status));
+            }
+            let ticket = match candidate.role {
+                Role::Origin => self.node.ledger.asked_for(self.name).await,
+                Role::Mirror => match self.intend(candidate).await {
+                    Ok(ticket) => ticket,
+                    Err(answer) => return Ok(answer),
+                },
+            };
+            let has_successor = index + 1 < ordered.len();
+            match self.attempt(candidate, has_successor).await {
+                Outcome::Served(answer) => {
+                    tracing::info!(image = %self.name, from = %candidate.name, rule = rule.prefix(), "pulled");
+                    let served = self.served(rule, candidate.name.clone(), candidate.role, answer, ticket);
+                    return settle::adopted(served).await;
+                }
+                Outcome::Final(answer) => return Ok(answer),
+                Outcome::Failed(failure) => {
+                    tracing::warn!(image = %self.name, from = %candidate.name, class = ?failure.class,
+                        error = failure.message(), "candidate failed");
+                    failures.push(failure);
+                }
+            }
+        }
+        Ok(Answer::failure(&failure::status(self.name, rule, &failures)))
+    }
+
+    async fn intend(&self, candidate: &Candidate) -> Result<Ticket, Answer> {
+        if self.generation.policy.settings().names == crate::policy::Names::Both {
+            return Ok(self.node.ledger.asked_for(&candidate.name).await);
+        }
+        self.node.ledger.bring(&self.node.store, &candidate.name).await.map_err(|error| {
+            Answer::failure(&Status::unavailable(format!("{}: not pulled: {error}", self.name)))
+        })
+    }
+
+    async fn attempt(&self, candidate: &Candidate, has_successor: bool) -> Outcome {
+        let message = match self.edited(candidate) {
+            Ok(message) => message,
+            Err(error) => return Outcome::Final(crate::call::malformed(&error)),
+        };
+        let started = Instant::now();
+        let stalled = async {
+            match self.generation.pull.stall_after.filter(|_| has_successor) {
+                Some(after) => stall::watch(self.node, candidate.name.host(), after).await,
+                None => std::future::pending().await,
+            }
+        };
+        let answer = tokio::select! {
+            biased;
+            answer = self.call.forward(&message) => answer,
+            reason = stalled => {
+                self.node.health.note_down(&candidate.name, self.generation.pull.retry_down_after);
+                return Outcome::Failed(Failure::swallowed(candidate.name.clone(), &reason, started.elapsed()));
+            }
+        };
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(away) => return Outcome::Final(Answer::failure(&Status::unavailable(away.to_string()))),
+        };
+        if answer.is_ok() {
+            self.node.health.note_up(&candidate.name);
+            return Outcome::Served(answer);
+        }
+        if not_initialized(&answer) {
+            return Outcome::Final(answer);
+        }
+        let failure = Failure::new(candidate.name.clone(), answer.status());
+        match failure.class {
+            Class::Local => return Outcome::Final(answer),
+            Class::Unreachable => {
+                self.node.health.note_down(&candidate.name, self.generation.pull.retry_down_after);
+            }
+            _ => self.node.health.note_up(&candidate.name),
+        }
+        Outcome::Failed(failure)
+    }
+
+    /// The client's message with the candidate in it: its name, and no credentials that are not its own.
+    fn edited(&self, candidate: &Candidate) -> Result<Vec<u8>, WireError> {
+        if candidate.role == Role::Origin {
+            return Ok(self.message.to_vec());
+        }
+        let named =
+            wire::set(self.message, cri::pull_image_request::IMAGE, candidate.name.as_str().as_bytes())?;
+        if candidate.same_host {
+            return Ok(named);
+        }
+        // The field is cut out, not emptied: an empty one would switch off containerd's own credentials.
+        wire::cut(&named, cri::pull_image_request::AUTH)
+    }
+
+    fn served(
+        &self,
+        rule: &RuleRef<'_>,
+        from: crate::policy::Name,
+        role: Role,
+        answer: Answer,
+        ticket: Ticket,
+    ) -> Served {
+        Served {
+            node: self.node.clone(),
+            name: self.name.clone(),
+            from,
+            role,
+            rule: rule_text(rule),
+            checkpoint: rule.checkpoint(),
+            adopt_timeout: self.generation.pull.adopt_timeout,
+            answer,
+            ticket,
+        }
+    }
+}

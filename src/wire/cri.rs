@@ -1,0 +1,95 @@
+//! Field paths of the CRI messages that name an image or carry credentials.
+//!
+//! Before: `router` tells the RPC.  After: `pull`, `lookup` and `adopt` read and edit at these paths.
+//! Holds: numbers as in cri-api's `api.proto` (v0.36.3, package `runtime.v1`). `runtime.v1alpha2` has
+//! the same numbers in all of them.
+
+/// Paths in `PullImageRequest`.
+pub mod pull_image_request {
+    /// `image.image`: the reference to pull.
+    pub const IMAGE: &[u32] = &[1, 1];
+    /// `image.user_specified_image`.
+    pub const USER_SPECIFIED_IMAGE: &[u32] = &[1, 18];
+    /// `image.annotations`, a map: entries with key 1 and value 2.
+    pub const ANNOTATIONS: &[u32] = &[1, 2];
+    /// `auth`, an `AuthConfig`.
+    pub const AUTH: &[u32] = &[2];
+    /// `sandbox_config`, with the pod's name and namespace in `metadata`.
+    pub const SANDBOX_CONFIG: &[u32] = &[3];
+}
+
+/// Paths in `AuthConfig`; every one but `SERVER_ADDRESS` is a secret or leads to one.
+pub mod auth_config {
+    /// `username`.
+    pub const USERNAME: &[u32] = &[1];
+    /// `password`.
+    pub const PASSWORD: &[u32] = &[2];
+    /// `auth`: base64 of `user:password`.
+    pub const AUTH: &[u32] = &[3];
+    /// `server_address`: containerd offers the rest to this host only, where it is set.
+    pub const SERVER_ADDRESS: &[u32] = &[4];
+    /// `identity_token`.
+    pub const IDENTITY_TOKEN: &[u32] = &[5];
+    /// `registry_token`.
+    pub const REGISTRY_TOKEN: &[u32] = &[6];
+}
+
+/// Paths in `PullImageResponse`.
+pub mod pull_image_response {
+    /// `image_ref`: the image's id.
+    pub const IMAGE_REF: &[u32] = &[1];
+}
+
+/// Paths in `ImageStatusRequest`.
+pub mod image_status_request {
+    /// `image.image`: a name or an id.
+    pub const IMAGE: &[u32] = &[1, 1];
+    /// `verbose`, a bool.
+    pub const VERBOSE: &[u32] = &[2];
+}
+
+/// Paths in `ImageStatusResponse`.
+pub mod image_status_response {
+    /// `image`, an `Image`; absent where the image is not there.
+    pub const IMAGE: &[u32] = &[1];
+    /// `image.id`.
+    pub const ID: &[u32] = &[1, 1];
+    /// `image.repo_tags`, repeated.
+    pub const REPO_TAGS: &[u32] = &[1, 2];
+    /// `image.repo_digests`, repeated.
+    pub const REPO_DIGESTS: &[u32] = &[1, 3];
+    /// Field number of `info`, a map of strings.
+    pub const INFO: u32 = 2;
+}
+
+/// Paths in `RemoveImageRequest`.
+pub mod remove_image_request {
+    /// `image.image`: a name or an id.
+    pub const IMAGE: &[u32] = &[1, 1];
+}
+
+/// Paths in `CreateContainerRequest`.
+pub mod create_container_request {
+    /// `config.image.image`: an id from kubelet, a name from crictl.
+    pub const IMAGE: &[u32] = &[2, 2, 1];
+    /// `config.image.user_specified_image`: what the pod says (kubelet 1.28 on).
+    pub const USER_SPECIFIED_IMAGE: &[u32] = &[2, 2, 18];
+    /// `config.mounts`, repeated; each a `Mount`.
+    pub const MOUNTS: &[u32] = &[2, 7];
+}
+
+/// Paths in `Mount`.
+pub mod mount {
+    /// `image`, an `ImageSpec`; present in image volumes.
+    pub const IMAGE_SPEC: &[u32] = &[9];
+    /// `image.image`.
+    pub const IMAGE: &[u32] = &[9, 1];
+    /// `image.user_specified_image`.
+    pub const USER_SPECIFIED_IMAGE: &[u32] = &[9, 18];
+}
+
+/// One entry of a `map<string, string>`, as the payload of a record: key 1, value 2.
+#[must_use]
+pub fn map_entry(key: &str, value: &str) -> Vec<u8> {
+    super::append(&super::append(&[], 1, key.as_bytes()), 2, value.as_bytes())
+}

@@ -1,0 +1,327 @@
+//! `cri-shunt explain` as a user runs it: the built program, real files, whole outputs.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, reason = "tests")]
+
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use insta::assert_snapshot;
+
+const CONFIG: &str = r#"[policy]
+default-registry = "oci-mirror.dev.de"
+
+[[policy.rule]]
+prefix = "docker.io/gitea"
+mirrors = ["mirror.dev.de:443", "harbor.dev.de/dockerhub"]
+
+[[policy.rule]]
+prefix = "quay.io"
+mirrors = [{ location = "harbor.dev.de/{host}", only = "digests" }, "quay.io/cache"]
+origin = "last"
+
+[[policy.rule]]
+prefix = "docker.io/evil"
+deny = "not from this registry"
+
+[[policy.rule]]
+prefix = "docker.io/gitea/own"
+pass = true
+
+[[policy.rule]]
+prefix = "gcr.io"
+mirrors = [{ location = "m.dev/gcr", only = "digests" }]
+"#;
+
+fn program(dir: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cri-shunt"));
+    command.current_dir(dir).args(arguments).stdin(Stdio::null());
+    command
+}
+
+/// Runs `explain` beside a `config.toml` and shows all that came of it.
+fn explain(config: &str, arguments: &[&str]) -> String {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("config.toml"), config).unwrap();
+    let arguments = [&["explain", "--config", "config.toml"], arguments].concat();
+    shown(&program(dir.path(), &arguments).output().unwrap())
+}
+
+fn shown(output: &Output) -> String {
+    let mut text = String::from_utf8(output.stdout.clone()).unwrap();
+    let errors = String::from_utf8(output.stderr.clone()).unwrap();
+    if !errors.is_empty() {
+        text.push_str(&format!("--- stderr\n{errors}"));
+    }
+    format!("{text}--- exit {}", output.status.code().unwrap())
+}
+
+#[test]
+fn a_route_shows_its_candidates_in_order() {
+    assert_snapshot!(explain(CONFIG, &["gitea/gitea:1.22.1-rootless"]), @r#"
+    gitea/gitea:1.22.1-rootless
+      name        docker.io/gitea/gitea:1.22.1-rootless
+      decision    route, by rule "docker.io/gitea" (config.toml:5)
+      candidates  1. mirror.dev.de:443/gitea/gitea:1.22.1-rootless        mirror  no credentials
+                  2. harbor.dev.de/dockerhub/gitea/gitea:1.22.1-rootless  mirror  no credentials
+    --- exit 0
+    "#);
+    assert_snapshot!(explain(CONFIG, &["--format", "json", "gitea/gitea:1.22.1-rootless"]), @r#"
+    {"input":"gitea/gitea:1.22.1-rootless","kind":"name","name":"docker.io/gitea/gitea:1.22.1-rootless","decision":"route","rule":{"prefix":"docker.io/gitea","source":"config.toml:5"},"reason":null,"candidates":[{"reference":"mirror.dev.de:443/gitea/gitea:1.22.1-rootless","role":"mirror","credentials":"none"},{"reference":"harbor.dev.de/dockerhub/gitea/gitea:1.22.1-rootless","role":"mirror","credentials":"none"}]}
+    --- exit 0
+    "#);
+}
+
+#[test]
+fn the_origin_comes_last_and_the_clients_credentials_go_to_its_host_only() {
+    let digest = format!("quay.io/a/b@sha256:{}", "0".repeat(64));
+    assert_snapshot!(explain(CONFIG, &[&digest]), @r#"
+    quay.io/a/b@sha256:0000000000000000000000000000000000000000000000000000000000000000
+      name        quay.io/a/b@sha256:0000000000000000000000000000000000000000000000000000000000000000
+      decision    route, by rule "quay.io" (config.toml:9)
+      candidates  1. harbor.dev.de/quay.io/a/b@sha256:0000000000000000000000000000000000000000000000000000000000000000  mirror  no credentials
+                  2. quay.io/cache/a/b@sha256:0000000000000000000000000000000000000000000000000000000000000000          mirror  the client's credentials
+                  3. quay.io/a/b@sha256:0000000000000000000000000000000000000000000000000000000000000000                origin  the client's credentials
+    --- exit 0
+    "#);
+    assert_snapshot!(explain(CONFIG, &["--format=json", "quay.io/a/b:1"]), @r#"
+    {"input":"quay.io/a/b:1","kind":"name","name":"quay.io/a/b:1","decision":"route","rule":{"prefix":"quay.io","source":"config.toml:9"},"reason":null,"candidates":[{"reference":"quay.io/cache/a/b:1","role":"mirror","credentials":"client"},{"reference":"quay.io/a/b:1","role":"origin","credentials":"client"}]}
+    --- exit 0
+    "#);
+}
+
+#[test]
+fn a_denied_image_says_why_and_exits_1() {
+    assert_snapshot!(explain(CONFIG, &["Docker.io/evil/miner:1", "nginx"]), @r#"
+    Docker.io/evil/miner:1
+      name        Docker.io/evil/miner:1
+      decision    deny, by rule "docker.io/evil" (config.toml:14)
+      reason      not from this registry
+
+    nginx
+      name        docker.io/library/nginx:latest
+      decision    route, by rule "default-registry" (config.toml:2)
+      candidates  1. oci-mirror.dev.de/library/nginx:latest  mirror  no credentials
+    --- exit 1
+    "#);
+    assert_snapshot!(explain(CONFIG, &["--format", "json", "docker.io/evil/miner:1"]), @r#"
+    {"input":"docker.io/evil/miner:1","kind":"name","name":"docker.io/evil/miner:1","decision":"deny","rule":{"prefix":"docker.io/evil","source":"config.toml:14"},"reason":"not from this registry","candidates":[]}
+    --- exit 1
+    "#);
+}
+
+#[test]
+fn a_reference_that_no_mirror_serves_is_denied() {
+    assert_snapshot!(explain(CONFIG, &["--format", "json", "gcr.io/a:1"]), @r#"
+    {"input":"gcr.io/a:1","kind":"name","name":"gcr.io/a:1","decision":"deny","rule":{"prefix":"gcr.io","source":"config.toml:22"},"reason":"no mirror of this rule serves tags","candidates":[]}
+    --- exit 1
+    "#);
+}
+
+#[test]
+fn a_pass_has_the_name_itself_as_its_candidate() {
+    assert_snapshot!(explain(CONFIG, &["gitea/own", "ghcr.io/x/y"]), @r#"
+    gitea/own
+      name        docker.io/gitea/own:latest
+      decision    pass, by rule "docker.io/gitea/own" (config.toml:18)
+      candidates  1. docker.io/gitea/own:latest  origin  the client's credentials
+
+    ghcr.io/x/y
+      name        ghcr.io/x/y:latest
+      decision    pass, by the built-in default
+      candidates  1. ghcr.io/x/y:latest  origin  the client's credentials
+    --- exit 0
+    "#);
+    assert_snapshot!(explain(CONFIG, &["--format", "json", "gitea/own", "ghcr.io/x/y"]), @r#"
+    {"input":"gitea/own","kind":"name","name":"docker.io/gitea/own:latest","decision":"pass","rule":{"prefix":"docker.io/gitea/own","source":"config.toml:18"},"reason":null,"candidates":[{"reference":"docker.io/gitea/own:latest","role":"origin","credentials":"client"}]}
+    {"input":"ghcr.io/x/y","kind":"name","name":"ghcr.io/x/y:latest","decision":"pass","rule":{"prefix":"default","source":null},"reason":null,"candidates":[{"reference":"ghcr.io/x/y:latest","role":"origin","credentials":"client"}]}
+    --- exit 0
+    "#);
+}
+
+#[test]
+fn the_default_of_the_file_has_a_source() {
+    assert_snapshot!(explain("policy.default = 'deny'", &["--format", "json", "ghcr.io/x/y"]), @r#"
+    {"input":"ghcr.io/x/y","kind":"name","name":"ghcr.io/x/y:latest","decision":"deny","rule":{"prefix":"default","source":"config.toml:1"},"reason":"no rule allows it","candidates":[]}
+    --- exit 1
+    "#);
+}
+
+#[test]
+fn ids_paths_and_nonsense_are_told_apart() {
+    let id = "a".repeat(64);
+    let digest = format!("sha256:{id}");
+    let inputs = [digest.as_str(), &id, "/var/x.tar", "./x.tar", "UPPER/Case", ""];
+    assert_snapshot!(explain(CONFIG, &inputs), @r#"
+    sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
+      kind        an image id, which a pull takes for a name
+      name        docker.io/library/sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
+      decision    route, by rule "default-registry" (config.toml:2)
+      candidates  1. oci-mirror.dev.de/library/sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa  mirror  no credentials
+
+    aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
+      kind        an image id, which cannot be pulled
+      decision    invalid: this is no image reference
+      reason      64 hex digits are an image id, not a name
+
+    /var/x.tar
+      kind        a path, which cannot be pulled
+      decision    invalid: this is no image reference
+      reason      not an image reference
+
+    ./x.tar
+      kind        a path, which cannot be pulled
+      decision    invalid: this is no image reference
+      reason      not an image reference
+
+    UPPER/Case
+      decision    invalid: this is no image reference
+      reason      upper case in the repository
+
+
+      decision    invalid: this is no image reference
+      reason      not an image reference
+    --- exit 1
+    "#);
+    let json = [&["--format", "json"], &inputs[..]].concat();
+    assert_snapshot!(explain(CONFIG, &json), @r#"
+    {"input":"sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","kind":"id","name":"docker.io/library/sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","decision":"route","rule":{"prefix":"default-registry","source":"config.toml:2"},"reason":null,"candidates":[{"reference":"oci-mirror.dev.de/library/sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","role":"mirror","credentials":"none"}]}
+    {"input":"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","kind":"id","name":null,"decision":"invalid","rule":null,"reason":"64 hex digits are an image id, not a name","candidates":[]}
+    {"input":"/var/x.tar","kind":"path","name":null,"decision":"invalid","rule":null,"reason":"not an image reference","candidates":[]}
+    {"input":"./x.tar","kind":"path","name":null,"decision":"invalid","rule":null,"reason":"not an image reference","candidates":[]}
+    {"input":"UPPER/Case","kind":"invalid","name":null,"decision":"invalid","rule":null,"reason":"upper case in the repository","candidates":[]}
+    {"input":"","kind":"invalid","name":null,"decision":"invalid","rule":null,"reason":"not an image reference","candidates":[]}
+    --- exit 1
+    "#);
+}
+
+#[test]
+fn control_characters_of_an_input_do_not_reach_the_terminal() {
+    assert_snapshot!(explain(CONFIG, &["a\u{1b}[2Jb"]), @r"
+    a\u{1b}[2Jb
+      decision    invalid: this is no image reference
+      reason      upper case in the repository
+    --- exit 1
+    ");
+}
+
+#[test]
+fn stdin_is_read_line_by_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let arguments =
+        ["explain", "--default-registry", "m.dev/hub", "--config", "config.toml", "--format", "json", "-"];
+    std::fs::write(dir.path().join("config.toml"), "").unwrap();
+    let mut child =
+        program(dir.path(), &arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"nginx:1\n\n  quay.io/x:2  \nlast").unwrap();
+    assert_snapshot!(shown(&child.wait_with_output().unwrap()), @r#"
+    {"input":"nginx:1","kind":"name","name":"docker.io/library/nginx:1","decision":"route","rule":{"prefix":"default-registry","source":"--default-registry"},"reason":null,"candidates":[{"reference":"m.dev/hub/library/nginx:1","role":"mirror","credentials":"none"}]}
+    {"input":"quay.io/x:2","kind":"name","name":"quay.io/x:2","decision":"pass","rule":{"prefix":"default","source":null},"reason":null,"candidates":[{"reference":"quay.io/x:2","role":"origin","credentials":"client"}]}
+    {"input":"last","kind":"name","name":"docker.io/library/last:latest","decision":"route","rule":{"prefix":"default-registry","source":"--default-registry"},"reason":null,"candidates":[{"reference":"m.dev/hub/library/last:latest","role":"mirror","credentials":"none"}]}
+    --- exit 0
+    "#);
+}
+
+#[test]
+fn the_default_registry_needs_no_file() {
+    if Path::new("/etc/cri-shunt").exists() {
+        eprintln!("skipped: this machine has a configuration in /etc/cri-shunt");
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| shown(&program(dir.path(), arguments).output().unwrap());
+    assert_snapshot!(run(&["explain", "--default-registry", "oci-mirror.dev.de", "nginx:1.25", "quay.io/x"]), @r#"
+    nginx:1.25
+      name        docker.io/library/nginx:1.25
+      decision    route, by rule "default-registry" (--default-registry)
+      candidates  1. oci-mirror.dev.de/library/nginx:1.25  mirror  no credentials
+
+    quay.io/x
+      name        quay.io/x:latest
+      decision    pass, by the built-in default
+      candidates  1. quay.io/x:latest  origin  the client's credentials
+    --- exit 0
+    "#);
+    assert_snapshot!(run(&["explain", "nginx:1.25"]), @r"
+    --- stderr
+    error: cannot read /etc/cri-shunt/config.toml: No such file or directory (os error 2)
+     |
+     = help: create it (an empty file means: every default, no rule), or name another with --config
+
+    --- exit 2
+    ");
+    assert_snapshot!(run(&["explain", "--default-registry", "https://x", "nginx:1.25"]), @r#"
+    --- stderr
+    error: mirror "https://x" begins with a scheme
+     --> --default-registry:1:1
+      |
+    1 | https://x
+      | ^^^^^^^^^
+      |
+      = help: leave the scheme out: x (plain http is containerd's to know, in hosts.toml)
+
+    --- exit 2
+    "#);
+}
+
+#[test]
+fn a_default_registry_is_not_set_over_that_of_the_file() {
+    assert_snapshot!(explain(CONFIG, &["--default-registry", "other.dev", "nginx"]), @r#"
+    --- stderr
+    error: `policy.default-registry` is set in config.toml and in --default-registry
+     --> --default-registry:1:1
+      |
+    1 | other.dev
+      | ^^^^^^^^^
+      |
+     ::: config.toml:2:20
+      |
+    2 | default-registry = "oci-mirror.dev.de"
+      |                    ------------------- first set here
+      |
+      = help: no place overrides another: remove one of the two
+
+    --- exit 2
+    "#);
+}
+
+#[test]
+fn a_config_that_cannot_be_used_exits_2() {
+    assert_snapshot!(explain("[policy]\ndefualt = 'deny'", &["nginx"]), @r"
+    --- stderr
+    error: unknown key `defualt` in `policy`
+     --> config.toml:2:1
+      |
+    2 | defualt = 'deny'
+      | ^^^^^^^
+      |
+      = help: did you mean `default`?
+
+    --- exit 2
+    ");
+}
+
+#[test]
+fn wrong_usage_exits_2() {
+    let dir = tempfile::tempdir().unwrap();
+    let code = |arguments: &[&str]| program(dir.path(), arguments).output().unwrap().status.code();
+    assert_eq!(code(&["explain"]), Some(2));
+    assert_eq!(code(&["explain", "--format", "yaml", "nginx"]), Some(2));
+    assert_eq!(code(&["explain", "--nonsense", "nginx"]), Some(2));
+    assert_eq!(code(&[]), Some(2));
+    assert_eq!(code(&["--version"]), Some(0));
+    assert_eq!(code(&["explain", "--help"]), Some(0));
+}
+
+#[test]
+fn every_line_of_json_parses_and_has_the_stable_keys_in_their_order() {
+    let text = explain(CONFIG, &["--format", "json", "nginx", "docker.io/evil/x", "", "ghcr.io/a/b"]);
+    let lines: Vec<_> = text.lines().filter(|line| line.starts_with('{')).collect();
+    assert_eq!(lines.len(), 4, "{text}");
+    for line in lines {
+        let value: serde_json::Value = serde_json::from_str(line).unwrap();
+        let keys = ["input", "kind", "name", "decision", "rule", "reason", "candidates"];
+        assert_eq!(value.as_object().unwrap().len(), keys.len());
+        let positions: Vec<_> = keys.iter().map(|key| line.find(&format!("\"{key}\":")).unwrap()).collect();
+        assert!(positions.is_sorted(), "{line}");
+    }
+}
