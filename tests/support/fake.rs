@@ -24,7 +24,7 @@ pub enum Behaviour {
     Bearer(&'static str, &'static str),
     /// Forward, but close the connection after so many bytes of the body.
     Cut(usize),
-    /// Accept, read, and never answer while the fake lives.
+    /// Accept, read, and never answer.
     Silent,
     /// Forward after a while.
     Delay(Duration),
@@ -54,6 +54,7 @@ struct Shared {
     behind: Option<String>,
     records: Mutex<Vec<Record>>,
     rules: Mutex<Vec<(String, Behaviour)>>,
+    left: Mutex<usize>,
 }
 
 const TOKEN: &str = "Bearer testbed-token";
@@ -72,7 +73,13 @@ impl Fake {
     fn with(behind: Option<String>) -> Fake {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let addr = listener.local_addr().unwrap();
-        let shared = Arc::new(Shared { addr, behind, records: Mutex::default(), rules: Mutex::default() });
+        let shared = Arc::new(Shared {
+            addr,
+            behind,
+            records: Mutex::default(),
+            rules: Mutex::default(),
+            left: Mutex::default(),
+        });
         let serving = shared.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -101,6 +108,11 @@ impl Fake {
 
     pub fn forget(&self) {
         self.shared.records.lock().unwrap().clear();
+    }
+
+    /// How many clients of `Behaviour::Silent` have hung up.
+    pub fn left(&self) -> usize {
+        *self.shared.left.lock().unwrap()
     }
 
     /// Every `Authorization` header that came, `""` where a request had none.
@@ -148,9 +160,13 @@ impl Shared {
                 )
             }
             Behaviour::Cut(bytes) => self.cut(stream, &request, bytes),
-            Behaviour::Silent => loop {
-                std::thread::park();
-            },
+            Behaviour::Silent => {
+                // Ends when the client does.
+                let mut stream = stream;
+                while stream.read(&mut [0; 512]).is_ok_and(|count| count > 0) {}
+                *self.left.lock().unwrap() += 1;
+                Ok(())
+            }
             Behaviour::Delay(time) => {
                 std::thread::sleep(time);
                 self.forward(stream, &request)
