@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
 
+use crate::adopt::Gates;
 use crate::policy::Policy;
 use crate::pull::Health;
 use crate::sweep::Ledger;
@@ -56,6 +57,8 @@ pub struct Node {
     pub health: Health,
     /// Which names at mirrors are ours to remove.
     pub ledger: Arc<Ledger>,
+    /// Which adoptions are under way.
+    pub adopting: Gates,
 }
 
 impl Node {
@@ -71,6 +74,7 @@ impl Node {
             link,
             health: Health::default(),
             ledger,
+            adopting: Gates::default(),
         }
     }
 

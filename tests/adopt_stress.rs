@@ -190,7 +190,8 @@ impl Stress {
         for host in HOSTS {
             for (tag, image) in TAGS.iter().zip(&self.images) {
                 let name = self.original(host, tag);
-                let status = self.cri.status(&name).await.unwrap().unwrap_or_else(|| panic!("{name} is lost"));
+                let status =
+                    self.cri.status(&name).await.unwrap().unwrap_or_else(|| panic!("{name} is lost"));
                 assert_eq!(status.id, image.id(), "{name}");
             }
         }
