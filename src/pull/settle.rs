@@ -69,6 +69,11 @@ async fn run(served: Served, mut ticket: Ticket) -> Result<Answer, Gone> {
     }
     match result {
         Ok(()) => Ok(served.answer),
+        // What containerd pulled as it was asked is its own success, whatever we could not note of it.
+        Err(error) if served.role == Role::Origin && !matches!(error, AdoptError::Checkpoint { .. }) => {
+            tracing::warn!(image = %served.name, %error, "cannot note where it came from");
+            Ok(served.answer)
+        }
         Err(AdoptError::Gone) => Err(Gone),
         Err(error) => {
             tracing::error!(image = %served.name, from = %served.from, %error, "pulled, but not usable");
