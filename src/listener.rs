@@ -9,11 +9,12 @@ pub mod socket;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::UnixStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use authority::Filter;
+use socket::Socket;
 
 use crate::node::Node;
 use crate::router;
@@ -30,16 +31,17 @@ const PENDING_RESETS: usize = 1024;
 /// that does not hang up is not waited for any longer.
 const LAST_ARRIVAL: Duration = Duration::from_millis(250);
 
-/// Serves `listener` until `stop`; then ends the connections once their calls have ended.
-pub async fn serve(listener: UnixListener, node: Arc<Node>, stop: CancellationToken) {
+/// Serves `socket` until `stop`; then takes no more connections and ends the connections once their calls have ended.
+pub async fn serve(socket: Socket, node: Arc<Node>, stop: CancellationToken) {
     let connections = TaskTracker::new();
     loop {
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+            accepted = socket.accept() => accepted,
             () = stop.cancelled() => break,
         };
         match accepted {
-            Ok((stream, _)) => {
+            Ok((stream, peer)) => {
+                tracing::debug!(pid = peer.pid, uid = peer.uid, "connected");
                 connections.spawn(connection(stream, node.clone(), stop.clone()));
             }
             Err(error) => {
@@ -48,6 +50,10 @@ pub async fn serve(listener: UnixListener, node: Arc<Node>, stop: CancellationTo
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }
+    }
+    // A successor can listen while the last calls end here.
+    if let Err(error) = socket.close() {
+        tracing::warn!(%error, "the socket's file stays behind");
     }
     connections.close();
     connections.wait().await;

@@ -91,6 +91,13 @@ impl Policy {
             || self.rules.iter().any(|rule| matches!(rule.action, Action::Deny { .. }))
     }
 
+    /// Whether every name passes, whatever it is.
+    pub fn passes_all(&self) -> bool {
+        self.settings.default == DefaultAction::Pass
+            && self.settings.default_registry.is_none()
+            && self.rules.iter().all(|rule| matches!(rule.action, Action::Pass))
+    }
+
     /// The rules, in the order in which they were given.
     pub fn rules(&self) -> &[Rule] {
         &self.rules
