@@ -176,7 +176,10 @@ pub async fn messages_that_are_none(sides: &Sides) {
         for message in BROKEN {
             broken(sides, &path, message).await;
         }
-        sides.same(&path, b"").await;
+        if method != "RemoveImage" {
+            // There, the empty name could be the start of another case's id.
+            sides.same(&path, b"").await;
+        }
     }
     // Unknown fields, and a name that is given twice: the last one counts.
     let mut twice = status("compliance-first", false);

@@ -140,7 +140,9 @@ pub async fn older_interface(sides: &Sides) {
     let reads = READS.iter().chain(&BY_ID).chain(&NEWER);
     let runtime_methods = reads.map(|method| format!("/runtime.v1alpha2.RuntimeService/{method}"));
     for path in image_methods.into_iter().chain(runtime_methods) {
-        sides.same(&path, b"").await;
+        if !path.ends_with("/RemoveImage") {
+            sides.same(&path, b"").await;
+        }
         broken(sides, &path, b"\x0a\x07unknown").await;
         broken(sides, &path, b"\xff").await;
     }

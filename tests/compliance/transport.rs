@@ -118,7 +118,10 @@ pub async fn bodies_that_are_no_grpc(sides: &Sides) {
         [b"\0\0".to_vec(), cut, compressed, flagged, twice, empty_frame, b"GET / HTTP/1.1\r\n\r\n".to_vec()];
     sides
         .story(async |side| {
-            for path in ["/runtime.v1.RuntimeService/ListContainers", LIST] {
+            for path in [
+                "/runtime.v1.RuntimeService/ContainerStatus",
+                "/runtime.v1.RuntimeService/UpdateRuntimeConfig",
+            ] {
                 for body in &bodies {
                     let answer = side.raw.exchange(path, Bytes::from(body.clone()), &[], usize::MAX).await;
                     side.note_answer(&format!("{path} {}", body.escape_ascii()), &answer);
