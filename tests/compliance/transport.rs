@@ -128,7 +128,8 @@ pub async fn bodies_that_are_no_grpc(sides: &Sides) {
                 }
             }
             for path in [STATUS, PULL, "/runtime.v1.RuntimeService/Version"] {
-                for body in &bodies {
+                // An empty message asks for the empty name, whose answer hangs on the images of other cases.
+                for body in bodies.iter().filter(|body| body.as_slice() != framed(b"")) {
                     // What the shunt reads before it asks containerd, it refuses in its own words.
                     let answer = side.raw.exchange(path, Bytes::from(body.clone()), &[], usize::MAX).await;
                     let refused = answer.code() != Some(0);

@@ -6,6 +6,9 @@ use serde::Deserialize;
 use std::path::Path;
 use std::process::Command;
 
+/// Debian's own, for that is the one with python3-grpcio; another may come first in PATH.
+const PYTHON: &str = "/usr/bin/python3";
+
 /// An answer, as python3-grpcio reports it.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 pub struct Answer {
@@ -31,13 +34,13 @@ pub struct Call<'a> {
 
 /// `None` (and a skipped test) where python3-grpcio is not installed.
 pub fn call(socket: &Path, method: &str, message: &[u8], how: &Call<'_>) -> Option<Answer> {
-    let has_grpc = Command::new("python3").args(["-c", "import grpc"]).output();
+    let has_grpc = Command::new(PYTHON).args(["-c", "import grpc"]).output();
     if !has_grpc.is_ok_and(|output| output.status.success()) {
         super::skipped("no python3-grpcio here (tests/setup installs it)");
         return None;
     }
     let hex: String = message.iter().map(|byte| format!("{byte:02x}")).collect();
-    let mut command = Command::new("python3");
+    let mut command = Command::new(PYTHON);
     command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/foreign.py")).arg(socket).args([
         method,
         "--hex",
