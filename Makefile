@@ -1,6 +1,10 @@
 # The commands that README names. `make test` is what CI runs.
 
-.PHONY: setup test build
+PREFIX ?= /usr
+SYSCONFDIR ?= /etc
+UNITDIR ?= /usr/lib/systemd/system
+
+.PHONY: build setup test demo bench install
 
 build:
 	cargo build --release --locked
@@ -12,3 +16,21 @@ setup:
 test: setup
 	@rm -f $${TESTBED_DIR:-target/testbed}/skipped.txt
 	cargo test --locked --workspace --no-fail-fast; status=$$?; tests/skipped; exit $$status
+
+# Starts a private containerd and registry, pulls through the shunt, and takes everything down again.
+demo:
+	demo/run
+
+# Side by side with the other relays that are installed (haproxy, nginx, socat); target/bench/relay.json.
+bench: setup
+	cargo bench --locked --bench relay
+
+install:
+	install -D -m 0755 target/release/cri-shunt $(DESTDIR)$(PREFIX)/bin/cri-shunt
+	install -D -m 0644 packaging/cri-shunt.service $(DESTDIR)$(UNITDIR)/cri-shunt.service
+	install -D -m 0644 packaging/cri-shunt.socket $(DESTDIR)$(UNITDIR)/cri-shunt.socket
+	sed -i 's|/usr/bin/cri-shunt|$(PREFIX)/bin/cri-shunt|' $(DESTDIR)$(UNITDIR)/cri-shunt.service
+	install -d -m 0755 $(DESTDIR)$(PREFIX)/share/doc/cri-shunt
+	cp -R docs packaging/examples README.md $(DESTDIR)$(PREFIX)/share/doc/cri-shunt/
+	test -e $(DESTDIR)$(SYSCONFDIR)/cri-shunt/config.toml || \
+		install -D -m 0640 packaging/config.toml $(DESTDIR)$(SYSCONFDIR)/cri-shunt/config.toml
