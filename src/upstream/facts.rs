@@ -122,13 +122,12 @@ async fn peer_pid(socket: &Path) -> Option<i32> {
 /// The config of the running containerd with its imports and defaults: its own binary prints it.
 async fn dump(pid: i32) -> Result<toml::Table, String> {
     let cmdline = std::fs::read(format!("/proc/{pid}/cmdline")).map_err(|error| error.to_string())?;
-    let mut command = tokio::process::Command::new(format!("/proc/{pid}/exe"));
-    // k3s runs containerd from a multi-call binary: it goes by the name it is called with.
     let arguments: Vec<String> =
         cmdline.split(|byte| *byte == 0).map(|part| String::from_utf8_lossy(part).into_owned()).collect();
-    if let Some(name) = arguments.first().filter(|name| !name.is_empty()) {
-        command.arg0(name);
-    }
+    let name = containerds_name(&arguments).ok_or("what listens there does not call itself containerd")?;
+    let mut command = tokio::process::Command::new(format!("/proc/{pid}/exe"));
+    // k3s runs containerd from a multi-call binary: it goes by the name it is called with.
+    command.arg0(name);
     if let Some(config) = config_argument(&arguments) {
         command.args(["--config", &config]);
     }
@@ -143,6 +142,13 @@ async fn dump(pid: i32) -> Result<toml::Table, String> {
         return Err(format!("`config dump`: {}", output.status));
     }
     text.parse().map_err(|error: toml::de::Error| error.message().to_owned())
+}
+
+/// The name that containerd was called with. Anything else that listens at the socket (systemd for it, a
+/// proxy, a test) must not be run: with these arguments it would do who knows what, listen again for one.
+fn containerds_name(arguments: &[String]) -> Option<&str> {
+    let name = arguments.first()?;
+    (Path::new(name).file_name()? == "containerd").then_some(name)
 }
 
 /// The value of `--config FILE`, `--config=FILE`, `-c FILE` among containerd's arguments.
@@ -183,6 +189,24 @@ mod tests {
         assert_eq!(find("containerd --log-level debug --config=/b.toml"), Some("/b.toml".into()));
         assert_eq!(find("containerd --log-level debug"), None);
         assert_eq!(find("--config"), None);
+    }
+
+    #[test]
+    fn only_containerd_is_asked_for_its_config() {
+        let name = |text: &str| containerds_name(&[text.to_owned()]).map(str::to_owned);
+        for own in ["containerd", "/usr/bin/containerd", "/var/lib/k0s/bin/containerd"] {
+            assert_eq!(name(own).as_deref(), Some(own));
+        }
+        for other in ["/sbin/init", "cri-shunt", "containerd-stub", "/bin/containerd/x", ""] {
+            assert_eq!(name(other), None, "{other}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_process_that_is_not_containerd_is_never_run() {
+        // This very test program: run with other arguments it would run tests, and they would run it.
+        let refused = dump(i32::try_from(std::process::id()).unwrap()).await.unwrap_err();
+        assert_eq!(refused, "what listens there does not call itself containerd");
     }
 
     #[test]
