@@ -6,10 +6,13 @@
 //! Not here: the label `io.cri-containerd.image`, which containerd sets by itself: set by hand it costs
 //! the pause image its pin on containerd 1.7.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use containerd_client::services::v1::Image;
 use containerd_client::types::Descriptor;
+use tokio::sync::RwLock;
 use tokio::time::Instant;
 use tonic::Status;
 
@@ -101,6 +104,24 @@ pub async fn target(node: &Node, from: &Name, id: Option<&str>) -> Result<Descri
     }
 }
 
+/// Keeps adoptions into one repository apart from the taking back of names there.
+#[derive(Default)]
+pub struct Gates(Mutex<HashMap<String, Weak<RwLock<()>>>>);
+
+impl Gates {
+    fn of(&self, repository: &str) -> Arc<RwLock<()>> {
+        // Nothing panics while it holds the lock.
+        let mut gates = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(gate) = gates.get(repository).and_then(Weak::upgrade) {
+            return gate;
+        }
+        gates.retain(|_, gate| gate.strong_count() > 0);
+        let gate = Arc::default();
+        gates.insert(repository.to_owned(), Arc::downgrade(&gate));
+        gate
+    }
+}
+
 /// Points `name`, and its repository with the digest, at `target`, and waits until CRI shows both.
 ///
 /// # Errors
@@ -115,6 +136,8 @@ pub async fn adopt(
 ) -> Result<(), AdoptError> {
     let labels = provenance.labels();
     let mut written = Vec::with_capacity(2);
+    let gate = node.adopting.of(name.repository());
+    let adopting = gate.read().await;
     let outcome = async {
         for name in names(name, target) {
             let before = node.store.put(&name, target, &labels).await?;
@@ -122,14 +145,17 @@ pub async fn adopt(
         }
         let end = Instant::now() + timeout;
         for (name, _) in &written {
-            wait(node, name, id, end, timeout).await?;
+            wait(node, name, target, id, end, timeout).await?;
         }
         Ok(())
     }
     .await;
+    drop(adopting);
     if outcome.is_err() {
+        // Alone: another adoption of the same name may just be about to succeed.
+        let _alone = gate.write().await;
         for (name, before) in written {
-            take_back(node, &name, before, target).await;
+            take_back(node, &name, before, target, id).await;
         }
     }
     outcome
@@ -145,18 +171,21 @@ pub fn names(name: &Name, target: &Descriptor) -> Vec<String> {
 async fn wait(
     node: &Node,
     name: &str,
+    target: &Descriptor,
     id: Option<&str>,
     end: Instant,
     timeout: Duration,
 ) -> Result<(), AdoptError> {
     let mut pause = FIRST_PAUSE;
     loop {
-        if let Some(image) = node.cri.image(name).await?
-            && id.is_none_or(|id| image.id == id)
-        {
+        if is_shown(node, name, id).await? {
             return Ok(());
         }
-        if pause == LONGEST_PAUSE && node.store.get(name).await?.is_none() {
+        // A record whose content went before it was written stays, and is never shown.
+        let gone = async || -> Result<bool, StoreError> {
+            Ok(node.store.get(name).await?.is_none() || node.store.manifest(&target.digest).await?.is_none())
+        };
+        if pause == LONGEST_PAUSE && gone().await? {
             return Err(AdoptError::Gone);
         }
         if Instant::now() >= end {
@@ -167,17 +196,24 @@ async fn wait(
     }
 }
 
+async fn is_shown(node: &Node, name: &str, id: Option<&str>) -> Result<bool, Status> {
+    let image = node.cri.image(name).await?;
+    Ok(image.is_some_and(|image| id.is_none_or(|id| image.id == id)))
+}
+
 /// Undoes one write: left alone, the name would point at nothing and never be collected.
-async fn take_back(node: &Node, name: &str, before: Option<Image>, target: &Descriptor) {
+async fn take_back(node: &Node, name: &str, before: Option<Image>, target: &Descriptor, id: Option<&str>) {
     let undone = async {
         let now = node.store.get(name).await?.and_then(|image| image.target);
-        if now.is_none_or(|now| now.digest != target.digest) {
-            return Ok(());
+        // Another pull has made it good meanwhile, and its client was told so.
+        if now.is_none_or(|now| now.digest != target.digest) || is_shown(node, name, id).await? {
+            return Ok::<_, AdoptError>(());
         }
         match before.and_then(|image| Some((image.target?, image.labels))) {
-            Some((target, labels)) => node.store.put(name, &target, &labels).await.map(drop),
-            None => node.store.delete(name).await,
+            Some((target, labels)) => drop(node.store.put(name, &target, &labels).await?),
+            None => node.store.delete(name).await?,
         }
+        Ok(())
     };
     if let Err(error) = undone.await {
         tracing::error!(%error, name, "cannot take back a name that leads nowhere");

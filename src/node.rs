@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime};
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
+use crate::adopt::Gates;
 use crate::policy::Policy;
 use crate::pull::Health;
 use crate::sweep::Ledger;
@@ -57,6 +58,8 @@ pub struct Node {
     pub health: Health,
     /// Which names at mirrors are ours to remove.
     pub ledger: Arc<Ledger>,
+    /// Which adoptions are under way.
+    pub adopting: Gates,
 }
 
 impl Node {
@@ -72,6 +75,7 @@ impl Node {
             link,
             health: Health::default(),
             ledger,
+            adopting: Gates::default(),
         }
     }
 

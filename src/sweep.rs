@@ -5,16 +5,18 @@
 //! is under way and none has been for a while. Removing them at once would fail others: CRI finds an
 //! image's id through its alphabetically first name, so a name must not vanish under a CreateContainer.
 
+mod brought;
 mod file;
 mod ledger;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use containerd_client::services::v1::Image;
 
-use ledger::{Brought, Due, Stamp};
+use brought::{Brought, Stamp, is_digest};
+use ledger::Due;
 pub use ledger::{Ledger, LedgerError, Ticket};
 
 use crate::node::Node;
@@ -33,72 +35,91 @@ pub async fn run(node: Arc<Node>) {
             tokio::time::sleep(RETRY).await;
             continue;
         }
-        for due in node.ledger.due(generation.pull.sweep_after) {
+        let rest = generation.pull.sweep_after;
+        // One at a time: what is due is closed to pulls.
+        while let Some(due) = node.ledger.due(rest) {
             let repository = due.repository().to_owned();
             if let Err(error) = sweep(&node.store, &node.ledger, due).await {
                 tracing::warn!(%error, repository, "sweep put off");
                 node.ledger.put_off(&repository, RETRY);
             }
         }
-        node.ledger.wait(generation.pull.sweep_after).await;
+        // Also how pulls ended that were cancelled, which nobody else waits for.
+        if let Err(error) = node.ledger.save().await {
+            tracing::error!(%error, "the ledger of mirror names cannot be written");
+        }
+        node.ledger.wait(rest).await;
     }
 }
 
 /// Removes what is ours in one repository. `due` keeps new pulls of it waiting meanwhile.
 async fn sweep(store: &Store, ledger: &Ledger, due: Due) -> Result<(), StoreError> {
+    let seen = Stamp::now();
     let records = store.in_repository(due.repository()).await?;
-    let plan = plan(due.repository(), &records, due.brought());
-    for name in &plan {
-        ledger.about_to_sweep(name);
-        store.delete(name).await?;
-        tracing::info!(name, "removed the name that a pull from a mirror left");
+    let plan = Plan::new(due.repository(), &records, due.brought());
+    for image in &plan.remove {
+        // Pulled past the shunt since it was listed: it stays. Nothing can be done about the moment left.
+        let now = store.get(&image.name).await?;
+        if now.is_none_or(|now| now.updated_at != image.updated_at) {
+            continue;
+        }
+        ledger.about_to_sweep(&image.name);
+        store.delete(&image.name).await?;
+        tracing::info!(name = image.name, "removed the name that a pull from a mirror left");
     }
-    due.done();
-    if let Err(error) = ledger.save().await {
-        tracing::error!(%error, "the ledger of mirror names cannot be written");
-    }
+    due.done(plan.digests, seen);
     Ok(())
 }
 
-/// Which of `records` are to be removed.
-///
-/// A name that somebody pulled meanwhile, past the shunt, has a newer date than the one noted, and
-/// stays; so does a digest that a remaining tag of the repository points at.
-fn plan(repository: &str, records: &[Image], brought: &Brought) -> Vec<String> {
-    let found: HashMap<&str, &Image> = records.iter().map(|image| (image.name.as_str(), image)).collect();
-    let ours = |name: &str, noted: &Option<Stamp>| {
-        let image = found.get(name)?;
-        let untouched = noted.is_none_or(|noted| image.updated_at.as_ref().map(Stamp::from) == Some(noted));
-        untouched.then_some(*image)
-    };
-    let is_digest = |name: &str| name.contains('@');
+/// What a sweep of one repository does.
+struct Plan<'r> {
+    /// The records to remove, tags first.
+    remove: Vec<&'r Image>,
+    /// The digests that the removed tags stood for, until when what bears their names may be ours.
+    digests: BTreeMap<String, Option<Stamp>>,
+}
 
-    let mut remove: Vec<String> = Vec::new();
-    let mut digests: Vec<String> = Vec::new();
-    for (name, noted) in brought.names.iter().filter(|(name, _)| !is_digest(name)) {
-        let Some(image) = ours(name, noted) else { continue };
-        remove.push(name.clone());
-        // A pull that did not come to its end has not said which digest it brought.
-        if noted.is_none() {
-            digests.extend(image.target.iter().map(|target| format!("{repository}@{}", target.digest)));
+impl<'r> Plan<'r> {
+    /// Which of `records` are to be removed.
+    ///
+    /// A name that somebody pulled meanwhile, past the shunt, has a newer date than the one noted, and
+    /// stays; so does a digest that a remaining tag of the repository points at.
+    fn new(repository: &str, records: &'r [Image], brought: &Brought) -> Self {
+        let found: HashMap<&str, &Image> = records.iter().map(|image| (image.name.as_str(), image)).collect();
+        let ours = |name: &str, until: Option<Stamp>| {
+            found.get(name).copied().filter(|image| until.is_none_or(|until| Stamp::of(image) <= until))
+        };
+
+        let mut remove = Vec::new();
+        let mut digests = BTreeMap::new();
+        for (name, until) in &brought.names {
+            if is_digest(name) {
+                note(&mut digests, name.clone(), *until);
+            } else if let Some(image) = ours(name, *until) {
+                // A pull that did not come to its end has not said which digest it brought.
+                let digest = image.target.iter().map(|target| format!("{repository}@{}", target.digest));
+                digest.for_each(|digest| note(&mut digests, digest, *until));
+                remove.push(image);
+            }
         }
+        digests.retain(|name, _| !brought.kept.contains(name));
+
+        let removed = |image: &Image| remove.iter().any(|tag: &&Image| tag.name == image.name);
+        let still_tagged: Vec<String> = records
+            .iter()
+            .filter(|image| !is_digest(&image.name) && !removed(image))
+            .filter_map(|image| Some(format!("{repository}@{}", image.target.as_ref()?.digest)))
+            .collect();
+        let gone = digests.iter().filter(|(name, _)| !still_tagged.contains(name));
+        remove.extend(gone.filter_map(|(name, until)| ours(name, *until)).collect::<Vec<_>>());
+        Self { remove, digests }
     }
-    digests.extend(brought.names.keys().filter(|name| is_digest(name)).cloned());
-    digests.sort();
-    digests.dedup();
-    let still_tagged: Vec<&str> = records
-        .iter()
-        .filter(|image| !is_digest(&image.name) && !remove.contains(&image.name))
-        .filter_map(|image| Some(image.target.as_ref()?.digest.as_str()))
-        .collect();
-    digests.retain(|name| {
-        let noted = brought.names.get(name).copied().flatten();
-        !brought.kept.contains(name)
-            && ours(name, &noted).is_some()
-            && !name.rsplit_once('@').is_some_and(|(_, digest)| still_tagged.contains(&digest))
-    });
-    remove.extend(digests);
-    remove
+}
+
+/// Notes `name` with the later one of two dates.
+fn note(digests: &mut BTreeMap<String, Option<Stamp>>, name: String, until: Option<Stamp>) {
+    let known = digests.entry(name).or_insert(until);
+    *known = until.max(*known);
 }
 
 #[cfg(test)]
@@ -113,6 +134,11 @@ mod tests {
             updated_at: Some(prost_types::Timestamp { seconds: at, nanos: 0 }),
             ..Default::default()
         }
+    }
+
+    fn plan(repository: &str, records: &[Image], brought: &Brought) -> Vec<String> {
+        let plan = Plan::new(repository, records, brought);
+        plan.remove.into_iter().map(|image| image.name.clone()).collect()
     }
 
     fn brought(names: &[(&str, Option<i64>)], kept: &[&str]) -> Brought {

@@ -35,7 +35,7 @@ impl Pull<'_> {
             return answer;
         }
         tracing::info!(image = %self.name, rule = rule.prefix(), "pulled, untouched");
-        settle::settle(self.served(rule, self.name.clone(), Role::Origin, answer, ticket)).await
+        settle::settle(self.served(rule, self.name.clone(), Role::Origin, answer), ticket).await
     }
 
     /// A pull along `candidates`.
@@ -73,8 +73,8 @@ impl Pull<'_> {
             match self.attempt(candidate, has_successor).await {
                 Outcome::Served(answer) => {
                     tracing::info!(image = %self.name, from = %candidate.name, rule = rule.prefix(), "pulled");
-                    let served = self.served(rule, candidate.name.clone(), candidate.role, answer, ticket);
-                    return settle::adopted(served).await;
+                    let served = self.served(rule, candidate.name.clone(), candidate.role, answer);
+                    return settle::adopted(served, ticket).await;
                 }
                 Outcome::Final(answer) => return Ok(answer),
                 Outcome::Failed(failure) => {
@@ -152,14 +152,7 @@ impl Pull<'_> {
         wire::cut(&named, cri::pull_image_request::AUTH)
     }
 
-    fn served(
-        &self,
-        rule: &RuleRef<'_>,
-        from: crate::policy::Name,
-        role: Role,
-        answer: Answer,
-        ticket: Ticket,
-    ) -> Served {
+    fn served(&self, rule: &RuleRef<'_>, from: crate::policy::Name, role: Role, answer: Answer) -> Served {
         Served {
             node: self.node.clone(),
             name: self.name.clone(),
@@ -169,7 +162,6 @@ impl Pull<'_> {
             checkpoint: rule.checkpoint(),
             adopt_timeout: self.generation.pull.adopt_timeout,
             answer,
-            ticket,
         }
     }
 }

@@ -32,7 +32,6 @@ pub(super) struct Served {
     pub(super) adopt_timeout: Duration,
     /// containerd's answer, which goes to the client untouched.
     pub(super) answer: Answer,
-    pub(super) ticket: Ticket,
 }
 
 /// The image was removed before it had its name.
@@ -41,33 +40,40 @@ pub(super) struct Served {
 pub(super) struct Gone;
 
 /// Finishes a pull of the name itself.
-pub(super) async fn settle(served: Served) -> Answer {
-    finish(served).await.unwrap_or_else(|gone| Answer::failure(&Status::aborted(gone.to_string())))
+pub(super) async fn settle(served: Served, ticket: Ticket) -> Answer {
+    finish(served, ticket).await.unwrap_or_else(|gone| Answer::failure(&Status::aborted(gone.to_string())))
 }
 
 /// Finishes a pull from a mirror.
 ///
 /// # Errors
 /// [`Gone`]: it is worth pulling once more.
-pub(super) async fn adopted(served: Served) -> Result<Answer, Gone> {
-    finish(served).await
+pub(super) async fn adopted(served: Served, ticket: Ticket) -> Result<Answer, Gone> {
+    finish(served, ticket).await
 }
 
 /// Runs to its end on its own, so that a client that leaves does not leave half of it behind.
-async fn finish(served: Served) -> Result<Answer, Gone> {
-    match tokio::spawn(run(served)).await {
+async fn finish(served: Served, ticket: Ticket) -> Result<Answer, Gone> {
+    match tokio::spawn(run(served, ticket)).await {
         Ok(result) => result,
         Err(error) => Ok(Answer::failure(&Status::internal(format!("adoption did not end: {error}")))),
     }
 }
 
-async fn run(served: Served) -> Result<Answer, Gone> {
-    let result = complete(&served).await;
-    if let Err(error) = served.ticket.claim(&served.node.store).await {
+async fn run(served: Served, mut ticket: Ticket) -> Result<Answer, Gone> {
+    // Both at once: a claim that came late would take what others pull meanwhile for ours. The ticket
+    // lives on, so that nothing is swept under the adoption.
+    let (result, claimed) = tokio::join!(complete(&served), ticket.claim(&served.node.store));
+    if let Err(error) = claimed {
         tracing::warn!(%error, image = %served.from, "cannot note what a pull brought");
     }
     match result {
         Ok(()) => Ok(served.answer),
+        // What containerd pulled as it was asked is its own success, whatever we could not note of it.
+        Err(error) if served.role == Role::Origin && !matches!(error, AdoptError::Checkpoint { .. }) => {
+            tracing::warn!(image = %served.name, %error, "cannot note where it came from");
+            Ok(served.answer)
+        }
         Err(AdoptError::Gone) => Err(Gone),
         Err(error) => {
             tracing::error!(image = %served.name, from = %served.from, %error, "pulled, but not usable");

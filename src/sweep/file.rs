@@ -7,12 +7,12 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use super::LedgerError;
-use super::ledger::Brought;
+use super::brought::Brought;
 
 /// Changes only with a form that an older program would misread.
 const VERSION: u32 = 1;
@@ -68,14 +68,12 @@ pub(super) fn render(repositories: &BTreeMap<&String, &Brought>) -> Vec<u8> {
     serde_json::to_vec(&Written { version: VERSION, repositories }).unwrap_or_default()
 }
 
-/// Replaces the file at `path`, off the threads that serve requests.
+/// Replaces the file at `path`. It blocks, and there must be one writer at a time.
 ///
 /// # Errors
 /// The file can't be written.
-pub(super) async fn write(path: PathBuf, content: Vec<u8>) -> Result<(), LedgerError> {
-    let target = path.clone();
-    let written = tokio::task::spawn_blocking(move || replace(&target, &content)).await;
-    written.map_err(io::Error::other).and_then(|result| result).map_err(error(&path))
+pub(super) fn write(path: &Path, content: &[u8]) -> Result<(), LedgerError> {
+    replace(path, content).map_err(error(path))
 }
 
 fn replace(path: &Path, content: &[u8]) -> io::Result<()> {

@@ -1,24 +1,25 @@
 //! Which names at mirrors the shunt brought in itself, and which of them others asked for.
 //!
 //! Before: `pull` takes a [`Ticket`] for each pull.  After: the sweeper takes a [`Due`] for a repository.
-//! Holds: a name is ours only if an intent for it was on disk before its pull began and it was not there
-//! before; a pull of the mirror's own name through the shunt makes it somebody else's. Tickets and dues
-//! of one repository exclude each other, because tags share the record of their digest.
+//! Holds: a name is ours only if an intent for it was on disk before its pull began. Tickets and dues of
+//! one repository exclude each other, because tags share the record of their digest.
+//! Not here: whose a name is (`brought`), the file's form (`file`).
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use containerd_client::services::v1::Image;
-use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 use tokio::time::Instant;
 
+use super::brought::{Book, Brought, Stamp};
 use super::file;
 use crate::policy::Name;
 use crate::upstream::{Store, StoreError};
 
+/// The shortest rest, whatever is configured, so that what can't be swept yet does not keep us busy.
+const SHORTEST_REST: Duration = Duration::from_millis(50);
 /// For how long a removed name is remembered, for a CreateContainer that met its removal.
 const REMEMBER_SWEPT: Duration = Duration::from_secs(60);
 /// How many of them.
@@ -40,33 +41,13 @@ pub enum LedgerError {
     Store(#[from] StoreError),
 }
 
-/// When containerd last changed a record, as it reports it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Stamp(i64, i32);
-
-impl From<&prost_types::Timestamp> for Stamp {
-    fn from(at: &prost_types::Timestamp) -> Self {
-        Self(at.seconds, at.nanos)
-    }
-}
-
-/// What is known of the names in one mirror repository.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Brought {
-    /// Names that pulls of ours brought, with the date of the record when its pull ended. Without a
-    /// date, the pull has not ended, or not well.
-    pub names: BTreeMap<String, Option<Stamp>>,
-    /// Names that were there before, or that somebody asked for by that very name.
-    pub kept: BTreeSet<String>,
-}
-
 #[derive(Default)]
 struct Repository {
     gate: Arc<RwLock<()>>,
-    brought: Brought,
-    /// Pulls under way that may bring digests nobody has told us of yet.
-    bringing: usize,
-    /// Not to be swept before this rest has begun.
+    book: Book,
+    /// Pulls under way, whoever asked for them.
+    tickets: usize,
+    /// Since when none is.
     quiet_since: Option<Instant>,
 }
 
@@ -81,7 +62,8 @@ struct Inner {
 pub struct Ledger {
     path: PathBuf,
     inner: Mutex<Inner>,
-    saved: tokio::sync::Mutex<u64>,
+    /// The version that is on disk. Whoever writes holds it.
+    saved: Arc<tokio::sync::Mutex<u64>>,
     changed: Notify,
 }
 
@@ -94,15 +76,16 @@ impl Ledger {
     pub fn open(directory: PathBuf) -> Result<Self, LedgerError> {
         let path = directory.join("mirror-names.json");
         let known = file::read(&path)?;
-        let now = Instant::now();
+        let quiet_since = Some(Instant::now());
         let repositories = known
             .into_iter()
             .map(|(name, brought)| {
-                (name, Repository { brought, quiet_since: Some(now), ..Repository::default() })
+                let book = Book::reopened(brought);
+                (name, Repository { book, quiet_since, ..Repository::default() })
             })
             .collect();
         let inner = Inner { repositories, ..Inner::default() };
-        Ok(Self { path, inner: Mutex::new(inner), saved: tokio::sync::Mutex::new(0), changed: Notify::new() })
+        Ok(Self { path, inner: Mutex::new(inner), saved: Arc::default(), changed: Notify::new() })
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -118,7 +101,8 @@ impl Ledger {
     /// A ticket for a pull that a client asked for by this very name.
     pub async fn asked_for(self: &Arc<Self>, name: &Name) -> Ticket {
         let gate = self.enter(name.repository()).await;
-        Ticket::new(self, name, gate, false)
+        let mut inner = self.lock();
+        Ticket::new(self, &mut inner, name, gate, false)
     }
 
     /// A ticket for a pull from a mirror: an intent to bring `name`, on disk when this returns.
@@ -127,16 +111,16 @@ impl Ledger {
     /// containerd does not say what is there already, or the intent can't be written.
     pub async fn bring(self: &Arc<Self>, store: &Store, name: &Name) -> Result<Ticket, LedgerError> {
         let gate = self.enter(name.repository()).await;
+        let keeps = self.lock().repositories.get(name.repository()).map_or(0, |known| known.book.keeps());
         let existing = store.in_repository(name.repository()).await?;
-        {
+        let ticket = {
             let mut inner = self.lock();
             let repository = inner.repositories.entry(name.repository().to_owned()).or_default();
-            repository.intend(name.as_str(), &existing);
-            repository.bringing += 1;
+            repository.book.intend(name.as_str(), &existing, keeps);
             inner.version += 1;
-        }
-        // From here on the ticket undoes the count, whatever becomes of the write.
-        let ticket = Ticket::new(self, name, gate, true);
+            Ticket::new(self, &mut inner, name, gate, true)
+        };
+        // From here on the ticket undoes the intent, whatever becomes of the write.
         self.save().await?;
         Ok(ticket)
     }
@@ -147,7 +131,7 @@ impl Ledger {
     /// The file can't be written.
     pub async fn save(&self) -> Result<(), LedgerError> {
         let wanted = self.lock().version;
-        let mut saved = self.saved.lock().await;
+        let mut saved = self.saved.clone().lock_owned().await;
         if *saved >= wanted {
             return Ok(());
         }
@@ -156,44 +140,49 @@ impl Ledger {
             let known: BTreeMap<&String, &Brought> = inner
                 .repositories
                 .iter()
-                .filter(|(_, repository)| !repository.brought.names.is_empty())
-                .map(|(name, repository)| (name, &repository.brought))
+                .filter(|(_, repository)| !repository.book.is_empty())
+                .map(|(name, repository)| (name, &repository.book.brought))
                 .collect();
             (inner.version, file::render(&known))
         };
-        file::write(self.path.clone(), content).await?;
-        *saved = version;
-        Ok(())
+        // The lock goes with the write: a caller that is cancelled here must not let a second writer in.
+        let path = self.path.clone();
+        let written = tokio::task::spawn_blocking(move || {
+            file::write(&path, &content)?;
+            *saved = version;
+            Ok(())
+        });
+        match written.await {
+            Ok(result) => result,
+            Err(error) => {
+                Err(LedgerError::Write { path: self.path.clone(), source: std::io::Error::other(error) })
+            }
+        }
     }
 
-    /// The repositories that have rested for `rest`, each closed to new pulls until its [`Due`] is gone.
-    pub fn due(self: &Arc<Self>, rest: Duration) -> Vec<Due> {
+    /// The repository that has rested longest, and for `rest` at least. It is closed to new pulls until
+    /// its [`Due`] is gone.
+    pub fn due(self: &Arc<Self>, rest: Duration) -> Option<Due> {
         let now = Instant::now();
         let inner = self.lock();
-        let ripe = inner.repositories.iter().filter(|(_, repository)| {
-            !repository.brought.names.is_empty()
-                && repository.quiet_since.is_some_and(|since| since + rest <= now)
-        });
-        ripe.filter_map(|(name, repository)| {
+        let mut ripe: Vec<(Instant, &String, &Repository)> =
+            inner.resting().filter(|(since, ..)| *since + rest.max(SHORTEST_REST) <= now).collect();
+        ripe.sort_by_key(|(since, ..)| *since);
+        ripe.into_iter().find_map(|(_, name, repository)| {
             let gate = repository.gate.clone().try_write_owned().ok()?;
-            let brought = repository.brought.clone();
+            let brought = repository.book.brought.clone();
             Some(Due { ledger: self.clone(), repository: name.clone(), brought, _gate: gate })
         })
-        .collect()
     }
 
     /// Returns when a repository may have become due.
     pub async fn wait(&self, rest: Duration) {
-        let next = {
-            let inner = self.lock();
-            let waiting = inner.repositories.values().filter(|r| !r.brought.names.is_empty());
-            waiting.filter_map(|repository| repository.quiet_since).min()
-        };
+        let next = self.lock().resting().map(|(since, ..)| since).min();
         let changed = self.changed.notified();
         match next {
-            // Never at once again: a repository can be due and yet busy.
+            // Never at once again: a repository can be due and yet about to be pulled from.
             Some(since) => {
-                let soon = Instant::now() + Duration::from_millis(50);
+                let soon = Instant::now() + SHORTEST_REST;
                 let _ = tokio::time::timeout_at((since + rest).max(soon), changed).await;
             }
             None => changed.await,
@@ -227,23 +216,28 @@ impl Ledger {
 
     /// How many names wait to be swept.
     pub fn pending(&self) -> usize {
-        self.lock().repositories.values().map(|repository| repository.brought.names.len()).sum()
+        self.lock().repositories.values().map(|repository| repository.book.brought.names.len()).sum()
     }
 }
 
-impl Repository {
-    fn intend(&mut self, name: &str, existing: &[Image]) {
-        let quiet = self.bringing == 0 && self.brought.names.is_empty();
-        for image in existing {
-            // While pulls of ours are under way, a digest that nobody has claimed may be theirs.
-            if (quiet || image.name == name && self.bringing == 0)
-                && !self.brought.names.contains_key(&image.name)
-            {
-                self.brought.kept.insert(image.name.clone());
-            }
-        }
-        if !self.brought.kept.contains(name) {
-            self.brought.names.insert(name.to_owned(), None);
+impl Inner {
+    /// The repositories with something to sweep and no pull under way, and since when.
+    fn resting(&self) -> impl Iterator<Item = (Instant, &String, &Repository)> {
+        self.repositories
+            .iter()
+            .filter(|(_, repository)| repository.tickets == 0 && !repository.book.is_empty())
+            .filter_map(|(name, repository)| Some((repository.quiet_since?, name, repository)))
+    }
+
+    /// Forgets `repository` if there is nothing to remember and its gate belongs to the caller alone.
+    fn tidy(&mut self, repository: &str) {
+        let idle = |known: &Repository| {
+            // The map holds one handle of the gate, and the caller another. Whoever waits at the gate
+            // holds it too, and will want this entry.
+            known.tickets == 0 && known.book.is_empty() && Arc::strong_count(&known.gate) <= 2
+        };
+        if self.repositories.get(repository).is_some_and(idle) {
+            self.repositories.remove(repository);
         }
     }
 }
@@ -254,55 +248,57 @@ pub struct Ticket {
     repository: String,
     name: String,
     brings: bool,
+    /// What it brings has been told already.
+    landed: bool,
     _gate: OwnedRwLockReadGuard<()>,
 }
 
 impl Ticket {
-    fn new(ledger: &Arc<Ledger>, name: &Name, gate: OwnedRwLockReadGuard<()>, brings: bool) -> Self {
+    fn new(
+        ledger: &Arc<Ledger>,
+        inner: &mut Inner,
+        name: &Name,
+        gate: OwnedRwLockReadGuard<()>,
+        brings: bool,
+    ) -> Self {
+        inner.repositories.entry(name.repository().to_owned()).or_default().tickets += 1;
         Self {
             ledger: ledger.clone(),
             repository: name.repository().to_owned(),
             name: name.as_str().to_owned(),
             brings,
+            landed: !brings,
             _gate: gate,
         }
     }
 
     /// The pull ended well: the name and the digest that it stands for are claimed, for us or for the
-    /// client that asked.
+    /// client that asked. To be called as soon as it has ended, for what others change later is theirs.
     ///
     /// # Errors
     /// containerd does not say what is there now, or the claim can't be written. The sweeper then goes
     /// by the intent alone.
-    pub async fn claim(&self, store: &Store) -> Result<(), LedgerError> {
+    pub async fn claim(&mut self, store: &Store) -> Result<(), LedgerError> {
         let Some(image) = store.get(&self.name).await? else { return Ok(()) };
         let digest = image.target.as_ref().map_or("", |target| target.digest.as_str());
         let digest_name = format!("{}@{digest}", self.repository);
-        let digest_image =
-            if digest_name == self.name { Some(image.clone()) } else { store.get(&digest_name).await? };
-        let changed = {
+        let digest_image = if digest_name == self.name { None } else { store.get(&digest_name).await? };
+        {
             let mut inner = self.ledger.lock();
             let Some(repository) = inner.repositories.get_mut(&self.repository) else { return Ok(()) };
-            let before = repository.brought.clone();
-            for image in [Some(image), digest_image].into_iter().flatten() {
-                repository.claim(image, self.brings);
+            let mut changed = self.brings;
+            for image in std::iter::once(&image).chain(&digest_image) {
+                changed |= repository.book.claim(image, self.brings);
             }
-            let changed = repository.brought != before;
-            inner.version += u64::from(changed);
-            changed
-        };
-        if changed { self.ledger.save().await } else { Ok(()) }
-    }
-}
-
-impl Repository {
-    fn claim(&mut self, image: Image, ours: bool) {
-        if !ours {
-            self.brought.names.remove(&image.name);
-            self.brought.kept.insert(image.name);
-        } else if !self.brought.kept.contains(&image.name) {
-            self.brought.names.insert(image.name, image.updated_at.as_ref().map(Stamp::from));
+            if !std::mem::replace(&mut self.landed, true) {
+                repository.book.land(&self.name, true);
+            }
+            if !changed {
+                return Ok(());
+            }
+            inner.version += 1;
         }
+        self.ledger.save().await
     }
 }
 
@@ -310,13 +306,16 @@ impl Drop for Ticket {
     fn drop(&mut self) {
         let mut inner = self.ledger.lock();
         if let Some(repository) = inner.repositories.get_mut(&self.repository) {
-            repository.bringing -= usize::from(self.brings);
+            repository.tickets -= 1;
             repository.quiet_since = Some(Instant::now());
-            // The map holds one handle of the gate, and this ticket's guard another.
-            if repository.brought.names.is_empty() && Arc::strong_count(&repository.gate) <= 2 {
-                inner.repositories.remove(&self.repository);
+            if !self.landed {
+                repository.book.land(&self.name, false);
             }
         }
+        if !self.landed {
+            inner.version += 1;
+        }
+        inner.tidy(&self.repository);
         drop(inner);
         self.ledger.changed.notify_one();
     }
@@ -341,17 +340,18 @@ impl Due {
         &self.brought
     }
 
-    /// Everything of ours in it is gone: forgets it.
-    pub fn done(self) {
+    /// Everything of ours that was there at `seen` is gone, `digests` too. What a pull that did not end
+    /// well may yet bring is swept again.
+    pub fn done(self, digests: BTreeMap<String, Option<Stamp>>, seen: Stamp) {
         let mut inner = self.ledger.lock();
         if let Some(repository) = inner.repositories.get_mut(&self.repository) {
-            repository.brought = Brought::default();
-            repository.quiet_since = None;
-            // Whoever waits at the gate holds it too, and will want this entry.
-            if Arc::strong_count(&repository.gate) <= 2 {
-                inner.repositories.remove(&self.repository);
-            }
+            repository.book.swept(digests, seen);
+            repository.quiet_since = Some(Instant::now());
         }
         inner.version += 1;
+        inner.tidy(&self.repository);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,6 +15,7 @@ use containerd_client::services::v1::{
     WriteContentRequest,
 };
 use prost::Message;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 const NAMESPACE: [(&str, &str); 1] = [("containerd-namespace", "k8s.io")];
@@ -115,6 +116,14 @@ fn write(
     }
 }
 
+/// Content that no containerd has seen: it keeps what was deleted for a while, and knows it again.
+fn fresh(size: usize) -> Vec<u8> {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let mut blob = vec![7; size];
+    blob[..8].copy_from_slice(&COUNT.fetch_add(1, Ordering::Relaxed).to_le_bytes());
+    blob
+}
+
 async fn forget(side: &Side, digest: &str) {
     let request = in_namespace(api::DeleteContentRequest { digest: digest.to_owned() });
     drop(ContentClient::new(side.cri.channel()).delete(request).await);
@@ -122,11 +131,10 @@ async fn forget(side: &Side, digest: &str) {
 
 /// A stream in both directions whose messages wait for each other, then a stream of answers.
 pub async fn content_is_written_and_read(sides: &Sides) {
-    let blob = Image::big("compliance-written", 5).blobs().pop().unwrap();
-    let digest = image::digest(&blob);
     sides
         .story(async |side| {
-            forget(side, &digest).await;
+            let blob = fresh(5 << 20);
+            let digest = image::digest(&blob);
             let mut client =
                 ContentClient::new(side.cri.channel()).max_decoding_message_size(crate::support::cri::LIMIT);
             let (send, receive) = queue();
@@ -147,7 +155,8 @@ pub async fn content_is_written_and_read(sides: &Sides) {
                 .await
                 .unwrap();
             let committed = answers.message().await.unwrap().unwrap();
-            side.note("committed", (committed.action, committed.offset, committed.total, committed.digest));
+            assert_eq!(committed.digest, digest);
+            side.note("committed", (committed.action, committed.offset, committed.total));
             drop(send);
             side.note("the end", answers.message().await.unwrap().is_none());
             let request = in_namespace(ReadContentRequest { digest: digest.clone(), offset: 0, size: 0 });
@@ -172,16 +181,16 @@ fn queue<T: Send + 'static>() -> (tokio::sync::mpsc::Sender<T>, impl futures_uti
 pub async fn messages_up_to_the_limit_and_over(sides: &Sides) {
     const PATH: &str = "/containerd.services.content.v1.Content/Write";
     for (what, size) in [("under", (16 << 20) - 1024), ("over", (16 << 20) + 1), ("far over", 20 << 20)] {
-        let blob = vec![7; size];
-        let digest = image::digest(&blob);
-        let request = write(WriteAction::Commit, "compliance-limit", 0, blob.clone(), &blob).encode_to_vec();
         sides
             .story(async |side| {
-                forget(side, &digest).await;
+                let blob = fresh(size);
+                let digest = image::digest(&blob);
+                let request =
+                    write(WriteAction::Commit, "compliance-limit", 0, blob.clone(), &blob).encode_to_vec();
                 let mut answer = side.raw.exchange(PATH, framed(&request), &NAMESPACE, usize::MAX).await;
                 for message in &mut answer.messages {
-                    // Times differ; the rest of the message is held by the case of smaller writes.
                     let mut decoded = api::WriteContentResponse::decode(message.clone()).unwrap();
+                    assert_eq!(std::mem::take(&mut decoded.digest), digest);
                     (decoded.started_at, decoded.updated_at) = (None, None);
                     *message = Bytes::from(decoded.encode_to_vec());
                 }

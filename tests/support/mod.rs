@@ -12,6 +12,7 @@
 pub mod containerd;
 pub mod containerd_config;
 pub mod cri;
+pub mod dice;
 pub mod escapes;
 pub mod fake;
 pub mod foreign;

@@ -113,6 +113,11 @@ impl Shunt {
             .unwrap()
     }
 
+    /// Runs the program with these arguments alone.
+    pub fn command(&self, args: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_cri-shunt")).args(args).output().unwrap()
+    }
+
     /// Starts the process and waits until its socket answers.
     pub fn start_again(&self) {
         self.spawn();

@@ -56,7 +56,8 @@ impl Upstream {
             while let Ok((stream, _)) = listener.accept().await {
                 let (answers, calls) = (answers.clone(), calls.clone());
                 tokio::spawn(async move {
-                    let mut connection = h2::server::handshake(stream).await.unwrap();
+                    // A client that only looked whether somebody listens.
+                    let Ok(mut connection) = h2::server::handshake(stream).await else { return };
                     while let Some(Ok((request, respond))) = connection.accept().await {
                         let answer = answers.lock().unwrap().get(request.uri().path()).cloned();
                         tokio::spawn(serve(request, respond, answer, calls.clone()));
