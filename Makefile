@@ -27,10 +27,16 @@ bench: setup
 
 install:
 	install -D -m 0755 target/release/cri-shunt $(DESTDIR)$(PREFIX)/bin/cri-shunt
-	install -D -m 0644 packaging/cri-shunt.service $(DESTDIR)$(UNITDIR)/cri-shunt.service
-	install -D -m 0644 packaging/cri-shunt.socket $(DESTDIR)$(UNITDIR)/cri-shunt.socket
+	install -D -m 0644 packaging/systemd/cri-shunt.service $(DESTDIR)$(UNITDIR)/cri-shunt.service
+	install -D -m 0644 packaging/systemd/cri-shunt.socket $(DESTDIR)$(UNITDIR)/cri-shunt.socket
 	sed -i 's|/usr/bin/cri-shunt|$(PREFIX)/bin/cri-shunt|' $(DESTDIR)$(UNITDIR)/cri-shunt.service
-	install -d -m 0755 $(DESTDIR)$(PREFIX)/share/doc/cri-shunt
+	install -d -m 0755 $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/doc/cri-shunt
+	install -m 0644 packaging/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1/
+	install -D -m 0644 packaging/completions/cri-shunt.bash \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/cri-shunt
+	install -D -m 0644 packaging/completions/_cri-shunt $(DESTDIR)$(PREFIX)/share/zsh/vendor-completions/_cri-shunt
+	install -D -m 0644 packaging/completions/cri-shunt.fish \
+		$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/cri-shunt.fish
 	cp -R docs packaging/examples README.md $(DESTDIR)$(PREFIX)/share/doc/cri-shunt/
 	test -e $(DESTDIR)$(SYSCONFDIR)/cri-shunt/config.toml || \
 		install -D -m 0640 packaging/config.toml $(DESTDIR)$(SYSCONFDIR)/cri-shunt/config.toml

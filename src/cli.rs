@@ -6,6 +6,7 @@
 
 mod check;
 mod explain;
+mod generate;
 mod serve;
 mod status;
 mod terminal;
@@ -37,6 +38,8 @@ enum Command {
     Check(check::Arguments),
     Explain(explain::Arguments),
     Status(status::Arguments),
+    #[command(hide = true)]
+    Generate(generate::Arguments),
 }
 
 /// The exit statuses.
@@ -70,6 +73,7 @@ pub fn main() -> ExitCode {
         Command::Check(arguments) => check::run(&arguments),
         Command::Explain(arguments) => explain::run(arguments),
         Command::Status(arguments) => status::run(&arguments),
+        Command::Generate(arguments) => generate::run(&arguments),
     };
     ExitCode::from(exit as u8)
 }

@@ -30,7 +30,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("sweep", &["node", "policy", "upstream"]),
     ("attend", &["node", "pause", "upstream"]),
     ("call", &["upstream", "wire"]),
-    ("node", &["policy", "pull", "sweep", "upstream"]),
+    ("node", &["adopt", "policy", "pull", "sweep", "upstream"]),
     ("upstream", &[]),
     ("policy", &[]),
     ("wire", &[]),

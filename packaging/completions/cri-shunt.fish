@@ -1,0 +1,56 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_cri_shunt_global_optspecs
+    string join \n h/help V/version
+end
+
+function __fish_cri_shunt_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_cri_shunt_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_cri_shunt_using_subcommand
+    set -l cmd (__fish_cri_shunt_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c cri-shunt -n "__fish_cri_shunt_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c cri-shunt -n "__fish_cri_shunt_needs_command" -s V -l version -d 'Print version'
+complete -c cri-shunt -n "__fish_cri_shunt_needs_command" -f -a "serve" -d 'Run the shunt in the foreground'
+complete -c cri-shunt -n "__fish_cri_shunt_needs_command" -f -a "check" -d 'Check the configuration and say everything that is wrong with it'
+complete -c cri-shunt -n "__fish_cri_shunt_needs_command" -f -a "explain" -d 'Say where an image may come from, and why'
+complete -c cri-shunt -n "__fish_cri_shunt_needs_command" -f -a "status" -d 'Ask the running daemon how it is'
+complete -c cri-shunt -n "__fish_cri_shunt_needs_command" -f -a "generate" -d 'Write man pages and completions into a directory'
+complete -c cri-shunt -n "__fish_cri_shunt_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand serve" -l config -d 'The main configuration file; `conf.d/*.toml` beside it is read as well' -r -F
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand serve" -l socket -d 'Listen here instead of at the configured `listen.socket`' -r
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand serve" -l containerd -d 'containerd\'s socket, instead of the configured `containerd.socket`' -r
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand serve" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand check" -l config -d 'The main configuration file; `conf.d/*.toml` beside it is read as well' -r -F
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand check" -l strict -l deny-warnings -d 'Let warnings fail the check'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand check" -s v -l verbose -d 'Say what is worth knowing and needs no change, too'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand explain" -l config -d 'The main configuration file, with `conf.d/*.toml` beside it [default: /etc/cri-shunt/config.toml, which need not exist where --default-registry is given]' -r -F
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand explain" -l default-registry -d 'Explain with this `policy.default-registry`' -r
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand explain" -l format -d 'How to write the answers' -r -f -a "text\t'For people'
+json\t'One JSON object a line'"
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand explain" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand status" -l socket -d 'The daemon\'s socket' -r
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand generate" -s h -l help -d 'Print help'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check explain status generate help" -f -a "serve" -d 'Run the shunt in the foreground'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check explain status generate help" -f -a "check" -d 'Check the configuration and say everything that is wrong with it'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check explain status generate help" -f -a "explain" -d 'Say where an image may come from, and why'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check explain status generate help" -f -a "status" -d 'Ask the running daemon how it is'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check explain status generate help" -f -a "generate" -d 'Write man pages and completions into a directory'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check explain status generate help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
