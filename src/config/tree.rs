@@ -22,6 +22,8 @@ pub(super) struct Section<'t> {
     at: Span,
     table: &'t DeTable<'t>,
     asked: Vec<&'static str>,
+    /// Whether all keys have been asked for.
+    names: bool,
 }
 
 /// A value of any type, and the key that it stands under.
@@ -69,11 +71,15 @@ fn syntax_problem(message: &str, word: &str) -> Problem {
 
 /// The candidate that a misspelt word most likely stands for.
 pub(super) fn did_you_mean<'c>(word: &str, candidates: &[&'c str]) -> Option<&'c str> {
-    let word = word.replace('_', "-").to_lowercase();
-    let distance = |candidate: &&&str| strsim::osa_distance(&word, candidate);
+    nearest(&word.replace('_', "-").to_lowercase(), candidates)
+}
+
+/// The same for formats whose keys have underscores, or both.
+fn nearest<'c>(word: &str, candidates: &[&'c str]) -> Option<&'c str> {
+    let distance = |candidate: &&&str| strsim::osa_distance(word, candidate);
     let nearest = candidates.iter().min_by_key(distance)?;
     // A third of the word: `socet` is `socket`, `host` is not `group`.
-    (strsim::osa_distance(&word, nearest) <= nearest.len().div_ceil(3)).then_some(*nearest)
+    (strsim::osa_distance(word, nearest) <= nearest.len().div_ceil(3)).then_some(*nearest)
 }
 
 fn type_name(value: &DeValue<'_>) -> &'static str {
@@ -151,7 +157,7 @@ impl<'t> Entry<'t> {
     pub(super) fn section(&self, out: &mut Vec<Problem>) -> Option<Section<'t>> {
         match self.value {
             DeValue::Table(table) => {
-                Some(Section { name: self.name.clone(), at: self.at.clone(), table, asked: Vec::new() })
+                Some(Section { name: self.name.clone(), at: self.at.clone(), table, asked: Vec::new(), names: false })
             }
             _ => self.wrong_type("a table", out),
         }
@@ -173,7 +179,7 @@ impl<'t> Entry<'t> {
 impl<'t> Section<'t> {
     pub(super) fn root(text: TextId, document: &'t toml::Spanned<DeTable<'t>>) -> Self {
         let at = Span { text, range: 0..0 };
-        Section { name: String::new(), at, table: document.get_ref(), asked: Vec::new() }
+        Section { name: String::new(), at, table: document.get_ref(), asked: Vec::new(), names: false }
     }
 
     pub(super) fn at(&self) -> &Span {
@@ -234,6 +240,23 @@ impl<'t> Section<'t> {
         elements.iter().filter_map(|element| element.section(out)).collect()
     }
 
+    /// Every key in the order of the text, with its value: for tables whose keys are names.
+    pub(super) fn named(&mut self) -> Vec<(Located<&'t str>, Entry<'t>)> {
+        self.names = true;
+        let mut named: Vec<(Located<&'t str>, Entry<'t>)> = Vec::with_capacity(self.table.len());
+        for (key, value) in self.table {
+            let at = Span { text: self.at.text, range: key.span() };
+            let name = format!("{}.{}", self.name, key.get_ref());
+            let value_at = Span { text: self.at.text, range: value.span() };
+            named.push((
+                Located { value: key.get_ref().as_ref(), at },
+                Entry { name, at: value_at, value: value.get_ref() },
+            ));
+        }
+        named.sort_by_key(|(key, _)| key.at.range.start);
+        named
+    }
+
     /// Records that a key had to be here.
     pub(super) fn missing(&self, key: &str, hint: &str, out: &mut Vec<Problem>) {
         let message = format!("`{}` needs a `{key}`", self.name);
@@ -258,8 +281,20 @@ impl<'t> Section<'t> {
         }
     }
 
+    /// Records every key that nobody has asked for, as one that `program` passes over in silence.
+    pub(super) fn finish_foreign(self, program: &str, out: &mut Vec<Problem>) {
+        for key in self.unknown() {
+            let place = if self.name.is_empty() { String::new() } else { format!(" in `{}`", self.name) };
+            let message = format!("unknown key `{}`{place}: it has no effect, here as in {program}", key.get_ref());
+            let hint = nearest(key.get_ref(), &self.asked).map(|near| format!("did you mean `{near}`?"));
+            let at = Span { text: self.at.text, range: key.span() };
+            out.push(Problem::warning(message).at(&at).maybe_hint(hint));
+        }
+    }
+
     fn unknown(&self) -> impl Iterator<Item = &toml::Spanned<DeString<'t>>> {
-        self.table.keys().filter(|key| !self.asked.iter().any(|asked| key.get_ref() == asked))
+        let asked = |key: &DeString<'_>| self.names || self.asked.iter().any(|asked| key == asked);
+        self.table.keys().filter(move |key| !asked(key.get_ref()))
     }
 }
 
