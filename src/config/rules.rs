@@ -7,8 +7,8 @@
 //! Not here: whether rules contradict each other (`policy` decides that, `assemble` shows it).
 
 use crate::policy::{
-    Action, Checkpoint, DefaultAction, Location, Mirror, Names, Only, Origin, Prefix, Present, Rewrite,
-    Route, Rule,
+    Action, Checkpoint, DefaultAction, Layer, Location, Mirror, Names, Only, Origin, Prefix, Present,
+    Rewrite, Route, Rule,
 };
 
 use super::assemble;
@@ -97,7 +97,7 @@ fn read_rule(mut section: Section<'_>, texts: &Texts, out: &mut Vec<Problem>) ->
     section.finish(out);
     let Located { value: prefix, at } = prefix?;
     let source = assemble::source(&at, texts);
-    let rule = Rule { prefix, action: action?, checkpoint, source };
+    let rule = Rule { prefix, action: action?, checkpoint, source, layer: Layer::Native };
     (out.len() == before).then_some(DraftRule { rule, at, mirrors_at })
 }
 
@@ -174,7 +174,7 @@ fn read_mirrors(entry: &Entry<'_>, out: &mut Vec<Problem>) -> Option<(Vec<Mirror
 fn read_mirror(element: &Entry<'_>, out: &mut Vec<Problem>) -> Option<Mirror> {
     match element.value {
         toml::de::DeValue::String(_) => {
-            Some(Mirror { location: element.parse(out, location)?, only: Only::Any })
+            Some(Mirror { location: element.parse(out, location)?, only: Only::Any, strip_prefix: false })
         }
         toml::de::DeValue::Table(_) => {
             let mut section = element.section(out)?;
@@ -184,8 +184,13 @@ fn read_mirror(element: &Entry<'_>, out: &mut Vec<Problem>) -> Option<Mirror> {
                 section.missing("location", "name the registry, with a path if need be", out);
             }
             let only = section.choice("only", out, &[("digests", Only::Digests), ("tags", Only::Tags)]);
+            let strip = section.boolean("strip-prefix", out);
             section.finish(out);
-            Some(Mirror { location: set?.value, only: only.map_or(Only::Any, |set| set.value) })
+            Some(Mirror {
+                location: set?.value,
+                only: only.map_or(Only::Any, |set| set.value),
+                strip_prefix: strip.is_some_and(|set| set.value),
+            })
         }
         _ => element.wrong_type("a registry or a table with `location`", out),
     }

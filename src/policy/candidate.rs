@@ -30,7 +30,8 @@ pub(super) fn decide<'p>(
     let digest = key.digest().is_some();
     let serving = route.mirrors.iter().filter(|mirror| serves(mirror.only, digest));
     for mirror in serving {
-        let target = target(&mirror.location, &path, rewritten, key).and_then(|found| {
+        let path = if mirror.strip_prefix { own_part(&path, route, rule) } else { &path };
+        let target = target(&mirror.location, path, rewritten, key).and_then(|found| {
             match index.taken(by, &found, key) {
                 Some(registry) if !route.collapse => {
                     Err(Unusable { reference: found.to_string(), cause: UnusableCause::Taken { registry } })
@@ -72,16 +73,28 @@ fn rewritten<'k>(rewrites: &[Rewrite], path: &'k str) -> Cow<'k, str> {
     results.find(|result| result != path).unwrap_or(Cow::Borrowed(path))
 }
 
+/// What the path has behind the rule's own; empty where it is just that.
+fn own_part<'k>(path: &'k str, route: &Route, rule: RuleRef<'_>) -> &'k str {
+    let below = rule.rule().map_or("", |rule| rule.prefix.path());
+    let rest = path.strip_prefix(below).filter(|_| route.rewrites.is_empty());
+    rest.map_or(path, |rest| rest.trim_start_matches('/'))
+}
+
 /// Puts the reference together, or says why there is none.
 fn target(location: &Location, path: &str, rewritten: bool, key: &Key) -> Result<Name, Unusable> {
     let front = location.host().len() + location.path().len() + key.host().len() + 2;
     let mut reference = String::with_capacity(front + path.len() + key.suffix().len());
     location.write_before(key.host(), &mut reference);
+    if path.is_empty() {
+        // The location is the whole repository.
+        reference.pop();
+    }
     reference.push_str(path);
     let path_end = reference.len();
     reference.push_str(key.suffix());
     // Only a rewrite, or a host with a port put into a path, can have made something that is no reference.
-    let sound = !rewritten && !(location.has_placeholder() && key.host().contains([':', '[']));
+    let whole = path.is_empty() && location.path().is_empty();
+    let sound = !rewritten && !whole && !(location.has_placeholder() && key.host().contains([':', '[']));
     if sound {
         match Name::from_parts(reference, location.host().len(), path_end) {
             Ok(name) => return Ok(name),

@@ -1,0 +1,69 @@
+//! What containerd has to be told about a host, because no image reference can say it.
+//!
+//! Before: the readers of the formats find an endpoint with more to it than a host and a path.
+//! After: `lint` says how containerd must be told; nothing else acts on it yet.
+//! Holds: what a file says of a host's transport is never dropped, and its secrets are not shown.
+//! Not here: writing containerd's `hosts.toml`.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use crate::config::secret::Secret;
+use crate::policy::Source;
+
+use super::super::diagnostic::Span;
+
+/// One thing that a host needs.
+#[derive(Clone, Debug)]
+pub struct TransportNeed {
+    /// The host as references spell it, with its port.
+    pub host: String,
+    /// What it needs.
+    pub what: Transport,
+    /// Where that is written.
+    pub source: Source,
+    pub(in crate::config) at: Span,
+}
+
+/// What a host can need.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// `http` instead of `https`.
+    PlainHttp,
+    /// An API root that does not begin with `/v2`: its path, for example `/proxy`.
+    ApiRoot(String),
+    /// A certificate authority of its own: the file.
+    CaFile(PathBuf),
+    /// A client certificate.
+    ClientCert {
+        /// The certificate's file.
+        cert: PathBuf,
+        /// The key's file, where it is not the same.
+        key: Option<PathBuf>,
+    },
+    /// The certificate is not looked at.
+    SkipVerify,
+    /// A header in every request.
+    Header {
+        /// Its name.
+        name: String,
+        /// Its value, which may be a token.
+        value: Secret,
+    },
+    /// How long a connection may take to come about, as written.
+    DialTimeout(String),
+}
+
+impl fmt::Display for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::PlainHttp => f.write_str("plain http"),
+            Self::ApiRoot(path) => write!(f, "the API root {path}"),
+            Self::CaFile(path) => write!(f, "the certificate authority {}", path.display()),
+            Self::ClientCert { cert, .. } => write!(f, "the client certificate {}", cert.display()),
+            Self::SkipVerify => f.write_str("no look at its certificate"),
+            Self::Header { name, .. } => write!(f, "the header {name}"),
+            Self::DialTimeout(time) => write!(f, "the dial timeout {time}"),
+        }
+    }
+}
