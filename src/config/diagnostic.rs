@@ -125,6 +125,10 @@ impl Problem {
         Problem::new(Severity::Warning, message)
     }
 
+    pub(crate) fn is_error(&self) -> bool {
+        self.severity == Severity::Error
+    }
+
     pub(crate) fn at(mut self, span: &Span) -> Self {
         self.at = Some(span.clone());
         self

@@ -39,6 +39,24 @@ pub(super) fn parse<'t>(
     content: &'t str,
     out: &mut Vec<Problem>,
 ) -> Option<toml::Spanned<DeTable<'t>>> {
+    parse_of(text, content, "keep one of the two; a further rule needs a [[policy.rule]] line of its own", out)
+}
+
+/// As [`parse`], for a file of another program.
+pub(super) fn parse_foreign<'t>(
+    text: TextId,
+    content: &'t str,
+    out: &mut Vec<Problem>,
+) -> Option<toml::Spanned<DeTable<'t>>> {
+    parse_of(text, content, "keep one of the two", out)
+}
+
+fn parse_of<'t>(
+    text: TextId,
+    content: &'t str,
+    on_duplicate: &str,
+    out: &mut Vec<Problem>,
+) -> Option<toml::Spanned<DeTable<'t>>> {
     let (document, errors) = DeTable::parse_recoverable(content);
     let broken = errors.iter().filter(|error| !is_local(error.message()));
     let first_broken = broken.min_by_key(|error| error.span().map_or(0, |range| range.start));
@@ -47,7 +65,7 @@ pub(super) fn parse<'t>(
     for error in reported {
         let range = error.span().unwrap_or(0..0);
         let word = content.get(range.clone()).unwrap_or_default();
-        out.push(syntax_problem(error.message(), word).at(&Span { text, range }));
+        out.push(syntax_problem(error.message(), word, on_duplicate).at(&Span { text, range }));
     }
     first_broken.is_none().then_some(document)
 }
@@ -57,10 +75,9 @@ fn is_local(message: &str) -> bool {
     message == "duplicate key" || message.starts_with("unexpected leading zero")
 }
 
-fn syntax_problem(message: &str, word: &str) -> Problem {
+fn syntax_problem(message: &str, word: &str, on_duplicate: &str) -> Problem {
     if message == "duplicate key" {
-        return Problem::error(format!("`{word}` is set twice in one table"))
-            .hint("keep one of the two; a further rule needs a [[policy.rule]] line of its own");
+        return Problem::error(format!("`{word}` is set twice in one table")).hint(on_duplicate);
     }
     if message.starts_with("unexpected leading zero") {
         return Problem::error("a number must not begin with 0")
@@ -75,7 +92,7 @@ pub(super) fn did_you_mean<'c>(word: &str, candidates: &[&'c str]) -> Option<&'c
 }
 
 /// The same for formats whose keys have underscores, or both.
-fn nearest<'c>(word: &str, candidates: &[&'c str]) -> Option<&'c str> {
+pub(super) fn nearest<'c>(word: &str, candidates: &[&'c str]) -> Option<&'c str> {
     let distance = |candidate: &&&str| strsim::osa_distance(word, candidate);
     let nearest = candidates.iter().min_by_key(distance)?;
     // A third of the word: `socet` is `socket`, `host` is not `group`.
@@ -131,6 +148,14 @@ impl<'t> Entry<'t> {
                 out.push(Problem::error(message).at(&self.at).maybe_hint(refusal.hint));
                 None
             }
+        }
+    }
+
+    /// The text, where the value is one.
+    pub(super) fn text(&self) -> Option<&'t str> {
+        match self.value {
+            DeValue::String(text) => Some(text.as_ref()),
+            _ => None,
         }
     }
 
@@ -299,7 +324,7 @@ impl<'t> Section<'t> {
 }
 
 /// The option that a word names.
-fn choose<T: Copy>(word: &str, options: &[(&'static str, T)]) -> Result<T, Refusal> {
+pub(super) fn choose<T: Copy>(word: &str, options: &[(&'static str, T)]) -> Result<T, Refusal> {
     if let Some((_, value)) = options.iter().find(|(name, _)| *name == word) {
         return Ok(*value);
     }

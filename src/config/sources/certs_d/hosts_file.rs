@@ -6,11 +6,16 @@
 //! Not here: what the hosts mean for a name (`meaning`). Source: containerd `docs/hosts.md` and
 //! `core/remotes/docker/config/hosts.go`.
 
+use std::path::{Path, PathBuf};
+
 use toml::de::DeValue;
 
-use crate::config::diagnostic::{Located, Problem, Span, TextId, Texts};
+use crate::config::diagnostic::{Located, Problem, Severity, Span, TextId, Texts};
 use crate::config::duration;
+use crate::config::secret::Secret;
 use crate::config::tree::{self, Entry, Refusal, Section};
+
+use super::super::Transport;
 
 use super::endpoint::Endpoint;
 
@@ -20,8 +25,8 @@ pub(super) struct HostsFile {
     pub(super) hosts: Vec<Host>,
     /// The entry that is tried last; none where that is the registry itself.
     pub(super) server: Option<Host>,
-    /// What the top of the file says of connections.
-    pub(super) top: Transport,
+    /// What the top of the file says of connections to the registry itself.
+    pub(super) top: Vec<Located<Transport>>,
 }
 
 /// One registry that is tried.
@@ -30,7 +35,7 @@ pub(super) struct Host {
     pub(super) endpoint: Endpoint,
     pub(super) at: Span,
     pub(super) abilities: Abilities,
-    pub(super) transport: Transport,
+    pub(super) transport: Vec<Located<Transport>>,
 }
 
 /// What a registry is asked for, as far as pulls go.
@@ -40,66 +45,68 @@ pub(super) struct Abilities {
     pub(super) resolve: bool,
 }
 
-/// What containerd does on a connection, beside its address.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Transport {
-    pub(super) ca: Vec<String>,
-    /// Certificate and key; the key is empty where it is in the certificate's file.
-    pub(super) client: Vec<(String, String)>,
-    pub(super) skip_verify: Option<bool>,
-    /// Names only: values may be secrets.
-    pub(super) headers: Vec<String>,
-    pub(super) dial_timeout: Option<String>,
-}
-
 /// The keys that a host and the top of the file have in common.
 struct Common {
     abilities: Abilities,
     override_path: bool,
-    transport: Transport,
+    transport: Vec<Located<Transport>>,
+}
+
+/// The text of a file, and the directory that its paths begin in.
+#[derive(Clone, Copy)]
+struct Frame<'t> {
+    content: &'t str,
+    directory: &'t Path,
 }
 
 /// Reads a file; nothing where it has an error.
-pub(super) fn read(text: TextId, texts: &Texts, out: &mut Vec<Problem>) -> Option<HostsFile> {
-    let content = texts.content(text);
-    let before = out.len();
-    let mut errors = Vec::new();
-    let file = tree::parse(text, content, &mut errors)
-        .and_then(|document| read_root(Section::root(text, &document), content, &mut errors));
-    let refused = errors.iter().any(Problem::is_error);
-    let hint = "containerd would log this and ask the public registry";
-    out.extend(errors.into_iter().map(|problem| if problem.is_error() { problem.hint(hint) } else { problem }));
-    debug_assert!(out.len() >= before, "problems are only added");
+pub(super) fn read(text: TextId, directory: &Path, texts: &Texts, out: &mut Vec<Problem>) -> Option<HostsFile> {
+    let frame = Frame { content: texts.content(text), directory };
+    let mut found = Vec::new();
+    let file = tree::parse_foreign(text, frame.content, &mut found)
+        .and_then(|document| read_root(Section::root(text, &document), frame, &mut found));
+    let refused = found.iter().any(Problem::is_error);
+    out.extend(found);
+    if refused {
+        let whole = Span { text, range: 0..0 };
+        let message = "containerd would pass over this file and ask the public registry: it is refused here";
+        out.push(Problem::new(Severity::Note, message).at(&whole));
+    }
     file.filter(|_| !refused)
 }
 
-fn read_root(mut root: Section<'_>, content: &str, out: &mut Vec<Problem>) -> Option<HostsFile> {
-    let common = Common::read(&mut root, out)?;
+fn read_root(mut root: Section<'_>, frame: Frame<'_>, out: &mut Vec<Problem>) -> Option<HostsFile> {
+    let common = Common::read(&mut root, frame, out);
     let server = root.string("server", out).filter(|server| !server.value.is_empty());
+    let mut hosts = Vec::new();
+    if let Some(mut table) = root.entry("host").and_then(|entry| entry.section(out)) {
+        for (name, entry) in table.named() {
+            hosts.extend(read_host(name, &entry, frame, out));
+        }
+    }
+    root.finish_foreign("containerd", out);
+    let common = common?;
     let server = match server {
         Some(server) => Some(host(server, &common, out)?),
         None => None,
     };
-    let mut hosts = Vec::new();
-    if let Some(entry) = root.entry("host") {
-        let mut table = entry.section(out)?;
-        for (name, entry) in table.named() {
-            hosts.extend(read_host(name, &entry, content, out));
-        }
-    }
-    root.finish_foreign("containerd", out);
     Some(HostsFile { hosts, server, top: common.transport })
 }
 
-fn read_host(name: Located<&str>, entry: &Entry<'_>, content: &str, out: &mut Vec<Problem>) -> Option<Host> {
+fn read_host(
+    name: Located<&str>,
+    entry: &Entry<'_>,
+    frame: Frame<'_>,
+    out: &mut Vec<Problem>,
+) -> Option<Host> {
     let mut section = entry.section(out)?;
-    if !has_header(content, &name.at) {
+    if !has_header(frame.content, &name.at) {
         let message = format!("containerd reads the host \"{}\" and never uses it", name.value);
         let hint = format!("give it a header of its own: [host.\"{}\"]", name.value);
         out.push(Problem::error(message).at(&name.at).hint(hint));
         return None;
     }
-    let common = Common::read(&mut section, out);
+    let common = Common::read(&mut section, frame, out);
     if let Some(rewrite) = section.entry("rewrite") {
         let hint = "only the containerd of k3s and RKE2 knows it; name their registries.yaml as the source";
         out.push(Problem::error("`rewrite` can't be carried over from this file").at(&rewrite.at).hint(hint));
@@ -191,42 +198,54 @@ fn client(entry: &Entry<'_>, out: &mut Vec<Problem>) -> Option<Vec<(String, Stri
     }
 }
 
-fn headers(entry: Option<Entry<'_>>, out: &mut Vec<Problem>) -> Option<Vec<String>> {
-    let Some(entry) = entry else { return Some(Vec::new()) };
-    let mut names = Vec::new();
-    for (name, value) in entry.section(out)?.named() {
-        strings(&value, out)?;
-        names.push(name.value.to_owned());
-    }
-    Some(names)
-}
-
 // === impl Common ===
 
 impl Common {
     /// Nothing where one of the values can't be read; all of them are looked at first.
-    fn read(section: &mut Section<'_>, out: &mut Vec<Problem>) -> Option<Self> {
+    fn read(section: &mut Section<'_>, frame: Frame<'_>, out: &mut Vec<Problem>) -> Option<Self> {
         let before = out.len();
         let abilities = abilities(section.entry("capabilities"), out);
-        let ca = section.entry("ca").map(|entry| strings(&entry, out)).unwrap_or_default();
-        let client = section.entry("client").map(|entry| client(&entry, out)).unwrap_or_default();
-        let skip_verify = section.boolean("skip_verify", out).map(|set| set.value);
-        let headers = headers(section.entry("header"), out);
         let override_path = section.boolean("override_path", out).is_some_and(|set| set.value);
-        let dial_timeout = section.parse("dial_timeout", out, |text| {
-            duration::parse(text)?;
-            Ok(text.to_owned())
-        });
-        if out[before..].iter().any(Problem::is_error) {
-            return None;
-        }
-        let transport = Transport {
-            ca: ca.unwrap_or_default(),
-            client: client.unwrap_or_default(),
-            skip_verify,
-            headers: headers?,
-            dial_timeout: dial_timeout.map(|set| set.value),
-        };
-        Some(Self { abilities: abilities?, override_path, transport })
+        let transport = transport(section, frame, out);
+        let sound = !out[before..].iter().any(Problem::is_error);
+        abilities.filter(|_| sound).map(|abilities| Self { abilities, override_path, transport })
     }
+}
+
+/// What the keys of a host say of connections to it.
+fn transport(
+    section: &mut Section<'_>,
+    frame: Frame<'_>,
+    out: &mut Vec<Problem>,
+) -> Vec<Located<Transport>> {
+    let mut found = Vec::new();
+    let file = |name: String| frame.directory.join(name);
+    if let Some(entry) = section.entry("ca") {
+        let files = strings(&entry, out).unwrap_or_default();
+        let needs = files.into_iter().map(|name| Transport::CaFile(file(name)));
+        found.extend(needs.map(|value| Located { value, at: entry.at.clone() }));
+    }
+    if let Some(entry) = section.entry("client") {
+        for (cert, key) in client(&entry, out).unwrap_or_default() {
+            let key: Option<PathBuf> = (!key.is_empty()).then(|| file(key));
+            let value = Transport::ClientCert { cert: file(cert), key };
+            found.push(Located { value, at: entry.at.clone() });
+        }
+    }
+    if let Some(set) = section.boolean("skip_verify", out).filter(|set| set.value) {
+        found.push(Located { value: Transport::SkipVerify, at: set.at });
+    }
+    if let Some(mut headers) = section.section("header", out) {
+        for (name, entry) in headers.named() {
+            let values = strings(&entry, out).unwrap_or_default();
+            let header = |value| Transport::Header { name: name.value.to_owned(), value: Secret::new(value) };
+            found.extend(values.into_iter().map(|value| Located { value: header(value), at: name.at.clone() }));
+        }
+    }
+    let timeout = section.parse("dial_timeout", out, |text| {
+        duration::parse(text)?;
+        Ok(Transport::DialTimeout(text.to_owned()))
+    });
+    found.extend(timeout);
+    found
 }
