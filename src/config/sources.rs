@@ -14,6 +14,8 @@ mod certs_d;
 mod image_cri_shim;
 mod registries_conf;
 mod registries_yaml;
+#[cfg(test)]
+mod sample;
 mod text;
 mod transport;
 mod yaml;

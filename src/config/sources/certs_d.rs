@@ -10,6 +10,8 @@
 //! mirror's own name.
 
 mod again;
+#[cfg(test)]
+mod conformance;
 mod directory;
 mod endpoint;
 mod hosts_file;

@@ -6,6 +6,8 @@
 //! says, that is an error or a warning.
 //! Not here: `policy.json`, `auth.json`, and files of a user (`~/.config/containers`).
 
+#[cfg(test)]
+mod conformance;
 mod file;
 mod meaning;
 mod merge;

@@ -81,7 +81,7 @@ fn version_1(old: &Entry<'_>) -> Problem {
 }
 
 /// Slashes at the end do not count, and a scheme is no part of a registry.
-fn place(text: &str) -> Result<String, Refusal> {
+pub(super) fn place(text: &str) -> Result<String, Refusal> {
     if text.contains("://") {
         let bare = text.rsplit("://").next().unwrap_or(text).trim_end_matches('/');
         let hint = format!("leave the scheme out: {bare} (`insecure = true` allows plain http)");
