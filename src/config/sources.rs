@@ -11,7 +11,11 @@
 //! `docker.io` is for `registry-1.docker.io` and `docker.io:443` too: no spelling gets around it.
 
 mod certs_d;
+mod endpoint;
 mod image_cri_shim;
+mod mapping;
+mod mask;
+mod pattern;
 mod registries_conf;
 mod registries_yaml;
 #[cfg(test)]
@@ -72,6 +76,8 @@ pub struct Login {
     pub username: Option<String>,
     /// The password, where there is one.
     pub password: Option<Secret>,
+    /// `user:password` in base64, where it is written so.
+    pub encoded: Option<Secret>,
     /// An identity token, where there is one.
     pub identity_token: Option<Secret>,
     pub(super) at: Span,

@@ -12,12 +12,13 @@ use super::index::Index;
 use super::key::{Key, fold_host};
 use super::location::Location;
 use super::name::Name;
-use super::rule::{Only, Origin, Rewrite, Route};
+use super::rule::{Only, Origin, Rewrite, Route, Rule};
 use super::target::By;
 
-/// The decision of a rule that routes.
+/// The decision of a rule that routes. `denied` finds the native rule that a candidate may not get around.
 pub(super) fn decide<'p>(
     index: &Index,
+    denied: impl Fn(&Name) -> Option<&'p Rule>,
     rule: RuleRef<'p>,
     (by, route): (By, &Route),
     name: &Name,
@@ -32,11 +33,13 @@ pub(super) fn decide<'p>(
     for mirror in serving {
         let path = if mirror.strip_prefix { own_part(&path, route, rule) } else { &path };
         let target = target(&mirror.location, path, rewritten, key).and_then(|found| {
-            match index.taken(by, &found, key) {
-                Some(registry) if !route.collapse => {
-                    Err(Unusable { reference: found.to_string(), cause: UnusableCause::Taken { registry } })
-                }
-                _ => Ok(found),
+            let taken = index.taken(by, &found, key).filter(|_| !route.collapse);
+            let taken = taken.map(|registry| UnusableCause::Taken { registry });
+            let denied =
+                || denied(&found).map(|rule| UnusableCause::Denied { rule: rule.prefix.to_string() });
+            match taken.or_else(denied) {
+                Some(cause) => Err(Unusable { reference: found.to_string(), cause }),
+                None => Ok(found),
             }
         });
         match target {
@@ -85,7 +88,7 @@ fn target(location: &Location, path: &str, rewritten: bool, key: &Key) -> Result
     let front = location.host().len() + location.path().len() + key.host().len() + 2;
     let mut reference = String::with_capacity(front + path.len() + key.suffix().len());
     location.write_before(key.host(), &mut reference);
-    if path.is_empty() {
+    if path.is_empty() && !rewritten {
         // The location is the whole repository.
         reference.pop();
     }

@@ -77,19 +77,25 @@ impl Policy {
                 _ => return self.default_decision(),
             },
         };
-        candidate::decide(&self.index, rule, route, name, &key)
+        let denied = |candidate: &Name| self.native_denial(found, &candidate.key());
+        candidate::decide(&self.index, denied, rule, route, name, &key)
     }
 
     /// The refusal by a native rule, where what was found is of a source.
     fn denial(&self, found: Match, key: &Key) -> Option<Decision<'_>> {
+        let rule = self.native_denial(found, key)?;
+        let Action::Deny { reason } = &rule.action else { return None };
+        Some(Decision::Deny { rule: RuleRef(Written::Rule(rule)), reason: DenyReason::Stated(reason) })
+    }
+
+    /// The native rule that denies a key, where what was found is of a source and could open it.
+    fn native_denial(&self, found: Match, key: &Key) -> Option<&Rule> {
         let guard = self.guard.as_ref()?;
         let (Match::Rule(i) | Match::Target(By::Rule(i))) = found else { return None };
         if self.rules[i].layer == Layer::Native {
             return None;
         }
-        let rule = &self.rules[guard.denying(&self.rules, key)?];
-        let Action::Deny { reason } = &rule.action else { return None };
-        Some(Decision::Deny { rule: RuleRef(Written::Rule(rule)), reason: DenyReason::Stated(reason) })
+        Some(&self.rules[guard.denying(&self.rules, key)?])
     }
 
     fn rule_behind(&self, by: By) -> RuleRef<'_> {

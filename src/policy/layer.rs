@@ -12,6 +12,9 @@ use super::key::Key;
 use super::rule::{Action, Layer, Rule};
 use super::target::{By, Routing};
 
+#[cfg(test)]
+mod tests;
+
 /// Whether each rule is in force: no lower layer has a rule of its prefix.
 pub(super) fn in_force(rules: &[Rule]) -> Vec<bool> {
     if rules.iter().all(|rule| rule.layer == Layer::Native) {

@@ -12,6 +12,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::super::diagnostic::{Problem, Span, TextId, Texts};
+use super::mask;
 
 /// No configuration of this sort is longer; what is, is another file by mistake.
 const MAX_LEN: u64 = 16 << 20;
@@ -63,7 +64,12 @@ pub(in crate::config) fn problem(path: &Path, error: &TextError) -> Problem {
 fn add(path: &Path, bytes: Vec<u8>, texts: &mut Texts, out: &mut Vec<Problem>) -> Option<TextId> {
     let name = path.to_string_lossy();
     match String::from_utf8(bytes) {
-        Ok(content) => Some(texts.add(&name, content)),
+        Ok(content) => {
+            let hidden = mask::secrets(&content);
+            let text = texts.add(&name, content);
+            texts.mask(text, &hidden);
+            Some(text)
+        }
         Err(error) => {
             let valid = error.utf8_error().valid_up_to();
             let text = texts.add(&name, String::from_utf8_lossy(error.as_bytes()).into_owned());
