@@ -310,10 +310,16 @@ impl<'t> Section<'t> {
     pub(super) fn finish_foreign(self, program: &str, out: &mut Vec<Problem>) {
         for key in self.unknown() {
             let place = if self.name.is_empty() { String::new() } else { format!(" in `{}`", self.name) };
-            let message = format!("unknown key `{}`{place}: it has no effect, here as in {program}", key.get_ref());
-            let hint = nearest(key.get_ref(), &self.asked).map(|near| format!("did you mean `{near}`?"));
+            let message = format!(
+                "unknown key `{}`{place}: {program} takes no notice of it, nor does this",
+                key.get_ref()
+            );
+            let hint = match nearest(key.get_ref(), &self.asked) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("known here: {}", self.asked.join(", ")),
+            };
             let at = Span { text: self.at.text, range: key.span() };
-            out.push(Problem::warning(message).at(&at).maybe_hint(hint));
+            out.push(Problem::warning(message).at(&at).hint(hint));
         }
     }
 

@@ -79,9 +79,13 @@ impl Endpoint {
     /// Whether containerd has to be told to speak http: to a loopback host it does so by itself, where the
     /// port is none of the two that have a meaning.
     pub(in crate::config) fn needs_plain_http(&self) -> bool {
-        let by_itself = is_loopback_with_port(&self.host) && !self.host.ends_with(":80");
-        self.scheme == Scheme::Http && !by_itself
+        self.scheme == Scheme::Http && !is_http_by_itself(&self.host)
     }
+}
+
+/// Whether containerd falls back to http for a host that it has been told nothing of.
+pub(in crate::config) fn is_http_by_itself(host: &str) -> bool {
+    is_loopback_with_port(host) && !host.ends_with(":80")
 }
 
 /// Whether a reference can hold this host, by its characters.

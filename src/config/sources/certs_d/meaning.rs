@@ -9,6 +9,7 @@
 use crate::config::assemble;
 use crate::config::diagnostic::{Located, Problem, Severity, Span, Texts};
 use crate::config::rules::DraftRule;
+use crate::config::sources::endpoint::is_http_by_itself;
 use crate::config::sources::{Imported, Transport, TransportNeed};
 use crate::policy::{
     Action, Checkpoint, Layer, Location, Mirror, Only, Origin, Prefix, Route, Rule,
@@ -134,7 +135,8 @@ fn mirror(
         }
     };
     let at = || host.at.clone();
-    let plain = host.endpoint.plain_http.then(|| Located { value: Transport::PlainHttp, at: at() });
+    let plain = host.endpoint.plain_http && !is_http_by_itself(&host.endpoint.host);
+    let plain = plain.then(|| Located { value: Transport::PlainHttp, at: at() });
     let root = api_root.map(|root| Located { value: Transport::ApiRoot(root), at: at() });
     let needs = plain.into_iter().chain(root).chain(host.transport.iter().cloned());
     imported.transport.extend(needs.map(|need| transport_need(location.host(), need, texts)));

@@ -97,10 +97,15 @@ impl<'n> Fields<'n> {
         });
         for (key, _) in unknown {
             let place = if self.name.is_empty() { String::new() } else { format!(" in `{}`", self.name) };
-            let message =
-                format!("unknown key `{}`{place}: it has no effect, here as in image-cri-shim", key.text);
-            let hint = tree::nearest(&key.text, &self.asked).map(|near| format!("did you mean `{near}`?"));
-            out.push(Problem::warning(message).at(&key.at).maybe_hint(hint));
+            let message = format!(
+                "unknown key `{}`{place}: image-cri-shim takes no notice of it, nor does this",
+                key.text
+            );
+            let hint = match tree::nearest(&key.text, &self.asked) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("known here: {}", self.asked.join(", ")),
+            };
+            out.push(Problem::warning(message).at(&key.at).hint(hint));
         }
     }
 }

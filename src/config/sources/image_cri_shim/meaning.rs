@@ -12,6 +12,7 @@ use std::cmp::Reverse;
 use crate::config::assemble;
 use crate::config::diagnostic::{Located, Problem, Severity, Span, Texts};
 use crate::config::rules::DraftRule;
+use crate::config::sources::endpoint::is_http_by_itself;
 use crate::config::sources::{Imported, Login, Transport, TransportNeed};
 use crate::policy::{Action, Checkpoint, Layer, Location, Mirror, Only, Origin, Prefix, Route, Rule};
 
@@ -47,6 +48,7 @@ pub(super) fn add(registries: Registries, texts: &Texts, imported: &mut Imported
             host,
             username: Some(login.username),
             password: login.password,
+            encoded: None,
             identity_token: None,
             at: login.at,
         }));
@@ -112,7 +114,7 @@ fn place(registry: Registry, offline: bool, out: &mut Vec<Problem>) -> Option<Ra
     let host = if matches!(host, "registry-1.docker.io" | "index.docker.io") { "docker.io" } else { host };
     match host.parse::<Location>() {
         Ok(location) => {
-            let plain_http = scheme == Some("http");
+            let plain_http = scheme == Some("http") && !is_http_by_itself(host);
             Some(Ranked { location, registry, plain_http, offline })
         }
         Err(error) => {
