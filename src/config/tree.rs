@@ -39,7 +39,12 @@ pub(super) fn parse<'t>(
     content: &'t str,
     out: &mut Vec<Problem>,
 ) -> Option<toml::Spanned<DeTable<'t>>> {
-    parse_of(text, content, "keep one of the two; a further rule needs a [[policy.rule]] line of its own", out)
+    parse_of(
+        text,
+        content,
+        "keep one of the two; a further rule needs a [[policy.rule]] line of its own",
+        out,
+    )
 }
 
 /// As [`parse`], for a file of another program.
@@ -181,9 +186,13 @@ impl<'t> Entry<'t> {
 
     pub(super) fn section(&self, out: &mut Vec<Problem>) -> Option<Section<'t>> {
         match self.value {
-            DeValue::Table(table) => {
-                Some(Section { name: self.name.clone(), at: self.at.clone(), table, asked: Vec::new(), names: false })
-            }
+            DeValue::Table(table) => Some(Section {
+                name: self.name.clone(),
+                at: self.at.clone(),
+                table,
+                asked: Vec::new(),
+                names: false,
+            }),
             _ => self.wrong_type("a table", out),
         }
     }

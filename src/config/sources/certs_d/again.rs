@@ -31,7 +31,8 @@ pub(super) fn note(files: &[(Directory, Option<HostsFile>)], imported: &Imported
         }
     }
     if let Some(at) = origin {
-        let message = "where containerd reads this tree too, it tries the mirrors again before a registry itself";
+        let message =
+            "where containerd reads this tree too, it tries the mirrors again before a registry itself";
         let hint = "a pull that falls back to its registry reaches containerd under its own name; to spare it \
                     the second round, take the hosts out of containerd's tree";
         out.push(Problem::new(Severity::Note, message).at(at).hint(hint));
@@ -54,7 +55,9 @@ fn once_more(files: &[(Directory, Option<HostsFile>)], mirror: &Mirror, at: &Spa
         other.endpoint.url()
     );
     let hint = match own {
-        Some(_) => "let that directory name the mirror itself only, with what its connection needs".to_owned(),
+        Some(_) => {
+            "let that directory name the mirror itself only, with what its connection needs".to_owned()
+        }
         None => format!(
             "give the mirror a directory of its own: {}/hosts.toml with `server = \"https://{}\"`",
             mirror.location.host(),

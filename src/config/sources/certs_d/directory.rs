@@ -119,7 +119,10 @@ fn not_a_directory(path: &Path, name: &str, registry: &str) -> Option<Problem> {
     prefix(registry)?;
     let message =
         format!("{} is a file: containerd refuses every pull from {registry:?} for it", path.display());
-    Some(Problem::warning(message).hint("make it a directory with a hosts.toml in it, or give it another name"))
+    Some(
+        Problem::warning(message)
+            .hint("make it a directory with a hosts.toml in it, or give it another name"),
+    )
 }
 
 /// Of two directories for one registry, the one that containerd looks for first; where the names are two

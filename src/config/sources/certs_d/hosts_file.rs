@@ -60,7 +60,12 @@ struct Frame<'t> {
 }
 
 /// Reads a file; nothing where it has an error.
-pub(super) fn read(text: TextId, directory: &Path, texts: &Texts, out: &mut Vec<Problem>) -> Option<HostsFile> {
+pub(super) fn read(
+    text: TextId,
+    directory: &Path,
+    texts: &Texts,
+    out: &mut Vec<Problem>,
+) -> Option<HostsFile> {
     let frame = Frame { content: texts.content(text), directory };
     let mut found = Vec::new();
     let file = tree::parse_foreign(text, frame.content, &mut found)
@@ -213,11 +218,7 @@ impl Common {
 }
 
 /// What the keys of a host say of connections to it.
-fn transport(
-    section: &mut Section<'_>,
-    frame: Frame<'_>,
-    out: &mut Vec<Problem>,
-) -> Vec<Located<Transport>> {
+fn transport(section: &mut Section<'_>, frame: Frame<'_>, out: &mut Vec<Problem>) -> Vec<Located<Transport>> {
     let mut found = Vec::new();
     let file = |name: String| frame.directory.join(name);
     if let Some(entry) = section.entry("ca") {
@@ -239,7 +240,9 @@ fn transport(
         for (name, entry) in headers.named() {
             let values = strings(&entry, out).unwrap_or_default();
             let header = |value| Transport::Header { name: name.value.to_owned(), value: Secret::new(value) };
-            found.extend(values.into_iter().map(|value| Located { value: header(value), at: name.at.clone() }));
+            found.extend(
+                values.into_iter().map(|value| Located { value: header(value), at: name.at.clone() }),
+            );
         }
     }
     let timeout = section.parse("dial_timeout", out, |text| {

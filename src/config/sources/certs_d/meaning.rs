@@ -11,9 +11,7 @@ use crate::config::diagnostic::{Located, Problem, Severity, Span, Texts};
 use crate::config::rules::DraftRule;
 use crate::config::sources::endpoint::is_http_by_itself;
 use crate::config::sources::{Imported, Transport, TransportNeed};
-use crate::policy::{
-    Action, Checkpoint, Layer, Location, Mirror, Only, Origin, Prefix, Route, Rule,
-};
+use crate::policy::{Action, Checkpoint, Layer, Location, Mirror, Only, Origin, Prefix, Route, Rule};
 
 use super::directory::Directory;
 use super::hosts_file::{Abilities, Host, HostsFile};
@@ -44,9 +42,9 @@ pub(super) fn add(
     let action = match (values.is_empty(), meaning.origin) {
         (true, Origin::Last) if !shadows => return,
         (true, Origin::Last) => Action::Pass,
-        (true, Origin::Never) => Action::Deny {
-            reason: format!("no registry in {} serves pulls", texts.name(at.text)),
-        },
+        (true, Origin::Never) => {
+            Action::Deny { reason: format!("no registry in {} serves pulls", texts.name(at.text)) }
+        }
         (false, origin) => {
             Action::Route(Route { mirrors: values, rewrites: Vec::new(), origin, collapse: true })
         }

@@ -11,7 +11,8 @@ use crate::policy::{Action, Only};
 const DIGEST: &str = "quay.io/a@sha256:0000000000000000000000000000000000000000000000000000000000000000";
 
 fn tree(files: &[(&str, &str)]) -> Sample {
-    let files: Vec<(String, &str)> = files.iter().map(|(name, text)| (format!("certs.d/{name}"), *text)).collect();
+    let files: Vec<(String, &str)> =
+        files.iter().map(|(name, text)| (format!("certs.d/{name}"), *text)).collect();
     let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), *text)).collect();
     Sample::of(Format::CertsD, "certs.d", &files)
 }
@@ -22,7 +23,8 @@ fn quay(content: &str) -> Sample {
 
 #[test]
 fn hosts_are_tried_in_the_order_of_their_headers_and_the_registry_after_them() {
-    let sample = quay("[host.\"https://z.de\"]\n[host.\"a.de:5000\"]\n[host.\"https://m.de\".header]\nx = \"y\"\n");
+    let sample =
+        quay("[host.\"https://z.de\"]\n[host.\"a.de:5000\"]\n[host.\"https://m.de\".header]\nx = \"y\"\n");
     sample.check(&[
         ("quay.io/a/b:1", "z.de/a/b:1, a.de:5000/a/b:1, m.de/a/b:1, origin"),
         ("quay.io.de/a:1", "pass"),
@@ -52,8 +54,12 @@ fn a_server_takes_the_place_of_the_registry() {
     for (server, expected) in rows {
         assert_eq!(quay(&format!("{server}{mirror}")).decide("quay.io/a:1"), expected, "{server}");
     }
-    let hub = tree(&[("docker.io/hosts.toml", "server = \"https://registry-1.docker.io\"\n[host.\"m.de\"]\n")]);
-    hub.check(&[("nginx:1", "m.de/library/nginx:1, origin"), ("index.docker.io/a/b:1", "m.de/a/b:1, origin")]);
+    let hub =
+        tree(&[("docker.io/hosts.toml", "server = \"https://registry-1.docker.io\"\n[host.\"m.de\"]\n")]);
+    hub.check(&[
+        ("nginx:1", "m.de/library/nginx:1, origin"),
+        ("index.docker.io/a/b:1", "m.de/a/b:1, origin"),
+    ]);
 }
 
 #[test]
@@ -73,7 +79,11 @@ fn capabilities_say_which_names_a_host_serves() {
             let first = sample.candidates(name).remove(0);
             first.split('/').next().filter(|host| *host != "quay.io").unwrap_or_default().to_owned()
         };
-        assert_eq!((first("quay.io/a:1"), first(DIGEST)), (tag.to_owned(), digest.to_owned()), "{capabilities}");
+        assert_eq!(
+            (first("quay.io/a:1"), first(DIGEST)),
+            (tag.to_owned(), digest.to_owned()),
+            "{capabilities}"
+        );
     }
 }
 
@@ -171,8 +181,8 @@ fn two_spellings_of_one_registry_have_one_rule() {
 fn every_place_that_a_change_may_appear_in_is_watched() {
     let sample = tree(&[("quay.io/hosts.toml", ""), ("docker.io/", "")]);
     let root = sample.imported.files[0].clone();
-    let expected =
-        ["", "docker.io", "docker.io/hosts.toml", "quay.io", "quay.io/hosts.toml"].map(|name| root.join(name));
+    let expected = ["", "docker.io", "docker.io/hosts.toml", "quay.io", "quay.io/hosts.toml"]
+        .map(|name| root.join(name));
     let same = sample.imported.files.iter().zip(&expected).all(|(found, expected)| found == expected);
     assert!(same && sample.imported.files.len() == expected.len(), "{:?}", sample.imported.files);
 }

@@ -26,7 +26,9 @@ pub(super) fn content(document: &Node, content: &str, out: &mut Vec<Problem>) ->
     };
     let Some(block) = block(key, content).filter(|_| node.text().is_some()) else {
         let message = format!("`{KEY}` is not written as a block of text");
-        out.push(Problem::error(message).at(&key.at).hint(format!("write `{KEY}: |`, and the text below it")));
+        out.push(
+            Problem::error(message).at(&key.at).hint(format!("write `{KEY}: |`, and the text below it")),
+        );
         return None;
     };
     let blank = |text: &str| -> String {

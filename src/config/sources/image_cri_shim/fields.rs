@@ -69,7 +69,7 @@ impl<'n> Fields<'n> {
             _ => None,
         };
         if number.is_none() {
-            wrong_type(&self.label(key), node, "a whole number", out);
+            wrong_type(&self.label(key), node, "an integer", out);
         }
         Some(Located { value: number?, at: node.at.clone() })
     }
@@ -92,9 +92,10 @@ impl<'n> Fields<'n> {
 
     /// Reports every key that nobody has asked for.
     pub(super) fn finish(self, out: &mut Vec<Problem>) {
-        let unknown = self.pairs.iter().filter(|(key, _)| {
-            !self.asked.iter().any(|asked| key.text.eq_ignore_ascii_case(asked))
-        });
+        let unknown = self
+            .pairs
+            .iter()
+            .filter(|(key, _)| !self.asked.iter().any(|asked| key.text.eq_ignore_ascii_case(asked)));
         for (key, _) in unknown {
             let place = if self.name.is_empty() { String::new() } else { format!(" in `{}`", self.name) };
             let message = format!(

@@ -102,7 +102,10 @@ const CONFIG_MAP: &str = "# kept in the cluster\napiVersion: v1\nkind: ConfigMap
 fn the_config_map_says_the_same_in_another_shape() {
     let sample = shim(CONFIG_MAP);
     sample.check(&[("quay.io/a:1", "r.de/a:1, hub.de:5000/a:1, origin")]);
-    assert_eq!(logins(&sample), [("hub.de:5000".to_owned(), "admin".to_owned(), Some("pass:w0rd".to_owned()))]);
+    assert_eq!(
+        logins(&sample),
+        [("hub.de:5000".to_owned(), "admin".to_owned(), Some("pass:w0rd".to_owned()))]
+    );
     let lines: Vec<u32> = sample.imported.transport.iter().map(|need| need.source.line).collect();
     assert_eq!((lines, sample.imported.rules[0].rule.source.line), (vec![11], 16));
     let inner = "sealos:\n  address: http://hub.de:5000\nregistries: []\n";

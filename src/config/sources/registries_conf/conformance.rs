@@ -33,7 +33,8 @@ fn source(names: &[&str], more: &[String], files: &Files<'_>) -> Sample {
     let mut written = vec![("r.conf".to_owned(), files[names[0]].to_owned())];
     let drop_ins = names[1..].iter().map(|name| files[name].to_owned()).chain(more.iter().cloned());
     written.extend(drop_ins.enumerate().map(|(i, content)| (format!("r.conf.d/{i:02}.conf"), content)));
-    let written: Vec<(&str, &str)> = written.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    let written: Vec<(&str, &str)> =
+        written.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
     Sample::of(Format::RegistriesConf, "r.conf", &written)
 }
 
@@ -70,7 +71,8 @@ fn full(reference: &Value) -> Value {
 }
 
 fn aliases(pairs: &Value) -> String {
-    let lines = pairs.as_object().into_iter().flatten().map(|(name, target)| format!("{name:?} = {target}\n"));
+    let lines =
+        pairs.as_object().into_iter().flatten().map(|(name, target)| format!("{name:?} = {target}\n"));
     format!("[aliases]\n{}", lines.collect::<String>())
 }
 
@@ -125,7 +127,8 @@ fn answer(row: &Value, files: &Files<'_>) -> (Value, Value) {
         }
         "merged" => {
             let merged = merged(&list(&row["files"]), files);
-            let locations: Vec<&str> = merged.registries().map(|entry| entry.location.value.as_str()).collect();
+            let locations: Vec<&str> =
+                merged.registries().map(|entry| entry.location.value.as_str()).collect();
             let locations = if row["locations"].is_null() { Value::Null } else { json!(locations) };
             let search = merged.search.as_ref().map(|search| &search.value);
             return (json!([search, locations]), json!([row["search"], row["locations"]]));

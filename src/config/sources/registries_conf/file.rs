@@ -39,7 +39,8 @@ pub(super) struct Mirror {
     pub(super) only: Only,
 }
 
-const USAGES: [(&str, Only); 3] = [("all", Only::Any), ("digest-only", Only::Digests), ("tag-only", Only::Tags)];
+const USAGES: [(&str, Only); 3] =
+    [("all", Only::Any), ("digest-only", Only::Digests), ("tag-only", Only::Tags)];
 
 const MODES: [(&str, ()); 3] = [("disabled", ()), ("enforcing", ()), ("permissive", ())];
 
@@ -121,7 +122,8 @@ fn alias(
         && !name.value.split_once('/').is_some_and(|(first, _)| first.contains('.'));
     if !is_short {
         let message = format!("the alias `{}` is no short name", name.value);
-        let hint = "an alias is a name without a registry, a tag and a digest, such as `fedora` or `org/tool`";
+        let hint =
+            "an alias is a name without a registry, a tag and a digest, such as `fedora` or `org/tool`";
         out.push(Problem::error(message).at(&name.at).hint(hint));
         return None;
     }

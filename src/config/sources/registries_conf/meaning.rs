@@ -71,12 +71,14 @@ fn differences(registry: &Registry, prefix: &Prefix, merged: &Merged, out: &mut 
         out.push(Problem::new(severity, message).at(at).hint(hint));
     }
     if prefix.kind() == Kind::Domain && !(location.value.is_empty() && registry.mirrors.is_empty()) {
-        let message = format!("names under `{prefix}` that have a port lose it at the place they are sent to");
+        let message =
+            format!("names under `{prefix}` that have a port lose it at the place they are sent to");
         let hint = "containers/image keeps the port and puts the new host in front of it";
         out.push(Problem::new(Severity::Note, message).at(at).hint(hint));
     }
     if prefix.kind() == Kind::Host && registry.prefix != prefix.as_str() {
-        let message = format!("`{}` is read as `{prefix}`, and so is every other spelling of it", registry.prefix);
+        let message =
+            format!("`{}` is read as `{prefix}`, and so is every other spelling of it", registry.prefix);
         out.push(Problem::new(Severity::Note, message).at(at));
     }
     let same_length = |other: &&Registry| {
@@ -98,7 +100,8 @@ fn needs(registry: &Registry, texts: &Texts, imported: &mut Imported) {
         (if location.is_empty() { registry.prefix.as_str() } else { location }, at)
     });
     let mirrors = registry.mirrors.iter();
-    let mirrors = mirrors.filter_map(|mirror| Some((mirror.location.value.as_str(), mirror.insecure.as_ref()?)));
+    let mirrors =
+        mirrors.filter_map(|mirror| Some((mirror.location.value.as_str(), mirror.insecure.as_ref()?)));
     for (place, at) in primary.into_iter().chain(mirrors) {
         let host = place.split('/').next().unwrap_or_default().to_owned();
         let source = assemble::source(at, texts);
@@ -139,13 +142,7 @@ impl Candidates {
     }
 
     /// None where the entry changes nothing.
-    fn action(
-        &self,
-        registry: &Registry,
-        prefix: &Prefix,
-        merged: &Merged,
-        texts: &Texts,
-    ) -> Option<Action> {
+    fn action(&self, registry: &Registry, prefix: &Prefix, merged: &Merged, texts: &Texts) -> Option<Action> {
         if !self.mirrors.is_empty() {
             let mirrors = self.mirrors.iter().map(|mirror| mirror.value.clone()).collect();
             let rewrites = Vec::new();
@@ -197,7 +194,8 @@ impl Place<'_> {
             let message =
                 format!("`{text}` is open in part only, and a rule for `{}` can't say so", registry.prefix);
             let problem = Problem::error(message).at(at).also(&block.at, "this part of it is blocked");
-            let hint = "give the names that would be looked for there an entry of their own, without this place";
+            let hint =
+                "give the names that would be looked for there an entry of their own, without this place";
             out.push(problem.hint(hint));
             return None;
         }

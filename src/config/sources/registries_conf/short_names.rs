@@ -48,7 +48,8 @@ pub(super) fn add(merged: &Merged, texts: &Texts, imported: &mut Imported, out: 
 }
 
 fn full_names_too(first: &Located<String>, count: usize) -> Problem {
-    let what = if count == 1 { "this alias".to_owned() } else { format!("this alias and {} more", count - 1) };
+    let what =
+        if count == 1 { "this alias".to_owned() } else { format!("this alias and {} more", count - 1) };
     let full = if first.value.contains('/') { String::new() } else { "library/".to_owned() };
     let message = format!("{what} stand for the full names of Docker Hub too: `{HUB}/{full}{}`", first.value);
     let message = if count == 1 { message.replace("stand for", "stands for") } else { message };
@@ -112,7 +113,12 @@ fn physical(entry: &Registry, location: &str, repository: &str) -> String {
     if location.is_empty() { repository.to_owned() } else { format!("{location}{}", &repository[len..]) }
 }
 
-fn mirror(target: &Located<String>, place: &str, only: Only, out: &mut Vec<Problem>) -> Option<policy::Mirror> {
+fn mirror(
+    target: &Located<String>,
+    place: &str,
+    only: Only,
+    out: &mut Vec<Problem>,
+) -> Option<policy::Mirror> {
     match place.parse::<policy::Location>() {
         Ok(location) => Some(policy::Mirror { location, only, strip_prefix: true }),
         Err(error) => {

@@ -20,7 +20,8 @@ fn conf(main: &str, drop_ins: &[(&str, &str)]) -> Sample {
 
 /// One `[[registry]]` for each text.
 fn registries(entries: &[&str]) -> Sample {
-    let text: String = entries.iter().map(|entry| format!("[[registry]]\n{}\n", entry.replace("; ", "\n"))).collect();
+    let text: String =
+        entries.iter().map(|entry| format!("[[registry]]\n{}\n", entry.replace("; ", "\n"))).collect();
     conf(&text, &[])
 }
 
@@ -69,7 +70,7 @@ fn blocked_is_a_place_and_not_a_name() {
         "location = 'ghcr.io'; blocked = true",
         "prefix = 'gcr.io'; location = 'h.de'; blocked = true",
         "prefix = 'r.de'; location = 'ghcr.io/r'; [[registry.mirror]]; location = 'm.de/r'",
-        "prefix = 's.de'; location = 'ghcr.io'",
+        "prefix = 's.de'; location = 'ghcr.io/s'",
     ])
     .check(&[
         ("quay.io/a:1", "m.de/a:1"),

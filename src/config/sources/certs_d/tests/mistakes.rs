@@ -273,6 +273,14 @@ fn where_containerd_applies_the_tree_again() {
         ("_default/hosts.toml", "server = \"https://d.de\"\n"),
     ]);
     insta::assert_snapshot!(sample.shown(), @r#"
+    warning: these hosts are not told which registry an image is of
+     --> certs.d/_default/hosts.toml:1:10
+      |
+    1 | server = "https://d.de"
+      |          ^^^^^^^^^^^^^^
+      |
+      = help: containerd sends them the registry in `ns`; the shunt asks for the host's own name, without it. Where a host needs it, write a native rule with {host} in the mirror's path
+
     warning: containerd applies certs.d/_default to the mirror `p.de` as well, and asks https://d.de/v2 for its images
      --> certs.d/n.de/hosts.toml:1:7
       |

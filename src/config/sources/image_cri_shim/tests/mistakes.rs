@@ -8,7 +8,47 @@ fn a_file_as_it_is_deployed() {
         "shim: /var/run/image-cri-shim.sock\ncri: /run/containerd/containerd.sock\naddress: http://sealos.hub:5000\n\
          force: true\ndebug: false\nimage: /var/lib/image-cri-shim\nversion: v1\ntimeout: 15m\nauth: admin:passw0rd\n",
     );
-    insta::assert_snapshot!(sample.shown(), @"");
+    insta::assert_snapshot!(sample.shown(), @r#"
+    note: about image-cri-shim itself, and not read: `shim`, `cri`, `debug`
+     --> shim.yaml:1:1
+      |
+    1 | shim: /var/run/image-cri-shim.sock
+      | ^^^^
+      |
+      = help: sockets, log and the way of pulls are in the native configuration
+
+    warning: what none of these registries has is pulled from where its name says
+     --> shim.yaml:3:10
+      |
+    3 | address: http://sealos.hub:5000
+      |          ^^^^^^^^^^^^^^^^^^^^^^
+      |
+      = help: image-cri-shim does so too; to keep it in, write a native rule for `*` with origin = "never"
+
+    warning: images of different registries are one image here if their paths are equal
+     --> shim.yaml:3:10
+      |
+    3 | address: http://sealos.hub:5000
+      |          ^^^^^^^^^^^^^^^^^^^^^^
+      |
+      = help: `quay.io/a/b` and `docker.io/a/b` are both looked for as `a/b`; a native rule can keep them apart with {host}
+
+    note: the certificates of these registries are looked at
+     --> shim.yaml:3:10
+      |
+    3 | address: http://sealos.hub:5000
+      |          ^^^^^^^^^^^^^^^^^^^^^^
+      |
+      = help: image-cri-shim does not; where one is not from a known authority, tell containerd
+
+    warning: without an effect, here as in image-cri-shim: `timeout`, `version`, `image`, `force`
+     --> shim.yaml:8:1
+      |
+    8 | timeout: 15m
+      | ^^^^^^^
+      |
+      = help: leave them out
+    "#);
 }
 
 #[test]
@@ -19,7 +59,105 @@ fn every_mistake_of_a_file_at_once() {
          - address: nohost\n",
     );
     assert!(sample.imported.rules.is_empty());
-    insta::assert_snapshot!(sample.shown(), @"");
+    insta::assert_snapshot!(sample.shown(), @r#"
+    error: `address` must be a string, not a number
+     --> shim.yaml:1:10
+      |
+    1 | address: 5
+      |          ^
+      |
+      = help: put it in quotes
+
+    error: `address` is set twice: its case makes no difference
+     --> shim.yaml:2:1
+      |
+    1 | address: 5
+      | ------- first set here
+    2 | Address: https://x.de
+      | ^^^^^^^
+      |
+      = help: keep one of the two
+
+    error: `auth` must be `user:password`, not a number
+     --> shim.yaml:3:7
+      |
+    3 | auth: **
+      |       ^^
+
+    error: `offlinePriority` must be an integer, not a string
+     --> shim.yaml:4:18
+      |
+    4 | offlinePriority: high
+      |                  ^^^^
+
+    warning: unknown key `timout`: image-cri-shim takes no notice of it, nor does this
+     --> shim.yaml:5:1
+      |
+    5 | timout: 15m
+      | ^^^^^^
+      |
+      = help: did you mean `timeout`?
+
+    error: "ftp" is no scheme of a registry
+     --> shim.yaml:7:12
+      |
+    7 | - address: ftp://r.de
+      |            ^^^^^^^^^^
+      |
+      = help: write https:// or http:// in front of the host
+
+    error: a registry's address can't hold a user
+     --> shim.yaml:8:12
+      |
+    8 | - address: https://me:**@s.de
+      |            ^^^^^^^^^^^^^^^^^^
+      |
+      = help: write user and password in `auth`
+
+    error: `registries[2].priority` must be an integer, not a number
+     --> shim.yaml:9:13
+      |
+    9 | - priority: 7.5
+      |             ^^^
+
+    warning: what none of these registries has is pulled from where its name says
+      --> shim.yaml:10:12
+       |
+    10 |   address: t.de
+       |            ^^^^
+       |
+       = help: image-cri-shim does so too; to keep it in, write a native rule for `*` with origin = "never"
+
+    warning: images of different registries are one image here if their paths are equal
+      --> shim.yaml:10:12
+       |
+    10 |   address: t.de
+       |            ^^^^
+       |
+       = help: `quay.io/a/b` and `docker.io/a/b` are both looked for as `a/b`; a native rule can keep them apart with {host}
+
+    note: the certificates of these registries are looked at
+      --> shim.yaml:10:12
+       |
+    10 |   address: t.de
+       |            ^^^^
+       |
+       = help: image-cri-shim does not; where one is not from a known authority, tell containerd
+
+    error: `registries[3]` must be a mapping, not a string
+      --> shim.yaml:11:3
+       |
+    11 | - u.de
+       |   ^^^^
+
+    error: mirror "nohost" does not begin with a host
+      --> shim.yaml:12:12
+       |
+    12 | - address: nohost
+       |            ^^^^^^
+       |
+       = help: begin with a host that has a dot or a port: mirror.dev.de, mirror:5000
+    "#);
 }
 
 #[test]
@@ -28,7 +166,96 @@ fn what_is_odd_in_image_cri_shim_is_said() {
         "address: hub.de:5000/path\nauth: admin:a:b\nofflinePriority: 20000\nregistries:\n- address: r.de/p\n\
          \u{20} priority: 0\n  auth: user\n- address: https://r.de\n  priority: 10001\n",
     );
-    insta::assert_snapshot!(sample.shown(), @"");
+    insta::assert_snapshot!(sample.shown(), @r#"
+    warning: the address has no scheme: here it is https://hub.de:5000/path
+     --> shim.yaml:1:10
+      |
+    1 | address: hub.de:5000/path
+      |          ^^^^^^^^^^^^^^^^
+      |
+      = help: image-cri-shim does not work with such an address: write http:// or https:// in front
+
+    warning: the path of the address is left out: images are looked for at hub.de:5000
+     --> shim.yaml:1:10
+      |
+    1 | address: hub.de:5000/path
+      |          ^^^^^^^^^^^^^^^^
+      |
+      = help: as image-cri-shim does; a native rule can name a path
+
+    warning: what none of these registries has is pulled from where its name says
+     --> shim.yaml:1:10
+      |
+    1 | address: hub.de:5000/path
+      |          ^^^^^^^^^^^^^^^^
+      |
+      = help: image-cri-shim does so too; to keep it in, write a native rule for `*` with origin = "never"
+
+    warning: images of different registries are one image here if their paths are equal
+     --> shim.yaml:1:10
+      |
+    1 | address: hub.de:5000/path
+      |          ^^^^^^^^^^^^^^^^
+      |
+      = help: `quay.io/a/b` and `docker.io/a/b` are both looked for as `a/b`; a native rule can keep them apart with {host}
+
+    note: the certificates of these registries are looked at
+     --> shim.yaml:1:10
+      |
+    1 | address: hub.de:5000/path
+      |          ^^^^^^^^^^^^^^^^
+      |
+      = help: image-cri-shim does not; where one is not from a known authority, tell containerd
+
+    warning: the password has a colon: it is whole here, and image-cri-shim uses none at all
+     --> shim.yaml:2:7
+      |
+    2 | auth: *********
+      |       ^^^^^^^^^
+
+    warning: the priority 20000 counts as 10000, the highest
+     --> shim.yaml:3:18
+      |
+    3 | offlinePriority: 20000
+      |                  ^^^^^
+
+    warning: the path of the address is left out: images are looked for at r.de
+     --> shim.yaml:5:12
+      |
+    5 | - address: r.de/p
+      |            ^^^^^^
+      |
+      = help: as image-cri-shim does; a native rule can name a path
+
+    warning: the priority 0 counts as 500
+     --> shim.yaml:6:13
+      |
+    6 |   priority: 0
+      |             ^
+      |
+      = help: image-cri-shim takes 0 and less for no priority; the lowest is 1
+
+    warning: the password is missing: this is a user's name alone
+     --> shim.yaml:7:9
+      |
+    7 |   auth: ****
+      |         ^^^^
+
+    warning: `r.de` is in this list twice: the last one counts
+     --> shim.yaml:8:12
+      |
+    5 | - address: r.de/p
+      |            ------ has no effect
+    ...
+    8 | - address: https://r.de
+      |            ^^^^^^^^^^^^
+
+    warning: the priority 10001 counts as 10000, the highest
+     --> shim.yaml:9:13
+      |
+    9 |   priority: 10001
+      |             ^^^^^
+    "#);
 }
 
 #[test]
@@ -36,31 +263,155 @@ fn odd_offline_priorities() {
     for text in ["offlinePriority: 0", "offlinePriority: -5"] {
         assert!(!shim(&format!("address: https://o.de\n{text}\n")).is_refused());
     }
-    insta::assert_snapshot!(shim("address: https://o.de\nofflinePriority: -5\n").shown(), @"");
+    insta::assert_snapshot!(shim("address: https://o.de\nofflinePriority: -5\n").shown(), @r#"
+    warning: what none of these registries has is pulled from where its name says
+     --> shim.yaml:1:10
+      |
+    1 | address: https://o.de
+      |          ^^^^^^^^^^^^
+      |
+      = help: image-cri-shim does so too; to keep it in, write a native rule for `*` with origin = "never"
+
+    warning: images of different registries are one image here if their paths are equal
+     --> shim.yaml:1:10
+      |
+    1 | address: https://o.de
+      |          ^^^^^^^^^^^^
+      |
+      = help: `quay.io/a/b` and `docker.io/a/b` are both looked for as `a/b`; a native rule can keep them apart with {host}
+
+    note: the certificates of these registries are looked at
+     --> shim.yaml:1:10
+      |
+    1 | address: https://o.de
+      |          ^^^^^^^^^^^^
+      |
+      = help: image-cri-shim does not; where one is not from a known authority, tell containerd
+
+    warning: the priority -5 puts the offline registry last
+     --> shim.yaml:2:18
+      |
+    2 | offlinePriority: -5
+      |                  ^^
+    "#);
 }
 
 #[test]
 fn an_empty_file_and_one_without_a_registry() {
-    insta::assert_snapshot!(shim("").shown(), @"");
-    insta::assert_snapshot!(shim("debug: true\n").shown(), @"");
-    insta::assert_snapshot!(shim("- address: r.de\n").shown(), @"");
+    insta::assert_snapshot!(shim("").shown(), @r"
+    error: there is no registry in this file
+     --> shim.yaml:1:1
+      |
+    1 |
+      | ^
+      |
+      = help: image-cri-shim needs an `address`, such as http://sealos.hub:5000
+    ");
+    insta::assert_snapshot!(shim("debug: true\n").shown(), @r"
+    note: about image-cri-shim itself, and not read: `debug`
+     --> shim.yaml:1:1
+      |
+    1 | debug: true
+      | ^^^^^
+      |
+      = help: sockets, log and the way of pulls are in the native configuration
+
+    error: there is no registry in this file
+     --> shim.yaml:1:1
+      |
+    1 | debug: true
+      | ^
+      |
+      = help: image-cri-shim needs an `address`, such as http://sealos.hub:5000
+    ");
+    insta::assert_snapshot!(shim("- address: r.de\n").shown(), @r"
+    error: the document must be a mapping, not a list
+     --> shim.yaml:1:1
+      |
+    1 | - address: r.de
+      | ^
+    ");
 }
 
 #[test]
 fn tabs() {
-    insta::assert_snapshot!(shim("registries:\n\t- address: r.de\n").shown(), @"");
+    insta::assert_snapshot!(shim("registries:\n\t- address: r.de\n").shown(), @r"
+    error: this is not YAML: tabs disallowed within this context (block indentation)
+     --> shim.yaml:1:1
+      |
+    1 | registries:
+      | ^
+    ");
 }
 
 #[test]
 fn a_config_map_that_holds_something_else() {
     let without = "kind: ConfigMap\ndata:\n  other: x\n";
-    insta::assert_snapshot!(shim(without).shown(), @"");
+    insta::assert_snapshot!(shim(without).shown(), @r"
+    error: the ConfigMap has no `registries.yaml` in its `data`
+     --> shim.yaml:1:1
+      |
+    1 | kind: ConfigMap
+      | ^
+      |
+      = help: image-cri-shim reads that key only
+    ");
     let folded = "kind: ConfigMap\ndata:\n  registries.yaml: \"registries: []\"\n";
-    insta::assert_snapshot!(shim(folded).shown(), @"");
+    insta::assert_snapshot!(shim(folded).shown(), @r#"
+    error: `registries.yaml` is not written as a block of text
+     --> shim.yaml:3:3
+      |
+    3 |   registries.yaml: "registries: []"
+      |   ^^^^^^^^^^^^^^^
+      |
+      = help: write `registries.yaml: |`, and the text below it
+    "#);
 }
 
 #[test]
 fn a_mistake_inside_a_config_map_has_its_place_in_the_file() {
-    let sample = shim(&CONFIG_MAP.replace("priority: 1001", "priority: first").replace("    version: v1\n", "    offlinePriority: 5\n"));
-    insta::assert_snapshot!(sample.shown(), @"");
+    let sample = shim(
+        &CONFIG_MAP
+            .replace("priority: 1001", "priority: first")
+            .replace("    version: v1\n", "    offlinePriority: 5\n"),
+    );
+    insta::assert_snapshot!(sample.shown(), @r#"
+    warning: `offlinePriority` has no effect in the ConfigMap: it is 1000
+     --> shim.yaml:9:22
+      |
+    9 |     offlinePriority: 5
+      |                      ^
+      |
+      = help: image-cri-shim reads it in its file only
+
+    warning: what none of these registries has is pulled from where its name says
+      --> shim.yaml:11:16
+       |
+    11 |       address: http://hub.de:5000
+       |                ^^^^^^^^^^^^^^^^^^
+       |
+       = help: image-cri-shim does so too; to keep it in, write a native rule for `*` with origin = "never"
+
+    warning: images of different registries are one image here if their paths are equal
+      --> shim.yaml:11:16
+       |
+    11 |       address: http://hub.de:5000
+       |                ^^^^^^^^^^^^^^^^^^
+       |
+       = help: `quay.io/a/b` and `docker.io/a/b` are both looked for as `a/b`; a native rule can keep them apart with {host}
+
+    note: the certificates of these registries are looked at
+      --> shim.yaml:11:16
+       |
+    11 |       address: http://hub.de:5000
+       |                ^^^^^^^^^^^^^^^^^^
+       |
+       = help: image-cri-shim does not; where one is not from a known authority, tell containerd
+
+    error: `registries[0].priority` must be an integer, not a string
+      --> shim.yaml:18:17
+       |
+    18 |       priority: first
+       |                 ^^^^^
+    "#);
 }
