@@ -6,6 +6,7 @@
 
 mod check;
 mod explain;
+mod inputs;
 mod serve;
 mod status;
 mod terminal;

@@ -6,6 +6,8 @@
 //! rule left out.
 //! Not here: whether rules contradict each other (`policy` decides that, `assemble` shows it).
 
+use std::path::Path;
+
 use crate::policy::{
     Action, Checkpoint, DefaultAction, Layer, Location, Mirror, Names, Only, Origin, Prefix, Present,
     Rewrite, Route, Rule,
@@ -13,6 +15,7 @@ use crate::policy::{
 
 use super::assemble;
 use super::diagnostic::{Located, Problem, Span, Texts};
+use super::sources::{self, SourceFile};
 use super::tree::{Entry, Refusal, Section};
 
 /// The policy tables of all files, before they are made into one.
@@ -23,6 +26,7 @@ pub(super) struct Draft {
     pub(super) present: Option<Located<Present>>,
     pub(super) names: Option<Located<Names>>,
     pub(super) rules: Vec<DraftRule>,
+    pub(super) sources: Vec<Located<SourceFile>>,
 }
 
 /// A rule and where its text stands. Rules of any format come in this form.
@@ -38,6 +42,7 @@ pub(super) struct DraftRule {
 /// Adds what one file says.
 pub(super) fn read(section: Option<Section<'_>>, texts: &Texts, draft: &mut Draft, out: &mut Vec<Problem>) {
     let Some(mut section) = section else { return };
+    let file = texts.name(section.at().text);
     let words = [("pass", DefaultAction::Pass), ("deny", DefaultAction::Deny)];
     let set = section.choice("default", out, &words);
     once("policy.default", &mut draft.default, set, texts, out);
@@ -51,6 +56,10 @@ pub(super) fn read(section: Option<Section<'_>>, texts: &Texts, draft: &mut Draf
     once("policy.names", &mut draft.names, set, texts, out);
     for rule in section.sections("rule", out) {
         draft.rules.extend(read_rule(rule, texts, out));
+    }
+    let directory = Path::new(&*file).parent().unwrap_or(Path::new(""));
+    for source in section.sections("source", out) {
+        draft.sources.extend(sources::request::read(source, directory, out));
     }
     section.finish(out);
 }

@@ -11,6 +11,7 @@
 //! `docker.io` is for `registry-1.docker.io` and `docker.io:443` too: no spelling gets around it.
 
 mod certs_d;
+pub(super) mod check;
 mod endpoint;
 mod image_cri_shim;
 mod mapping;
@@ -18,6 +19,7 @@ mod mask;
 mod pattern;
 mod registries_conf;
 mod registries_yaml;
+pub(super) mod request;
 #[cfg(test)]
 mod sample;
 mod text;
@@ -26,9 +28,11 @@ mod yaml;
 
 use std::path::PathBuf;
 
-use super::diagnostic::{Problem, Span, Texts};
-use super::rules::DraftRule;
+use super::diagnostic::{Problem, Texts};
+use super::rules::{Draft, DraftRule};
 use super::secret::Secret;
+
+use crate::policy::{Layer, Source};
 
 pub use self::transport::{Transport, TransportNeed};
 
@@ -80,7 +84,29 @@ pub struct Login {
     pub encoded: Option<Secret>,
     /// An identity token, where there is one.
     pub identity_token: Option<Secret>,
-    pub(super) at: Span,
+    /// Where that is written.
+    pub source: Source,
+}
+
+/// Reads every source, and puts its rules under the native ones: the order is that of the layers.
+pub(super) fn read_all(
+    sources: &[SourceFile],
+    texts: &mut Texts,
+    draft: &mut Draft,
+    out: &mut Vec<Problem>,
+) -> Imported {
+    let mut all = Imported::default();
+    for (i, source) in sources.iter().enumerate() {
+        let Imported { rules, transport, logins, files } = read(source, texts, out);
+        draft.rules.extend(rules.into_iter().map(|mut drafted| {
+            drafted.rule.layer = Layer::Source(i);
+            drafted
+        }));
+        all.transport.extend(transport);
+        all.logins.extend(logins);
+        all.files.extend(files);
+    }
+    all
 }
 
 /// Reads one source; what is wrong with it is in `out`.

@@ -30,7 +30,7 @@ mod tests {
     #[test]
     fn what_speaks_of_a_secret_is_hidden_to_the_end_of_the_line() {
         let rows = [
-            ("  password: pa,ss # x", "  password: **********"),
+            ("  password: pa,ss # x", "  password: *********"),
             (
                 "{\"auth\":{\"username\":\"u\",\"password\":\"p\\\"q\"},\"x\":1}",
                 "{\"auth\":{\"username\":\"u\",\"password\":******},\"x\":1}",

@@ -14,6 +14,8 @@
 
 mod again;
 mod configs;
+#[cfg(test)]
+mod conformance;
 mod mirrors;
 #[cfg(test)]
 mod tests;
@@ -57,7 +59,9 @@ pub(super) fn read(
     if let Some(auths) = &auths {
         configs::read_auths(auths, &reader, &mut imported, out);
     }
-    again::lint(&entries, out);
+    let configured = configs.iter().flat_map(Mapping::entries);
+    let configured: Vec<Prefix> = configured.filter_map(|entry| entry.key.text.parse().ok()).collect();
+    again::lint(&entries, &configured, out);
     imported
 }
 

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use crate::config::secret::Secret;
 use crate::policy::Source;
 
-use super::super::diagnostic::Span;
+use super::super::diagnostic::{Problem, Span};
 
 /// One thing that a host needs.
 #[derive(Clone, Debug)]
@@ -52,6 +52,59 @@ pub enum Transport {
     },
     /// How long a connection may take to come about, as written.
     DialTimeout(String),
+}
+
+/// Says for each host how containerd has to be told of what it needs.
+pub(super) fn lint(needs: &[TransportNeed], out: &mut Vec<Problem>) {
+    let mut hosts: Vec<&str> = needs.iter().map(|need| need.host.as_str()).collect();
+    hosts.sort_unstable();
+    hosts.dedup();
+    for host in hosts {
+        let needs: Vec<&TransportNeed> = needs.iter().filter(|need| need.host == host).collect();
+        let Some(first) = needs.first() else { continue };
+        let mut what: Vec<String> = needs.iter().map(|need| need.what.to_string()).collect();
+        what.dedup();
+        let who = if host == "*" { "every other host" } else { host };
+        let message = format!("{who} needs {}, which no image reference can say", what.join(", "));
+        let hint = format!("containerd has to be told; below its config_path: {}", hosts_toml(host, &needs));
+        out.push(Problem::warning(message).at(&first.at).hint(hint));
+    }
+}
+
+/// A `hosts.toml` in one line. The values of headers are left to who writes it.
+fn hosts_toml(host: &str, needs: &[&TransportNeed]) -> String {
+    let mut scheme = "https";
+    let mut root = "";
+    let mut lines = Vec::new();
+    for need in needs {
+        match &need.what {
+            Transport::PlainHttp => scheme = "http",
+            Transport::ApiRoot(path) => root = path,
+            Transport::CaFile(path) => lines.push(format!("ca = {:?}", path.display().to_string())),
+            Transport::ClientCert { cert, key: None } => {
+                lines.push(format!("client = {:?}", cert.display().to_string()));
+            }
+            Transport::ClientCert { cert, key: Some(key) } => {
+                lines.push(format!(
+                    "client = [[{:?}, {:?}]]",
+                    cert.display().to_string(),
+                    key.display().to_string()
+                ));
+            }
+            Transport::SkipVerify => lines.push("skip_verify = true".to_owned()),
+            Transport::Header { name, .. } => lines.push(format!("header.{name} = \"...\"")),
+            Transport::DialTimeout(time) => lines.push(format!("dial_timeout = {time:?}")),
+        }
+    }
+    if !root.is_empty() {
+        lines.push("override_path = true".to_owned());
+    }
+    let directory = if host == "*" { "_default" } else { host };
+    if host != "*" {
+        lines.insert(0, format!("server = \"{scheme}://{host}{root}\""));
+    }
+    lines.dedup();
+    format!("{directory}/hosts.toml with {}", lines.join("; "))
 }
 
 impl fmt::Display for Transport {

@@ -11,15 +11,16 @@ use super::super::super::diagnostic::Problem;
 use super::{MirrorEntry, PROGRAM};
 use crate::policy::{Kind, Location, Prefix};
 
-/// Warns once for each mirror's host.
-pub(super) fn lint(entries: &[MirrorEntry], out: &mut Vec<Problem>) {
+/// Warns once for each mirror's host. A host with an entry in `configs` alone is out of reach of `*`.
+pub(super) fn lint(entries: &[MirrorEntry], configured: &[Prefix], out: &mut Vec<Problem>) {
     let mut seen = HashSet::new();
     let all = entries.iter().flat_map(|entry| entry.route.hosts());
     for (location, at) in all {
         let Ok(host) = location.host().parse::<Prefix>() else { continue };
         let own = entries.iter().find(|entry| entry.prefix == host);
         let any = || entries.iter().find(|entry| entry.prefix.kind() == Kind::Any);
-        let Some(entry) = own.or_else(any) else { continue };
+        let found = if configured.contains(&host) { own } else { own.or_else(any) };
+        let Some(entry) = found else { continue };
         let Some(what) = effect(entry, &host) else { continue };
         if !seen.insert(host.as_str().to_owned()) {
             continue;

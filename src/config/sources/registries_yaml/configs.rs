@@ -24,7 +24,7 @@ pub(super) fn read(
     for entry in configs.entries() {
         let Some(mut config) = entry.mapping(out) else { continue };
         if let Some(auth) = config.mapping("auth", out) {
-            let login = login(&entry.key.text, &entry.key.at, auth, out);
+            let login = login(&entry.key.text, &entry.key.at, auth, reader, out);
             if login.host == "*" {
                 let message = format!(
                     "credentials for \"*\" have no effect in {PROGRAM}'s containerd, which looks hosts up by name"
@@ -47,7 +47,7 @@ pub(super) fn read(
 /// Reads `auths`, whose keys are URLs.
 pub(super) fn read_auths(
     auths: &Mapping<'_>,
-    _reader: &Reader<'_>,
+    reader: &Reader<'_>,
     imported: &mut Imported,
     out: &mut Vec<Problem>,
 ) {
@@ -55,11 +55,11 @@ pub(super) fn read_auths(
         let Some(auth) = entry.mapping(out) else { continue };
         let host = entry.key.text.split("://").last().unwrap_or_default();
         let host = host.split('/').next().unwrap_or_default();
-        imported.logins.push(login(host, &entry.key.at, auth, out));
+        imported.logins.push(login(host, &entry.key.at, auth, reader, out));
     }
 }
 
-fn login(host: &str, at: &Span, mut auth: Mapping<'_>, out: &mut Vec<Problem>) -> Login {
+fn login(host: &str, at: &Span, mut auth: Mapping<'_>, reader: &Reader<'_>, out: &mut Vec<Problem>) -> Login {
     let username = auth.text("username", out).map(|(text, at)| located(text, at));
     let password = auth.text("password", out);
     let encoded = auth.text("auth", out);
@@ -73,7 +73,7 @@ fn login(host: &str, at: &Span, mut auth: Mapping<'_>, out: &mut Vec<Problem>) -
         password: password.filter(filled).map(secret),
         encoded: encoded.filter(filled).map(secret),
         identity_token: token.filter(filled).map(secret),
-        at: at.clone(),
+        source: assemble::source(at, reader.texts),
     }
 }
 

@@ -61,14 +61,17 @@ pub(super) fn read(
     if parsed.is_empty() {
         return None;
     }
-    let only_itself = rewrites.is_empty() && parsed.iter().all(|(endpoint, _)| is_itself(endpoint, prefix));
     let origin = if reader.disable_default_endpoint { Origin::Never } else { Origin::Last };
-    let mut read = Read { mirrors: Vec::new(), rewrites, origin, spans: Vec::new(), only_itself };
+    let mut read = Read { mirrors: Vec::new(), rewrites, origin, spans: Vec::new(), only_itself: false };
     for (endpoint, node) in parsed {
         let Some(location) = location(&endpoint, &node.at, reader, imported, out) else { continue };
         read.mirrors.push(Mirror { location, only: Only::Any, strip_prefix: false });
         read.spans.push(node.at.clone());
     }
+    // By their references, that is: the scheme and the API root are containerd's to know either way.
+    let itself =
+        |mirror: &Mirror| mirror.location.to_string().parse().is_ok_and(|host: Prefix| host == *prefix);
+    read.only_itself = read.rewrites.is_empty() && read.mirrors.iter().all(itself);
     Some(read)
 }
 
@@ -113,13 +116,8 @@ fn root(endpoint: &Endpoint) -> &str {
 /// Whether it is what containerd would ask without any configuration.
 fn is_default(endpoint: &Endpoint, prefix: &Prefix) -> bool {
     let scheme = if endpoint::is_loopback_with_port(&endpoint.host) { Scheme::Http } else { Scheme::Https };
-    endpoint.scheme == scheme && is_itself(endpoint, prefix)
-}
-
-/// Whether it is the registry's own host, with nothing behind it.
-fn is_itself(endpoint: &Endpoint, prefix: &Prefix) -> bool {
     let host = endpoint.host.parse::<Prefix>().ok();
-    root(endpoint) == "/v2" && host.is_some_and(|host| host == *prefix)
+    endpoint.scheme == scheme && root(endpoint) == "/v2" && host.is_some_and(|host| host == *prefix)
 }
 
 /// The mirror as a reference can say it; what it cannot is a need of the host.
