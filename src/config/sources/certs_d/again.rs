@@ -5,7 +5,7 @@
 //! that it gets, and that is a mirror's own name here.
 //! Not here: whether containerd reads this tree at all (its `config_path`).
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use crate::config::diagnostic::{Problem, Severity, Span};
 use crate::config::sources::Imported;
@@ -14,8 +14,12 @@ use crate::policy::{Action, Mirror, Origin, Prefix, Route};
 use super::directory::Directory;
 use super::hosts_file::HostsFile;
 
+/// The directories, and their files, by registry.
+type ByRegistry<'f> = HashMap<&'f Prefix, &'f (Directory, Option<HostsFile>)>;
+
 /// Looks at every mirror once, and at origins.
 pub(super) fn note(files: &[(Directory, Option<HostsFile>)], imported: &Imported, out: &mut Vec<Problem>) {
+    let files: ByRegistry<'_> = files.iter().map(|entry| (&entry.0.prefix, entry)).collect();
     let mut seen: HashSet<String> = HashSet::new();
     let mut origin: Option<&Span> = None;
     for drafted in &imported.rules {
@@ -26,7 +30,7 @@ pub(super) fn note(files: &[(Directory, Option<HostsFile>)], imported: &Imported
         for (mirror, at) in mirrors.iter().zip(&drafted.mirrors_at) {
             let host = mirror.location.host();
             if seen.insert(host.to_owned()) {
-                out.extend(once_more(files, mirror, at));
+                out.extend(once_more(&files, mirror, at));
             }
         }
     }
@@ -39,11 +43,11 @@ pub(super) fn note(files: &[(Directory, Option<HostsFile>)], imported: &Imported
     }
 }
 
-fn once_more(files: &[(Directory, Option<HostsFile>)], mirror: &Mirror, at: &Span) -> Option<Problem> {
+fn once_more(files: &ByRegistry<'_>, mirror: &Mirror, at: &Span) -> Option<Problem> {
     let host: Prefix = mirror.location.host().parse().ok()?;
-    let own = files.iter().find(|(directory, _)| directory.prefix == host);
-    let default = || files.iter().find(|(directory, _)| directory.registry == "*");
-    let (directory, file) = own.or_else(default)?;
+    let any: Prefix = "*".parse().ok()?;
+    let own = files.get(&host);
+    let (directory, file) = own.or_else(|| files.get(&any))?;
     let file = file.as_ref()?;
     let elsewhere = |text: &str| text.parse::<Prefix>().ok().as_ref() != Some(&host);
     let mut entries = file.hosts.iter().chain(&file.server);

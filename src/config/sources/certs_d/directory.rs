@@ -6,6 +6,7 @@
 //! Not here: what is in the files. Source: containerd `core/remotes/docker/config/hosts.go`,
 //! `hostDirectory` and `HostDirFromRoot`.
 
+use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -129,12 +130,14 @@ fn not_a_directory(path: &Path, name: &str, registry: &str) -> Option<Problem> {
 /// registries for containerd and one for rules, the one that has the rules' spelling.
 fn one_each(found: Vec<Directory>, out: &mut Vec<Problem>) -> Vec<Directory> {
     let mut kept: Vec<Directory> = Vec::with_capacity(found.len());
+    let mut places: HashMap<Prefix, usize> = HashMap::with_capacity(found.len());
     for directory in found {
         out.extend(port_lost(&directory));
-        let Some(at) = kept.iter().position(|other| other.prefix == directory.prefix) else {
+        let at = *places.entry(directory.prefix.clone()).or_insert(kept.len());
+        if at == kept.len() {
             kept.push(directory);
             continue;
-        };
+        }
         let coded = |directory: &Directory| directory.path.to_string_lossy().ends_with('_');
         let canonical = |directory: &Directory| directory.registry == directory.prefix.as_str();
         let other = &kept[at];

@@ -99,7 +99,6 @@ fn registry(fields: &mut Fields<'_>, out: &mut Vec<Problem>) -> Option<Registry>
 
 /// `user:password`, or in the ConfigMap a mapping of the two.
 fn credentials(node: &Node, out: &mut Vec<Problem>) -> Option<Credentials> {
-    let at = node.at.clone();
     match &node.value {
         Value::Map(_) => {
             let mut fields = Fields::of("auth", node, out)?;
@@ -107,7 +106,7 @@ fn credentials(node: &Node, out: &mut Vec<Problem>) -> Option<Credentials> {
             let password = fields.text("password", out).map(|text| text.value.to_owned());
             fields.finish(out);
             let username = username.filter(|username| !username.is_empty())?;
-            Some(Credentials { username, password: password.map(Secret::new), at })
+            Some(Credentials { username, password: password.map(Secret::new), at: node.at.clone() })
         }
         Value::Text(text) => {
             let text = text.trim();
@@ -118,9 +117,9 @@ fn credentials(node: &Node, out: &mut Vec<Problem>) -> Option<Credentials> {
                 Some((username, password)) => (username, Some(password)),
                 None => (text, None),
             };
-            out.extend(odd_password(password, &at));
+            out.extend(odd_password(password, &node.at));
             let password = password.map(|password| Secret::new(password.to_owned()));
-            Some(Credentials { username: username.to_owned(), password, at })
+            Some(Credentials { username: username.to_owned(), password, at: node.at.clone() })
         }
         _ => {
             wrong_type("auth", node, "`user:password`", out);

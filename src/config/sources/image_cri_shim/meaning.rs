@@ -50,7 +50,7 @@ pub(super) fn add(registries: Registries, texts: &Texts, imported: &mut Imported
             password: login.password,
             encoded: None,
             identity_token: None,
-            at: login.at,
+            source: assemble::source(&login.at, texts),
         }));
         mirrors.push(Mirror { location, only: Only::Any, strip_prefix: false });
         mirrors_at.push(at);

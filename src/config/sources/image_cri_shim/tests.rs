@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod mistakes;
+mod oddities;
 mod properties;
 
 use super::super::Format;

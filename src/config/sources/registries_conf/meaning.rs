@@ -81,12 +81,9 @@ fn differences(registry: &Registry, prefix: &Prefix, merged: &Merged, out: &mut 
             format!("`{}` is read as `{prefix}`, and so is every other spelling of it", registry.prefix);
         out.push(Problem::new(Severity::Note, message).at(at));
     }
-    let same_length = |other: &&Registry| {
-        other.prefix.starts_with("*.")
-            && other.prefix.len() == registry.prefix.len()
-            && super::merge::match_len(&other.prefix, &registry.prefix).is_some()
-    };
-    if let Some(other) = merged.registries().find(same_length).filter(|_| prefix.kind() == Kind::Host) {
+    // Only a wildcard for a label of one character is as long as the host.
+    let same_length = registry.prefix.find('.').filter(|dot| *dot == 1 && prefix.kind() == Kind::Host);
+    if let Some(other) = same_length.and_then(|dot| merged.entry(&format!("*{}", &registry.prefix[dot..]))) {
         let message = format!("`{prefix}` comes before `{}` here", other.prefix);
         let hint = "containers/image compares lengths, which are equal, and takes the wildcard";
         out.push(Problem::warning(message).at(at).also(&other.at, "the wildcard").hint(hint));
@@ -156,7 +153,7 @@ impl Candidates {
             other.prefix != registry.prefix
                 && other.prefix.parse::<Prefix>().is_ok_and(|wider| wider.covers(prefix))
         };
-        merged.registries().any(is_exception).then_some(Action::Pass)
+        merged.matching(&registry.prefix).any(is_exception).then_some(Action::Pass)
     }
 }
 
@@ -185,12 +182,7 @@ impl Place<'_> {
             out.push(Problem::warning(message).at(at).also(&block.at, "by this entry"));
             return None;
         }
-        let below = |other: &&Registry| {
-            other.blocked
-                && other.prefix.len() > text.len()
-                && super::merge::match_len(text, &other.prefix).is_some()
-        };
-        if let Some(block) = merged.registries().find(below) {
+        if let Some(block) = merged.below(text).find(|entry| entry.blocked) {
             let message =
                 format!("`{text}` is open in part only, and a rule for `{}` can't say so", registry.prefix);
             let problem = Problem::error(message).at(at).also(&block.at, "this part of it is blocked");

@@ -53,22 +53,44 @@ impl Merged {
         self.registries.values()
     }
 
+    pub(super) fn entry(&self, prefix: &str) -> Option<&Registry> {
+        self.registries.get(prefix)
+    }
+
     /// The entry for a repository: the one with the longest prefix that matches, the first by the order of
     /// prefixes where two are equally long.
     pub(super) fn find(&self, repository: &str) -> Option<&Registry> {
-        let mut found: Option<&Registry> = None;
-        for registry in self.registries.values().filter(|registry| matches(&registry.prefix, repository)) {
-            if found.is_none_or(|found| registry.prefix.len() > found.prefix.len()) {
-                found = Some(registry);
-            }
-        }
-        found
+        let longer = |found: &Registry, other: &Registry| {
+            let order = |entry: &Registry| (std::cmp::Reverse(entry.prefix.len()), entry.prefix.clone());
+            order(other) < order(found)
+        };
+        self.matching(repository).reduce(|found, other| if longer(found, other) { other } else { found })
     }
-}
 
-/// Whether a prefix is for a repository, and for a host in front of one.
-fn matches(prefix: &str, repository: &str) -> bool {
-    match_len(prefix, repository).is_some()
+    /// Every entry whose prefix matches a repository, or what stands for one: there can be thousands that do
+    /// not, so they are looked up and not gone through.
+    pub(super) fn matching(&self, repository: &str) -> impl Iterator<Item = &Registry> {
+        let ends = repository.match_indices([':', '/', '@']).map(|(end, _)| end);
+        let literal =
+            ends.chain([repository.len()]).filter_map(|end| self.registries.get(&repository[..end]));
+        let host = repository.split('/').next().unwrap_or_default();
+        let domains = host.match_indices('.').flat_map(|(dot, _)| {
+            let domain = &host[dot..];
+            let bare = domain.rsplit_once(':').map(|(bare, _)| bare);
+            [Some(domain), bare].into_iter().flatten()
+        });
+        let wildcards = domains.filter_map(|domain| self.registries.get(&format!("*{domain}")));
+        literal.chain(wildcards).filter(|entry| match_len(&entry.prefix, repository).is_some())
+    }
+
+    /// The entries for parts of a repository.
+    pub(super) fn below<'m>(&'m self, repository: &'m str) -> impl Iterator<Item = &'m Registry> {
+        let from = self.registries.range(repository.to_owned()..).map(|(_, entry)| entry);
+        let begins = from.take_while(move |entry| entry.prefix.starts_with(repository));
+        begins.filter(move |entry| {
+            entry.prefix.len() > repository.len() && match_len(repository, &entry.prefix).is_some()
+        })
+    }
 }
 
 /// How much of a repository a prefix stands for.

@@ -27,7 +27,7 @@ pub(super) fn add(merged: &Merged, texts: &Texts, imported: &mut Imported, out: 
         if full.repository() == target.value {
             continue;
         }
-        if let Some(entry) = merged.registries().find(|entry| entry.prefix == full.repository()) {
+        if let Some(entry) = merged.entry(full.repository()) {
             let message = format!("`{}` is the alias `{}` and has an entry", full.repository(), name.value);
             let problem = Problem::error(message).at(&name.at).also(&entry.at, "the entry");
             out.push(problem.hint("to containerd the two are one name: keep one of the two"));

@@ -1,6 +1,7 @@
 //! Files in, decisions and texts out.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod differences;
 mod mistakes;
 mod properties;
 
@@ -157,4 +158,17 @@ fn an_empty_file_changes_nothing() {
     let sample = conf("", &[]);
     sample.check(&[("nginx", "pass"), ("quay.io/a", "pass")]);
     assert_eq!(sample.shown(), "");
+}
+
+/// Every look-up is by a part of the name; going through all entries for each would take minutes here.
+#[test]
+fn ten_thousand_entries_and_aliases_are_read_in_one_go() {
+    let entry = |i: u32| {
+        format!("[[registry]]\nlocation = 'h{i}.de:5000/p'\n[[registry.mirror]]\nlocation = 'm{i}.de'\n")
+    };
+    let aliases: String = (0..10_000).map(|i| format!("a{i} = 'h{i}.de:5000/p/x'\n")).collect();
+    let entries: String = (0..10_000).map(entry).collect();
+    let sample = conf(&format!("[aliases]\n{aliases}{entries}"), &[]);
+    assert_eq!(sample.imported.rules.len(), 20_000);
+    sample.check(&[("a77", "m77.de/x:latest, h77.de:5000/p/x:latest")]);
 }
