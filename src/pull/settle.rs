@@ -1,8 +1,8 @@
 //! After containerd has pulled: the name asked for, its provenance, and the ledger.
 //!
 //! Before: `route` has a candidate's answer.  After: the client has the answer.
-//! Holds: what is begun here is finished, also when the client goes away meanwhile. A pull whose image
-//! can't be found afterwards under its name is no success.
+//! Holds: what is begun here is finished, also when the client goes away meanwhile. A pull from a mirror
+//! whose image can't be found afterwards under its name is no success.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -79,13 +79,21 @@ async fn run(served: Served, mut ticket: Ticket) -> Result<Answer, Gone> {
 
 async fn complete(served: &Served) -> Result<(), AdoptError> {
     let node = &served.node;
-    let target = adopt::target(node, &served.from, id(&served.answer).as_deref()).await?;
+    let target = match adopt::target(node, &served.from, id(&served.answer).as_deref()).await {
+        // Removed as soon as it was there: containerd's own clients hear of success then, too.
+        Err(AdoptError::Gone) if served.role == Role::Origin => return Ok(()),
+        target => target?,
+    };
     if served.checkpoint == Checkpoint::Refuse && checkpoint::is_checkpoint(&node.store, &target).await? {
         return Err(AdoptError::Checkpoint { rule: served.rule.clone() });
     }
     let provenance = Provenance::now(&served.from, &served.rule, &node.facts());
     match served.role {
-        Role::Origin => provenance::write(&node.store, &served.name, &target, &provenance).await?,
+        Role::Origin => {
+            if let Err(error) = provenance::write(&node.store, &served.name, &target, &provenance).await {
+                tracing::warn!(%error, image = %served.name, "cannot note where an image came from");
+            }
+        }
         Role::Mirror => {
             let id = id(&served.answer);
             adopt::adopt(node, &served.name, &target, id.as_deref(), &provenance, served.adopt_timeout)

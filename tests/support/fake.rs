@@ -7,6 +7,7 @@
 use super::http1::{self, Message};
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -54,6 +55,7 @@ struct Shared {
     behind: Option<String>,
     records: Mutex<Vec<Record>>,
     rules: Mutex<Vec<(String, Behaviour)>>,
+    left: AtomicUsize,
 }
 
 const TOKEN: &str = "Bearer testbed-token";
@@ -72,16 +74,31 @@ impl Fake {
     fn with(behind: Option<String>) -> Fake {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let addr = listener.local_addr().unwrap();
-        let shared = Arc::new(Shared { addr, behind, records: Mutex::default(), rules: Mutex::default() });
+        let shared = Arc::new(Shared {
+            addr,
+            behind,
+            records: Mutex::default(),
+            rules: Mutex::default(),
+            left: AtomicUsize::new(0),
+        });
         let serving = shared.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let shared = serving.clone();
-                // Errors here are clients that went away: their own tests notice.
-                std::thread::spawn(move || drop(shared.serve(&stream)));
+                std::thread::spawn(move || {
+                    // Errors here are clients that went away.
+                    if shared.serve(&stream).is_err() {
+                        shared.left.fetch_add(1, Ordering::Relaxed);
+                    }
+                });
             }
         });
         Fake { addr, shared }
+    }
+
+    /// How many requests so far had no client any more before their answer was whole.
+    pub fn left(&self) -> usize {
+        self.shared.left.load(Ordering::Relaxed)
     }
 
     /// `127.0.0.1:PORT`, as it stands in image names.
