@@ -11,5 +11,4 @@ setup:
 
 test: setup
 	@rm -f $${TESTBED_DIR:-target/testbed}/skipped.txt
-	cargo test --locked --workspace
-	@tests/skipped
+	cargo test --locked --workspace --no-fail-fast; status=$$?; tests/skipped; exit $$status

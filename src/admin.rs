@@ -2,10 +2,15 @@
 //!
 //! Before: `router`, for `crishunt.v1.Admin`.  After: `cri-shunt status`.
 
+use std::time::Duration;
+
 use prost::Message;
 
 use crate::node::Node;
 use crate::upstream::Answer;
+
+/// How long containerd may take to say that it is there.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The generated types and client of `proto/admin.proto`.
 #[allow(missing_docs, unreachable_pub, reason = "generated code")]
@@ -21,9 +26,10 @@ pub const STATUS: &str = "Status";
 /// Answers `Status`.
 pub async fn status(node: &Node) -> Answer {
     let generation = node.generation();
-    let containerd_error = match node.cri.version().await {
-        Ok(_) => String::new(),
-        Err(status) => status.message().to_owned(),
+    let containerd_error = match tokio::time::timeout(PATIENCE, node.cri.version()).await {
+        Ok(Ok(_)) => String::new(),
+        Ok(Err(status)) => status.message().to_owned(),
+        Err(_) => format!("no answer within {} s", PATIENCE.as_secs()),
     };
     let loaded_at = generation.loaded_at.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     let response = proto::StatusResponse {

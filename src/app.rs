@@ -7,12 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::UnixListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::attend;
-use crate::listener;
+use crate::listener::{self, socket::Socket};
 use crate::node::{Generation, Node};
 use crate::sweep::{self, Ledger, LedgerError};
 use crate::upstream::Link;
@@ -58,7 +57,7 @@ pub enum AppError {
 /// What keeps the program from starting.
 pub async fn run(
     parts: Parts,
-    listener: UnixListener,
+    socket: Socket,
     mut reload: impl FnMut() -> Result<Generation, String>,
 ) -> Result<(), AppError> {
     let ledger = Arc::new(Ledger::open(parts.state)?);
@@ -71,7 +70,7 @@ pub async fn run(
     let mut terminate = signal(SignalKind::terminate()).map_err(failed("SIGTERM"))?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed("SIGINT"))?;
 
-    let serving = tokio::spawn(listener::serve(listener, node.clone(), stop.clone()));
+    let serving = tokio::spawn(listener::serve(socket, node.clone(), stop.clone()));
     let sweeping = tokio::spawn(sweep::run(node.clone()));
     let attending = tokio::spawn(attend::run(node.clone(), parts.pause_image));
     notify(&[sd_notify::NotifyState::Ready]);

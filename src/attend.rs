@@ -10,6 +10,7 @@ use std::time::Duration;
 use containerd_client::services::v1::events_client::EventsClient;
 use containerd_client::services::v1::{ImageDelete, SubscribeRequest};
 use prost::Message;
+use tokio::sync::Notify;
 use tonic::Status;
 
 use crate::node::Node;
@@ -18,8 +19,8 @@ use crate::upstream::{Facts, MAX_MESSAGE};
 
 /// How long to wait before containerd is asked again.
 const RETRY: Duration = Duration::from_millis(250);
-/// How long to wait before a pause image that no mirror gave is tried again.
-const PAUSE_RETRY: Duration = Duration::from_secs(30);
+/// How long until the pause image is looked for again without any sign.
+const LOOK_AGAIN: Duration = Duration::from_secs(30);
 
 /// Attends for as long as it is polled. `pause_image` is the administrator's word, over containerd's.
 pub async fn run(node: Arc<Node>, pause_image: Option<String>) {
@@ -49,41 +50,50 @@ async fn attend(node: &Arc<Node>, pause_image: Option<&String>) -> Result<(), St
     if facts.pause_image.is_none() {
         tracing::warn!("containerd does not tell its pause image; set pause-image under [containerd]");
     }
-    node.replace_facts(facts);
-
-    // Subscribed first: what is removed while we look is not missed.
-    let request = SubscribeRequest { filters: vec![r#"topic=="/images/delete""#.to_owned()] };
-    let mut client = EventsClient::new(node.link.clone()).max_decoding_message_size(MAX_MESSAGE);
-    let mut events = client.subscribe(request).await?.into_inner();
-    let mut missing = !ensured(node).await;
-    loop {
-        let event = tokio::select! {
-            event = events.message() => event?,
-            () = tokio::time::sleep(PAUSE_RETRY), if missing => {
-                missing = !ensured(node).await;
-                continue;
-            }
-        };
-        let Some(event) = event else { return Ok(()) };
-        let deleted = event.event.and_then(|any| ImageDelete::decode(any.value.as_slice()).ok());
-        let name = pause::name(node);
-        if deleted.is_some_and(|image| Some(image.name.as_str()) == name.as_ref().map(|name| name.as_str())) {
-            missing = !ensured(node).await;
-        }
-    }
+    node.learned(facts);
+    let removed = Notify::new();
+    let outcome = tokio::select! {
+        outcome = watch_removals(node, &removed) => outcome,
+        () = keep_pause_image(node, &removed) => Ok(()),
+    };
+    node.forget_facts();
+    outcome
 }
 
-/// Whether the pause image needs nothing more at present.
-async fn ensured(node: &Arc<Node>) -> bool {
-    match pause::ensure(node).await {
-        Ok(true) => {
-            tracing::info!("the pause image was not there; pulled");
-            true
+/// Tells `removed` when the pause image's name is deleted, by whomever. Returns when containerd ends.
+async fn watch_removals(node: &Node, removed: &Notify) -> Result<(), Status> {
+    let request = SubscribeRequest { filters: vec![r#"topic=="/images/delete""#.to_owned()] };
+    let mut client = EventsClient::new(node.link.clone()).max_decoding_message_size(MAX_MESSAGE);
+    // containerd sends the head of its answer with the first event: this may take until then.
+    let mut events = client.subscribe(request).await?.into_inner();
+    while let Some(event) = events.message().await? {
+        let deleted = event.event.and_then(|any| ImageDelete::decode(any.value.as_slice()).ok());
+        let pause = pause::name(node);
+        if deleted.is_some_and(|image| pause.is_some_and(|pause| pause.as_str() == image.name)) {
+            removed.notify_one();
         }
-        Ok(false) => true,
-        Err(status) => {
-            tracing::warn!(error = status.message(), "the pause image is not there");
-            false
+    }
+    Ok(())
+}
+
+/// Looks after the pause image at once, after each removal, and now and then.
+async fn keep_pause_image(node: &Arc<Node>, removed: &Notify) {
+    let mut told = false;
+    loop {
+        match pause::ensure(node).await {
+            Ok(pulled) => {
+                if pulled {
+                    tracing::info!("the pause image was not there; pulled");
+                }
+                told = false;
+            }
+            Err(status) if !told => {
+                tracing::warn!(error = status.message(), "the pause image is not there");
+                told = true;
+            }
+            Err(_) => {}
         }
+        // The time is for what no event tells: a mirror that has the image by now, another policy.
+        let _ = tokio::time::timeout(LOOK_AGAIN, removed.notified()).await;
     }
 }

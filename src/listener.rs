@@ -9,11 +9,12 @@ pub mod socket;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::UnixStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use authority::Filter;
+use socket::Socket;
 
 use crate::node::Node;
 use crate::router;
@@ -26,16 +27,21 @@ const CONNECTION_WINDOW: u32 = 4 << 20;
 /// bursts; h2's default of 20 would end the connection under them.
 const PENDING_RESETS: usize = 1024;
 
-/// Serves `listener` until `stop`; then ends the connections once their calls have ended.
-pub async fn serve(listener: UnixListener, node: Arc<Node>, stop: CancellationToken) {
+/// How long a request may have been on its way when its client was told that no more are taken. A client
+/// that does not hang up is not waited for any longer.
+const LAST_ARRIVAL: Duration = Duration::from_millis(250);
+
+/// Serves `socket` until `stop`; then takes no more connections and ends the connections once their calls have ended.
+pub async fn serve(socket: Socket, node: Arc<Node>, stop: CancellationToken) {
     let connections = TaskTracker::new();
     loop {
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+            accepted = socket.accept() => accepted,
             () = stop.cancelled() => break,
         };
         match accepted {
-            Ok((stream, _)) => {
+            Ok((stream, peer)) => {
+                tracing::debug!(pid = peer.pid, uid = peer.uid, "connected");
                 connections.spawn(connection(stream, node.clone(), stop.clone()));
             }
             Err(error) => {
@@ -44,6 +50,10 @@ pub async fn serve(listener: UnixListener, node: Arc<Node>, stop: CancellationTo
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }
+    }
+    // A successor can listen while the last calls end here.
+    if let Err(error) = socket.close() {
+        tracing::warn!(%error, "the socket's file stays behind");
     }
     connections.close();
     connections.wait().await;
@@ -70,8 +80,10 @@ async fn connection(stream: UnixStream, node: Arc<Node>, stop: CancellationToken
             () = stop.cancelled(), if !stopping => {
                 stopping = true;
                 connection.graceful_shutdown();
+                requests.close();
                 continue;
             }
+            () = rest(&requests), if stopping => break,
         };
         match request {
             Some(Ok((request, respond))) => {
@@ -86,4 +98,10 @@ async fn connection(stream: UnixStream, node: Arc<Node>, stop: CancellationToken
     }
     requests.close();
     requests.wait().await;
+}
+
+/// Returns once all `requests` have ended and those that were on their way have had time to arrive.
+async fn rest(requests: &TaskTracker) {
+    requests.wait().await;
+    tokio::time::sleep(LAST_ARRIVAL).await;
 }

@@ -16,8 +16,9 @@ use std::sync::Arc;
 use tonic::Status;
 
 use crate::adopt::{self, AdoptError};
+use crate::checkpoint;
 use crate::node::{Generation, Node};
-use crate::policy::{Decision, Name, Role};
+use crate::policy::{Checkpoint, Decision, Name, Role};
 use crate::provenance::Provenance;
 use crate::pull::rule_text;
 
@@ -34,6 +35,11 @@ async fn adopt_present(node: &Arc<Node>, generation: &Generation, name: &Name) -
         let Some(image) = node.cri.image(candidate.name.as_str()).await? else { continue };
         let adopted = async {
             let target = adopt::target(node, &candidate.name, Some(&image.id)).await?;
+            if rule.checkpoint() == Checkpoint::Refuse
+                && checkpoint::is_checkpoint(&node.store, &target).await?
+            {
+                return Err(AdoptError::Checkpoint { rule: rule_text(&rule) });
+            }
             let rule = format!("{}, found on the node", rule_text(&rule));
             let provenance = Provenance::now(&candidate.name, &rule, &node.facts());
             let timeout = generation.pull.adopt_timeout;
@@ -44,8 +50,8 @@ async fn adopt_present(node: &Arc<Node>, generation: &Generation, name: &Name) -
                 tracing::info!(image = %name, from = %candidate.name, "found on the node by its mirror's name");
                 return Ok(true);
             }
-            // Removed meanwhile: as if it had not been there.
-            Err(AdoptError::Gone) => {}
+            // Removed meanwhile, or not to be had by this name: as if it were not there.
+            Err(AdoptError::Gone | AdoptError::Checkpoint { .. }) => {}
             Err(error) => return Err(error.status(name)),
         }
     }

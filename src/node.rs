@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
+use tokio::sync::watch;
 
 use crate::adopt::Gates;
 use crate::policy::Policy;
@@ -44,7 +45,7 @@ pub struct PullSettings {
 /// The shared state of the running program.
 pub struct Node {
     generation: ArcSwap<Generation>,
-    facts: ArcSwap<Facts>,
+    facts: watch::Sender<Option<Arc<Facts>>>,
     bypass: PathBuf,
     reload_error: ArcSwap<Option<String>>,
     /// For calls of our own; each client connection has its own link.
@@ -66,7 +67,7 @@ impl Node {
     pub fn new(generation: Generation, link: Link, ledger: Arc<Ledger>, bypass: PathBuf) -> Self {
         Self {
             generation: ArcSwap::from_pointee(generation),
-            facts: ArcSwap::from_pointee(Facts::default()),
+            facts: watch::Sender::new(None),
             bypass,
             reload_error: ArcSwap::from_pointee(None),
             cri: Cri::new(link.clone()),
@@ -101,12 +102,27 @@ impl Node {
 
     /// What was learned of containerd so far.
     pub fn facts(&self) -> Arc<Facts> {
-        self.facts.load_full()
+        self.facts.borrow().clone().unwrap_or_default()
     }
 
-    /// Replaces what is known of containerd, after it was restarted.
-    pub fn replace_facts(&self, facts: Facts) {
-        self.facts.store(Arc::new(facts));
+    /// What was learned of containerd, once it was.
+    pub async fn known_facts(&self) -> Arc<Facts> {
+        let mut facts = self.facts.subscribe();
+        // The sender lives in this node, so waiting ends with a value.
+        match facts.wait_for(Option::is_some).await {
+            Ok(facts) => facts.clone().unwrap_or_default(),
+            Err(_) => Arc::default(),
+        }
+    }
+
+    /// Notes how containerd is set up.
+    pub fn learned(&self, facts: Facts) {
+        self.facts.send_replace(Some(Arc::new(facts)));
+    }
+
+    /// Forgets how containerd was set up: it has ended, and may come back otherwise.
+    pub fn forget_facts(&self) {
+        self.facts.send_replace(None);
     }
 
     /// Whether the break-glass file is there, which suspends every policy. Looked up at each call that a

@@ -16,6 +16,8 @@ mod location;
 mod name;
 mod prefix;
 mod rule;
+#[cfg(test)]
+mod sample;
 mod target;
 
 pub use conflict::Conflict;

@@ -45,7 +45,7 @@ pub async fn relay(call: Request<RecvStream>, mut respond: SendResponse<Bytes>, 
         let sending = async {
             if !ended && pump(&mut body, &mut up).await.is_err() {
                 // Whichever side ended the stream, the answer's direction says how.
-                return std::future::pending().await;
+                std::future::pending().await
             }
         };
         let answering = async {

@@ -11,7 +11,6 @@ mod field;
 mod record;
 
 pub mod cri;
-pub mod grpc;
 
 #[cfg(test)]
 mod tests;

@@ -82,7 +82,7 @@ async fn the_name_stays_the_one_that_was_asked_for(version: Version) {
 async fn a_denied_name_reaches_nobody(version: Version) {
     let rest = "[[policy.rule]]\nprefix = \"docker.io/name/evil\"\ndeny = \"not from this registry\"\n";
     let Some(ground) = ground(version, "name", rest).await else { return };
-    let before = ground.registry.requests().len();
+    let requests = || ground.registry.requests().iter().filter(|asked| asked.path.contains("evil")).count();
     for spelling in [
         "name/evil:1",
         "docker.io:443/name/evil:1",
@@ -93,7 +93,7 @@ async fn a_denied_name_reaches_nobody(version: Version) {
         assert_eq!(status.code(), tonic::Code::PermissionDenied, "{spelling}: {status}");
         assert!(status.message().contains("not from this registry"), "{status}");
     }
-    assert_eq!(ground.registry.requests().len(), before);
+    assert_eq!(requests(), 0);
     let escapes = ground.containerd.escapes().asked();
     assert!(!escapes.iter().any(|asked| asked.contains("docker")), "{escapes:?}");
 }

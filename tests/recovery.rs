@@ -93,7 +93,7 @@ impl Ground {
     /// Kills the shunt and starts it on what that left.
     async fn crash(&mut self) {
         self.shunt.kill9();
-        drop(std::fs::remove_file(self.shunt.socket()));
+
         self.shunt.start_again();
         self.cri = Cri::connect(&self.shunt.socket()).await;
     }

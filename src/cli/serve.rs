@@ -7,8 +7,9 @@
 use std::path::PathBuf;
 
 use super::{Exit, terminal};
-use crate::app::{self, AppError, Parts};
-use crate::config::{self, Config, Input, Loaded, MainFile, Severity, defaults};
+use crate::app::{self, Parts};
+use crate::config::{self, Config, Group, Input, Listen, Loaded, MainFile, Severity, defaults};
+use crate::listener::socket::{Access, Socket, SocketError};
 use crate::node::{Generation, PullSettings};
 use crate::telemetry;
 
@@ -70,9 +71,14 @@ fn start(input: Input, loaded: Loaded) -> Exit {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error),
     };
-    let result = runtime.block_on(async {
-        let listener = tokio::net::UnixListener::bind(config.listen.socket.as_path())
-            .map_err(|source| AppError::System { what: "socket", source })?;
+    runtime.block_on(async {
+        let socket = match listen(&config.listen) {
+            Ok(socket) => socket,
+            Err(error) => {
+                tracing::error!(hint = error.hint(), "{error}");
+                return Exit::Runtime;
+            }
+        };
         let parts = Parts {
             containerd: config.containerd.socket.as_path().to_owned(),
             pause_image: config.containerd.pause_image.as_ref().map(|name| name.as_str().to_owned()),
@@ -80,12 +86,20 @@ fn start(input: Input, loaded: Loaded) -> Exit {
             bypass: config.state.bypass_file.clone(),
             generation: generation(config),
         };
-        app::run(parts, listener, move || reload(&input)).await
-    });
-    match result {
-        Ok(()) => Exit::Ok,
-        Err(error) => failed(&error),
-    }
+        match app::run(parts, socket, move || reload(&input)).await {
+            Ok(()) => Exit::Ok,
+            Err(error) => failed(&error),
+        }
+    })
+}
+
+fn listen(listen: &Listen) -> Result<Socket, SocketError> {
+    let access = match &listen.group {
+        None => Access { mode: listen.mode, gid: None },
+        Some(Group::Id(gid)) => Access { mode: listen.mode, gid: Some(*gid) },
+        Some(Group::Name(name)) => Access::for_group(listen.mode, name)?,
+    };
+    Socket::open(listen.socket.as_path(), access)
 }
 
 fn failed(error: &dyn std::error::Error) -> Exit {

@@ -58,6 +58,8 @@ pub(crate) struct Texts(Vec<Text>);
 struct Text {
     name: Arc<str>,
     content: String,
+    /// Where each line but the first begins: every rule asks for its line.
+    lines: Vec<usize>,
 }
 
 /// One thing that is wrong, or worth saying.
@@ -81,7 +83,8 @@ pub struct Diagnostics {
 
 impl Texts {
     pub(crate) fn add(&mut self, name: &str, content: String) -> TextId {
-        self.0.push(Text { name: Arc::from(name), content });
+        let lines = content.match_indices('\n').map(|(newline, _)| newline + 1).collect();
+        self.0.push(Text { name: Arc::from(name), content, lines });
         TextId(self.0.len() - 1)
     }
 
@@ -95,9 +98,9 @@ impl Texts {
 
     /// The line (from 1) on which a span begins.
     pub(crate) fn line(&self, span: &Span) -> u32 {
-        let before = self.content(span.text).bytes().take(span.range.start);
-        let newlines = before.filter(|&byte| byte == b'\n').count();
-        u32::try_from(newlines).unwrap_or(u32::MAX - 1) + 1
+        let lines = self.0.get(span.text.0).map_or(&[][..], |text| text.lines.as_slice());
+        let before = lines.partition_point(|&line| line <= span.range.start);
+        u32::try_from(before).unwrap_or(u32::MAX - 1) + 1
     }
 
     /// The character (from 1) of its line at which a span begins.
@@ -180,25 +183,43 @@ impl Problem {
 
     /// One snippet a text; a text that two spans lie in is shown once, with both marked.
     fn snippets<'a>(&'a self, texts: &'a Texts) -> Vec<Snippet<'a, annotate_snippets::Annotation<'a>>> {
-        let mut parts: Vec<(TextId, Vec<annotate_snippets::Annotation<'a>>)> = Vec::new();
+        let mut parts: Vec<(TextId, Vec<Mark<'_>>)> = Vec::new();
         let primary = self.at.iter().map(|at| (at, AnnotationKind::Primary, None));
         let also = self.also.iter().map(|(at, label)| (at, AnnotationKind::Context, Some(label.as_str())));
         for (at, kind, label) in primary.chain(also) {
-            let mark = kind.span(within(texts.content(at.text), &at.range)).label(label);
+            let mark = (within(texts.content(at.text), &at.range), kind, label);
             match parts.iter_mut().find(|(text, _)| *text == at.text) {
                 Some((_, marks)) => marks.push(mark),
                 None => parts.push((at.text, vec![mark])),
             }
         }
-        parts
-            .into_iter()
-            .map(|(text, marks)| {
-                Snippet::source(texts.content(text))
-                    .path(visible(&texts.name(text)).into_owned())
-                    .annotations(marks)
-            })
-            .collect()
+        parts.into_iter().map(|(text, marks)| snippet(texts, text, marks)).collect()
     }
+}
+
+/// A stretch of a text that is pointed at, and how.
+type Mark<'a> = (Range<usize>, AnnotationKind, Option<&'a str>);
+
+/// The renderer gets the lines between the first mark and the last and no others: it looks at all that
+/// it is given, which takes seconds where a long file has thousands of warnings.
+fn snippet<'a>(
+    texts: &'a Texts,
+    text: TextId,
+    marks: Vec<Mark<'a>>,
+) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
+    let content = texts.content(text);
+    let first = marks.iter().map(|(range, ..)| range.start).min().unwrap_or(0);
+    let last = marks.iter().map(|(range, ..)| range.end).max().unwrap_or(0);
+    let start = content.get(..first).and_then(|before| before.rfind('\n')).map_or(0, |newline| newline + 1);
+    let end = content.get(last..).and_then(|after| after.find('\n')).map_or(content.len(), |len| last + len);
+    let line = texts.line(&Span { text, range: start..start });
+    let annotations = marks
+        .into_iter()
+        .map(|(range, kind, label)| kind.span(range.start - start..range.end - start).label(label));
+    Snippet::source(content.get(start..end).unwrap_or_default())
+        .line_start(usize::try_from(line).unwrap_or(usize::MAX))
+        .path(visible(&texts.name(text)).into_owned())
+        .annotations(annotations)
 }
 
 /// Text with its control characters spelled out, so that no configuration or image name can speak to

@@ -5,6 +5,7 @@
 //! Holds: each warning says what will happen and what to write instead; a lint refuses nothing.
 //! Not here: errors (`rules`, `settings`, `assemble`).
 
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use crate::policy::{Action, DefaultAction, Kind, Location, Only, Origin, Prefix, Present, Route};
@@ -18,11 +19,12 @@ const K3S_SOCKET: &str = "/run/k3s/containerd/containerd.sock";
 
 /// Looks at every rule, and at rules beside each other.
 pub(super) fn policy(draft: &Draft, settings: &Settings, out: &mut Vec<Problem>) {
+    let prefixes = Prefixes::of(draft);
     for drafted in &draft.rules {
         match &drafted.rule.action {
             Action::Route(route) => lint_route(drafted, route, out),
             Action::Deny { .. } => out.extend(tag_deny(drafted)),
-            Action::Pass => out.extend(idle_pass(drafted, draft)),
+            Action::Pass => out.extend(idle_pass(drafted, &prefixes, draft)),
         }
         out.extend(unofficial(drafted));
     }
@@ -116,18 +118,44 @@ fn unofficial(drafted: &DraftRule) -> Option<Problem> {
     Some(Problem::new(Severity::Note, message).at(&drafted.at).hint(hint))
 }
 
-fn idle_pass(drafted: &DraftRule, draft: &Draft) -> Option<Problem> {
+fn idle_pass(drafted: &DraftRule, prefixes: &Prefixes<'_>, draft: &Draft) -> Option<Problem> {
     let prefix = &drafted.rule.prefix;
-    let wider = |other: &DraftRule| other.rule.prefix != *prefix && other.rule.prefix.covers(prefix);
     let denies = draft.default.as_ref().is_some_and(|set| set.value == DefaultAction::Deny);
     let hub = prefix.as_str() == "docker.io" || prefix.as_str().starts_with("docker.io/");
-    if denies || draft.rules.iter().any(wider) || (hub && draft.default_registry.is_some()) {
+    if denies || (hub && draft.default_registry.is_some()) || prefixes.hold_wider_than(prefix) {
         return None;
     }
     let message = format!("`{prefix}` would pass without this rule");
     let hint =
         "`pass` is an exception inside a wider rule or under default = \"deny\"; there is neither here";
     Some(Problem::warning(message).at(&drafted.at).hint(hint))
+}
+
+/// The prefixes of all rules, by text: a policy can have ten thousand.
+struct Prefixes<'d> {
+    texts: HashSet<&'d str>,
+    wildcards: Vec<&'d Prefix>,
+}
+
+impl<'d> Prefixes<'d> {
+    fn of(draft: &'d Draft) -> Self {
+        let all = || draft.rules.iter().map(|drafted| &drafted.rule.prefix);
+        let is_wildcard = |prefix: &&Prefix| matches!(prefix.kind(), Kind::Domain | Kind::Any);
+        Prefixes {
+            texts: all().map(Prefix::as_str).collect(),
+            wildcards: all().filter(is_wildcard).collect(),
+        }
+    }
+
+    /// Whether a rule is for all that `prefix` is for, and more.
+    fn hold_wider_than(&self, prefix: &Prefix) -> bool {
+        let text = prefix.as_str();
+        // A colon is a tag's in an exact prefix only; elsewhere it is a port's.
+        let cuts = text.match_indices(|c| c == '/' || c == '@' || (c == ':' && prefix.kind() == Kind::Exact));
+        let mut cuts = cuts.map(|(end, _)| &text[..end]);
+        cuts.any(|wider| self.texts.contains(wider))
+            || self.wildcards.iter().any(|wider| *wider != prefix && wider.covers(prefix))
+    }
 }
 
 fn idle_default_registry(draft: &Draft) -> Option<Problem> {
@@ -152,22 +180,22 @@ struct Target<'d> {
 /// Equal targets are a conflict. Where one lies inside another, only a repository of just that name makes
 /// the two meet, and `policy` refuses it when it is asked for.
 fn nested_targets(draft: &Draft, out: &mut Vec<Problem>) {
-    let targets = targets(draft);
-    for inner in targets.iter().filter(|inner| !inner.collapse) {
-        let holds = |outer: &&Target<'_>| {
-            let inside = inner.at.strip_prefix(&outer.at).is_some_and(|rest| rest.starts_with('/'));
-            inside && outer.source != inner.source && !outer.collapse
-        };
-        if let Some(outer) = targets.iter().find(holds) {
-            let Target { source, at, .. } = inner;
-            let message = format!(
-                "images of `{}` that would be looked for below {at} are refused: that is the place of `{source}`",
-                outer.source
-            );
-            let hint = "give each registry a path of its own that does not lie inside the other's";
-            let problem = Problem::warning(message).at(inner.span).also(outer.span, "the path around it");
-            out.push(problem.hint(hint));
-        }
+    let targets: Vec<Target<'_>> = targets(draft).into_iter().filter(|target| !target.collapse).collect();
+    let mut places: HashMap<&str, Vec<&Target<'_>>> = HashMap::with_capacity(targets.len());
+    for target in &targets {
+        places.entry(&target.at).or_default().push(target);
+    }
+    for inner in &targets {
+        let around = inner.at.match_indices('/').filter_map(|(end, _)| places.get(&inner.at[..end]));
+        let Some(outer) = around.flatten().find(|outer| outer.source != inner.source) else { continue };
+        let Target { source, at, .. } = inner;
+        let message = format!(
+            "images of `{}` that would be looked for below {at} are refused: that is the place of `{source}`",
+            outer.source
+        );
+        let hint = "give each registry a path of its own that does not lie inside the other's";
+        let problem = Problem::warning(message).at(inner.span).also(outer.span, "the path around it");
+        out.push(problem.hint(hint));
     }
 }
 

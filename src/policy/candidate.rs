@@ -13,26 +13,32 @@ use super::key::{Key, fold_host};
 use super::location::Location;
 use super::name::Name;
 use super::rule::{Only, Origin, Rewrite, Route};
+use super::target::By;
 
 /// The decision of a rule that routes.
 pub(super) fn decide<'p>(
     index: &Index,
     rule: RuleRef<'p>,
-    route: &Route,
+    (by, route): (By, &Route),
     name: &Name,
     key: &Key,
 ) -> Decision<'p> {
     let path = rewritten(&route.rewrites, key.path());
     let mut candidates: Vec<Candidate> = Vec::with_capacity(route.mirrors.len() + 1);
     let mut unusable = Vec::new();
+    let rewritten = matches!(path, Cow::Owned(_));
     let digest = key.digest().is_some();
     let serving = route.mirrors.iter().filter(|mirror| serves(mirror.only, digest));
     for mirror in serving {
-        let place = |found: &Key| match index.taken(found, key.host()) {
-            Some(registry) if !route.collapse => Some(registry.to_owned()),
-            _ => None,
-        };
-        match target(&mirror.location, &path, key, place) {
+        let target = target(&mirror.location, &path, rewritten, key).and_then(|found| {
+            match index.taken(by, &found, key) {
+                Some(registry) if !route.collapse => {
+                    Err(Unusable { reference: found.to_string(), cause: UnusableCause::Taken { registry } })
+                }
+                _ => Ok(found),
+            }
+        });
+        match target {
             Ok(found) if candidates.iter().any(|candidate| candidate.name == found) => {}
             Ok(found) => {
                 let same_host = fold_host(found.host()) == key.host();
@@ -67,30 +73,27 @@ fn rewritten<'k>(rewrites: &[Rewrite], path: &'k str) -> Cow<'k, str> {
 }
 
 /// Puts the reference together, or says why there is none.
-fn target(
-    location: &Location,
-    path: &str,
-    key: &Key,
-    taken: impl Fn(&Key) -> Option<String>,
-) -> Result<Name, Unusable> {
-    let front = location.path_for(key.host());
-    let mut reference = String::with_capacity(location.host().len() + front.len() + path.len() + 80);
-    reference.push_str(location.host());
-    reference.push('/');
-    if !front.is_empty() {
-        reference.push_str(&front);
-        reference.push('/');
-    }
+fn target(location: &Location, path: &str, rewritten: bool, key: &Key) -> Result<Name, Unusable> {
+    let front = location.host().len() + location.path().len() + key.host().len() + 2;
+    let mut reference = String::with_capacity(front + path.len() + key.suffix().len());
+    location.write_before(key.host(), &mut reference);
     reference.push_str(path);
+    let path_end = reference.len();
     reference.push_str(key.suffix());
-    let cause = match reference.parse::<Name>() {
-        Err(error) => UnusableCause::Invalid(error),
+    // Only a rewrite, or a host with a port put into a path, can have made something that is no reference.
+    let doubtful = rewritten || (location.has_placeholder() && key.host().contains([':', '[']));
+    if !doubtful {
+        match Name::from_parts(reference, location.host().len(), path_end) {
+            Ok(name) => return Ok(name),
+            Err(text) => reference = text,
+        }
+    }
+    match reference.parse::<Name>() {
         // A rewrite may have put a tag into the path, or `docker.io/x` would become `docker.io/library/x`.
-        Ok(name) if name.as_str() != reference => UnusableCause::ReadAs(name),
-        Ok(name) => match taken(&name.key()) {
-            Some(registry) => UnusableCause::Taken { registry },
-            None => return Ok(name),
-        },
-    };
-    Err(Unusable { reference, cause })
+        Ok(name) if name.as_str() != reference => {
+            Err(Unusable { reference, cause: UnusableCause::ReadAs(name) })
+        }
+        Ok(name) => Ok(name),
+        Err(error) => Err(Unusable { reference, cause: UnusableCause::Invalid(error) }),
+    }
 }

@@ -51,7 +51,7 @@ impl Policy {
                 let rule = &self.rules[i];
                 let found = RuleRef(Written::Rule(rule));
                 match &rule.action {
-                    Action::Route(route) => (found, route),
+                    Action::Route(route) => (found, (By::Rule(i), route)),
                     Action::Pass => return Decision::Pass { rule: found },
                     Action::Deny { reason } => {
                         return Decision::Deny { rule: found, reason: DenyReason::Stated(reason) };
@@ -61,7 +61,7 @@ impl Policy {
             Match::Target(by) => return Decision::Pass { rule: self.rule_behind(by) },
             Match::Nothing => match &self.default_registry {
                 Some((route, source)) if key.host() == HUB => {
-                    (RuleRef(Written::DefaultRegistry(source)), route)
+                    (RuleRef(Written::DefaultRegistry(source)), (By::DefaultRegistry, route))
                 }
                 _ => return self.default_decision(),
             },
@@ -89,6 +89,13 @@ impl Policy {
     pub fn has_deny(&self) -> bool {
         self.settings.default == DefaultAction::Deny
             || self.rules.iter().any(|rule| matches!(rule.action, Action::Deny { .. }))
+    }
+
+    /// Whether every name passes, whatever it is.
+    pub fn passes_all(&self) -> bool {
+        self.settings.default == DefaultAction::Pass
+            && self.settings.default_registry.is_none()
+            && self.rules.iter().all(|rule| matches!(rule.action, Action::Pass))
     }
 
     /// The rules, in the order in which they were given.

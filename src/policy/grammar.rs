@@ -82,7 +82,13 @@ pub(super) fn split_host(s: &str) -> (Option<&str>, &str) {
 
 /// Whether the first component of a reference is read as a host and not as a namespace of Docker Hub.
 pub(super) fn looks_like_host(first: &str) -> bool {
-    first == "localhost" || first.contains(['.', ':']) || first.to_lowercase() != first
+    first == "localhost" || first.contains(['.', ':']) || has_upper_case(first)
+}
+
+/// Whether lower-casing would change the text.
+pub(super) fn has_upper_case(s: &str) -> bool {
+    // Nearly every text is ASCII, and needs no second one to compare with.
+    if s.is_ascii() { s.bytes().any(|b| b.is_ascii_uppercase()) } else { s.to_lowercase() != s }
 }
 
 /// Host, port included: DNS-like labels or an IPv6 address in brackets (`DomainRegexp`).

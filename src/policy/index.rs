@@ -5,11 +5,12 @@
 //! that was written wins over the target.
 //! Not here: what a match means (`decide`).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use foldhash::fast::RandomState;
 
 use super::key::{Key, split_port};
+use super::name::Name;
 use super::prefix::Kind;
 use super::rule::Rule;
 use super::target::{By, Pattern, Routing};
@@ -34,8 +35,8 @@ pub(super) struct Index {
     any: Option<usize>,
     /// Whether any slot holds a pattern.
     patterns: bool,
-    /// Whether targets may lie inside one another, so that a candidate's owner has to be looked up.
-    nested: bool,
+    /// The rules with another target inside one of theirs, whose candidates may fall into it.
+    contested: HashSet<By, RandomState>,
 }
 
 #[derive(Debug, Default)]
@@ -75,7 +76,7 @@ impl Index {
                 index.slot(&pattern.head.clone()).patterns.push((routing.by, collapse, pattern));
             }
         }
-        index.nested = index.any_nested();
+        index.contested = index.find_contested();
         index
     }
 
@@ -83,15 +84,25 @@ impl Index {
         self.slots.entry(text.into()).or_default()
     }
 
-    fn any_nested(&self) -> bool {
-        let owned = |text: &str| self.slots.get(text).is_some_and(|slot| !slot.owners.is_empty());
-        // A pattern's targets can be anywhere below its head, so one beside any other target counts.
-        let places = |slot: &Slot| usize::from(!slot.owners.is_empty()) + slot.patterns.len();
-        (self.patterns && self.slots.values().map(places).sum::<usize>() > 1)
-            || self
-                .slots
-                .iter()
-                .any(|(text, slot)| !slot.owners.is_empty() && Ancestors::of(text).skip(1).any(owned))
+    fn find_contested(&self) -> HashSet<By, RandomState> {
+        let mut contested = HashSet::default();
+        for (text, slot) in self.slots.iter().filter(|(_, slot)| slot.holds_target()) {
+            for (around, outer) in Ancestors::of(text).filter_map(|around| self.slots.get_key_value(around)) {
+                let inner = &slot.owners;
+                let differs = |owner: &&Owner| inner.iter().any(|other| other.registry != owner.registry);
+                let by_pattern = outer.owners.iter().filter(|_| !slot.patterns.is_empty());
+                contested.extend(by_pattern.map(|owner| owner.by));
+                contested.extend(outer.owners.iter().filter(differs).map(|owner| owner.by));
+                // The targets of a pattern end anywhere below its head, so around or inside the others.
+                if !outer.patterns.is_empty() {
+                    contested.extend(inner.iter().map(|owner| owner.by));
+                    let alone = std::ptr::eq(around, text) && inner.is_empty() && outer.patterns.len() == 1;
+                    let patterns = outer.patterns.iter().chain(&slot.patterns);
+                    contested.extend(patterns.filter(|_| !alone).map(|(by, ..)| *by));
+                }
+            }
+        }
+        contested
     }
 
     /// The most specific match.
@@ -127,11 +138,12 @@ impl Index {
         self.any.map_or(Match::Nothing, Match::Rule)
     }
 
-    /// The registry whose images are at this place, where it is not `host`.
-    pub(super) fn taken<'s>(&'s self, candidate: &'s Key, host: &str) -> Option<&'s str> {
-        if !self.nested {
+    /// The registry whose images are at this place, where it is not the one that `key` asks for.
+    pub(super) fn taken(&self, by: By, candidate: &Name, key: &Key) -> Option<String> {
+        if !self.contested.contains(&by) {
             return None;
         }
+        let (candidate, host) = (candidate.key(), key.host());
         let pattern = self.deepest_pattern(candidate.repository());
         for text in Ancestors::of(candidate.as_str()) {
             let owners = self.slots.get(text).map_or(&[][..], |slot| &slot.owners);
@@ -140,7 +152,7 @@ impl Index {
             let of_pattern = pattern.filter(|(end, ..)| *end == text.len()).map(|(_, _, registry)| registry);
             let Some(first) = registries.next().or(of_pattern) else { continue };
             let open = |registry: Option<&str>| registry.is_none_or(|registry| registry == host);
-            return first.filter(|_| !open(first) && !registries.any(open));
+            return first.filter(|_| !open(first) && !registries.any(open)).map(str::to_owned);
         }
         None
     }
@@ -166,6 +178,10 @@ impl Index {
 }
 
 impl Slot {
+    fn holds_target(&self) -> bool {
+        !self.owners.is_empty() || !self.patterns.is_empty()
+    }
+
     fn own_match(&self) -> Option<Match> {
         let target = || self.owners.first().map(|owner| Match::Target(owner.by));
         self.rule.map(Match::Rule).or_else(target)

@@ -8,6 +8,9 @@ use std::borrow::Cow;
 use std::fmt;
 use std::net::Ipv6Addr;
 
+#[cfg(test)]
+mod tests;
+
 /// The registry that every short name means.
 pub(super) const HUB: &str = "docker.io";
 

@@ -4,7 +4,6 @@
 //! Holds: the host's spelling is kept, and containerd reads it as a host.
 //! Not here: TLS and credentials of the mirror, which go by host (`credentials`, `hosts.toml`).
 
-use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -24,6 +23,8 @@ pub(super) const PLACEHOLDER: &str = "{host}";
 pub struct Location {
     text: String,
     host_end: usize,
+    /// Where `{host}` begins.
+    placeholder: Option<usize>,
 }
 
 /// Why a text is no location.
@@ -123,15 +124,20 @@ impl Location {
 
     /// Whether the path holds `{host}`.
     pub fn has_placeholder(&self) -> bool {
-        self.path().contains(PLACEHOLDER)
+        self.placeholder.is_some()
     }
 
-    /// The path with `{host}` filled in.
-    pub(super) fn path_for(&self, host: &str) -> Cow<'_, str> {
-        match self.path().split_once(PLACEHOLDER) {
-            Some((before, after)) => Cow::Owned(format!("{before}{host}{after}")),
-            None => Cow::Borrowed(self.path()),
+    /// Puts the location in front of a path, with `{host}` filled in.
+    pub(super) fn write_before(&self, host: &str, reference: &mut String) {
+        match self.placeholder {
+            Some(at) => {
+                reference.push_str(&self.text[..at]);
+                reference.push_str(host);
+                reference.push_str(&self.text[at + PLACEHOLDER.len()..]);
+            }
+            None => reference.push_str(&self.text),
         }
+        reference.push('/');
     }
 
     /// Host and path as keys have them, `{host}` left in.
@@ -172,7 +178,7 @@ impl FromStr for Location {
         // containerd would fold this one in every reference; folded here, a candidate reads as it is meant.
         let host = if host == LEGACY_HUB { HUB } else { host };
         let text = path.map_or_else(|| host.to_owned(), |path| format!("{host}/{path}"));
-        Ok(Self { text, host_end: host.len() })
+        Ok(Self { host_end: host.len(), placeholder: text.find(PLACEHOLDER), text })
     }
 }
 

@@ -13,6 +13,9 @@ use std::str::FromStr;
 use super::grammar::{self, Parts};
 use super::key::{HUB, Key};
 
+#[cfg(test)]
+mod tests;
+
 /// A name that Docker Hub's registry had in its first protocol; the grammar itself folds it.
 pub(super) const LEGACY_HUB: &str = "index.docker.io";
 
@@ -76,7 +79,7 @@ pub(super) fn normalize<'t>(s: &str, text: &'t mut String) -> Result<Parts<'t>, 
     let host = host.filter(|&host| host != LEGACY_HUB).unwrap_or(HUB);
     let official = host == HUB && !rest.contains('/');
     let remote = rest.split(':').next().unwrap_or(rest);
-    if remote.to_lowercase() != remote {
+    if grammar::has_upper_case(remote) {
         return Err(NameError::UpperCase);
     }
     text.push_str(host);
@@ -120,6 +123,18 @@ impl Name {
     /// What rules see of this name.
     pub fn key(&self) -> Key {
         Key::new(self.host(), self.path(), self.suffix())
+    }
+
+    /// Takes a full reference whose parts are known to be well-formed; gives it back where containerd would
+    /// read it in another way or not at all.
+    pub(super) fn from_parts(text: String, host_end: usize, path_end: usize) -> Result<Self, String> {
+        let name = Self { text, host_end, path_end };
+        let as_it_stands = name.host() != HUB || name.path().contains('/');
+        if !as_it_stands || grammar::check_length(name.path()).is_err() {
+            return Err(name.text);
+        }
+        debug_assert_eq!(name.text.parse(), Ok(name.clone()), "its parts are well-formed");
+        Ok(name)
     }
 
     /// Tag or digest with the sign before it.

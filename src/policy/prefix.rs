@@ -21,6 +21,7 @@ pub use error::PrefixError;
 pub struct Prefix {
     text: String,
     kind: Kind,
+    /// Where the host or the wildcard ends.
     host_end: usize,
 }
 
@@ -103,7 +104,7 @@ impl FromStr for Prefix {
             return Err(PrefixError::Scheme { text: text() });
         }
         if s == "*" {
-            return Ok(Self { text: text(), kind: Kind::Any, host_end: 1 });
+            return Ok(Self { text: text(), kind: Kind::Any, host_end: s.len() });
         }
         if let Some(domain) = s.strip_prefix("*.") {
             return below_domain(s, domain);
@@ -149,7 +150,8 @@ fn below_domain(s: &str, domain: &str) -> Result<Prefix, PrefixError> {
     if !is_well_formed_host(&domain) {
         return Err(PrefixError::Host { host: domain });
     }
-    Ok(Prefix { text: format!("*.{domain}"), kind: Kind::Domain, host_end: 1 })
+    let text = format!("*.{domain}");
+    Ok(Prefix { host_end: text.len(), text, kind: Kind::Domain })
 }
 
 fn host_alone(s: &str) -> Result<Prefix, PrefixError> {

@@ -9,7 +9,7 @@ use super::location::{Location, PLACEHOLDER};
 use super::rule::{Action, Mirror, Only, Origin, Route, Rule, Source};
 
 /// The rule behind a target.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum By {
     Rule(usize),
     DefaultRegistry,

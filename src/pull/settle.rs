@@ -69,6 +69,11 @@ async fn run(served: Served, mut ticket: Ticket) -> Result<Answer, Gone> {
     }
     match result {
         Ok(()) => Ok(served.answer),
+        // What containerd pulled as it was asked is its own success, whatever we could not note of it.
+        Err(error) if served.role == Role::Origin && !matches!(error, AdoptError::Checkpoint { .. }) => {
+            tracing::warn!(image = %served.name, %error, "cannot note where it came from");
+            Ok(served.answer)
+        }
         Err(AdoptError::Gone) => Err(Gone),
         Err(error) => {
             tracing::error!(image = %served.name, from = %served.from, %error, "pulled, but not usable");
@@ -79,21 +84,13 @@ async fn run(served: Served, mut ticket: Ticket) -> Result<Answer, Gone> {
 
 async fn complete(served: &Served) -> Result<(), AdoptError> {
     let node = &served.node;
-    let target = match adopt::target(node, &served.from, id(&served.answer).as_deref()).await {
-        // Removed as soon as it was there: containerd's own clients hear of success then, too.
-        Err(AdoptError::Gone) if served.role == Role::Origin => return Ok(()),
-        target => target?,
-    };
+    let target = adopt::target(node, &served.from, id(&served.answer).as_deref()).await?;
     if served.checkpoint == Checkpoint::Refuse && checkpoint::is_checkpoint(&node.store, &target).await? {
         return Err(AdoptError::Checkpoint { rule: served.rule.clone() });
     }
     let provenance = Provenance::now(&served.from, &served.rule, &node.facts());
     match served.role {
-        Role::Origin => {
-            if let Err(error) = provenance::write(&node.store, &served.name, &target, &provenance).await {
-                tracing::warn!(%error, image = %served.name, "cannot note where an image came from");
-            }
-        }
+        Role::Origin => provenance::write(&node.store, &served.name, &target, &provenance).await?,
         Role::Mirror => {
             let id = id(&served.answer);
             adopt::adopt(node, &served.name, &target, id.as_deref(), &provenance, served.adopt_timeout)

@@ -118,12 +118,18 @@ impl Link {
     /// A stream that containerd resets is an answer: the status that gRPC makes of it.
     pub async fn unary(&self, path: &str, metadata: HeaderMap, message: &[u8]) -> Result<Answer, Away> {
         let mut sender = self.sender().await?;
+        let has_deadline = metadata.contains_key("grpc-timeout");
         let sent = sender.send_request(request(path, metadata), false);
         let (response, mut send) = sent.map_err(|error| self.broken(error))?;
         send.send_data(frame(message), true).map_err(|error| self.broken(error))?;
         match whole(response).await {
             Ok(answer) => Ok(answer),
             Err(error) => match error.reason() {
+                // grpc-go's server resets a call whose time is over, and grpc-go's client knows that reset
+                // for what it is; it would not know a status of Cancelled.
+                Some(h2::Reason::CANCEL) if error.is_reset() && has_deadline => {
+                    Ok(Answer::failure(&Status::deadline_exceeded("context deadline exceeded")))
+                }
                 Some(reason) if error.is_reset() => Ok(Answer::failure(&reset_status(reason))),
                 _ => Err(self.broken(error)),
             },

@@ -3,6 +3,7 @@
 //! Before: `pause`, `provenance`, the stall watch.  After: CRI `Status`, `containerd config dump`, /proc.
 //! Holds: a fact that could not be learned is absent, never guessed.
 
+use std::ffi::OsStr;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -120,15 +121,20 @@ async fn peer_pid(socket: &Path) -> Option<i32> {
 }
 
 /// The config of the running containerd with its imports and defaults: its own binary prints it.
+///
+/// Whoever listens on the socket is run here, so it must go by the name of containerd: a proxy before it, or
+/// a program that only speaks CRI, may do anything when it is called with these words.
 async fn dump(pid: i32) -> Result<toml::Table, String> {
     let cmdline = std::fs::read(format!("/proc/{pid}/cmdline")).map_err(|error| error.to_string())?;
-    let mut command = tokio::process::Command::new(format!("/proc/{pid}/exe"));
-    // k3s runs containerd from a multi-call binary: it goes by the name it is called with.
     let arguments: Vec<String> =
         cmdline.split(|byte| *byte == 0).map(|part| String::from_utf8_lossy(part).into_owned()).collect();
-    if let Some(name) = arguments.first().filter(|name| !name.is_empty()) {
-        command.arg0(name);
-    }
+    // k3s runs containerd from a binary of many names: this one, not the file's, is what it goes by.
+    let name = arguments.first().filter(|name| Path::new(name).file_name() == Some(OsStr::new("containerd")));
+    let Some(name) = name else {
+        return Err(format!("process {pid} is not containerd by its name"));
+    };
+    let mut command = tokio::process::Command::new(format!("/proc/{pid}/exe"));
+    command.arg0(name);
     if let Some(config) = config_argument(&arguments) {
         command.args(["--config", &config]);
     }
@@ -183,6 +189,13 @@ mod tests {
         assert_eq!(find("containerd --log-level debug --config=/b.toml"), Some("/b.toml".into()));
         assert_eq!(find("containerd --log-level debug"), None);
         assert_eq!(find("--config"), None);
+    }
+
+    #[tokio::test]
+    async fn only_what_goes_by_the_name_of_containerd_is_run() {
+        // This very test program listens, in the place of containerd.
+        let error = dump(std::process::id().cast_signed()).await.unwrap_err();
+        assert!(error.ends_with("is not containerd by its name"), "{error}");
     }
 
     #[test]

@@ -5,7 +5,6 @@
 mod against_prost;
 mod against_tree;
 
-use super::grpc::{self, Frame, FrameError};
 use super::{WireError, WireFault, append, cri, get, get_varint, records, set};
 use prost::Message as _;
 
@@ -107,17 +106,4 @@ fn appended_map_entry_is_read_by_prost() {
     let mut want = old;
     want.info.insert("cri-shunt".to_owned(), "{\"asked\":1}".to_owned());
     assert_eq!(k8s_cri::v1::ImageStatusResponse::decode(&*bytes).unwrap(), want);
-}
-
-#[test]
-fn grpc_body_is_one_message_or_an_error() {
-    let body = grpc::build(b"abc").unwrap();
-    assert_eq!(body, [0, 0, 0, 0, 3, b'a', b'b', b'c']);
-    assert_eq!(grpc::parse(&body), Ok(Frame { compressed: false, message: b"abc" }));
-    assert_eq!(grpc::parse(&[1, 0, 0, 0, 0]), Ok(Frame { compressed: true, message: b"" }));
-    assert_eq!(grpc::parse(&[0, 0, 0]), Err(FrameError::Truncated { have: 3, want: 5 }));
-    assert_eq!(grpc::parse(&[0, 0, 0, 1, 0, 7]), Err(FrameError::Truncated { have: 6, want: 261 }));
-    assert_eq!(grpc::parse(&[0, 0, 0, 0, 0, 7]), Err(FrameError::Trailing(1)));
-    assert_eq!(grpc::parse(&[2, 0, 0, 0, 0]), Err(FrameError::BadFlag(2)));
-    assert_eq!(grpc::announced([0, 1, 2, 3, 4]), 0x0102_0304);
 }

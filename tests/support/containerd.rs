@@ -57,11 +57,11 @@ impl Containerd {
     /// (`Image::busybox` with your own name in it), remove only those, never restart it.
     pub fn shared(version: Version) -> Option<&'static Containerd> {
         static ALL: [OnceLock<Option<Containerd>>; 3] = [const { OnceLock::new() }; 3];
-        let shared = ALL[version as usize].get_or_init(|| Containerd::start(version)).as_ref();
-        if shared.is_none() {
-            super::skipped(&version.programs().err().unwrap_or_default());
+        if let Err(why) = version.programs() {
+            super::skipped(&why);
+            return None;
         }
-        shared
+        ALL[version as usize].get_or_init(|| Containerd::start(version)).as_ref()
     }
 
     pub fn version(&self) -> Version {

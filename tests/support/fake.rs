@@ -7,7 +7,6 @@
 use super::http1::{self, Message};
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -25,7 +24,7 @@ pub enum Behaviour {
     Bearer(&'static str, &'static str),
     /// Forward, but close the connection after so many bytes of the body.
     Cut(usize),
-    /// Accept, read, and never answer while the fake lives.
+    /// Accept, read, and never answer.
     Silent,
     /// Forward after a while.
     Delay(Duration),
@@ -55,7 +54,7 @@ struct Shared {
     behind: Option<String>,
     records: Mutex<Vec<Record>>,
     rules: Mutex<Vec<(String, Behaviour)>>,
-    left: AtomicUsize,
+    left: Mutex<usize>,
 }
 
 const TOKEN: &str = "Bearer testbed-token";
@@ -79,7 +78,7 @@ impl Fake {
             behind,
             records: Mutex::default(),
             rules: Mutex::default(),
-            left: AtomicUsize::new(0),
+            left: Mutex::default(),
         });
         let serving = shared.clone();
         std::thread::spawn(move || {
@@ -88,17 +87,12 @@ impl Fake {
                 std::thread::spawn(move || {
                     // Errors here are clients that went away.
                     if shared.serve(&stream).is_err() {
-                        shared.left.fetch_add(1, Ordering::Relaxed);
+                        *shared.left.lock().unwrap() += 1;
                     }
                 });
             }
         });
         Fake { addr, shared }
-    }
-
-    /// How many requests so far had no client any more before their answer was whole.
-    pub fn left(&self) -> usize {
-        self.shared.left.load(Ordering::Relaxed)
     }
 
     /// `127.0.0.1:PORT`, as it stands in image names.
@@ -118,6 +112,11 @@ impl Fake {
 
     pub fn forget(&self) {
         self.shared.records.lock().unwrap().clear();
+    }
+
+    /// How many clients have hung up before their answer was whole.
+    pub fn left(&self) -> usize {
+        *self.shared.left.lock().unwrap()
     }
 
     /// Every `Authorization` header that came, `""` where a request had none.
@@ -165,9 +164,13 @@ impl Shared {
                 )
             }
             Behaviour::Cut(bytes) => self.cut(stream, &request, bytes),
-            Behaviour::Silent => loop {
-                std::thread::park();
-            },
+            Behaviour::Silent => {
+                // Ends when the client does.
+                let mut stream = stream;
+                while stream.read(&mut [0; 512]).is_ok_and(|count| count > 0) {}
+                *self.left.lock().unwrap() += 1;
+                Ok(())
+            }
             Behaviour::Delay(time) => {
                 std::thread::sleep(time);
                 self.forward(stream, &request)

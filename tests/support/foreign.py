@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """A gRPC client that shares nothing with the program: Debian's python3-grpcio (C-core).
 
 Calls one unary method by its path with the bytes of a message and prints one JSON object with the

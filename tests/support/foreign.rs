@@ -31,13 +31,17 @@ pub struct Call<'a> {
 
 /// `None` (and a skipped test) where python3-grpcio is not installed.
 pub fn call(socket: &Path, method: &str, message: &[u8], how: &Call<'_>) -> Option<Answer> {
-    let has_grpc = Command::new("python3").args(["-c", "import grpc"]).output();
-    if !has_grpc.is_ok_and(|output| output.status.success()) {
+    // Debian's own first: a python3 that stands before it in PATH does not see Debian's packages.
+    let has_grpc = |python: &&str| {
+        let tried = Command::new(python).args(["-c", "import grpc"]).output();
+        tried.is_ok_and(|output| output.status.success())
+    };
+    let Some(python) = ["/usr/bin/python3", "python3"].into_iter().find(has_grpc) else {
         super::skipped("no python3-grpcio here (tests/setup installs it)");
         return None;
-    }
+    };
     let hex: String = message.iter().map(|byte| format!("{byte:02x}")).collect();
-    let mut command = Command::new("python3");
+    let mut command = Command::new(python);
     command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/foreign.py")).arg(socket).args([
         method,
         "--hex",

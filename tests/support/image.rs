@@ -170,7 +170,8 @@ fn busybox_layer() -> Arc<Vec<u8>> {
         .get_or_init(|| {
             let busybox = std::fs::read("/bin/busybox").expect("busybox-static is installed by tests/setup");
             let mut files = vec![File::Program("bin/busybox", &busybox)];
-            let links = ["bin/sh", "bin/sleep", "bin/echo", "bin/cat", "bin/id", "bin/env", "bin/false"];
+            let links =
+                ["bin/sh", "bin/sleep", "bin/echo", "bin/cat", "bin/id", "bin/env", "bin/true", "bin/false"];
             files.extend(links.map(|path| File::Link(path, "busybox")));
             files.push(File::Data("etc/passwd", b"root:x:0:0::/:/bin/sh\nwww-data:x:33:33::/:/bin/sh\n"));
             files.push(File::Data("etc/group", b"root:x:0:\nwww-data:x:33:\n"));

@@ -24,6 +24,7 @@ pub mod pod;
 pub mod raw;
 pub mod registry;
 pub mod shunt;
+pub mod upstream;
 pub mod version;
 
 use std::io::Write as _;
@@ -107,7 +108,7 @@ macro_rules! on_each_containerd {
         mod $module {
             $(#[tokio::test]
             async fn $case() {
-                super::$case(crate::support::version::Version::$version).await;
+                super::$case($crate::support::version::Version::$version).await;
             })+
         }
     };

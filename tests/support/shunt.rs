@@ -6,7 +6,7 @@
 use super::containerd::Containerd;
 use super::keeper::Keeper;
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output};
 use std::sync::Mutex;
 use std::time::Duration;
@@ -32,6 +32,16 @@ impl Shunt {
         shunt
     }
 
+    /// Starts one in front of whatever is to answer at `upstream`.
+    pub fn start_before(config: &str, upstream: &Path) -> Shunt {
+        let shunt = Shunt { child: Mutex::new(None), environment: Vec::new(), keeper: Keeper::new("shunt") };
+        shunt.write_config_for(config, upstream);
+        shunt.spawn();
+        let listens = || std::os::unix::net::UnixStream::connect(shunt.socket()).is_ok();
+        assert!(super::wait_until(Duration::from_secs(20), listens), "{}", shunt.stderr());
+        shunt
+    }
+
     /// As `start_with`, but does not start anything.
     pub fn prepare(config: &str, containerd: &Containerd, environment: &[(&str, &str)]) -> Shunt {
         let keeper = Keeper::new("shunt");
@@ -45,8 +55,12 @@ impl Shunt {
 
     /// Writes the config file anew; the running process sees it at its next reload.
     pub fn write_config(&self, config: &str, containerd: &Containerd) {
+        self.write_config_for(config, &containerd.socket());
+    }
+
+    fn write_config_for(&self, config: &str, upstream: &Path) {
         let dir = self.keeper.dir().display();
-        let upstream = containerd.socket().display().to_string();
+        let upstream = upstream.display();
         let tables = [
             ("[listen]", format!("[listen]\nsocket = \"{dir}/shunt.sock\"\n")),
             ("[containerd]", format!("[containerd]\nsocket = \"{upstream}\"\n")),
@@ -97,6 +111,11 @@ impl Shunt {
             .envs(self.environment.iter().cloned())
             .output()
             .unwrap()
+    }
+
+    /// Runs the program with these arguments alone.
+    pub fn command(&self, args: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_cri-shunt")).args(args).output().unwrap()
     }
 
     /// Starts the process and waits until its socket answers.

@@ -207,6 +207,32 @@ fn a_pass_that_changes_nothing() {
 }
 
 #[test]
+fn a_pass_inside_a_wider_rule_is_an_exception() {
+    let wider = |outer: &str, inner: &str| {
+        warned(&format!(
+            "[[policy.rule]]\nprefix = '{outer}'\ndeny = 'no'\n[[policy.rule]]\nprefix = '{inner}'\npass = true"
+        ))
+    };
+    let exact = format!("quay.io:5000/a/b@sha256:{}", "0".repeat(64));
+    for (outer, inner) in [
+        ("quay.io", "quay.io/a"),
+        ("quay.io/a", "quay.io/a/b"),
+        ("quay.io/a", "quay.io/a:1"),
+        ("quay.io:5000/a/b", &exact),
+        ("*.io", "quay.io"),
+        ("*", "*.io"),
+    ] {
+        assert_eq!(wider(outer, inner), "", "{outer} {inner}");
+    }
+    for (outer, inner) in [("quay.io/a", "quay.io/ab"), ("quay.io", "quay.io:5000/a"), ("*.dev", "quay.io")] {
+        assert!(
+            wider(outer, inner).contains(&format!("`{inner}` would pass without this rule")),
+            "{outer} {inner}"
+        );
+    }
+}
+
+#[test]
 fn an_official_image_without_its_namespace() {
     assert_snapshot!(warned("[[policy.rule]]\nprefix = 'docker.io/nginx'\ndeny = 'no'"), @r#"
     note: this does not match the official image `nginx`

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 mod connection;
+mod through_h2;
 
 use super::{Filter, MAX_HELD};
 use connection::{Frame, Name, Rep, block_frames, decode_block, deframe, encode_block, frames};

@@ -1,1 +1,376 @@
-//! (to come)
+//! Decisions, as tables with near misses.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+mod properties;
+
+use super::super::sample::{check, outcome, policy};
+use super::super::{Checkpoint, Name};
+
+const DIGEST: &str = "sha256:e6693c20186f837fc393390135d8a598a96a833917917789d63766cab6c59582";
+
+fn pinned(repository: &str) -> String {
+    format!("{repository}@{DIGEST}")
+}
+
+#[test]
+fn the_target_is_the_mirror_and_the_whole_repository() {
+    check(
+        &["docker.io/gitea -> h.dev.de/p", "quay.io -> harbor.dev.de/{host} origin", "ghcr.io -> m:5000"],
+        &[
+            ("gitea/gitea:1.22", "docker.io/gitea -> h.dev.de/p/gitea/gitea:1.22"),
+            ("docker.io/gitea/gitea", "docker.io/gitea -> h.dev.de/p/gitea/gitea:latest"),
+            ("giteax/gitea", "pass default"),
+            ("gitea", "pass default"),
+            ("quay.io/a/b:1", "quay.io -> harbor.dev.de/quay.io/a/b:1, origin quay.io/a/b:1"),
+            ("GHCR.io/a/b:1", "ghcr.io -> m:5000/a/b:1"),
+            ("quay.io:8443/a/b:1", "pass default"),
+        ],
+    );
+}
+
+#[test]
+fn the_most_specific_rule_wins_whatever_the_order() {
+    let mut lines = [
+        "* deny any",
+        "*.dev.de deny domain",
+        "*.sub.dev.de deny subdomain",
+        "h.sub.dev.de deny host",
+        "h.sub.dev.de/a deny path",
+        "h.sub.dev.de/a/b deny repository",
+        "h.sub.dev.de/a/b:1 deny tag",
+    ];
+    let rows = [
+        ("h.sub.dev.de/a/b:1", "deny h.sub.dev.de/a/b:1: tag"),
+        ("h.sub.dev.de/a/b:10", "deny h.sub.dev.de/a/b: repository"),
+        ("h.sub.dev.de/a/b/c:1", "deny h.sub.dev.de/a/b: repository"),
+        ("h.sub.dev.de/a/bc:1", "deny h.sub.dev.de/a: path"),
+        ("h.sub.dev.de/ab/b:1", "deny h.sub.dev.de: host"),
+        ("h.sub.dev.de:5000/a/b:1", "deny *.sub.dev.de: subdomain"),
+        ("i.sub.dev.de/a/b:1", "deny *.sub.dev.de: subdomain"),
+        ("sub.dev.de/a/b:1", "deny *.dev.de: domain"),
+        ("xsub.dev.de/a/b:1", "deny *.dev.de: domain"),
+        ("a.b.dev.de/a", "deny *.dev.de: domain"),
+        ("dev.de/a/b:1", "deny *: any"),
+        ("xdev.de/a/b:1", "deny *: any"),
+        ("nginx", "deny *: any"),
+    ];
+    check(&lines, &rows);
+    lines.reverse();
+    check(&lines, &rows);
+}
+
+#[test]
+fn ports_are_part_of_a_host() {
+    check(
+        &["h.de:5000 deny five", "h.de deny plain", "localhost:5000 deny local"],
+        &[
+            ("h.de:5000/a", "deny h.de:5000: five"),
+            ("h.de:05000/a", "deny h.de:5000: five"),
+            ("h.de:50000/a", "pass default"),
+            ("h.de:500/a", "pass default"),
+            ("h.de/a", "deny h.de: plain"),
+            ("h.de:443/a", "deny h.de: plain"),
+            ("H.DE:0443/a", "deny h.de: plain"),
+            ("h.de:80/a", "pass default"),
+            ("localhost:5000/a", "deny localhost:5000: local"),
+            ("localhost/a", "pass default"),
+        ],
+    );
+}
+
+#[test]
+fn every_spelling_of_docker_hub_has_one_rule() {
+    let hub = |name: &str, target: &str| {
+        check(&["docker.io -> m.de"], &[(name, format!("docker.io -> m.de/{target}").as_str())]);
+    };
+    for name in
+        ["nginx", "library/nginx", "docker.io/nginx", "docker.io/library/nginx", "index.docker.io/nginx"]
+    {
+        hub(name, "library/nginx:latest");
+    }
+    for host in [
+        "Docker.io",
+        "DOCKER.IO",
+        "docker.io:443",
+        "docker.io:0443",
+        "registry-1.docker.io",
+        "index.docker.io:443",
+        "Index.docker.io",
+        "registry-1.docker.io:443",
+        "REGISTRY-1.docker.io:443",
+    ] {
+        hub(&format!("{host}/library/nginx:1"), "library/nginx:1");
+        // No namespace is invented where the host was spelled out in another way.
+        hub(&format!("{host}/nginx:1"), "nginx:1");
+    }
+    for other in ["docker.io:80/a/b", "docker.io.evil.de/a/b", "xdocker.io/a/b", "registry-2.docker.io/a/b"] {
+        check(&["docker.io -> m.de"], &[(other, "pass default")]);
+    }
+}
+
+#[test]
+fn a_digest_is_kept_and_a_tag_beside_it_goes() {
+    let (asked, tagged) = (pinned("quay.io/a/b"), format!("quay.io/a/b:1@{DIGEST}"));
+    let expected = format!("quay.io -> {}, origin {asked}", pinned("m.de/a/b"));
+    check(&["quay.io -> m.de origin"], &[(&asked, &expected), (&tagged, &expected)]);
+    let exact = format!("{asked} deny pinned");
+    let denied = format!("deny {asked}: pinned");
+    // The rule for the tag does not see the digest, although both were asked for.
+    check(
+        &[&exact, "quay.io/a/b:1 deny tagged"],
+        &[(&asked, &denied), (&tagged, &denied), ("quay.io/a/b:1", "deny quay.io/a/b:1: tagged")],
+    );
+    let other = format!("quay.io/a/b:1@{}", DIGEST.replace("e6", "e7"));
+    check(&[&exact, "quay.io/a/b:1 deny tagged"], &[(&other, "pass default")]);
+}
+
+#[test]
+fn an_image_id_is_a_name_of_docker_hub() {
+    let hex = &DIGEST["sha256:".len()..];
+    check(&["docker.io -> m.de"], &[(DIGEST, &format!("docker.io -> m.de/library/sha256:{hex}"))]);
+}
+
+#[test]
+fn mirrors_may_serve_only_digests_or_tags() {
+    let lines = ["quay.io -> d.de?digests t.de?tags a.de", "ghcr.io -> d.de/{host}?digests"];
+    check(
+        &lines,
+        &[
+            ("quay.io/a:1", "quay.io -> t.de/a:1, a.de/a:1"),
+            (&pinned("quay.io/a"), &format!("quay.io -> {}, {}", pinned("d.de/a"), pinned("a.de/a"))),
+            ("ghcr.io/a:1", "deny ghcr.io: no mirror of this rule serves tags"),
+        ],
+    );
+    check(
+        &["quay.io -> t.de?tags", "ghcr.io -> d.de/{host}?digests origin"],
+        &[
+            (&pinned("quay.io/a"), "deny quay.io: no mirror of this rule serves digests"),
+            ("ghcr.io/a:1", "ghcr.io -> origin ghcr.io/a:1"),
+        ],
+    );
+}
+
+#[test]
+fn the_first_rewrite_that_changes_the_path_wins() {
+    check(
+        &["docker.io -> m.de/p s|^library/(.*)|official/$1| s|^official|wrong| s|foo|bar|"],
+        &[
+            ("nginx:1", "docker.io -> m.de/p/official/nginx:1"),
+            ("official/nginx:1", "docker.io -> m.de/p/wrong/nginx:1"),
+            ("foo/foo:1", "docker.io -> m.de/p/bar/bar:1"),
+            ("a/b:1", "docker.io -> m.de/p/a/b:1"),
+        ],
+    );
+}
+
+#[test]
+fn what_is_no_reference_is_no_candidate() {
+    let front = "no mirror of this rule gives a usable reference: ";
+    let refused = |line: &str, name: &str, rest: &str| {
+        let prefix = line.split(' ').next().unwrap_or_default();
+        check(&[line], &[(name, &format!("deny {prefix}: {front}{rest}"))]);
+    };
+    refused("quay.io -> m.de s|a|A|", "quay.io/a/b:1", "m.de/A/b:1 (upper case in the repository)");
+    refused("quay.io -> m.de s|.*||", "quay.io/a/b:1", "m.de/:1 (not an image reference)");
+    refused(
+        "quay.io -> m.de s|b$|b:2|",
+        &pinned("quay.io/a/b"),
+        &format!("m.de/a/b:2@{DIGEST} (containerd reads it as {})", pinned("m.de/a/b")),
+    );
+    refused(
+        "quay.io -> docker.io",
+        "quay.io/nginx:1",
+        "docker.io/nginx:1 (containerd reads it as docker.io/library/nginx:1)",
+    );
+    refused("* -> m.de/{host}", "h.de:5000/a:1", "m.de/h.de:5000/a:1 (not an image reference)");
+    let long = "a".repeat(250);
+    refused(
+        "quay.io -> m.de/proxies",
+        &format!("quay.io/{long}:1"),
+        &format!("m.de/proxies/{long}:1 (a repository path of 258 characters, where 255 are the most)"),
+    );
+    // Another mirror, or an origin that is allowed, is still there.
+    check(
+        &["quay.io -> m.de/proxies n.de", "ghcr.io -> m.de/proxies/{host} origin"],
+        &[
+            (&format!("quay.io/{long}:1"), &format!("quay.io -> n.de/{long}:1")),
+            (&format!("ghcr.io/{long}:1"), &format!("ghcr.io -> origin ghcr.io/{long}:1")),
+        ],
+    );
+    check(&["quay.io -> "], &[("quay.io/a:1", "deny quay.io: this rule has no mirror")]);
+}
+
+#[test]
+fn a_name_already_at_a_target_passes_by_that_rule() {
+    check(
+        &[
+            "default deny",
+            "docker.io/gitea -> h.de:443/p",
+            "quay.io -> m.de/{host}",
+            "m.de/quay.io/bad deny bad",
+        ],
+        &[
+            ("h.de/p/gitea/gitea:1", "pass docker.io/gitea"),
+            ("h.de:443/p/gitea/gitea:1", "pass docker.io/gitea"),
+            ("H.DE/p/gitea/gitea:1", "pass docker.io/gitea"),
+            ("h.de/p/giteax/gitea:1", "deny default: no rule allows it"),
+            ("h.de/p/x:1", "deny default: no rule allows it"),
+            ("m.de/quay.io/a/b:1", "pass quay.io"),
+            ("m.de/quay.iox/a/b:1", "deny default: no rule allows it"),
+            ("m.de/quay.io/bad/b:1", "deny m.de/quay.io/bad: bad"),
+        ],
+    );
+    // Of one prefix, the rule wins over the target; a wider rule does not.
+    check(&["quay.io -> m.de/q", "m.de/q deny me"], &[("m.de/q/a:1", "deny m.de/q: me")]);
+    check(
+        &["quay.io -> m.de/q", "m.de deny me"],
+        &[("m.de/q/a:1", "pass quay.io"), ("m.de/qa/a:1", "deny m.de: me")],
+    );
+    check(
+        &["docker.io -> docker.io/mirror"],
+        &[("mirror/a:1", "pass docker.io"), ("a/b:1", "docker.io -> docker.io/mirror/a/b:1")],
+    );
+    // A rule for one tag has a target for one tag.
+    check(
+        &["default deny", "quay.io/a:1 -> m.de"],
+        &[("m.de/a:1", "pass quay.io/a:1"), ("m.de/a:2", "deny default: no rule allows it")],
+    );
+    // With rewrites nobody can tell what the rule would make, so all of the mirror's path is its target.
+    check(
+        &["default deny", "quay.io/a -> m.de/p s|a|b|"],
+        &[("m.de/p/c:1", "pass quay.io/a"), ("m.de/c:1", "deny default: no rule allows it")],
+    );
+}
+
+#[test]
+fn a_wildcard_with_a_placeholder_does_not_repeat_itself() {
+    check(
+        &["* -> m.de/p/{host}/q", "*.corp.de -> n.de/x-{host}"],
+        &[
+            ("quay.io/a/b:1", "* -> m.de/p/quay.io/q/a/b:1"),
+            ("m.de/p/quay.io/q/a/b:1", "pass *"),
+            ("m.de/p/quay.io/qa/b:1", "* -> m.de/p/m.de/q/p/quay.io/qa/b:1"),
+            ("m.de/p/quay/q/a/b:1", "* -> m.de/p/m.de/q/p/quay/q/a/b:1"),
+            ("h.corp.de/a:1", "*.corp.de -> n.de/x-h.corp.de/a:1"),
+            ("n.de/x-h.corp.de/a:1", "pass *.corp.de"),
+            ("n.de/x-corp.de/a:1", "* -> m.de/p/n.de/q/x-corp.de/a:1"),
+            ("n.de/h.corp.de/a:1", "* -> m.de/p/n.de/q/h.corp.de/a:1"),
+        ],
+    );
+    check(
+        &["* -> m.de/{host}", "m.de/quay.io deny me", "m.de/ghcr.io/a deny me"],
+        &[
+            ("m.de/quay.io/a:1", "deny m.de/quay.io: me"),
+            ("m.de/ghcr.io/a:1", "deny m.de/ghcr.io/a: me"),
+            ("m.de/ghcr.io/b:1", "pass *"),
+        ],
+    );
+    check(
+        &["* -> m.de collapse"],
+        &[("quay.io/a:1", "* -> m.de/a:1"), ("m.de/a:1", "pass *"), ("nginx:1", "* -> m.de/library/nginx:1")],
+    );
+    check(
+        &["*.dev.de -> m.de/p collapse", "default deny"],
+        &[
+            ("h.dev.de/a:1", "*.dev.de -> m.de/p/a:1"),
+            ("m.de/p/a:1", "pass *.dev.de"),
+            ("m.de/a:1", "deny default: no rule allows it"),
+        ],
+    );
+}
+
+#[test]
+fn the_default_registry_is_the_lowest_rule_for_docker_hub() {
+    check(
+        &["default-registry oci-mirror.dev.de", "docker.io/gitea -> h.de", "docker.io/evil deny no"],
+        &[
+            ("nginx:1.25", "default-registry -> oci-mirror.dev.de/library/nginx:1.25"),
+            ("Docker.io:443/a/b:1", "default-registry -> oci-mirror.dev.de/a/b:1"),
+            ("gitea/gitea:1", "docker.io/gitea -> h.de/gitea/gitea:1"),
+            ("evil/miner:1", "deny docker.io/evil: no"),
+            ("quay.io/a/b:1", "pass default"),
+            ("oci-mirror.dev.de/rancher/agent:1", "pass default-registry"),
+            ("oci-mirror.dev.de.evil.org/rancher/agent:1", "pass default"),
+        ],
+    );
+    check(
+        &["default-registry r.de/p", "default deny"],
+        &[
+            ("nginx:1", "default-registry -> r.de/p/library/nginx:1"),
+            ("r.de/p/rancher/agent:1", "pass default-registry"),
+            ("r.de/rancher/agent:1", "deny default: no rule allows it"),
+        ],
+    );
+    for shadow in ["docker.io -> h.de", "* -> h.de/{host}", "*.io -> h.de/{host}", "docker.io pass"] {
+        let policy = policy(&["default-registry r.de", shadow]).unwrap();
+        assert!(!outcome(&policy.decide(&"nginx".parse().unwrap())).contains("default-registry"), "{shadow}");
+        let found = policy.default_registry_shadowed_by().map(|rule| rule.source.line);
+        assert_eq!(found, Some(1), "{shadow}");
+    }
+    let policy = policy(&["default-registry r.de", "*.docker.io pass", "docker.io/a pass"]).unwrap();
+    assert!(policy.default_registry_shadowed_by().is_none());
+}
+
+#[test]
+fn a_name_that_falls_into_another_registrys_target_has_no_candidate() {
+    let lines = ["docker.io -> h.de", "quay.io -> h.de/quay", "ghcr.io -> h.de/{host}"];
+    let place = "no mirror of this rule gives a usable reference";
+    check(
+        &lines,
+        &[
+            ("quay.io/a:1", "quay.io -> h.de/quay/a:1"),
+            (
+                "quay/a:1",
+                &format!("deny docker.io: {place}: h.de/quay/a:1 (the place of images from quay.io)"),
+            ),
+            ("quayx/a:1", "docker.io -> h.de/quayx/a:1"),
+            (
+                "docker.io/ghcr.io/a:1",
+                &format!("deny docker.io: {place}: h.de/ghcr.io/a:1 (the place of images from ghcr.io)"),
+            ),
+            ("ghcr.io/a:1", "ghcr.io -> h.de/ghcr.io/a:1"),
+        ],
+    );
+    check(
+        &["docker.io -> h.de", "* -> h.de/{host}"],
+        &[
+            (
+                "docker.io/quay.io/a:1",
+                &format!("deny docker.io: {place}: h.de/quay.io/a:1 (the place of images from quay.io)"),
+            ),
+            ("docker.io/quay/a:1", "docker.io -> h.de/quay/a:1"),
+            ("quay.io/a:1", "* -> h.de/quay.io/a:1"),
+        ],
+    );
+    check(
+        &["docker.io -> h.de collapse", "quay.io -> h.de/quay"],
+        &[("quay/a:1", "docker.io -> h.de/quay/a:1")],
+    );
+}
+
+#[test]
+fn candidates_are_told_apart_by_host_and_never_repeated() {
+    let policy = policy(&["docker.io -> registry-1.docker.io:443 m.de m.de docker.io origin"]).unwrap();
+    let name: Name = "a/b:1".parse().unwrap();
+    let decision = policy.decide(&name);
+    let expected = "docker.io -> registry-1.docker.io:443/a/b:1, m.de/a/b:1, docker.io/a/b:1";
+    assert_eq!(outcome(&decision), expected);
+    let super::Decision::Route { rule, candidates } = decision else { unreachable!("it is a route") };
+    let same: Vec<bool> = candidates.iter().map(|candidate| candidate.same_host).collect();
+    assert_eq!(same, [true, false, true]);
+    assert_eq!(rule.source().map(ToString::to_string).as_deref(), Some("rules:1"));
+    assert_eq!(rule.checkpoint(), Checkpoint::Refuse);
+}
+
+#[test]
+fn a_policy_knows_whether_it_denies() {
+    assert!(!policy(&["quay.io -> m.de", "ghcr.io pass"]).unwrap().has_deny());
+    assert!(policy(&["quay.io deny no"]).unwrap().has_deny());
+    assert!(policy(&["default deny"]).unwrap().has_deny());
+    let allow_list = policy(&["default deny"]).unwrap();
+    let super::Decision::Deny { rule, .. } = allow_list.decide(&"nginx".parse().unwrap()) else {
+        unreachable!("nothing is allowed")
+    };
+    assert_eq!((rule.prefix(), rule.source().map(|source| source.line)), ("default", Some(0)));
+}

@@ -125,7 +125,7 @@ impl PrefixError {
                 Some(instead("a wildcard covers every port", &[bare]))
             }
             Self::NoRepository { host, .. } => {
-                Some(instead("name the whole host or put a repository behind it", &[host.clone()]))
+                Some(instead("name the whole host or put a repository behind it", std::slice::from_ref(host)))
             }
             Self::TagAndDigest { digest_only, .. } => {
                 Some(format!("the tag is gone before rules are asked: {digest_only}"))

@@ -1,0 +1,128 @@
+//! Measures the shunt beside other relays, on one machine, in one run.
+//!
+//! `cargo bench --bench relay` (or `make bench`) prints the table of the README and saves the figures in
+//! `target/bench/relay.json`. Rounds are interleaved: each target gets each workload once a round, so that
+//! whatever else the machine does falls on all of them. Figures are medians over the rounds.
+//!
+//! Before: `echo` or a real containerd answers.  After: `table` prints.
+//! Holds: a target that answers otherwise than containerd itself, in status or in bytes, ends the run.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    missing_docs,
+    unreachable_pub,
+    reason = "a bench"
+)]
+
+mod echo;
+mod load;
+mod table;
+mod target;
+
+#[path = "../../tests/support/mod.rs"]
+mod support;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use load::{Load, Sample};
+use target::Target;
+
+/// `CRI_SHUNT_BENCH_ROUNDS`, for a quick look or a long one.
+fn rounds() -> usize {
+    std::env::var("CRI_SHUNT_BENCH_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(9)
+}
+
+/// Samples of one workload by target.
+type Samples = BTreeMap<&'static str, Vec<Sample>>;
+
+fn main() {
+    let mut arguments = std::env::args().skip(1);
+    if arguments.next().as_deref() == Some("--echo") {
+        return echo::serve(Path::new(&arguments.next().expect("a socket path")));
+    }
+    // Cargo says `--bench`; whoever else runs this program means something else.
+    let known = std::env::args().skip(1).all(|argument| argument == "--bench");
+    assert!(known, "usage: cargo bench --bench relay");
+    let mut report = table::Report::default();
+    bare(&mut report);
+    containerd(&mut report);
+    report.print();
+    report.save(&Path::new(env!("CARGO_MANIFEST_DIR")).join("target/bench/relay.json"));
+}
+
+/// Against an upstream that does nothing but answer: the relay itself.
+fn bare(report: &mut table::Report) {
+    let echo = echo::Echo::start();
+    let targets = Target::start_all(echo.socket());
+    let answer = |size: usize| format!("/bench.Echo/{size}");
+    let loads = [
+        ("200 B, 1 in flight", Load::unary(answer(200), 1, 3000)),
+        ("200 B, 16 in flight", Load::unary(answer(200), 16, 12_000)),
+        ("200 B, 256 in flight", Load::unary(answer(200), 256, 12_000)),
+        ("64 KiB, 16 in flight", Load::unary(answer(64 << 10), 16, 2000)),
+        ("8 MiB, 1 in flight", Load::unary(answer(8 << 20), 1, 12)),
+        ("server stream, 64 clients", Load::unary("/bench.Echo/events/100".to_owned(), 64, 128)),
+        ("one call a connection", Load::connections(answer(200), 300)),
+    ];
+    for (name, load) in loads {
+        report.add("bare echo upstream", name, measure(&targets, &load));
+    }
+    report.memory(&targets);
+}
+
+/// Against a real containerd of the machine's own line.
+fn containerd(report: &mut table::Report) {
+    use support::version::Version;
+    let Some(containerd) = Version::ALL.into_iter().find_map(support::containerd::Containerd::start) else {
+        return println!("no containerd here: its part of the table is left out");
+    };
+    let Some(registry) = support::registry::Registry::start() else { return };
+    let image = support::image::Image::busybox("bench");
+    registry.push("bench/app", "1", &image);
+    let name = registry.name("bench/app", "1");
+    support::block_on(async {
+        support::cri::Cri::connect(&containerd.socket()).await.pull(&name).await.unwrap();
+        let native = support::native::Native::connect(&containerd.socket()).await;
+        for index in 0..2000 {
+            native.tag(&name, &format!("registry.example/team-{index}/service:release-{index}")).await;
+        }
+    });
+    // CRI takes note of each name by and by.
+    let count = || {
+        support::block_on(async {
+            let cri = support::cri::Cri::connect(&containerd.socket()).await;
+            cri.list().await.unwrap().iter().map(|image| image.repo_tags.len()).sum::<usize>()
+        })
+    };
+    assert!(support::wait_until(std::time::Duration::from_secs(60), || count() > 2000));
+    let targets = Target::start_all(&containerd.socket());
+    let spec = [&[0x0a, u8::try_from(name.len()).unwrap()], name.as_bytes()].concat();
+    let status = [&[0x0a, u8::try_from(spec.len()).unwrap()], spec.as_slice()].concat();
+    let call = |method: &str| format!("/runtime.v1.ImageService/{method}");
+    let loads = [
+        ("ImageStatus, 1 in flight", Load::unary(call("ImageStatus"), 1, 500).with(status)),
+        ("ListImages of 2000 names, 16 in flight", Load::unary(call("ListImages"), 16, 320)),
+    ];
+    for (name, load) in loads {
+        report.add("real containerd", name, measure(&targets, &load));
+    }
+}
+
+fn measure(targets: &[Target], load: &Load) -> Samples {
+    let direct = load.run(&targets[0]);
+    let mut samples = Samples::new();
+    // The first round warms up and is compared, not counted.
+    for round in 0..=rounds() {
+        for target in targets {
+            let sample = load.run(target);
+            assert_eq!(sample.digest, direct.digest, "{} answers other bytes than direct", target.name);
+            if round > 0 {
+                samples.entry(target.name).or_default().push(sample);
+            }
+        }
+    }
+    samples
+}

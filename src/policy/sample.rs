@@ -1,0 +1,97 @@
+//! Policies for tests, written one rule a line.
+//!
+//! Before: a test's table.  After: `decide`, `conflict` and their properties are tried on it.
+//! Holds: rule N has the source `rules:N`, counted from 1; a setting has the line 0.
+//! Not here: the real configuration (`config`).
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+use super::{
+    Action, Checkpoint, Conflict, Decision, DefaultAction, Mirror, Only, Origin, Policy, Rewrite, Role,
+    Route, Rule, Settings, Source,
+};
+
+pub(super) fn source(line: usize) -> Source {
+    Source { file: "rules".into(), line: u32::try_from(line).unwrap() }
+}
+
+/// `PREFIX deny REASON`, `PREFIX pass`, or `PREFIX -> MIRROR[?digests|?tags]... [s|PATTERN|REPLACEMENT|]...
+/// [origin] [collapse]`; `default deny` and `default-registry LOCATION` are settings.
+pub(super) fn policy(lines: &[&str]) -> Result<Policy, Vec<Conflict>> {
+    let mut settings = Settings::default();
+    let mut rules = Vec::new();
+    for line in lines {
+        match line.split_once(' ').unwrap() {
+            ("default", "deny") => {
+                settings.default = DefaultAction::Deny;
+                settings.default_source = Some(source(0));
+            }
+            ("default-registry", location) => {
+                settings.default_registry = Some((location.parse().unwrap(), source(0)));
+            }
+            (prefix, action) => rules.push(rule(rules.len() + 1, prefix, action)),
+        }
+    }
+    Policy::new(rules, settings)
+}
+
+fn rule(line: usize, prefix: &str, action: &str) -> Rule {
+    let action = match action.split_once(' ').unwrap_or((action, "")) {
+        ("deny", reason) => Action::Deny { reason: reason.to_owned() },
+        ("pass", "") => Action::Pass,
+        ("->", words) => Action::Route(route(words)),
+        _ => panic!("what is {action:?}?"),
+    };
+    let prefix = prefix.parse().unwrap();
+    Rule { prefix, action, checkpoint: Checkpoint::Refuse, source: source(line) }
+}
+
+fn route(words: &str) -> Route {
+    let mut route =
+        Route { mirrors: Vec::new(), rewrites: Vec::new(), origin: Origin::Never, collapse: false };
+    for word in words.split(' ').filter(|word| !word.is_empty()) {
+        if word == "origin" {
+            route.origin = Origin::Last;
+        } else if word == "collapse" {
+            route.collapse = true;
+        } else if word.starts_with("s|") {
+            let parts: Vec<&str> = word.split('|').collect();
+            let pattern = regex::Regex::new(parts[1]).unwrap();
+            route.rewrites.push(Rewrite { pattern, replacement: parts[2].to_owned() });
+        } else {
+            let (location, only) = match word.split_once('?') {
+                Some((location, "digests")) => (location, Only::Digests),
+                Some((location, "tags")) => (location, Only::Tags),
+                _ => (word, Only::Any),
+            };
+            route.mirrors.push(Mirror { location: location.parse().unwrap(), only });
+        }
+    }
+    route
+}
+
+/// The decision in one line, by the prefix of the rule behind it.
+pub(super) fn outcome(decision: &Decision<'_>) -> String {
+    match decision {
+        Decision::Pass { rule } => format!("pass {}", rule.prefix()),
+        Decision::Deny { rule, reason } => format!("deny {}: {reason}", rule.prefix()),
+        Decision::Route { rule, candidates } => {
+            let candidate = |candidate: &super::Candidate| {
+                let role = if candidate.role == Role::Origin { "origin " } else { "" };
+                format!("{role}{}", candidate.name)
+            };
+            let candidates: Vec<String> = candidates.iter().map(candidate).collect();
+            format!("{} -> {}", rule.prefix(), candidates.join(", "))
+        }
+    }
+}
+
+/// Tries each name of a table against one policy.
+#[track_caller]
+pub(super) fn check(lines: &[&str], rows: &[(&str, &str)]) {
+    let policy = policy(lines).expect("a policy without conflicts");
+    for (name, expected) in rows {
+        let found = outcome(&policy.decide(&name.parse().expect(name)));
+        assert_eq!(found, *expected, "for {name}");
+    }
+}

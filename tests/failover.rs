@@ -1,0 +1,167 @@
+//! Mirrors that are dead, mute, slow or without the image; and the errors when none is left.
+//!
+//! Before: `pull` shows what happens when mirrors are well.  After: `recovery`, where the programs die.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+mod support;
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use rustix::net::{AddressFamily, SocketType, bind, connect, getsockname, listen, socket};
+use support::containerd::Containerd;
+use support::cri::Cri;
+use support::fake::{Behaviour, Fake};
+use support::image::Image;
+use support::registry::Registry;
+use support::shunt::Shunt;
+use support::version::Version;
+use tonic::Code;
+
+/// A port on the loopback that drops every packet: its queue of connections is full.
+struct BlackHole {
+    host: String,
+    _sockets: Vec<std::os::fd::OwnedFd>,
+}
+
+impl BlackHole {
+    fn open() -> BlackHole {
+        let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
+        let listener = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+        bind(&listener, &any).unwrap();
+        listen(&listener, 0).unwrap();
+        let address: SocketAddr = getsockname(&listener).unwrap().try_into().unwrap();
+        let mut sockets = vec![listener];
+        for _ in 0..4 {
+            let flags = rustix::net::SocketFlags::NONBLOCK;
+            let filler =
+                rustix::net::socket_with(AddressFamily::INET, SocketType::STREAM, flags, None).unwrap();
+            let _ = connect(&filler, &address);
+            sockets.push(filler);
+        }
+        BlackHole { host: address.to_string(), _sockets: sockets }
+    }
+}
+
+fn config(pull: &str, mirrors: &[&str], rest: &str) -> String {
+    let mirrors: Vec<String> = mirrors.iter().map(|mirror| format!("\"{mirror}\"")).collect();
+    format!(
+        "[pull]\nsweep-after = \"300ms\"\n{pull}\n[[policy.rule]]\nprefix = \"quay.io\"\nmirrors = [{}]\n{rest}",
+        mirrors.join(", ")
+    )
+}
+
+async fn ground(version: Version) -> Option<(&'static Containerd, &'static Registry)> {
+    Some((Containerd::shared(version)?, Registry::shared()?))
+}
+
+async fn a_mirror_that_swallows_packets_does_not_hold_a_pull(version: Version) {
+    let Some((containerd, registry)) = ground(version).await else { return };
+    let image = Image::busybox("failover-swallow");
+    registry.push("swallow/app", "1", &image);
+    let hole = BlackHole::open();
+    let shunt =
+        Shunt::start(&config("stall-after = \"500ms\"", &[&hole.host, registry.host()], ""), containerd);
+    let cri = Cri::connect(&shunt.socket()).await;
+    let begin = Instant::now();
+    assert_eq!(cri.pull("quay.io/swallow/app:1").await.unwrap(), image.id());
+    let first = begin.elapsed();
+    // containerd itself waits 30 s for a connection; the second pull knows better.
+    assert!(first < Duration::from_secs(15), "{first:?}\n{}", shunt.stderr());
+    let begin = Instant::now();
+    assert_eq!(cri.pull("quay.io/swallow/app:1").await.unwrap(), image.id());
+    assert!(begin.elapsed() < Duration::from_secs(3), "{:?}\n{}", begin.elapsed(), shunt.stderr());
+    cri.remove(&image.id()).await.unwrap();
+}
+
+async fn a_slow_mirror_is_waited_for(version: Version) {
+    let Some((containerd, registry)) = ground(version).await else { return };
+    let image = Image::busybox("failover-slow");
+    registry.push("slow/app", "1", &image);
+    let slow = Fake::in_front_of(registry.host());
+    slow.on("/v2/slow/app/", Behaviour::Delay(Duration::from_millis(1500)));
+    let other = Fake::in_front_of(registry.host());
+    let shunt =
+        Shunt::start(&config("stall-after = \"300ms\"", &[&slow.host(), &other.host()], ""), containerd);
+    let cri = Cri::connect(&shunt.socket()).await;
+    assert_eq!(cri.pull("quay.io/slow/app:1").await.unwrap(), image.id());
+    assert_eq!(other.records(), [], "the slow one answered; nobody else was asked");
+    cri.remove(&image.id()).await.unwrap();
+}
+
+async fn all_that_do_not_answer_make_one_known_reason(version: Version) {
+    let Some((containerd, _)) = ground(version).await else { return };
+    let shunt = Shunt::start(&config("", &["127.0.0.1:1", "127.0.0.1:2/p"], ""), containerd);
+    let cri = Cri::connect(&shunt.socket()).await;
+    let status = cri.pull("quay.io/none/app:1").await.unwrap_err();
+    assert_eq!(status.code(), Code::Unknown);
+    let begins = "RegistryUnavailable: quay.io/none/app:1: no candidate of rule \"quay.io\" (";
+    assert!(status.message().starts_with(begins), "{status}");
+    for part in ["[1] 127.0.0.1:1/none/app:1: ", "; [2] 127.0.0.1:2/p/none/app:1: "] {
+        assert!(status.message().contains(part), "{status}");
+    }
+}
+
+async fn the_most_telling_failure_gives_the_code(version: Version) {
+    let Some((containerd, registry)) = ground(version).await else { return };
+    let strict = Fake::in_front_of(registry.host());
+    strict.on("/v2/", Behaviour::Status(403));
+    let shunt = Shunt::start(&config("", &["127.0.0.1:1", registry.host(), &strict.host()], ""), containerd);
+    let cri = Cri::connect(&shunt.socket()).await;
+    let status = cri.pull("quay.io/telling/app:1").await.unwrap_err();
+    assert!(!matches!(status.code(), Code::NotFound | Code::Unimplemented | Code::Ok), "{status}");
+    assert!(!status.message().starts_with("RegistryUnavailable"), "{status}");
+    assert!(status.message().contains("403"), "{status}");
+    let shunt = Shunt::start(&config("", &[registry.host()], ""), containerd);
+    let cri = Cri::connect(&shunt.socket()).await;
+    assert_eq!(cri.pull("quay.io/telling/app:1").await.unwrap_err().code(), Code::NotFound);
+}
+
+async fn a_registry_that_answers_is_not_put_behind(version: Version) {
+    let Some((containerd, registry)) = ground(version).await else { return };
+    let image = Image::busybox("failover-answers");
+    registry.push("answers/app", "1", &image);
+    let first = Fake::in_front_of(registry.host());
+    first.on("/v2/answers/app/manifests/", Behaviour::Status(429));
+    let shunt = Shunt::start(&config("", &[&first.host(), registry.host()], ""), containerd);
+    let cri = Cri::connect(&shunt.socket()).await;
+    assert_eq!(cri.pull("quay.io/answers/app:1").await.unwrap(), image.id());
+    first.forget();
+    assert_eq!(cri.pull("quay.io/answers/app:1").await.unwrap(), image.id());
+    assert_ne!(first.records(), [], "it is asked first again");
+    cri.remove(&image.id()).await.unwrap();
+}
+
+async fn the_origin_is_last_where_the_rule_says_so(version: Version) {
+    let Some((containerd, registry)) = ground(version).await else { return };
+    let image = Image::busybox("failover-origin");
+    registry.push("origin/app", "1", &image);
+    let origin = Fake::in_front_of(registry.host());
+    let rule = format!("[[policy.rule]]\nprefix = \"{}\"\nmirrors = [\"127.0.0.1:1\"]\n", origin.host());
+    let shunt = Shunt::start(&format!("{rule}origin = \"last\"\n"), containerd);
+    let cri = Cri::connect(&shunt.socket()).await;
+    let name = format!("{}/origin/app:1", origin.host());
+    assert_eq!(cri.pull(&name).await.unwrap(), image.id());
+    let verbose = cri.status_verbose(&name, true).await.unwrap();
+    let info: serde_json::Value = serde_json::from_str(&verbose.info["cri-shunt"]).unwrap();
+    assert_eq!(info["registry"], origin.host().as_str());
+    cri.remove(&name).await.unwrap();
+    origin.forget();
+    shunt.write_config(&rule, containerd);
+    shunt.signal(rustix::process::Signal::HUP);
+    let refused = support::wait_for(Duration::from_secs(5), async || cri.pull(&name).await.is_err()).await;
+    assert!(refused, "{}", shunt.stderr());
+    origin.forget();
+    assert!(cri.pull(&name).await.is_err());
+    assert_eq!(origin.records(), [], "never, unless the rule says so");
+}
+
+on_each_containerd!(
+    a_mirror_that_swallows_packets_does_not_hold_a_pull,
+    a_slow_mirror_is_waited_for,
+    all_that_do_not_answer_make_one_known_reason,
+    the_most_telling_failure_gives_the_code,
+    a_registry_that_answers_is_not_put_behind,
+    the_origin_is_last_where_the_rule_says_so,
+);

@@ -1,0 +1,301 @@
+//! What passes through, byte for byte, and what happens where one side breaks.
+//!
+//! Before: nothing; the upstream is a stand-in that records.  After: `compliance`, on a real containerd.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+mod support;
+
+use std::path::Path;
+use std::time::Duration;
+
+use bytes::Bytes;
+use h2::client::SendRequest;
+use http::{HeaderMap, HeaderValue, Request};
+use support::shunt::Shunt;
+use support::upstream::{Answer, Upstream};
+use support::wait_for;
+
+const PULL: &str = "/runtime.v1.ImageService/PullImage";
+const ELSEWHERE: &str = "/some.Service/Method";
+const ROUTE: &str = "[[policy.rule]]\nprefix = \"docker.io\"\nmirrors = [\"m.example:5000/p\"]\n";
+
+async fn connect(socket: &Path) -> SendRequest<Bytes> {
+    let stream = tokio::net::UnixStream::connect(socket).await.unwrap();
+    let (sender, connection) =
+        h2::client::Builder::new().initial_window_size(1 << 20).handshake::<_, Bytes>(stream).await.unwrap();
+    tokio::spawn(connection);
+    sender.ready().await.unwrap()
+}
+
+fn request(path: &str) -> Request<()> {
+    Request::post(format!("http://localhost{path}"))
+        .header("content-type", "application/grpc")
+        .header("te", "trailers")
+        .header("x-text", "one")
+        .header("x-text", "two")
+        .header("x-bin", "AAEC")
+        .header("grpc-timeout", "50S")
+        .body(())
+        .unwrap()
+}
+
+fn framed(message: &[u8]) -> Bytes {
+    let mut out = vec![0];
+    out.extend_from_slice(&u32::try_from(message.len()).unwrap().to_be_bytes());
+    out.extend_from_slice(message);
+    out.into()
+}
+
+/// Sends `body` as it is taken and reads the answer: head, body, trailers.
+async fn exchange(
+    sender: &mut SendRequest<Bytes>,
+    path: &str,
+    mut body: Bytes,
+) -> (HeaderMap, Vec<u8>, HeaderMap) {
+    let (response, mut stream) = sender.send_request(request(path), false).unwrap();
+    let sending = async {
+        while !body.is_empty() {
+            stream.reserve_capacity(body.len());
+            let room = std::future::poll_fn(|cx| stream.poll_capacity(cx)).await.unwrap().unwrap();
+            let part = body.split_to(room.min(body.len()));
+            stream.send_data(part, false).unwrap();
+        }
+        stream.send_data(Bytes::new(), true).unwrap();
+    };
+    let reading = async {
+        let (head, mut answer) = response.await.unwrap().into_parts();
+        let mut bytes = Vec::new();
+        while let Some(chunk) = answer.data().await {
+            let chunk = chunk.unwrap();
+            answer.flow_control().release_capacity(chunk.len()).unwrap();
+            bytes.extend_from_slice(&chunk);
+        }
+        (head.headers, bytes, answer.trailers().await.unwrap().unwrap_or_default())
+    };
+    tokio::join!(sending, reading).1
+}
+
+#[tokio::test]
+async fn a_call_arrives_and_returns_as_it_was_sent() {
+    let upstream = Upstream::start();
+    let mut trailers = HeaderMap::new();
+    trailers.insert("grpc-status-details-bin", HeaderValue::from_static("CAUSA2FiYw"));
+    trailers.append("x-trailer", HeaderValue::from_static("a"));
+    trailers.append("x-trailer", HeaderValue::from_static("b"));
+    upstream.on(ELSEWHERE, Answer::Echo(trailers.clone()));
+    let shunt = Shunt::start_before(ROUTE, upstream.socket());
+    let mut sender = connect(&shunt.socket()).await;
+    // Two messages, the second larger than any window on the way.
+    let mut body = framed(b"\x08\x96\x01\xf2\x3f\x03abc").to_vec();
+    body.extend_from_slice(&framed(&vec![7; 20 << 20]));
+    let (head, echoed, ends) = exchange(&mut sender, ELSEWHERE, body.clone().into()).await;
+    assert!(echoed == body, "{} bytes came back of {}", echoed.len(), body.len());
+    assert_eq!(head["x-head"], "kept");
+    trailers.insert("grpc-status", HeaderValue::from_static("0"));
+    assert_eq!(ends, trailers);
+    let arrived = upstream.calls(ELSEWHERE).remove(0);
+    assert_eq!(&arrived.headers, request(ELSEWHERE).headers());
+}
+
+#[tokio::test]
+async fn fields_that_nobody_here_knows_arrive() {
+    let upstream = Upstream::start();
+    upstream.on(PULL, Answer::Status(5, "m.example:5000/p/library/nginx:1: not found"));
+    let shunt = Shunt::start_before(ROUTE, upstream.socket());
+    let mut sender = connect(&shunt.socket()).await;
+    // image { image: "nginx:1", 20: "later" }, auth { username: "u" }, 99: 7
+    let spec = b"\x0a\x07nginx:1\xa2\x01\x05later";
+    let mut message = vec![0x0a, u8::try_from(spec.len()).unwrap()];
+    message.extend_from_slice(spec);
+    message.extend_from_slice(b"\x12\x03\x0a\x01u\x98\x06\x07");
+    let (_, _, trailers) = {
+        let (response, mut stream) = sender.send_request(request(PULL), false).unwrap();
+        stream.send_data(framed(&message), true).unwrap();
+        let (head, _) = response.await.unwrap().into_parts();
+        (0, 0, head.headers)
+    };
+    assert_eq!(trailers["grpc-status"], "5");
+    let name = b"m.example:5000/p/library/nginx:1";
+    let mut expected =
+        vec![0x0a, u8::try_from(name.len() + 2 + 8).unwrap(), 0x0a, u8::try_from(name.len()).unwrap()];
+    expected.extend_from_slice(name);
+    expected.extend_from_slice(b"\xa2\x01\x05later\x98\x06\x07");
+    assert_eq!(upstream.calls(PULL)[0].body, framed(&expected));
+}
+
+#[tokio::test]
+async fn what_is_no_protobuf_is_not_passed_on() {
+    let upstream = Upstream::start();
+    let shunt = Shunt::start_before(ROUTE, upstream.socket());
+    let mut sender = connect(&shunt.socket()).await;
+    // A length that leads past the end; a field number that gogo would read as another one.
+    for message in [&b"\x0a\x7fx"[..], &b"\x8a\x80\x80\x80\x80\x01\x02\x0a\x00"[..]] {
+        let (response, mut stream) = sender.send_request(request(PULL), false).unwrap();
+        stream.send_data(framed(message), true).unwrap();
+        assert_eq!(response.await.unwrap().headers()["grpc-status"], "13");
+        sender = sender.ready().await.unwrap();
+    }
+    assert!(upstream.calls(PULL).is_empty());
+}
+
+#[tokio::test]
+async fn a_client_that_goes_away_cancels_its_call() {
+    let upstream = Upstream::start();
+    for path in [ELSEWHERE, PULL] {
+        upstream.on(path, Answer::Hang);
+    }
+    let shunt = Shunt::start_before(ROUTE, upstream.socket());
+    let mut sender = connect(&shunt.socket()).await;
+    for path in [ELSEWHERE, PULL] {
+        let (response, mut stream) = sender.send_request(request(path), false).unwrap();
+        stream.send_data(framed(b"\x0a\x09\x0a\x07nginx:1"), true).unwrap();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        stream.send_reset(h2::Reason::CANCEL);
+        drop(response);
+        let cancelled = wait_for(Duration::from_secs(5), async || {
+            upstream.calls(path).first().is_some_and(|call| call.cancelled)
+        });
+        assert!(cancelled.await, "{path}");
+        sender = sender.ready().await.unwrap();
+    }
+    // And the whole connection.
+    let mut other = connect(&shunt.socket()).await;
+    let (_response, _stream) = other.send_request(request(ELSEWHERE), false).unwrap();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    drop((_response, _stream, other));
+    let cancelled = wait_for(Duration::from_secs(5), async || upstream.calls(ELSEWHERE).len() == 2);
+    assert!(cancelled.await);
+}
+
+#[tokio::test]
+async fn a_reset_of_containerds_reaches_the_client() {
+    let upstream = Upstream::start();
+    upstream.on(ELSEWHERE, Answer::Reset(h2::Reason::ENHANCE_YOUR_CALM));
+    let shunt = Shunt::start_before(ROUTE, upstream.socket());
+    let mut sender = connect(&shunt.socket()).await;
+    let (response, _stream) = sender.send_request(request(ELSEWHERE), true).unwrap();
+    let mut body = response.await.unwrap().into_body();
+    assert_eq!(body.data().await.unwrap().unwrap(), Bytes::from_static(b"\0\0\0\0\x09half"));
+    let error = body.data().await.unwrap().unwrap_err();
+    assert_eq!(error.reason(), Some(h2::Reason::ENHANCE_YOUR_CALM));
+}
+
+#[tokio::test]
+async fn a_slow_reader_costs_no_memory() {
+    let upstream = Upstream::start();
+    upstream.on(ELSEWHERE, Answer::Echo(HeaderMap::new()));
+    let shunt = Shunt::start_before(ROUTE, upstream.socket());
+    let mut sender = connect(&shunt.socket()).await;
+    let (response, mut stream) = sender.send_request(request(ELSEWHERE), false).unwrap();
+    let sending = async {
+        let mut sent = 0;
+        let chunk = Bytes::from(vec![1; 1 << 16]);
+        while sent < 64 << 20 {
+            stream.reserve_capacity(chunk.len());
+            let Ok(Some(Ok(room))) = tokio::time::timeout(
+                Duration::from_millis(500),
+                std::future::poll_fn(|cx| stream.poll_capacity(cx)),
+            )
+            .await
+            else {
+                break;
+            };
+            sent += room;
+            stream.send_data(chunk.slice(..room.min(chunk.len())), false).unwrap();
+        }
+        sent
+    };
+    let sent = sending.await;
+    drop(response);
+    assert!(sent < 16 << 20, "{sent} bytes were taken of a client that reads nothing");
+    let status = std::fs::read_to_string(format!("/proc/{}/status", shunt.pid().unwrap())).unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap().trim();
+    let peak: u64 = peak.strip_suffix(" kB").unwrap().parse().unwrap();
+    assert!(peak < 64 << 10, "{peak} kB");
+}
+
+#[tokio::test]
+async fn garbage_ends_its_own_connection_only() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let upstream = Upstream::start();
+    upstream.on(ELSEWHERE, Answer::Echo(HeaderMap::new()));
+    let shunt = Shunt::start_before(ROUTE, upstream.socket());
+    let mut sender = connect(&shunt.socket()).await;
+    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    let oversized = [&preface[..], &[0xff, 0xff, 0xff, 0, 0, 0, 0, 0, 1]].concat();
+    let headers_on_zero =
+        [&preface[..], &[0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 1, 1, 4, 0, 0, 0, 0, 0x82]].concat();
+    for bytes in [b"GET / HTTP/1.1\r\n\r\n".to_vec(), oversized, headers_on_zero] {
+        let mut stream = tokio::net::UnixStream::connect(shunt.socket()).await.unwrap();
+        stream.write_all(&bytes).await.unwrap();
+        let mut rest = Vec::new();
+        let ended = tokio::time::timeout(Duration::from_secs(5), stream.read_to_end(&mut rest)).await;
+        assert!(ended.is_ok(), "the connection stays open after {bytes:02x?}");
+    }
+    let (_, echoed, _) = exchange(&mut sender, ELSEWHERE, framed(b"still here")).await;
+    assert_eq!(echoed, framed(b"still here"));
+}
+
+#[tokio::test]
+async fn a_containerd_that_is_away_is_named_and_waited_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("upstream.sock");
+    let shunt = Shunt::start_before(ROUTE, &socket);
+    let mut sender = connect(&shunt.socket()).await;
+    let (response, _stream) = sender.send_request(request(ELSEWHERE), true).unwrap();
+    let head = response.await.unwrap();
+    assert_eq!(head.headers()["grpc-status"], "14");
+    let message = head.headers()["grpc-message"].to_str().unwrap();
+    assert!(message.contains(socket.to_str().unwrap()), "{message}");
+
+    // Version waits for a while: containerd comes up within it.
+    let sender = sender.ready().await.unwrap();
+    let version = tokio::spawn({
+        let mut sender = sender.clone();
+        async move {
+            let (response, mut stream) =
+                sender.send_request(request("/runtime.v1.RuntimeService/Version"), false).unwrap();
+            stream.send_data(framed(b""), true).unwrap();
+            response.await.unwrap().headers().get("grpc-status").cloned()
+        }
+    });
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    let listener = tokio::net::UnixListener::bind(&socket).unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut connection = h2::server::handshake(stream).await.unwrap();
+                while let Some(Ok((_, mut respond))) = connection.accept().await {
+                    let mut stream = respond.send_response(http::Response::new(()), false).unwrap();
+                    stream.send_data(framed(b""), false).unwrap();
+                    let mut trailers = HeaderMap::new();
+                    trailers.insert("grpc-status", HeaderValue::from_static("0"));
+                    stream.send_trailers(trailers).unwrap();
+                }
+            });
+        }
+    });
+    assert_eq!(version.await.unwrap(), None, "the answer is a success, its status in the trailers");
+}
+
+#[tokio::test]
+async fn the_bypass_file_suspends_every_rule_at_once() {
+    let upstream = Upstream::start();
+    let shunt = Shunt::start_before("[policy]\ndefault = \"deny\"\n", upstream.socket());
+    let mut sender = connect(&shunt.socket()).await;
+    let mut pull = async || {
+        let (response, mut stream) = sender.send_request(request(PULL), false).unwrap();
+        stream.send_data(framed(b"\x0a\x09\x0a\x07nginx:1"), true).unwrap();
+        let head = response.await.unwrap();
+        sender = sender.clone().ready().await.unwrap();
+        head.headers().get("grpc-status").and_then(|code| code.to_str().ok()?.parse::<i32>().ok())
+    };
+    assert_eq!(pull().await, Some(7));
+    std::fs::write(shunt.bypass_file(), "").unwrap();
+    assert_eq!(pull().await, None);
+    std::fs::remove_file(shunt.bypass_file()).unwrap();
+    assert_eq!(pull().await, Some(7));
+    assert_eq!(upstream.calls(PULL).len(), 1);
+    assert!(shunt.stderr().contains("no policy is applied"), "{}", shunt.stderr());
+}

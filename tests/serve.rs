@@ -1,0 +1,147 @@
+//! The daemon's life: what keeps it from starting, reloads, and what its socket is like.
+//!
+//! Before: `config` reads the files.  After: `activation`, where systemd holds the socket.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+mod support;
+
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use rustix::process::Signal;
+use support::cri::Cri;
+use support::image::Image;
+use support::native::Native;
+use support::registry::Registry;
+use support::shunt::Shunt;
+use support::upstream::Upstream;
+use support::version::Version;
+use support::wait_until;
+
+fn serve(config: &std::path::Path) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_cri-shunt")).args(["serve", "--config"]).arg(config).output().unwrap()
+}
+
+#[tokio::test]
+async fn a_config_with_mistakes_does_not_start_and_says_all_of_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("config.toml");
+    std::fs::write(&file, "[listen]\nsoket = \"/x\"\n[policy]\ndefault = \"maybe\"\n[[policy.rule]]\nprefix = \"nginx\"\npass = true\n").unwrap();
+    let output = serve(&file);
+    assert_eq!(output.status.code(), Some(2));
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    for part in ["config.toml:2:1", "config.toml:4:11", "config.toml:6:10", "does not start"] {
+        assert!(stderr.contains(part), "{part}:\n{stderr}");
+    }
+}
+
+#[tokio::test]
+async fn a_socket_that_is_taken_is_left_to_its_owner() {
+    let upstream = Upstream::start();
+    let first = Shunt::start_before("", upstream.socket());
+    let output = serve(&first.config_file());
+    assert_eq!(output.status.code(), Some(3));
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(stderr.contains(first.socket().to_str().unwrap()), "{stderr}");
+    assert!(stderr.contains(&first.pid().unwrap().to_string()), "it names the owner: {stderr}");
+    assert!(std::os::unix::net::UnixStream::connect(first.socket()).is_ok());
+
+    let meta = std::fs::metadata(first.socket()).unwrap();
+    assert!(meta.file_type().is_socket());
+    assert_eq!(meta.permissions().mode() & 0o777, 0o660);
+    // One that was left behind is replaced; one that ends well leaves none.
+    first.kill9();
+    assert!(first.socket().exists());
+    first.spawn();
+    assert!(wait_until(Duration::from_secs(5), || std::os::unix::net::UnixStream::connect(first.socket())
+        .is_ok()));
+    assert_eq!(first.stop().and_then(|status| status.code()), Some(0));
+    assert!(!first.socket().exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reload_takes_the_new_policy_or_keeps_the_old_one_whole() {
+    let upstream = Upstream::start();
+    let shunt = Shunt::start_before("[policy]\ndefault = \"deny\"\n", upstream.socket());
+    let cri = Cri::connect(&shunt.socket()).await;
+    assert!(cri.pull("a.example/x:1").await.is_err());
+    let good = std::fs::read_to_string(shunt.config_file()).unwrap();
+    std::fs::write(shunt.config_file(), good.replace("\"deny\"", "\"pass\"\nnonsense = 1")).unwrap();
+    shunt.signal(Signal::HUP);
+    assert!(wait_until(Duration::from_secs(5), || shunt.stderr().contains("the policy in force stays")));
+    assert!(cri.pull("a.example/x:1").await.is_err());
+    let status = shunt.command(&["status", "--socket", shunt.socket().to_str().unwrap()]);
+    let text = String::from_utf8(status.stdout).unwrap();
+    assert!(text.contains("reload refused") && text.contains("nonsense"), "{text}");
+    std::fs::write(shunt.config_file(), good.replace("\"deny\"", "\"pass\"")).unwrap();
+    shunt.signal(Signal::HUP);
+    assert!(wait_until(Duration::from_secs(5), || shunt.stderr().contains("another policy is in force")));
+    assert!(cri.pull("a.example/x:1").await.is_ok());
+    let status = shunt.command(&["status", "--socket", shunt.socket().to_str().unwrap()]);
+    assert!(!String::from_utf8(status.stdout).unwrap().contains("refused"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn status_tells_one_that_is_not_there_from_one_that_is_something_else() {
+    let upstream = Upstream::start();
+    let shunt = Shunt::start_before("", upstream.socket());
+    let ask = |socket: &std::path::Path| shunt.command(&["status", "--socket", socket.to_str().unwrap()]);
+    assert_eq!(ask(&shunt.socket()).status.code(), Some(0));
+    let nobody = ask(std::path::Path::new("/nowhere.sock"));
+    assert_eq!(nobody.status.code(), Some(3));
+    assert!(String::from_utf8(nobody.stderr).unwrap().contains("/nowhere.sock"));
+}
+
+async fn both_names_stay_where_that_is_wanted(version: Version) {
+    let (Some(containerd), Some(registry)) =
+        (support::containerd::Containerd::shared(version), Registry::shared())
+    else {
+        return;
+    };
+    let image = Image::busybox("serve-both");
+    registry.push("both/app", "1", &image);
+    let config = format!(
+        "[policy]\nnames = \"both\"\n[pull]\nsweep-after = \"100ms\"\n[[policy.rule]]\nprefix = \"quay.io\"\nmirrors = [\"{}\"]\n",
+        registry.host()
+    );
+    let shunt = Shunt::start(&config, containerd);
+    let cri = Cri::connect(&shunt.socket()).await;
+    cri.pull("quay.io/both/app:1").await.unwrap();
+    tokio::time::sleep(Duration::from_millis(800)).await;
+    let names = Native::connect(&containerd.socket()).await.names_with("both/app").await;
+    assert_eq!(names.len(), 4, "{names:?}");
+    cri.remove(&image.id()).await.unwrap();
+}
+
+async fn an_old_client_pulls_by_the_policy(version: Version) {
+    let (Some(containerd), Some(registry)) =
+        (support::containerd::Containerd::shared(version), Registry::shared())
+    else {
+        return;
+    };
+    let image = Image::busybox("serve-foreign");
+    registry.push("foreign/app", "1", &image);
+    let config = format!(
+        "[[policy.rule]]\nprefix = \"docker.io/foreign\"\nmirrors = [\"{}\"]\n[[policy.rule]]\nprefix = \"docker.io/foreign/evil\"\ndeny = \"no\"\n",
+        registry.host()
+    );
+    let shunt = Shunt::start(&config, containerd);
+    let socket = shunt.socket();
+    let encoded = socket.to_str().unwrap().replace('/', "%2F");
+    for authority in [None, Some(socket.to_str().unwrap()), Some(encoded.as_str())] {
+        let how = support::foreign::Call { authority, metadata: &[], repeat: 3 };
+        let pull = |name: &str| {
+            let spec = [&[0x0a, u8::try_from(name.len()).unwrap()], name.as_bytes()].concat();
+            let message = [&[0x0a, u8::try_from(spec.len()).unwrap()], spec.as_slice()].concat();
+            support::foreign::call(&socket, "/runtime.v1.ImageService/PullImage", &message, &how)
+        };
+        let Some(answer) = pull("foreign/app:1") else { return };
+        assert_eq!(answer.code, 0, "{authority:?}: {answer:?}");
+        assert_eq!(pull("foreign/evil:1").unwrap().code, 7, "{authority:?}");
+    }
+    Cri::connect(&socket).await.remove(&image.id()).await.unwrap();
+}
+
+on_each_containerd!(both_names_stay_where_that_is_wanted, an_old_client_pulls_by_the_policy);

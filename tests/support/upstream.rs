@@ -1,0 +1,153 @@
+//! A stand-in for containerd that records what arrives and answers as it is told: for what the real one
+//! can't show (the very bytes of a request) or does not do on demand (a reset in the middle).
+//!
+//! Before: a test sets answers by path.  After: tests compare `calls()`.
+//! Holds: every request is answered; where nothing is set, with one empty message and status 0.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use h2::RecvStream;
+use h2::server::SendResponse;
+use http::{HeaderMap, HeaderValue, Request, Response};
+
+/// How a path is answered.
+#[derive(Clone, Debug)]
+pub enum Answer {
+    /// Head, every request byte back, trailers with `grpc-status: 0` and what is given here.
+    Echo(HeaderMap),
+    /// This status in trailers.
+    Status(i32, &'static str),
+    /// Head, then silence until the client goes.
+    Hang,
+    /// Head and half a message, then this reset.
+    Reset(h2::Reason),
+}
+
+/// One request as it came.
+#[derive(Clone, Debug)]
+pub struct Arrived {
+    pub path: String,
+    pub headers: HeaderMap,
+    pub body: Vec<u8>,
+    /// Whether the client cancelled it.
+    pub cancelled: bool,
+}
+
+/// The stand-in.
+pub struct Upstream {
+    socket: PathBuf,
+    answers: Arc<Mutex<HashMap<String, Answer>>>,
+    calls: Arc<Mutex<Vec<Arrived>>>,
+    _dir: tempfile::TempDir,
+}
+
+impl Upstream {
+    /// Starts one on the current tokio runtime.
+    pub fn start() -> Upstream {
+        let dir = tempfile::tempdir().unwrap();
+        let socket = dir.path().join("upstream.sock");
+        let upstream = Upstream { socket, answers: Arc::default(), calls: Arc::default(), _dir: dir };
+        let listener = tokio::net::UnixListener::bind(&upstream.socket).unwrap();
+        let (answers, calls) = (upstream.answers.clone(), upstream.calls.clone());
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let (answers, calls) = (answers.clone(), calls.clone());
+                tokio::spawn(async move {
+                    // A client that only looked whether somebody listens.
+                    let Ok(mut connection) = h2::server::handshake(stream).await else { return };
+                    while let Some(Ok((request, respond))) = connection.accept().await {
+                        let answer = answers.lock().unwrap().get(request.uri().path()).cloned();
+                        tokio::spawn(serve(request, respond, answer, calls.clone()));
+                    }
+                });
+            }
+        });
+        upstream
+    }
+
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// Sets how `path` is answered.
+    pub fn on(&self, path: &str, answer: Answer) {
+        self.answers.lock().unwrap().insert(path.to_owned(), answer);
+    }
+
+    /// What came to `path`.
+    pub fn calls(&self, path: &str) -> Vec<Arrived> {
+        self.calls.lock().unwrap().iter().filter(|call| call.path == path).cloned().collect()
+    }
+}
+
+async fn serve(
+    request: Request<RecvStream>,
+    mut respond: SendResponse<Bytes>,
+    answer: Option<Answer>,
+    calls: Arc<Mutex<Vec<Arrived>>>,
+) {
+    let (head, mut body) = request.into_parts();
+    let mut arrived = Arrived {
+        path: head.uri.path().to_owned(),
+        headers: head.headers,
+        body: Vec::new(),
+        cancelled: false,
+    };
+    let mut response = Response::new(());
+    response.headers_mut().insert("content-type", HeaderValue::from_static("application/grpc"));
+    response.headers_mut().insert("x-head", HeaderValue::from_static("kept"));
+    let mut trailers = HeaderMap::new();
+    trailers.insert("grpc-status", HeaderValue::from_static("0"));
+    match answer {
+        Some(Answer::Echo(more)) => {
+            let mut stream = respond.send_response(response, false).unwrap();
+            trailers.extend(more);
+            while let Some(Ok(chunk)) = body.data().await {
+                arrived.body.extend_from_slice(&chunk);
+                body.flow_control().release_capacity(chunk.len()).unwrap();
+                send(&mut stream, chunk).await;
+            }
+            drop(stream.send_trailers(trailers));
+        }
+        Some(Answer::Hang) => {
+            let mut stream = respond.send_response(response, false).unwrap();
+            let reason = std::future::poll_fn(|cx| stream.poll_reset(cx)).await;
+            arrived.cancelled = reason.is_ok();
+        }
+        Some(Answer::Reset(reason)) => {
+            let mut stream = respond.send_response(response, false).unwrap();
+            stream.send_data(Bytes::from_static(b"\0\0\0\0\x09half"), false).unwrap();
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            stream.send_reset(reason);
+        }
+        other => {
+            while let Some(Ok(chunk)) = body.data().await {
+                arrived.body.extend_from_slice(&chunk);
+                body.flow_control().release_capacity(chunk.len()).unwrap();
+            }
+            let mut stream = respond.send_response(response, false).unwrap();
+            if let Some(Answer::Status(code, message)) = other {
+                trailers.insert("grpc-status", HeaderValue::from(code));
+                trailers.insert("grpc-message", HeaderValue::from_static(message));
+            } else {
+                stream.send_data(Bytes::from_static(b"\0\0\0\0\0"), false).unwrap();
+            }
+            drop(stream.send_trailers(trailers));
+        }
+    }
+    calls.lock().unwrap().push(arrived);
+}
+
+async fn send(stream: &mut h2::SendStream<Bytes>, mut chunk: Bytes) {
+    while !chunk.is_empty() {
+        stream.reserve_capacity(chunk.len());
+        let Some(Ok(room)) = std::future::poll_fn(|cx| stream.poll_capacity(cx)).await else { return };
+        let part = chunk.split_to(room.min(chunk.len()));
+        if stream.send_data(part, false).is_err() {
+            return;
+        }
+    }
+}
