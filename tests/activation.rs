@@ -1,0 +1,140 @@
+//! The socket that systemd holds: connections wait at it for a daemon that starts, and outlast one that ends.
+//!
+//! Before: `serve` shows the daemon with a socket of its own.  After: `packaging` holds the units.
+//! Holds: the test plays systemd's part by the protocols of sd_listen_fds(3) and sd_notify(3).
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+mod support;
+
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::{UnixDatagram, UnixListener};
+use std::path::PathBuf;
+use std::process::{Child, Command};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use support::cri::Cri;
+use support::keeper::Keeper;
+use support::upstream::Upstream;
+
+const LIST: &str = "/runtime.v1.ImageService/ListImages";
+
+/// The part of systemd that a socket unit and a service of `Type=notify` need.
+struct Manager {
+    listener: UnixListener,
+    notified: UnixDatagram,
+    upstream: Upstream,
+    keeper: Keeper,
+}
+
+impl Manager {
+    fn new() -> Manager {
+        let keeper = Keeper::new("unit");
+        let upstream = Upstream::start();
+        let listener = UnixListener::bind(keeper.dir().join("held.sock")).unwrap();
+        let notified = UnixDatagram::bind(keeper.dir().join("notify")).unwrap();
+        notified.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let dir = keeper.dir().display();
+        // `listen.socket` is another one: what is handed over wins.
+        let config = format!(
+            "[listen]\nsocket = \"{dir}/own.sock\"\n[containerd]\nsocket = \"{}\"\n[state]\ndir = \"{dir}/state\"\n",
+            upstream.socket().display()
+        );
+        std::fs::write(keeper.dir().join("config.toml"), config).unwrap();
+        Manager { listener, notified, upstream, keeper }
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.keeper.dir().join("held.sock")
+    }
+
+    /// Starts the daemon as systemd would; the shell's pid becomes the daemon's.
+    fn start(&self) -> Child {
+        let log = File::options().create(true).append(true).open(self.keeper.dir().join("stderr")).unwrap();
+        let child = Command::new("sh")
+            .arg("-c")
+            .arg("export LISTEN_PID=$$ LISTEN_FDS=1; exec \"$0\" serve --config \"$1\" 3<&0 </dev/null")
+            .arg(env!("CARGO_BIN_EXE_cri-shunt"))
+            .arg(self.keeper.dir().join("config.toml"))
+            .env("NOTIFY_SOCKET", self.keeper.dir().join("notify"))
+            .stdin(OwnedFd::from(self.listener.try_clone().unwrap()))
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        self.keeper.keep(&child);
+        child
+    }
+
+    /// The next word of the daemon to systemd.
+    fn told(&self) -> String {
+        let mut buffer = [0; 256];
+        let length = self.notified.recv(&mut buffer).unwrap();
+        String::from_utf8(buffer[..length].to_vec()).unwrap().trim().to_owned()
+    }
+
+    fn stop(&self, mut child: Child) {
+        kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(0));
+    }
+}
+
+/// One call over a connection of its own, which the daemon itself never makes.
+async fn list(socket: PathBuf) -> Result<(), tonic::Status> {
+    Cri::connect(&socket).await.list().await.map(drop)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_made_before_the_start_is_served() {
+    let manager = Manager::new();
+    let early = tokio::spawn(list(manager.socket()));
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert!(!early.is_finished(), "nobody is there to answer");
+    let daemon = manager.start();
+    early.await.unwrap().unwrap();
+    assert_eq!(manager.upstream.calls(LIST).len(), 1);
+    assert!(!manager.keeper.dir().join("own.sock").exists());
+    assert_eq!(manager.told(), "READY=1");
+
+    manager.stop(daemon);
+    assert_eq!(manager.told(), "STOPPING=1");
+    assert!(manager.socket().exists(), "the file is systemd's");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restart_loses_no_connection() {
+    let manager = Manager::new();
+    let stop = Arc::new(AtomicBool::new(false));
+    let clients: Vec<_> = (0..4)
+        .map(|_| {
+            let (socket, stop) = (manager.socket(), stop.clone());
+            tokio::spawn(async move {
+                let mut calls = 0;
+                while !stop.load(Ordering::Relaxed) {
+                    list(socket.clone()).await.map_err(|status| (calls, status))?;
+                    calls += 1;
+                }
+                Ok::<usize, (usize, tonic::Status)>(calls)
+            })
+        })
+        .collect();
+    for _ in 0..3 {
+        let daemon = manager.start();
+        assert_eq!(manager.told(), "READY=1");
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        manager.stop(daemon);
+        assert_eq!(manager.told(), "STOPPING=1");
+    }
+    stop.store(true, Ordering::Relaxed);
+    let daemon = manager.start();
+    let mut calls = 0;
+    for client in clients {
+        calls += client.await.unwrap().unwrap();
+    }
+    assert!(calls > 12, "{calls} calls are too few to have met a restart");
+    manager.stop(daemon);
+}

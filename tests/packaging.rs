@@ -1,0 +1,112 @@
+//! What is installed: man pages and completions are those of the program, the units are sound, nothing is missing.
+//!
+//! Before: `activation` shows the socket's handover.  After: `documentation`.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_cri-shunt");
+
+fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn files(directory: &Path) -> BTreeMap<PathBuf, String> {
+    let entries = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    entries
+        .flat_map(|path| match path.is_dir() {
+            true => files(&path).into_iter().collect::<Vec<_>>(),
+            false => {
+                vec![(path.clone(), String::from_utf8_lossy(&std::fs::read(&path).unwrap()).into_owned())]
+            }
+        })
+        .collect()
+}
+
+fn below(root: &Path, found: BTreeMap<PathBuf, String>) -> BTreeMap<PathBuf, String> {
+    found.into_iter().map(|(path, text)| (path.strip_prefix(root).unwrap().to_owned(), text)).collect()
+}
+
+#[test]
+fn man_pages_and_completions_are_those_of_the_program() {
+    let fresh = tempfile::tempdir().unwrap();
+    assert!(Command::new(PROGRAM).arg("generate").arg(fresh.path()).status().unwrap().success());
+    for folder in ["man", "completions"] {
+        let kept = repository().join("packaging").join(folder);
+        let (kept, fresh) =
+            (below(&kept, files(&kept)), below(fresh.path(), files(&fresh.path().join(folder))));
+        let fresh = below(Path::new(folder), fresh);
+        assert!(kept == fresh, "packaging/{folder} is stale: run `cri-shunt generate packaging`");
+    }
+}
+
+fn install(into: &Path, prefix: &str) -> Output {
+    Command::new("make")
+        .current_dir(repository())
+        .args(["--silent", "install"])
+        .arg(format!("DESTDIR={}", into.display()))
+        .arg(format!("PREFIX={prefix}"))
+        .arg(format!("BINARY={PROGRAM}"))
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn an_installation_is_whole() {
+    let root = tempfile::tempdir().unwrap();
+    let output = install(root.path(), "/usr/local");
+    assert!(output.status.success(), "{output:?}");
+    let installed = below(root.path(), files(root.path()));
+    let names: Vec<String> = installed.keys().map(|path| path.display().to_string()).collect();
+    insta::assert_snapshot!(names.join("\n"), @"");
+    let unit = &installed[Path::new("usr/lib/systemd/system/cri-shunt.service")];
+    assert!(unit.contains("ExecStart=/usr/local/bin/cri-shunt serve"), "{unit}");
+    assert!(!unit.contains("/usr/bin/cri-shunt"), "{unit}");
+
+    // An administrator's configuration outlives the next installation.
+    let config = root.path().join("etc/cri-shunt/config.toml");
+    std::fs::write(&config, "# mine\n").unwrap();
+    assert!(install(root.path(), "/usr/local").status.success());
+    assert_eq!(std::fs::read_to_string(config).unwrap(), "# mine\n");
+}
+
+#[test]
+fn systemd_understands_the_units() {
+    if Command::new("systemd-analyze").arg("--version").output().is_err() {
+        support::skipped("no systemd-analyze here");
+        return;
+    }
+    let root = tempfile::tempdir().unwrap();
+    assert!(install(root.path(), "/usr").status.success());
+    let units = root.path().join("usr/lib/systemd/system");
+    let mut names = Vec::new();
+    for (path, text) in files(&units) {
+        // What `verify` looks for on this machine: the program, and its man page.
+        let text =
+            text.replace("/usr/bin/cri-shunt", PROGRAM).replace("man:cri-shunt(1)", "https://example.com");
+        std::fs::write(&path, text).unwrap();
+        names.push(path);
+    }
+    let output = Command::new("systemd-analyze").arg("verify").args(&names).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let ours: Vec<&str> = said.lines().filter(|line| line.contains("cri-shunt")).collect();
+    assert_eq!(ours, Vec::<&str>::new());
+    assert!(output.status.success(), "{said}");
+}
+
+#[test]
+fn the_example_configurations_can_be_used() {
+    for name in ["packaging/config.toml", "packaging/examples/cri-shunt-k3s.toml"] {
+        let output = Command::new(PROGRAM)
+            .args(["check", "--strict", "--config"])
+            .arg(repository().join(name))
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}
