@@ -7,6 +7,7 @@
 mod check;
 mod explain;
 mod generate;
+mod inputs;
 mod serve;
 mod status;
 mod terminal;

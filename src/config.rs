@@ -15,8 +15,10 @@ mod duration;
 mod files;
 mod lint;
 mod rules;
+mod secret;
 mod settings;
 mod socket_path;
+mod sources;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -29,12 +31,15 @@ use self::diagnostic::{Located, Problem, Span, Texts};
 use self::files::Role;
 use self::rules::Draft;
 use self::settings::Settings;
+use self::sources::Imported;
 use self::tree::{Refusal, Section};
 
 pub(crate) use self::diagnostic::visible;
 pub use self::diagnostic::{Diagnostics, Severity, Style};
+pub use self::secret::Secret;
 pub use self::settings::{Containerd, Group, Level, Listen, Log, Pull, State};
 pub use self::socket_path::{SocketPath, SocketPathError};
+pub use self::sources::{Format, Login, SourceFile, Transport, TransportNeed};
 
 /// The whole configuration, checked.
 #[derive(Debug)]
@@ -51,6 +56,10 @@ pub struct Config {
     pub state: State,
     /// What is logged.
     pub log: Log,
+    /// What hosts need that no image reference can say. Nothing acts on it yet but `check`.
+    pub transport: Vec<TransportNeed>,
+    /// Credentials that sources hold. Nothing is done with them yet.
+    pub logins: Vec<Login>,
     /// The files and directories that this was read from, and that a change may appear in.
     pub sources: Vec<PathBuf>,
 }
@@ -71,6 +80,8 @@ pub enum MainFile {
     Required(PathBuf),
     /// Where it does not exist, the built-in defaults hold.
     IfPresent(PathBuf),
+    /// There is none: the built-in defaults hold.
+    Absent,
 }
 
 /// What a configuration is read from. A reload reads the same input again.
@@ -80,6 +91,8 @@ pub struct Input {
     pub main: MainFile,
     /// `policy.default-registry` as given on the command line; an error where a file sets it as well.
     pub default_registry: Option<String>,
+    /// Sources given on the command line; they come after those that files name.
+    pub sources: Vec<SourceFile>,
     /// Takes the place of `listen.socket`.
     pub socket: Option<String>,
     /// Takes the place of `containerd.socket`.
@@ -120,14 +133,21 @@ pub fn load_from(input: &Input) -> Result<Loaded, Diagnostics> {
     let mut settings = settings.unwrap_or_else(Settings::built_in);
     read_flags(input, &mut texts, &mut settings, &mut draft, &mut problems);
     settings.check_loop(&mut problems);
+    let named = draft.sources.iter().map(|set| set.value.clone());
+    let sources: Vec<SourceFile> = named.chain(input.sources.iter().cloned()).collect();
+    let imported = sources::read_all(&sources, &mut texts, &mut draft, &mut problems);
+    sources::check::roots(&draft, &imported.transport, &mut problems);
     let policy = assemble::policy(&draft, &texts, &mut problems);
     let Some(policy) = policy.filter(|_| problems.iter().all(|problem| problem.severity != Severity::Error))
     else {
         return Err(Diagnostics::new(texts, problems));
     };
     lint::policy(&draft, &settings, &mut problems);
+    let Imported { transport, logins, files, rules: _ } = imported;
+    sources::check::policy(&draft, &transport, &mut problems);
     let Settings { listen, containerd, pull, state, log, sockets_at: _ } = settings;
-    let config = Config { listen, containerd, policy, pull, state, log, sources: found.sources };
+    let sources = [found.sources, files].concat();
+    let config = Config { listen, containerd, policy, pull, state, log, transport, logins, sources };
     Ok(Loaded { config, warnings: Diagnostics::new(texts, problems) })
 }
 
@@ -151,7 +171,7 @@ fn read_flags(
     draft: &mut Draft,
     out: &mut Vec<Problem>,
 ) {
-    let Input { main: _, default_registry, socket, containerd } = input;
+    let Input { main: _, default_registry, sources: _, socket, containerd } = input;
     let set = read_flag(DEFAULT_REGISTRY_FLAG, default_registry.as_deref(), rules::location, texts, out);
     rules::once("policy.default-registry", &mut draft.default_registry, set, texts, out);
     if let Some(set) = read_flag("--socket", socket.as_deref(), settings::socket, texts, out) {
@@ -192,6 +212,7 @@ impl Input {
         Input {
             main: MainFile::Required(path.to_path_buf()),
             default_registry: None,
+            sources: Vec::new(),
             socket: None,
             containerd: None,
         }

@@ -10,6 +10,7 @@ mod support;
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -25,19 +26,21 @@ use support::registry::Registry;
 use support::shunt::Shunt;
 use support::version::Version;
 use support::wait_for;
+use tokio::sync::RwLock;
 use tokio::task::JoinSet;
 use tonic::Status;
 
 /// Rounds per containerd, each with one pull of every original.
-const ROUNDS: usize = 48;
-/// After so many rounds the sweeper gets its rest, and what is left is looked at.
-const INSPECT_EVERY: usize = 6;
+const ROUNDS: usize = 35;
+/// After so many rounds the sweeper gets its rest, and what is left is looked at. Odd, so that there are
+/// explicit names among it every second time.
+const INSPECT_EVERY: usize = 7;
 const HOSTS: [&str; 3] = ["docker.io", "quay.io", "ghcr.io"];
 const TAGS: [&str; 2] = ["1", "2"];
 const PATH: &str = "team/app";
 
 fn config(registry: &Registry) -> String {
-    let mut text = "[pull]\nsweep-after = \"300ms\"\n".to_owned();
+    let mut text = "[pull]\nsweep-after = \"100ms\"\n".to_owned();
     for host in HOSTS {
         let mirror = format!("{}/stress", registry.host());
         let rule =
@@ -67,6 +70,8 @@ struct Stress {
     /// The mirror's names that a client asked for by that name, or that were there before.
     asked: BTreeSet<String>,
     before: BTreeSet<String>,
+    /// Held by whoever creates a container.
+    creating: Arc<RwLock<()>>,
 }
 
 /// How one pull of a round ended.
@@ -100,6 +105,7 @@ impl Stress {
             counts: Counts::default(),
             asked: before.clone(),
             before,
+            creating: Arc::default(),
         }
     }
 
@@ -200,24 +206,41 @@ impl Stress {
     /// Takes away, past the shunt, what would make the next rounds easy: the mirror's names that were
     /// asked for, and most of the originals. docker.io's stay, for the containers.
     async fn reset(&mut self) {
-        for name in std::mem::replace(&mut self.asked, self.before.clone()) {
-            if !self.before.contains(&name) {
-                self.native.delete(&name).await;
-            }
-        }
+        // Nothing could help a container whose image loses the name by which CRI finds it past the shunt.
+        let _no_container = self.creating.write().await;
+        let found: BTreeSet<String> = self.native.names_with(&self.mirror).await.into_iter().collect();
+        let lost: Vec<&String> = self.asked.difference(&found).collect();
+        assert!(lost.is_empty(), "{}: lost {lost:?}\n{}", self.dice, self.shunt.stderr());
+        let mut gone: Vec<String> = self.asked.difference(&self.before).cloned().collect();
         for host in ["quay.io/", "ghcr.io/"] {
-            for name in self.native.names_with(host).await {
-                self.native.delete(&name).await;
-            }
+            gone.extend(self.native.names_with(host).await);
         }
+        for name in &gone {
+            self.native.delete(name).await;
+        }
+        for image in &self.images {
+            let forgotten = wait_for(Duration::from_secs(10), async || {
+                let known = self.cri.status(&image.id()).await.unwrap().unwrap();
+                !known.repo_tags.iter().chain(&known.repo_digests).any(|name| gone.contains(name))
+            });
+            assert!(forgotten.await, "CRI does not learn that names are gone");
+        }
+        self.asked = self.before.clone();
     }
 }
 
 /// Creates and removes containers by image id until told to stop; the count, and what failed.
-async fn containers(cri: Cri, ids: [String; 2], logs: std::path::PathBuf, stop: Arc<AtomicBool>) -> Created {
+async fn containers(
+    cri: Cri,
+    ids: [String; 2],
+    logs: PathBuf,
+    turn: Arc<RwLock<()>>,
+    stop: Arc<AtomicBool>,
+) -> Created {
     let pod = Pod::run(&cri, "stress", &logs).await.unwrap();
     let mut created = Created::default();
     while !stop.load(Ordering::Relaxed) {
+        let _turn = turn.read().await;
         let name = format!("c{}", created.count);
         let config = pod::container(&name, &ids[created.count % 2], &["sleep", "1"]);
         created.count += 1;
@@ -248,14 +271,17 @@ async fn nothing_is_lost_and_nothing_strays(version: Version) {
     let stop = Arc::new(AtomicBool::new(false));
     let ids = [stress.images[0].id(), stress.images[1].id()];
     let logs = containerd.dir().join("logs");
-    let creating = tokio::spawn(containers(stress.cri.clone(), ids, logs, stop.clone()));
+    let creating =
+        tokio::spawn(containers(stress.cri.clone(), ids, logs, stress.creating.clone(), stop.clone()));
     for number in 1..=ROUNDS {
         stress.round(number).await;
         if number % INSPECT_EVERY == 0 {
             stress.inspect(number).await;
-            stress.reset().await;
         } else {
-            tokio::time::sleep(stress.dice.millis(450)).await;
+            tokio::time::sleep(stress.dice.millis(400)).await;
+        }
+        if number % 2 == 1 {
+            stress.reset().await;
         }
     }
     stop.store(true, Ordering::Relaxed);

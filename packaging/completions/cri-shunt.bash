@@ -73,13 +73,29 @@ _cri__shunt() {
             return 0
             ;;
         cri__subcmd__shunt__subcmd__check)
-            opts="-v -h --config --deny-warnings --strict --verbose --help"
+            opts="-v -h --config --registries-yaml --certs-d --registries-conf --image-cri-shim --disable-default-registry-endpoint --deny-warnings --strict --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --registries-yaml)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --certs-d)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --registries-conf)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --image-cri-shim)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -91,13 +107,29 @@ _cri__shunt() {
             return 0
             ;;
         cri__subcmd__shunt__subcmd__explain)
-            opts="-h --config --default-registry --format --help"
+            opts="-h --config --registries-yaml --certs-d --registries-conf --image-cri-shim --disable-default-registry-endpoint --default-registry --format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --registries-yaml)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --certs-d)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --registries-conf)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --image-cri-shim)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -229,13 +261,29 @@ _cri__shunt() {
             return 0
             ;;
         cri__subcmd__shunt__subcmd__serve)
-            opts="-h --config --socket --containerd --help"
+            opts="-h --config --registries-yaml --certs-d --registries-conf --image-cri-shim --disable-default-registry-endpoint --socket --containerd --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --registries-yaml)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --certs-d)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --registries-conf)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --image-cri-shim)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

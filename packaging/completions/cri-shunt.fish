@@ -32,18 +32,33 @@ complete -c cri-shunt -n "__fish_cri_shunt_needs_command" -f -a "explain" -d 'Sa
 complete -c cri-shunt -n "__fish_cri_shunt_needs_command" -f -a "status" -d 'Ask the running daemon how it is'
 complete -c cri-shunt -n "__fish_cri_shunt_needs_command" -f -a "generate" -d 'Write man pages and completions into a directory'
 complete -c cri-shunt -n "__fish_cri_shunt_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand serve" -l config -d 'The main configuration file; `conf.d/*.toml` beside it is read as well' -r -F
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand serve" -l config -d 'The main configuration file, with `conf.d/*.toml` beside it [default: /etc/cri-shunt/config.toml, unless a source is given, which then stands alone]' -r -F
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand serve" -l registries-yaml -d 'Rules of a registries.yaml of k3s or RKE2, beside or instead of a configuration' -r -F
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand serve" -l certs-d -d 'Rules of a tree of containerd\'s hosts.toml files' -r -F
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand serve" -l registries-conf -d 'Rules of a registries.conf of containers/image, with its drop-ins' -r -F
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand serve" -l image-cri-shim -d 'Rules of the YAML of sealos\' image-cri-shim' -r -F
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand serve" -l socket -d 'Listen here instead of at the configured `listen.socket`' -r
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand serve" -l containerd -d 'containerd\'s socket, instead of the configured `containerd.socket`' -r
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand serve" -l disable-default-registry-endpoint -d 'As for k3s: with --registries-yaml, registries are not asked themselves after their mirrors'
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand serve" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand check" -l config -d 'The main configuration file; `conf.d/*.toml` beside it is read as well' -r -F
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand check" -l config -d 'The main configuration file, with `conf.d/*.toml` beside it [default: /etc/cri-shunt/config.toml, unless a source is given, which then stands alone]' -r -F
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand check" -l registries-yaml -d 'Rules of a registries.yaml of k3s or RKE2, beside or instead of a configuration' -r -F
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand check" -l certs-d -d 'Rules of a tree of containerd\'s hosts.toml files' -r -F
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand check" -l registries-conf -d 'Rules of a registries.conf of containers/image, with its drop-ins' -r -F
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand check" -l image-cri-shim -d 'Rules of the YAML of sealos\' image-cri-shim' -r -F
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand check" -l disable-default-registry-endpoint -d 'As for k3s: with --registries-yaml, registries are not asked themselves after their mirrors'
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand check" -l strict -l deny-warnings -d 'Let warnings fail the check'
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand check" -s v -l verbose -d 'Say what is worth knowing and needs no change, too'
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand explain" -l config -d 'The main configuration file, with `conf.d/*.toml` beside it [default: /etc/cri-shunt/config.toml, which need not exist where --default-registry is given]' -r -F
-complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand explain" -l default-registry -d 'Explain with this `policy.default-registry`' -r
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand explain" -l config -d 'The main configuration file, with `conf.d/*.toml` beside it [default: /etc/cri-shunt/config.toml, unless a source is given, which then stands alone]' -r -F
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand explain" -l registries-yaml -d 'Rules of a registries.yaml of k3s or RKE2, beside or instead of a configuration' -r -F
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand explain" -l certs-d -d 'Rules of a tree of containerd\'s hosts.toml files' -r -F
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand explain" -l registries-conf -d 'Rules of a registries.conf of containers/image, with its drop-ins' -r -F
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand explain" -l image-cri-shim -d 'Rules of the YAML of sealos\' image-cri-shim' -r -F
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand explain" -l default-registry -d 'Explain with this `policy.default-registry`; the default configuration file need not exist then' -r
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand explain" -l format -d 'How to write the answers' -r -f -a "text\t'For people'
 json\t'One JSON object a line'"
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand explain" -l disable-default-registry-endpoint -d 'As for k3s: with --registries-yaml, registries are not asked themselves after their mirrors'
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand explain" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand status" -l socket -d 'The daemon\'s socket' -r
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'

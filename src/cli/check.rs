@@ -4,10 +4,9 @@
 //! Holds: what `check` accepts, `serve` starts with; both load by the same code.
 //! Not here: the checks (`config`).
 
-use std::path::PathBuf;
-
+use super::inputs::Inputs;
 use super::{Exit, terminal};
-use crate::config::{self, Diagnostics, Loaded, Severity, defaults};
+use crate::config::{self, Diagnostics, Loaded, Severity};
 use crate::policy::DefaultAction;
 
 /// What no configuration of the shunt can reach. Said at every check, because it is what people
@@ -28,9 +27,8 @@ their own, pulls inside containerd, ctr and nerdctl, the Transfer API.
     Exit status: 0 the configuration can be used; 1 it cannot (with --strict: or there are warnings); 2 \
     wrong usage.")]
 pub(super) struct Arguments {
-    /// The main configuration file; `conf.d/*.toml` beside it is read as well
-    #[arg(long, value_name = "FILE", default_value = defaults::CONFIG_FILE)]
-    config: PathBuf,
+    #[command(flatten)]
+    inputs: Inputs,
 
     /// Let warnings fail the check
     #[arg(long, visible_alias = "deny-warnings")]
@@ -43,17 +41,18 @@ pub(super) struct Arguments {
 
 /// Runs the command.
 pub(super) fn run(arguments: &Arguments) -> Exit {
-    let Arguments { config, strict, verbose } = arguments;
-    let loaded = match config::load(config) {
+    let Arguments { inputs, strict, verbose } = arguments;
+    let title = inputs.title();
+    let loaded = match config::load_from(&inputs.clone().read(false)) {
         Ok(loaded) => loaded,
         Err(problems) => {
             terminal::say(&problems.render(terminal::style(), *verbose));
-            terminal::say(&format!("{}: not usable: {}\n", config.display(), counts(&problems)));
+            terminal::say(&format!("{title}: not usable: {}\n", counts(&problems)));
             return Exit::Bad;
         }
     };
     terminal::say(&loaded.warnings.render(terminal::style(), *verbose));
-    let summary = format!("{}: {}\n{NOT_COVERED}", config.display(), summary(&loaded));
+    let summary = format!("{title}: {}\n{NOT_COVERED}", summary(&loaded));
     if let Err(exit) = terminal::print(&summary) {
         return exit;
     }

@@ -8,11 +8,11 @@
 mod answer;
 
 use std::io::{self, BufRead};
-use std::path::PathBuf;
 
 use self::answer::{Answer, Verdict};
+use super::inputs::Inputs;
 use super::{Exit, terminal};
-use crate::config::{self, Input, MainFile, defaults};
+use crate::config::{self, Input};
 use crate::policy::Policy;
 
 /// Say where an image may come from, and why.
@@ -27,12 +27,10 @@ use crate::policy::Policy;
     Exit status: 0 every image may be pulled; 1 one is denied or is no image reference; 2 wrong usage, or a \
     configuration that cannot be used.")]
 pub(super) struct Arguments {
-    /// The main configuration file, with `conf.d/*.toml` beside it [default: /etc/cri-shunt/config.toml,
-    /// which need not exist where --default-registry is given]
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
+    #[command(flatten)]
+    inputs: Inputs,
 
-    /// Explain with this `policy.default-registry`
+    /// Explain with this `policy.default-registry`; the default configuration file need not exist then
     #[arg(long, value_name = "HOST")]
     default_registry: Option<String>,
 
@@ -56,13 +54,9 @@ enum Format {
 
 /// Runs the command.
 pub(super) fn run(arguments: Arguments) -> Exit {
-    let Arguments { config, default_registry, format, images } = arguments;
-    let main = match config {
-        Some(path) => MainFile::Required(path),
-        None if default_registry.is_some() => MainFile::IfPresent(PathBuf::from(defaults::CONFIG_FILE)),
-        None => MainFile::Required(PathBuf::from(defaults::CONFIG_FILE)),
-    };
-    let input = Input { main, default_registry, socket: None, containerd: None };
+    let Arguments { inputs, default_registry, format, images } = arguments;
+    let input =
+        Input { default_registry: default_registry.clone(), ..inputs.read(default_registry.is_some()) };
     match config::load_from(&input) {
         Ok(loaded) => explain(&loaded.config.policy, format, &images).unwrap_or_else(|exit| exit),
         Err(problems) => {

@@ -4,11 +4,10 @@
 //! Holds: nothing is bound or dialled before the configuration has been found good as a whole.
 //! Not here: the program itself (`app`).
 
-use std::path::PathBuf;
-
+use super::inputs::Inputs;
 use super::{Exit, terminal};
 use crate::app::{self, Parts};
-use crate::config::{self, Config, Group, Input, Listen, Loaded, MainFile, Severity, defaults};
+use crate::config::{self, Config, Group, Input, Listen, Loaded, Severity, defaults};
 use crate::listener::socket::{Access, Socket, SocketError};
 use crate::node::{Generation, PullSettings};
 use crate::telemetry;
@@ -25,9 +24,8 @@ use crate::telemetry;
     Environment: CRI_SHUNT_LOG overrides `log.level`, for example CRI_SHUNT_LOG=debug.\n\n\
     Exit status: 0 stopped as asked; 2 wrong usage, or a configuration that cannot be used; 3 cannot run.")]
 pub(super) struct Arguments {
-    /// The main configuration file; `conf.d/*.toml` beside it is read as well
-    #[arg(long, value_name = "FILE", default_value = defaults::CONFIG_FILE)]
-    config: PathBuf,
+    #[command(flatten)]
+    inputs: Inputs,
 
     /// Listen here instead of at the configured `listen.socket`
     #[arg(long, value_name = "PATH")]
@@ -40,8 +38,8 @@ pub(super) struct Arguments {
 
 /// Runs the command.
 pub(super) fn run(arguments: Arguments) -> Exit {
-    let Arguments { config, socket, containerd } = arguments;
-    let input = Input { main: MainFile::Required(config), default_registry: None, socket, containerd };
+    let Arguments { inputs, socket, containerd } = arguments;
+    let input = Input { socket, containerd, ..inputs.read(false) };
     let loaded = match config::load_from(&input) {
         Ok(loaded) => loaded,
         Err(problems) => {

@@ -58,6 +58,8 @@ pub(crate) struct Texts(Vec<Text>);
 struct Text {
     name: Arc<str>,
     content: String,
+    /// What is shown of it where that is not all: as long as the content.
+    masked: Option<String>,
     /// Where each line but the first begins: every rule asks for its line.
     lines: Vec<usize>,
 }
@@ -84,7 +86,7 @@ pub struct Diagnostics {
 impl Texts {
     pub(crate) fn add(&mut self, name: &str, content: String) -> TextId {
         let lines = content.match_indices('\n').map(|(newline, _)| newline + 1).collect();
-        self.0.push(Text { name: Arc::from(name), content, lines });
+        self.0.push(Text { name: Arc::from(name), content, masked: None, lines });
         TextId(self.0.len() - 1)
     }
 
@@ -94,6 +96,21 @@ impl Texts {
 
     pub(crate) fn content(&self, id: TextId) -> &str {
         self.0.get(id.0).map_or("", |text| text.content.as_str())
+    }
+
+    /// Shows stars in place of these stretches, byte by byte, so that spans go on pointing where they did.
+    pub(crate) fn mask(&mut self, id: TextId, hidden: &[Range<usize>]) {
+        let Some(text) = self.0.get_mut(id.0) else { return };
+        let masked = text.masked.get_or_insert_with(|| text.content.clone());
+        for range in hidden {
+            if masked.get(range.clone()).is_some() {
+                masked.replace_range(range.clone(), &"*".repeat(range.len()));
+            }
+        }
+    }
+
+    fn shown(&self, id: TextId) -> &str {
+        self.0.get(id.0).map_or("", |text| text.masked.as_deref().unwrap_or(&text.content))
     }
 
     /// The line (from 1) on which a span begins.
@@ -123,6 +140,10 @@ impl Problem {
 
     pub(crate) fn warning(message: impl Into<String>) -> Self {
         Problem::new(Severity::Warning, message)
+    }
+
+    pub(crate) fn is_error(&self) -> bool {
+        self.severity == Severity::Error
     }
 
     pub(crate) fn at(mut self, span: &Span) -> Self {
@@ -187,7 +208,7 @@ impl Problem {
         let primary = self.at.iter().map(|at| (at, AnnotationKind::Primary, None));
         let also = self.also.iter().map(|(at, label)| (at, AnnotationKind::Context, Some(label.as_str())));
         for (at, kind, label) in primary.chain(also) {
-            let mark = (within(texts.content(at.text), &at.range), kind, label);
+            let mark = (within(texts.shown(at.text), &at.range), kind, label);
             match parts.iter_mut().find(|(text, _)| *text == at.text) {
                 Some((_, marks)) => marks.push(mark),
                 None => parts.push((at.text, vec![mark])),
@@ -207,7 +228,7 @@ fn snippet<'a>(
     text: TextId,
     marks: Vec<Mark<'a>>,
 ) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
-    let content = texts.content(text);
+    let content = texts.shown(text);
     let first = marks.iter().map(|(range, ..)| range.start).min().unwrap_or(0);
     let last = marks.iter().map(|(range, ..)| range.end).max().unwrap_or(0);
     let start = content.get(..first).and_then(|before| before.rfind('\n')).map_or(0, |newline| newline + 1);

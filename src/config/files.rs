@@ -34,6 +34,7 @@ pub(super) fn read(input: &Input, texts: &mut Texts, out: &mut Vec<Problem>) -> 
     let (main, required) = match &input.main {
         MainFile::Required(path) => (path, true),
         MainFile::IfPresent(path) => (path, false),
+        MainFile::Absent => return found,
     };
     found.sources.push(main.to_path_buf());
     match std::fs::read(main) {

@@ -8,7 +8,7 @@
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
-use crate::policy::{Action, DefaultAction, Kind, Location, Only, Origin, Prefix, Present, Route};
+use crate::policy::{Action, DefaultAction, Kind, Layer, Location, Only, Origin, Prefix, Present, Route};
 
 use super::diagnostic::{Problem, Severity, Span};
 use super::rules::{Draft, DraftRule};
@@ -20,7 +20,7 @@ const K3S_SOCKET: &str = "/run/k3s/containerd/containerd.sock";
 /// Looks at every rule, and at rules beside each other.
 pub(super) fn policy(draft: &Draft, settings: &Settings, out: &mut Vec<Problem>) {
     let prefixes = Prefixes::of(draft);
-    for drafted in &draft.rules {
+    for drafted in draft.rules.iter().filter(|drafted| drafted.rule.layer == Layer::Native) {
         match &drafted.rule.action {
             Action::Route(route) => lint_route(drafted, route, out),
             Action::Deny { .. } => out.extend(tag_deny(drafted)),

@@ -6,13 +6,16 @@
 //! rule left out.
 //! Not here: whether rules contradict each other (`policy` decides that, `assemble` shows it).
 
+use std::path::Path;
+
 use crate::policy::{
-    Action, Checkpoint, DefaultAction, Location, Mirror, Names, Only, Origin, Prefix, Present, Rewrite,
-    Route, Rule,
+    Action, Checkpoint, DefaultAction, Layer, Location, Mirror, Names, Only, Origin, Prefix, Present,
+    Rewrite, Route, Rule,
 };
 
 use super::assemble;
 use super::diagnostic::{Located, Problem, Span, Texts};
+use super::sources::{self, SourceFile};
 use super::tree::{Entry, Refusal, Section};
 
 /// The policy tables of all files, before they are made into one.
@@ -23,6 +26,7 @@ pub(super) struct Draft {
     pub(super) present: Option<Located<Present>>,
     pub(super) names: Option<Located<Names>>,
     pub(super) rules: Vec<DraftRule>,
+    pub(super) sources: Vec<Located<SourceFile>>,
 }
 
 /// A rule and where its text stands. Rules of any format come in this form.
@@ -38,6 +42,7 @@ pub(super) struct DraftRule {
 /// Adds what one file says.
 pub(super) fn read(section: Option<Section<'_>>, texts: &Texts, draft: &mut Draft, out: &mut Vec<Problem>) {
     let Some(mut section) = section else { return };
+    let file = texts.name(section.at().text);
     let words = [("pass", DefaultAction::Pass), ("deny", DefaultAction::Deny)];
     let set = section.choice("default", out, &words);
     once("policy.default", &mut draft.default, set, texts, out);
@@ -51,6 +56,10 @@ pub(super) fn read(section: Option<Section<'_>>, texts: &Texts, draft: &mut Draf
     once("policy.names", &mut draft.names, set, texts, out);
     for rule in section.sections("rule", out) {
         draft.rules.extend(read_rule(rule, texts, out));
+    }
+    let directory = Path::new(&*file).parent().unwrap_or(Path::new(""));
+    for source in section.sections("source", out) {
+        draft.sources.extend(sources::request::read(source, directory, out));
     }
     section.finish(out);
 }
@@ -97,7 +106,7 @@ fn read_rule(mut section: Section<'_>, texts: &Texts, out: &mut Vec<Problem>) ->
     section.finish(out);
     let Located { value: prefix, at } = prefix?;
     let source = assemble::source(&at, texts);
-    let rule = Rule { prefix, action: action?, checkpoint, source };
+    let rule = Rule { prefix, action: action?, checkpoint, source, layer: Layer::Native };
     (out.len() == before).then_some(DraftRule { rule, at, mirrors_at })
 }
 
@@ -174,7 +183,7 @@ fn read_mirrors(entry: &Entry<'_>, out: &mut Vec<Problem>) -> Option<(Vec<Mirror
 fn read_mirror(element: &Entry<'_>, out: &mut Vec<Problem>) -> Option<Mirror> {
     match element.value {
         toml::de::DeValue::String(_) => {
-            Some(Mirror { location: element.parse(out, location)?, only: Only::Any })
+            Some(Mirror { location: element.parse(out, location)?, only: Only::Any, strip_prefix: false })
         }
         toml::de::DeValue::Table(_) => {
             let mut section = element.section(out)?;
@@ -184,8 +193,13 @@ fn read_mirror(element: &Entry<'_>, out: &mut Vec<Problem>) -> Option<Mirror> {
                 section.missing("location", "name the registry, with a path if need be", out);
             }
             let only = section.choice("only", out, &[("digests", Only::Digests), ("tags", Only::Tags)]);
+            let strip = section.boolean("strip-prefix", out);
             section.finish(out);
-            Some(Mirror { location: set?.value, only: only.map_or(Only::Any, |set| set.value) })
+            Some(Mirror {
+                location: set?.value,
+                only: only.map_or(Only::Any, |set| set.value),
+                strip_prefix: strip.is_some_and(|set| set.value),
+            })
         }
         _ => element.wrong_type("a registry or a table with `location`", out),
     }

@@ -22,6 +22,8 @@ pub(super) struct Section<'t> {
     at: Span,
     table: &'t DeTable<'t>,
     asked: Vec<&'static str>,
+    /// Whether all keys have been asked for.
+    names: bool,
 }
 
 /// A value of any type, and the key that it stands under.
@@ -37,6 +39,29 @@ pub(super) fn parse<'t>(
     content: &'t str,
     out: &mut Vec<Problem>,
 ) -> Option<toml::Spanned<DeTable<'t>>> {
+    parse_of(
+        text,
+        content,
+        "keep one of the two; a further rule needs a [[policy.rule]] line of its own",
+        out,
+    )
+}
+
+/// As [`parse`], for a file of another program.
+pub(super) fn parse_foreign<'t>(
+    text: TextId,
+    content: &'t str,
+    out: &mut Vec<Problem>,
+) -> Option<toml::Spanned<DeTable<'t>>> {
+    parse_of(text, content, "keep one of the two", out)
+}
+
+fn parse_of<'t>(
+    text: TextId,
+    content: &'t str,
+    on_duplicate: &str,
+    out: &mut Vec<Problem>,
+) -> Option<toml::Spanned<DeTable<'t>>> {
     let (document, errors) = DeTable::parse_recoverable(content);
     let broken = errors.iter().filter(|error| !is_local(error.message()));
     let first_broken = broken.min_by_key(|error| error.span().map_or(0, |range| range.start));
@@ -45,7 +70,7 @@ pub(super) fn parse<'t>(
     for error in reported {
         let range = error.span().unwrap_or(0..0);
         let word = content.get(range.clone()).unwrap_or_default();
-        out.push(syntax_problem(error.message(), word).at(&Span { text, range }));
+        out.push(syntax_problem(error.message(), word, on_duplicate).at(&Span { text, range }));
     }
     first_broken.is_none().then_some(document)
 }
@@ -55,10 +80,9 @@ fn is_local(message: &str) -> bool {
     message == "duplicate key" || message.starts_with("unexpected leading zero")
 }
 
-fn syntax_problem(message: &str, word: &str) -> Problem {
+fn syntax_problem(message: &str, word: &str, on_duplicate: &str) -> Problem {
     if message == "duplicate key" {
-        return Problem::error(format!("`{word}` is set twice in one table"))
-            .hint("keep one of the two; a further rule needs a [[policy.rule]] line of its own");
+        return Problem::error(format!("`{word}` is set twice in one table")).hint(on_duplicate);
     }
     if message.starts_with("unexpected leading zero") {
         return Problem::error("a number must not begin with 0")
@@ -69,11 +93,15 @@ fn syntax_problem(message: &str, word: &str) -> Problem {
 
 /// The candidate that a misspelt word most likely stands for.
 pub(super) fn did_you_mean<'c>(word: &str, candidates: &[&'c str]) -> Option<&'c str> {
-    let word = word.replace('_', "-").to_lowercase();
-    let distance = |candidate: &&&str| strsim::osa_distance(&word, candidate);
+    nearest(&word.replace('_', "-").to_lowercase(), candidates)
+}
+
+/// The same for formats whose keys have underscores, or both.
+pub(super) fn nearest<'c>(word: &str, candidates: &[&'c str]) -> Option<&'c str> {
+    let distance = |candidate: &&&str| strsim::osa_distance(word, candidate);
     let nearest = candidates.iter().min_by_key(distance)?;
     // A third of the word: `socet` is `socket`, `host` is not `group`.
-    (strsim::osa_distance(&word, nearest) <= nearest.len().div_ceil(3)).then_some(*nearest)
+    (strsim::osa_distance(word, nearest) <= nearest.len().div_ceil(3)).then_some(*nearest)
 }
 
 fn type_name(value: &DeValue<'_>) -> &'static str {
@@ -128,6 +156,14 @@ impl<'t> Entry<'t> {
         }
     }
 
+    /// The text, where the value is one.
+    pub(super) fn text(&self) -> Option<&'t str> {
+        match self.value {
+            DeValue::String(text) => Some(text.as_ref()),
+            _ => None,
+        }
+    }
+
     pub(super) fn boolean(&self, out: &mut Vec<Problem>) -> Option<bool> {
         match self.value {
             DeValue::Boolean(value) => Some(*value),
@@ -150,9 +186,13 @@ impl<'t> Entry<'t> {
 
     pub(super) fn section(&self, out: &mut Vec<Problem>) -> Option<Section<'t>> {
         match self.value {
-            DeValue::Table(table) => {
-                Some(Section { name: self.name.clone(), at: self.at.clone(), table, asked: Vec::new() })
-            }
+            DeValue::Table(table) => Some(Section {
+                name: self.name.clone(),
+                at: self.at.clone(),
+                table,
+                asked: Vec::new(),
+                names: false,
+            }),
             _ => self.wrong_type("a table", out),
         }
     }
@@ -173,7 +213,7 @@ impl<'t> Entry<'t> {
 impl<'t> Section<'t> {
     pub(super) fn root(text: TextId, document: &'t toml::Spanned<DeTable<'t>>) -> Self {
         let at = Span { text, range: 0..0 };
-        Section { name: String::new(), at, table: document.get_ref(), asked: Vec::new() }
+        Section { name: String::new(), at, table: document.get_ref(), asked: Vec::new(), names: false }
     }
 
     pub(super) fn at(&self) -> &Span {
@@ -234,6 +274,23 @@ impl<'t> Section<'t> {
         elements.iter().filter_map(|element| element.section(out)).collect()
     }
 
+    /// Every key in the order of the text, with its value: for tables whose keys are names.
+    pub(super) fn named(&mut self) -> Vec<(Located<&'t str>, Entry<'t>)> {
+        self.names = true;
+        let mut named: Vec<(Located<&'t str>, Entry<'t>)> = Vec::with_capacity(self.table.len());
+        for (key, value) in self.table {
+            let at = Span { text: self.at.text, range: key.span() };
+            let name = format!("{}.{}", self.name, key.get_ref());
+            let value_at = Span { text: self.at.text, range: value.span() };
+            named.push((
+                Located { value: key.get_ref().as_ref(), at },
+                Entry { name, at: value_at, value: value.get_ref() },
+            ));
+        }
+        named.sort_by_key(|(key, _)| key.at.range.start);
+        named
+    }
+
     /// Records that a key had to be here.
     pub(super) fn missing(&self, key: &str, hint: &str, out: &mut Vec<Problem>) {
         let message = format!("`{}` needs a `{key}`", self.name);
@@ -258,13 +315,31 @@ impl<'t> Section<'t> {
         }
     }
 
+    /// Records every key that nobody has asked for, as one that `program` passes over in silence.
+    pub(super) fn finish_foreign(self, program: &str, out: &mut Vec<Problem>) {
+        for key in self.unknown() {
+            let place = if self.name.is_empty() { String::new() } else { format!(" in `{}`", self.name) };
+            let message = format!(
+                "unknown key `{}`{place}: {program} takes no notice of it, nor does this",
+                key.get_ref()
+            );
+            let hint = match nearest(key.get_ref(), &self.asked) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("known here: {}", self.asked.join(", ")),
+            };
+            let at = Span { text: self.at.text, range: key.span() };
+            out.push(Problem::warning(message).at(&at).hint(hint));
+        }
+    }
+
     fn unknown(&self) -> impl Iterator<Item = &toml::Spanned<DeString<'t>>> {
-        self.table.keys().filter(|key| !self.asked.iter().any(|asked| key.get_ref() == asked))
+        let asked = |key: &DeString<'_>| self.names || self.asked.iter().any(|asked| key == asked);
+        self.table.keys().filter(move |key| !asked(key.get_ref()))
     }
 }
 
 /// The option that a word names.
-fn choose<T: Copy>(word: &str, options: &[(&'static str, T)]) -> Result<T, Refusal> {
+pub(super) fn choose<T: Copy>(word: &str, options: &[(&'static str, T)]) -> Result<T, Refusal> {
     if let Some((_, value)) = options.iter().find(|(name, _)| *name == word) {
         return Ok(*value);
     }

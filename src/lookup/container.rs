@@ -6,8 +6,10 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::time::Instant;
 use tonic::{Code, Status};
 
 use super::adopt_present;
@@ -21,6 +23,11 @@ use crate::upstream::Answer;
 use crate::wire::cri::{create_container_request as request, mount};
 use crate::wire::{self, WireError};
 
+/// How long CRI may go on with a name that was swept: milliseconds when it is idle.
+const SWEEP_PATIENCE: Duration = Duration::from_secs(10);
+/// How long to wait before it is asked again.
+const SWEEP_PAUSE: Duration = Duration::from_millis(10);
+
 /// Answers a CreateContainer.
 pub async fn create_container(node: &Arc<Node>, call: &Call, message: Bytes) -> Answer {
     let images = match read(&message) {
@@ -33,14 +40,19 @@ pub async fn create_container(node: &Arc<Node>, call: &Call, message: Bytes) -> 
             return Answer::failure(&status);
         }
     }
-    let answer = forward(call, &message).await;
-    let status = answer.status();
-    // CRI finds an id's image through one of its names; the sweeper may just have removed that one.
-    if status.code() == Code::NotFound && node.ledger.speaks_of_swept(status.message()) {
+    let end = Instant::now() + SWEEP_PATIENCE;
+    loop {
+        let answer = forward(call, &message).await;
+        let status = answer.status();
+        // CRI finds an id's image through one of its names, and learns by an event, later, that the
+        // sweeper has removed that one.
+        let met_sweep = status.code() == Code::NotFound && node.ledger.speaks_of_swept(status.message());
+        if !met_sweep || Instant::now() + SWEEP_PAUSE > end {
+            return answer;
+        }
         tracing::info!("CreateContainer met a name that was being swept; asking again");
-        return forward(call, &message).await;
+        tokio::time::sleep(SWEEP_PAUSE).await;
     }
-    answer
 }
 
 /// One image that the container uses.

@@ -12,12 +12,13 @@ use super::index::Index;
 use super::key::{Key, fold_host};
 use super::location::Location;
 use super::name::Name;
-use super::rule::{Only, Origin, Rewrite, Route};
+use super::rule::{Only, Origin, Rewrite, Route, Rule};
 use super::target::By;
 
-/// The decision of a rule that routes.
+/// The decision of a rule that routes. `denied` finds the native rule that a candidate may not get around.
 pub(super) fn decide<'p>(
     index: &Index,
+    denied: impl Fn(&Name) -> Option<&'p Rule>,
     rule: RuleRef<'p>,
     (by, route): (By, &Route),
     name: &Name,
@@ -30,12 +31,15 @@ pub(super) fn decide<'p>(
     let digest = key.digest().is_some();
     let serving = route.mirrors.iter().filter(|mirror| serves(mirror.only, digest));
     for mirror in serving {
-        let target = target(&mirror.location, &path, rewritten, key).and_then(|found| {
-            match index.taken(by, &found, key) {
-                Some(registry) if !route.collapse => {
-                    Err(Unusable { reference: found.to_string(), cause: UnusableCause::Taken { registry } })
-                }
-                _ => Ok(found),
+        let path = if mirror.strip_prefix { own_part(&path, route, rule) } else { &path };
+        let target = target(&mirror.location, path, rewritten, key).and_then(|found| {
+            let taken = index.taken(by, &found, key).filter(|_| !route.collapse);
+            let taken = taken.map(|registry| UnusableCause::Taken { registry });
+            let denied =
+                || denied(&found).map(|rule| UnusableCause::Denied { rule: rule.prefix.to_string() });
+            match taken.or_else(denied) {
+                Some(cause) => Err(Unusable { reference: found.to_string(), cause }),
+                None => Ok(found),
             }
         });
         match target {
@@ -72,16 +76,28 @@ fn rewritten<'k>(rewrites: &[Rewrite], path: &'k str) -> Cow<'k, str> {
     results.find(|result| result != path).unwrap_or(Cow::Borrowed(path))
 }
 
+/// What the path has behind the rule's own; empty where it is just that.
+fn own_part<'k>(path: &'k str, route: &Route, rule: RuleRef<'_>) -> &'k str {
+    let below = rule.rule().map_or("", |rule| rule.prefix.path());
+    let rest = path.strip_prefix(below).filter(|_| route.rewrites.is_empty());
+    rest.map_or(path, |rest| rest.trim_start_matches('/'))
+}
+
 /// Puts the reference together, or says why there is none.
 fn target(location: &Location, path: &str, rewritten: bool, key: &Key) -> Result<Name, Unusable> {
     let front = location.host().len() + location.path().len() + key.host().len() + 2;
     let mut reference = String::with_capacity(front + path.len() + key.suffix().len());
     location.write_before(key.host(), &mut reference);
+    if path.is_empty() && !rewritten {
+        // The location is the whole repository.
+        reference.pop();
+    }
     reference.push_str(path);
     let path_end = reference.len();
     reference.push_str(key.suffix());
     // Only a rewrite, or a host with a port put into a path, can have made something that is no reference.
-    let doubtful = rewritten || (location.has_placeholder() && key.host().contains([':', '[']));
+    let whole = path.is_empty() && location.path().is_empty();
+    let doubtful = rewritten || whole || (location.has_placeholder() && key.host().contains([':', '[']));
     if !doubtful {
         match Name::from_parts(reference, location.host().len(), path_end) {
             Ok(name) => return Ok(name),

@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::index::Ancestors;
-use super::rule::{Rule, Source};
+use super::rule::{Layer, Rule, Source};
 use super::target::{Routing, Target};
 
 #[cfg(test)]
@@ -18,7 +18,7 @@ mod tests;
 /// Rules that can't stand beside each other.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Conflict {
-    /// Several rules with one prefix.
+    /// Several rules with one prefix in one layer.
     #[error("prefix \"{prefix}\" has {} rules", sources.len())]
     Duplicate {
         /// The prefix.
@@ -79,10 +79,10 @@ pub(super) fn find(rules: &[Rule], routings: &[Routing<'_>]) -> Vec<Conflict> {
 }
 
 fn duplicates(rules: &[Rule]) -> Vec<Conflict> {
-    let mut first: HashMap<&str, usize> = HashMap::with_capacity(rules.len());
+    let mut first: HashMap<(Layer, &str), usize> = HashMap::with_capacity(rules.len());
     let mut repeated: BTreeMap<usize, Vec<Source>> = BTreeMap::new();
     for (i, rule) in rules.iter().enumerate() {
-        let at = *first.entry(rule.prefix.as_str()).or_insert(i);
+        let at = *first.entry((rule.layer, rule.prefix.as_str())).or_insert(i);
         if at != i {
             let sources = repeated.entry(at).or_insert_with(|| vec![rules[at].source.clone()]);
             sources.push(rule.source.clone());

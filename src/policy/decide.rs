@@ -9,10 +9,11 @@ use super::candidate;
 use super::conflict::{self, Conflict};
 use super::decision::{Decision, DenyReason, RuleRef, Written};
 use super::index::{Index, Match};
-use super::key::HUB;
+use super::key::{HUB, Key};
+use super::layer::{self, Guard};
 use super::name::Name;
 use super::prefix::{Kind, Prefix};
-use super::rule::{Action, DefaultAction, Route, Rule, Settings, Source};
+use super::rule::{Action, DefaultAction, Layer, Route, Rule, Settings, Source};
 use super::target::{By, default_route, routings};
 
 #[cfg(test)]
@@ -26,6 +27,9 @@ pub struct Policy {
     /// The default registry as a route; none where there is none or a rule leaves it no effect.
     default_registry: Option<(Route, Source)>,
     index: Index,
+    /// Whether each rule is in force.
+    in_force: Vec<bool>,
+    guard: Option<Guard>,
 }
 
 impl Policy {
@@ -34,19 +38,26 @@ impl Policy {
         let shadowed = rules.iter().any(|rule| shadows_default_registry(&rule.prefix));
         let setting = settings.default_registry.as_ref().filter(|_| !shadowed);
         let default_registry = setting.map(|(location, source)| (default_route(location), source.clone()));
-        let routings = routings(&rules, default_registry.as_ref().map(|(route, source)| (route, source)));
+        let in_force = layer::in_force(&rules);
+        let routings =
+            routings(&rules, &in_force, default_registry.as_ref().map(|(route, source)| (route, source)));
         let conflicts = conflict::find(&rules, &routings);
         if !conflicts.is_empty() {
             return Err(conflicts);
         }
-        let index = Index::new(&rules, &routings);
-        Ok(Self { rules, settings, default_registry, index })
+        let index = Index::new(&rules, &in_force, &routings);
+        let guard = Guard::new(&rules, &routings);
+        Ok(Self { rules, settings, default_registry, index, in_force, guard })
     }
 
     /// Says where the image may come from.
     pub fn decide(&self, name: &Name) -> Decision<'_> {
         let key = name.key();
-        let (rule, route) = match self.index.find(&key) {
+        let found = self.index.find(&key);
+        if let Some(denial) = self.denial(found, &key) {
+            return denial;
+        }
+        let (rule, route) = match found {
             Match::Rule(i) => {
                 let rule = &self.rules[i];
                 let found = RuleRef(Written::Rule(rule));
@@ -66,7 +77,25 @@ impl Policy {
                 _ => return self.default_decision(),
             },
         };
-        candidate::decide(&self.index, rule, route, name, &key)
+        let denied = |candidate: &Name| self.native_denial(found, &candidate.key());
+        candidate::decide(&self.index, denied, rule, route, name, &key)
+    }
+
+    /// The refusal by a native rule, where what was found is of a source.
+    fn denial(&self, found: Match, key: &Key) -> Option<Decision<'_>> {
+        let rule = self.native_denial(found, key)?;
+        let Action::Deny { reason } = &rule.action else { return None };
+        Some(Decision::Deny { rule: RuleRef(Written::Rule(rule)), reason: DenyReason::Stated(reason) })
+    }
+
+    /// The native rule that denies a key, where what was found is of a source and could open it.
+    fn native_denial(&self, found: Match, key: &Key) -> Option<&Rule> {
+        let guard = self.guard.as_ref()?;
+        let (Match::Rule(i) | Match::Target(By::Rule(i))) = found else { return None };
+        if self.rules[i].layer == Layer::Native {
+            return None;
+        }
+        Some(&self.rules[guard.denying(&self.rules, key)?])
     }
 
     fn rule_behind(&self, by: By) -> RuleRef<'_> {
@@ -98,7 +127,12 @@ impl Policy {
             && self.rules.iter().all(|rule| matches!(rule.action, Action::Pass))
     }
 
-    /// The rules, in the order in which they were given.
+    /// The rules that are not in force, for a lower layer has one with their prefix.
+    pub fn overridden(&self) -> impl Iterator<Item = &Rule> {
+        self.rules.iter().zip(&self.in_force).filter(|(_, counts)| !**counts).map(|(rule, _)| rule)
+    }
+
+    /// The rules, in the order in which they were given; those of a source may not be in force.
     pub fn rules(&self) -> &[Rule] {
         &self.rules
     }

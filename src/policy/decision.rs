@@ -102,6 +102,11 @@ pub enum UnusableCause {
         /// That registry.
         registry: String,
     },
+    /// A native rule denies it, and the rule that leads there is of a source.
+    Denied {
+        /// The native rule's prefix.
+        rule: String,
+    },
 }
 
 impl<'p> RuleRef<'p> {
@@ -166,6 +171,7 @@ impl fmt::Display for Unusable {
             UnusableCause::Taken { registry } => {
                 write!(f, "{reference} (the place of images from {registry})")
             }
+            UnusableCause::Denied { rule } => write!(f, "{reference} (denied by rule \"{rule}\")"),
         }
     }
 }

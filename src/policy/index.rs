@@ -55,9 +55,10 @@ struct Owner {
 }
 
 impl Index {
-    pub(super) fn new(rules: &[Rule], routings: &[Routing<'_>]) -> Self {
+    /// `in_force` says which of the rules count, and `routings` are those of these rules.
+    pub(super) fn new(rules: &[Rule], in_force: &[bool], routings: &[Routing<'_>]) -> Self {
         let mut index = Self::default();
-        for (i, rule) in rules.iter().enumerate() {
+        for (i, (rule, _)) in rules.iter().zip(in_force).enumerate().filter(|(_, (_, counts))| **counts) {
             match (rule.prefix.kind(), rule.prefix.domain()) {
                 (Kind::Any, _) => index.any = Some(i),
                 (_, Some(domain)) => drop(index.domains.insert(domain.into(), i)),

@@ -69,6 +69,12 @@ impl Prefix {
         self.text.get(self.host_end + 1..).unwrap_or("")
     }
 
+    /// The repository path, without tag and digest; empty for a host alone and for wildcards.
+    pub(super) fn path(&self) -> &str {
+        let below = self.below_host();
+        below.find(['@', ':']).map_or(below, |suffix| &below[..suffix])
+    }
+
     /// Whether every name under `other` is under this one as well.
     pub fn covers(&self, other: &Self) -> bool {
         match self.kind {

@@ -30,6 +30,20 @@ pub struct Rule {
     pub checkpoint: Checkpoint,
     /// Where the rule was written.
     pub source: Source,
+    /// Which set of rules it belongs to.
+    pub layer: Layer,
+}
+
+/// Which set of rules a rule belongs to. Of two rules with one prefix the one in the lower layer holds.
+///
+/// A rule of a source never opens what the native rules deny, however specific it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Layer {
+    /// The program's own configuration.
+    #[default]
+    Native,
+    /// A file in another program's format; the earlier source has the lower number.
+    Source(usize),
 }
 
 /// What a rule does with a name.
@@ -66,6 +80,10 @@ pub struct Mirror {
     pub location: Location,
     /// Which names it serves.
     pub only: Only,
+    /// Whether the location takes the place of the rule's whole prefix, path included, instead of standing
+    /// in front of the whole repository. Without a meaning in a route with rewrites, which can do it
+    /// themselves.
+    pub strip_prefix: bool,
 }
 
 /// One change of a repository path.

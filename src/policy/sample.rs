@@ -7,15 +7,15 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use super::{
-    Action, Checkpoint, Conflict, Decision, DefaultAction, Mirror, Only, Origin, Policy, Rewrite, Role,
-    Route, Rule, Settings, Source,
+    Action, Checkpoint, Conflict, Decision, DefaultAction, Layer, Mirror, Only, Origin, Policy, Rewrite,
+    Role, Route, Rule, Settings, Source,
 };
 
 pub(super) fn source(line: usize) -> Source {
     Source { file: "rules".into(), line: u32::try_from(line).unwrap() }
 }
 
-/// `PREFIX deny REASON`, `PREFIX pass`, or `PREFIX -> MIRROR[?digests|?tags]... [s|PATTERN|REPLACEMENT|]...
+/// `[@SOURCE] PREFIX deny REASON`, `PREFIX pass`, or `PREFIX -> MIRROR[?digests|?tags|?strip]... [s|PATTERN|REPLACEMENT|]...
 /// [origin] [collapse]`; `default deny` and `default-registry LOCATION` are settings.
 pub(super) fn policy(lines: &[&str]) -> Result<Policy, Vec<Conflict>> {
     let mut settings = Settings::default();
@@ -28,6 +28,11 @@ pub(super) fn policy(lines: &[&str]) -> Result<Policy, Vec<Conflict>> {
             }
             ("default-registry", location) => {
                 settings.default_registry = Some((location.parse().unwrap(), source(0)));
+            }
+            (layer, rest) if layer.starts_with('@') => {
+                let (prefix, action) = rest.split_once(' ').unwrap();
+                let layer = Layer::Source(layer[1..].parse().unwrap());
+                rules.push(Rule { layer, ..rule(rules.len() + 1, prefix, action) });
             }
             (prefix, action) => rules.push(rule(rules.len() + 1, prefix, action)),
         }
@@ -43,7 +48,7 @@ fn rule(line: usize, prefix: &str, action: &str) -> Rule {
         _ => panic!("what is {action:?}?"),
     };
     let prefix = prefix.parse().unwrap();
-    Rule { prefix, action, checkpoint: Checkpoint::Refuse, source: source(line) }
+    Rule { prefix, action, checkpoint: Checkpoint::Refuse, source: source(line), layer: Layer::Native }
 }
 
 fn route(words: &str) -> Route {
@@ -59,12 +64,13 @@ fn route(words: &str) -> Route {
             let pattern = regex::Regex::new(parts[1]).unwrap();
             route.rewrites.push(Rewrite { pattern, replacement: parts[2].to_owned() });
         } else {
+            let strip_prefix = word.ends_with("?strip");
             let (location, only) = match word.split_once('?') {
                 Some((location, "digests")) => (location, Only::Digests),
                 Some((location, "tags")) => (location, Only::Tags),
-                _ => (word, Only::Any),
+                _ => (word.trim_end_matches("?strip"), Only::Any),
             };
-            route.mirrors.push(Mirror { location: location.parse().unwrap(), only });
+            route.mirrors.push(Mirror { location: location.parse().unwrap(), only, strip_prefix });
         }
     }
     route

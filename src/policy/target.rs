@@ -55,19 +55,21 @@ pub(super) struct Pattern {
 /// The default registry as a route.
 pub(super) fn default_route(location: &Location) -> Route {
     Route {
-        mirrors: vec![Mirror { location: location.clone(), only: Only::Any }],
+        mirrors: vec![Mirror { location: location.clone(), only: Only::Any, strip_prefix: false }],
         rewrites: Vec::new(),
         origin: Origin::Never,
         collapse: false,
     }
 }
 
-/// Everything that routes.
+/// Everything that routes and is in force.
 pub(super) fn routings<'p>(
     rules: &'p [Rule],
+    in_force: &[bool],
     default_registry: Option<(&'p Route, &'p Source)>,
 ) -> Vec<Routing<'p>> {
-    let written = rules.iter().enumerate().filter_map(|(i, rule)| match &rule.action {
+    let counting = rules.iter().zip(in_force).enumerate().filter(|(_, (_, counts))| **counts);
+    let written = counting.filter_map(|(i, (rule, _))| match &rule.action {
         Action::Route(route) => Some(Routing {
             by: By::Rule(i),
             route,
@@ -103,7 +105,7 @@ impl Routing<'_> {
                 (Some(host), true) if !host.contains([':', '[']) => folded.replacen(PLACEHOLDER, host, 1),
                 (_, true) => continue,
             };
-            let alone = self.below.is_empty() || !self.route.rewrites.is_empty();
+            let alone = self.below.is_empty() || !self.route.rewrites.is_empty() || mirror.strip_prefix;
             let text = if alone { location.clone() } else { format!("{location}/{}", self.below) };
             let target = Target { location, text };
             if !targets.contains(&target) {

@@ -85,6 +85,12 @@ impl Failure {
         Self { candidate, status: Status::unavailable(text), class: Class::Unreachable }
     }
 
+    /// Whether an image GC removed the record while containerd was writing it: that is no registry's word.
+    /// (`internal/cri/server/image_pull.go`, createImageReference: it creates, then updates what was there.)
+    pub(super) fn overtaken(&self) -> bool {
+        self.class == Class::NotFound && self.message().starts_with("failed to create image reference")
+    }
+
     /// containerd's text.
     pub(super) fn message(&self) -> &str {
         self.status.message()
@@ -138,6 +144,14 @@ pub(super) fn summary(name: &Name, rule: &RuleRef<'_>, failures: &[Failure]) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_removal_under_a_pull_is_not_taken_for_the_registrys_word() {
+        let overtaken =
+            |text: &str| Failure::new("m/r:1".parse().unwrap(), Status::not_found(text)).overtaken();
+        assert!(overtaken(r#"failed to create image reference "m/r:1": image "m/r:1": not found"#));
+        assert!(!overtaken(r#"failed to resolve reference "m/r:1": m/r:1: not found"#));
+    }
 
     #[test]
     fn texts_of_all_versions_fall_into_their_class() {

@@ -77,6 +77,7 @@ impl Pull<'_> {
                     return settle::adopted(served, ticket).await;
                 }
                 Outcome::Final(answer) => return Ok(answer),
+                Outcome::Failed(failure) if failure.overtaken() => return Err(settle::Gone),
                 Outcome::Failed(failure) => {
                     tracing::warn!(image = %self.name, from = %candidate.name, class = ?failure.class,
                         error = failure.message(), "candidate failed");

@@ -1,8 +1,8 @@
 //! After containerd has pulled: the name asked for, its provenance, and the ledger.
 //!
 //! Before: `route` has a candidate's answer.  After: the client has the answer.
-//! Holds: what is begun here is finished, also when the client goes away meanwhile. A pull whose image
-//! can't be found afterwards under its name is no success.
+//! Holds: what is begun here is finished, also when the client goes away meanwhile. A pull from a mirror
+//! whose image can't be found afterwards under its name is no success.
 
 use std::sync::Arc;
 use std::time::Duration;

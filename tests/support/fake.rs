@@ -84,8 +84,12 @@ impl Fake {
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let shared = serving.clone();
-                // Errors here are clients that went away: their own tests notice.
-                std::thread::spawn(move || drop(shared.serve(&stream)));
+                std::thread::spawn(move || {
+                    // Errors here are clients that went away.
+                    if shared.serve(&stream).is_err() {
+                        *shared.left.lock().unwrap() += 1;
+                    }
+                });
             }
         });
         Fake { addr, shared }
@@ -110,7 +114,7 @@ impl Fake {
         self.shared.records.lock().unwrap().clear();
     }
 
-    /// How many clients of `Behaviour::Silent` have hung up.
+    /// How many clients have hung up before their answer was whole.
     pub fn left(&self) -> usize {
         *self.shared.left.lock().unwrap()
     }

@@ -174,7 +174,7 @@ fn bad_mirrors() {
     3 | mirrors = ['https://m.dev', 'a.dev/{host}/{host}', 7, { only = 'digests' }, { location = 'b.dev', only = 'digest', x = 1 }]
       |                                                                                                                    ^
       |
-      = help: known here: location, only
+      = help: known here: location, only, strip-prefix
     "#);
     assert_snapshot!(refused_text("policy.default-registry = 'https://oci-mirror.dev.de'"), @r#"
     error: `policy.default-registry`: mirror "https://oci-mirror.dev.de" begins with a scheme

@@ -30,6 +30,43 @@ fn the_target_is_the_mirror_and_the_whole_repository() {
 }
 
 #[test]
+fn a_mirror_can_take_the_place_of_the_whole_prefix() {
+    check(
+        &[
+            "docker.io/gitea -> h.dev.de/p?strip n.de",
+            "quay.io/a/b -> h.dev.de?strip",
+            "quay.io/c:1 -> h.dev.de/c/one?strip",
+            "ghcr.io -> h.dev.de/{host}?strip",
+            "*.k8s.io -> h.dev.de/k8s?strip collapse",
+        ],
+        &[
+            ("gitea/gitea:1", "docker.io/gitea -> h.dev.de/p/gitea:1, n.de/gitea/gitea:1"),
+            ("docker.io/gitea/a/b:1", "docker.io/gitea -> h.dev.de/p/a/b:1, n.de/gitea/a/b:1"),
+            ("quay.io/a/b/c:1", "quay.io/a/b -> h.dev.de/c:1"),
+            (
+                "quay.io/a/b:1",
+                "deny quay.io/a/b: no mirror of this rule gives a usable reference: h.dev.de:1 (containerd reads it as docker.io/library/h.dev.de:1)",
+            ),
+            ("quay.io/c:1", "quay.io/c:1 -> h.dev.de/c/one:1"),
+            ("quay.io/c:2", "pass default"),
+            ("ghcr.io/a/b:1", "ghcr.io -> h.dev.de/ghcr.io/a/b:1"),
+            ("registry.k8s.io/pause:3", "*.k8s.io -> h.dev.de/k8s/pause:3"),
+            // What is already at such a target stays there.
+            ("h.dev.de/p/gitea:1", "pass docker.io/gitea"),
+            ("h.dev.de/c/one:1", "pass quay.io/c:1"),
+            ("h.dev.de/d:1", "pass quay.io/a/b"),
+        ],
+    );
+    check(
+        &["docker.io/gitea -> h.dev.de/p?strip"],
+        &[
+            (&pinned("gitea"), "pass default"),
+            (&pinned("gitea/x"), &format!("docker.io/gitea -> {}", pinned("h.dev.de/p/x"))),
+        ],
+    );
+}
+
+#[test]
 fn the_most_specific_rule_wins_whatever_the_order() {
     let mut lines = [
         "* deny any",

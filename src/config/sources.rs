@@ -1,0 +1,121 @@
+//! Rules from files in other programs' formats.
+//!
+//! Before: the command line or a `[[policy.source]]` names a file.  After: `assemble` puts the rules under
+//! the native ones.
+//! Holds: a source is read as its own program would read it, or it is a problem; nothing of it is dropped
+//! silently. Where two rules have one prefix, the native one holds, then that of the earlier source; a
+//! rule of a source never opens what a native rule denies.
+//! Not here: what a rule does with a name (`policy`), and what becomes of credentials and of transport.
+//!
+//! Every format matches registries by exact `host[:port]`. Rules see folded hosts, so here a rule for
+//! `docker.io` is for `registry-1.docker.io` and `docker.io:443` too: no spelling gets around it.
+
+mod certs_d;
+pub(super) mod check;
+mod endpoint;
+mod image_cri_shim;
+mod mapping;
+mod mask;
+mod pattern;
+mod registries_conf;
+mod registries_yaml;
+pub(super) mod request;
+#[cfg(test)]
+mod sample;
+mod text;
+mod transport;
+mod yaml;
+
+use std::path::PathBuf;
+
+use super::diagnostic::{Problem, Texts};
+use super::rules::{Draft, DraftRule};
+use super::secret::Secret;
+
+use crate::policy::{Layer, Source};
+
+pub use self::transport::{Transport, TransportNeed};
+
+/// The formats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// k3s' and RKE2's `registries.yaml`, and so Rancher's `rkeConfig.registries`.
+    RegistriesYaml,
+    /// A tree of containerd's `hosts.toml` files.
+    CertsD,
+    /// `registries.conf` of containers/image, with the drop-ins beside it.
+    RegistriesConf,
+    /// The YAML of sealos' image-cri-shim, or its ConfigMap.
+    ImageCriShim,
+}
+
+/// A source as it is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceFile {
+    /// How to read it.
+    pub format: Format,
+    /// The file or directory.
+    pub path: PathBuf,
+    /// `registries.yaml` alone: the default endpoint is not tried after the mirrors.
+    pub disable_default_endpoint: bool,
+}
+
+/// What a source says.
+#[derive(Debug, Default)]
+pub(super) struct Imported {
+    /// In the order of the file. The layer is set by who asked.
+    pub(super) rules: Vec<DraftRule>,
+    pub(super) transport: Vec<TransportNeed>,
+    pub(super) logins: Vec<Login>,
+    /// Every file and directory that a change may appear in.
+    pub(super) files: Vec<PathBuf>,
+}
+
+/// Credentials for one registry. Nothing is done with them yet.
+#[derive(Clone, Debug)]
+pub struct Login {
+    /// The host as it is written, or `*`.
+    pub host: String,
+    /// The user's name, where there is one.
+    pub username: Option<String>,
+    /// The password, where there is one.
+    pub password: Option<Secret>,
+    /// `user:password` in base64, where it is written so.
+    pub encoded: Option<Secret>,
+    /// An identity token, where there is one.
+    pub identity_token: Option<Secret>,
+    /// Where that is written.
+    pub source: Source,
+}
+
+/// Reads every source, and puts its rules under the native ones: the order is that of the layers.
+pub(super) fn read_all(
+    sources: &[SourceFile],
+    texts: &mut Texts,
+    draft: &mut Draft,
+    out: &mut Vec<Problem>,
+) -> Imported {
+    let mut all = Imported::default();
+    for (i, source) in sources.iter().enumerate() {
+        let Imported { rules, transport, logins, files } = read(source, texts, out);
+        draft.rules.extend(rules.into_iter().map(|mut drafted| {
+            drafted.rule.layer = Layer::Source(i);
+            drafted
+        }));
+        all.transport.extend(transport);
+        all.logins.extend(logins);
+        all.files.extend(files);
+    }
+    all
+}
+
+/// Reads one source; what is wrong with it is in `out`.
+pub(super) fn read(source: &SourceFile, texts: &mut Texts, out: &mut Vec<Problem>) -> Imported {
+    let path = &source.path;
+    match source.format {
+        Format::RegistriesYaml => registries_yaml::read(path, source.disable_default_endpoint, texts, out),
+        Format::CertsD => certs_d::read(path, texts, out),
+        Format::RegistriesConf => registries_conf::read(path, texts, out),
+        Format::ImageCriShim => image_cri_shim::read(path, texts, out),
+    }
+}

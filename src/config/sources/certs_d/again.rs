@@ -1,0 +1,72 @@
+//! Says where containerd would apply the tree once more.
+//!
+//! Before: every directory is read.  After: `check` shows what is found.
+//! Holds: only what is certain from the tree alone: containerd looks for a directory by the host of the name
+//! that it gets, and that is a mirror's own name here.
+//! Not here: whether containerd reads this tree at all (its `config_path`).
+
+use std::collections::{HashMap, HashSet};
+
+use crate::config::diagnostic::{Problem, Severity, Span};
+use crate::config::sources::Imported;
+use crate::policy::{Action, Mirror, Origin, Prefix, Route};
+
+use super::directory::Directory;
+use super::hosts_file::HostsFile;
+
+/// The directories, and their files, by registry.
+type ByRegistry<'f> = HashMap<&'f Prefix, &'f (Directory, Option<HostsFile>)>;
+
+/// Looks at every mirror once, and at origins.
+pub(super) fn note(files: &[(Directory, Option<HostsFile>)], imported: &Imported, out: &mut Vec<Problem>) {
+    let files: ByRegistry<'_> = files.iter().map(|entry| (&entry.0.prefix, entry)).collect();
+    let mut seen: HashSet<String> = HashSet::new();
+    let mut origin: Option<&Span> = None;
+    for drafted in &imported.rules {
+        let Action::Route(Route { mirrors, origin: falls_back, .. }) = &drafted.rule.action else { continue };
+        if *falls_back == Origin::Last {
+            origin = origin.or(Some(&drafted.at));
+        }
+        for (mirror, at) in mirrors.iter().zip(&drafted.mirrors_at) {
+            let host = mirror.location.host();
+            if seen.insert(host.to_owned()) {
+                out.extend(once_more(&files, mirror, at));
+            }
+        }
+    }
+    if let Some(at) = origin {
+        let message =
+            "where containerd reads this tree too, it tries the mirrors again before a registry itself";
+        let hint = "a pull that falls back to its registry reaches containerd under its own name; to spare it \
+                    the second round, take the hosts out of containerd's tree";
+        out.push(Problem::new(Severity::Note, message).at(at).hint(hint));
+    }
+}
+
+fn once_more(files: &ByRegistry<'_>, mirror: &Mirror, at: &Span) -> Option<Problem> {
+    let host: Prefix = mirror.location.host().parse().ok()?;
+    let any: Prefix = "*".parse().ok()?;
+    let own = files.get(&host);
+    let (directory, file) = own.or_else(|| files.get(&any))?;
+    let file = file.as_ref()?;
+    let elsewhere = |text: &str| text.parse::<Prefix>().ok().as_ref() != Some(&host);
+    let mut entries = file.hosts.iter().chain(&file.server);
+    let other = entries.find(|entry| elsewhere(&entry.endpoint.host))?;
+    let message = format!(
+        "containerd applies {} to the mirror `{}` as well, and asks {} for its images",
+        directory.path.display(),
+        mirror.location.host(),
+        other.endpoint.url()
+    );
+    let hint = match own {
+        Some(_) => {
+            "let that directory name the mirror itself only, with what its connection needs".to_owned()
+        }
+        None => format!(
+            "give the mirror a directory of its own: {}/hosts.toml with `server = \"https://{}\"`",
+            mirror.location.host(),
+            mirror.location.host()
+        ),
+    };
+    Some(Problem::warning(message).at(at).also(&other.at, "by this host").hint(hint))
+}

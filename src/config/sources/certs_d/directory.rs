@@ -1,0 +1,190 @@
+//! Finds the directories of a `certs.d`, and the registry that each is for.
+//!
+//! Before: `certs_d` has the root.  After: `hosts_file` reads the file of each directory.
+//! Holds: a registry has the one directory that containerd would choose for it; a directory that containerd
+//! never looks into is reported.
+//! Not here: what is in the files. Source: containerd `core/remotes/docker/config/hosts.go`,
+//! `hostDirectory` and `HostDirFromRoot`.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::config::diagnostic::Problem;
+use crate::config::sources::text::{self, TextError};
+use crate::policy::{Kind, Prefix};
+
+/// The name of the directory for registries that have none of their own.
+pub(super) const DEFAULT: &str = "_default";
+
+/// One directory.
+#[derive(Debug)]
+pub(super) struct Directory {
+    pub(super) path: PathBuf,
+    /// The registry as its name spells it; `*` for the default.
+    pub(super) registry: String,
+    pub(super) prefix: Prefix,
+}
+
+/// The directories by name; what can't be listed is in `out`.
+pub(super) fn list(root: &Path, out: &mut Vec<Problem>) -> Vec<Directory> {
+    let mut found: Vec<Directory> = Vec::new();
+    for path in entries(root, out) {
+        let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
+        let Some(registry) = registry(name) else {
+            out.extend(misnamed(&path, name));
+            continue;
+        };
+        if !path.is_dir() {
+            out.extend(not_a_directory(&path, name, &registry));
+            continue;
+        }
+        match prefix(&registry) {
+            Some(prefix) => found.push(Directory { path, registry, prefix }),
+            None => out.push(unused(&path, &format!("no image's registry is called {registry:?}"))),
+        }
+    }
+    one_each(found, out)
+}
+
+fn entries(root: &Path, out: &mut Vec<Problem>) -> Vec<PathBuf> {
+    let mut paths = Vec::new();
+    match std::fs::read_dir(root) {
+        Ok(entries) => {
+            for entry in entries {
+                match entry {
+                    Ok(entry) => paths.push(entry.path()),
+                    Err(error) => out.push(text::problem(root, &TextError::Io(error))),
+                }
+            }
+        }
+        Err(error) => {
+            let hint = match error.kind() {
+                io::ErrorKind::NotADirectory => {
+                    Some("name the directory that holds one directory a registry, as config_path does")
+                }
+                io::ErrorKind::NotFound if root.to_string_lossy().contains(':') => {
+                    Some("this is one directory; a list as in config_path needs a source for each")
+                }
+                _ => None,
+            };
+            out.push(text::problem(root, &TextError::Io(error)).maybe_hint(hint));
+        }
+    }
+    paths.sort();
+    paths
+}
+
+/// The registry that containerd looks for under this name: `host_port_` for `host:port`, and every name for
+/// itself. None for what is hidden or no registry at all.
+fn registry(name: &str) -> Option<String> {
+    if name == DEFAULT {
+        return Some("*".to_owned());
+    }
+    if name.starts_with('.') {
+        return None;
+    }
+    let coded = name.strip_suffix('_').and_then(|rest| rest.rsplit_once('_'));
+    if let Some((host, port)) = coded {
+        let is_port = !host.is_empty() && !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit());
+        return is_port.then(|| format!("{host}:{port}"));
+    }
+    Some(name.to_owned())
+}
+
+fn prefix(registry: &str) -> Option<Prefix> {
+    let prefix: Prefix = registry.parse().ok()?;
+    let whole = matches!(prefix.kind(), Kind::Host | Kind::Any);
+    // containerd has folded this one in every name before it looks for a directory.
+    (whole && registry != "index.docker.io").then_some(prefix)
+}
+
+fn misnamed(path: &Path, name: &str) -> Option<Problem> {
+    let hidden = name.starts_with('.');
+    (!hidden && path.is_dir()).then(|| unused(path, "its name ends with `_`, and holds no port"))
+}
+
+fn unused(path: &Path, why: &str) -> Problem {
+    let problem = Problem::warning(format!("containerd never looks into {}: {why}", path.display()));
+    let hint = "a directory is called docker.io, mirror.dev.de_5000_, mirror.dev.de:5000 or _default";
+    problem.hint(hint)
+}
+
+/// A note beside the directories is nobody's configuration, a file in a directory's place is a slip.
+fn not_a_directory(path: &Path, name: &str, registry: &str) -> Option<Problem> {
+    if name == "hosts.toml" {
+        let message = format!("{} is for no registry: containerd never reads it", path.display());
+        let hint = "put it into the directory of its registry, or into _default";
+        return Some(Problem::warning(message).hint(hint));
+    }
+    prefix(registry)?;
+    let message =
+        format!("{} is a file: containerd refuses every pull from {registry:?} for it", path.display());
+    Some(
+        Problem::warning(message)
+            .hint("make it a directory with a hosts.toml in it, or give it another name"),
+    )
+}
+
+/// Of two directories for one registry, the one that containerd looks for first; where the names are two
+/// registries for containerd and one for rules, the one that has the rules' spelling.
+fn one_each(found: Vec<Directory>, out: &mut Vec<Problem>) -> Vec<Directory> {
+    let mut kept: Vec<Directory> = Vec::with_capacity(found.len());
+    let mut places: HashMap<Prefix, usize> = HashMap::with_capacity(found.len());
+    for directory in found {
+        out.extend(port_lost(&directory));
+        let at = *places.entry(directory.prefix.clone()).or_insert(kept.len());
+        if at == kept.len() {
+            kept.push(directory);
+            continue;
+        }
+        let coded = |directory: &Directory| directory.path.to_string_lossy().ends_with('_');
+        let canonical = |directory: &Directory| directory.registry == directory.prefix.as_str();
+        let other = &kept[at];
+        let newer_holds = match other.registry == directory.registry {
+            true => coded(&directory),
+            false if canonical(other) != canonical(&directory) => canonical(&directory),
+            false => {
+                out.push(ambiguous(other, &directory));
+                continue;
+            }
+        };
+        let (holds, idle) = if newer_holds { (&directory, other) } else { (other, &directory) };
+        out.push(idle_directory(holds, idle));
+        if newer_holds {
+            kept[at] = directory;
+        }
+    }
+    kept
+}
+
+fn idle_directory(holds: &Directory, idle: &Directory) -> Problem {
+    let (idle_path, holds_path) = (idle.path.display(), holds.path.display());
+    if holds.registry == idle.registry {
+        let message = format!("containerd never looks into {idle_path}: it finds {holds_path} first");
+        return Problem::warning(message).hint("keep one of the two");
+    }
+    let message = format!("{idle_path} has no effect beside {holds_path}: both names are one registry here");
+    Problem::warning(message)
+        .hint(format!("every spelling of \"{}\" has the same rule; keep one of the two", holds.prefix))
+}
+
+fn ambiguous(one: &Directory, other: &Directory) -> Problem {
+    let message = format!(
+        "{} and {} are for one registry, \"{}\"",
+        one.path.display(),
+        other.path.display(),
+        one.prefix
+    );
+    Problem::error(message).hint(format!("keep one of the two, and call it {}", one.prefix))
+}
+
+/// `mirror.dev.de_5000` is what people write who forget the last `_`.
+fn port_lost(directory: &Directory) -> Option<Problem> {
+    let (host, port) = directory.registry.rsplit_once('_')?;
+    let is_port = !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit());
+    is_port.then(|| {
+        let message = format!("{} is for the registry \"{}\"", directory.path.display(), directory.registry);
+        Problem::warning(message).hint(format!("for port {port} of {host} call it {host}_{port}_"))
+    })
+}

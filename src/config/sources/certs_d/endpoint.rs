@@ -1,0 +1,134 @@
+//! The address of a registry as containerd reads it: scheme, host, and the root of its API.
+//!
+//! Before: `hosts_file` has a host's text.  After: `meaning` makes a mirror's location of it, and a
+//! transport need of what a location can't say.
+//! Holds: the root is the one that containerd asks (containerd `core/remotes/docker/config/hosts.go`,
+//! `parseHostConfig`).
+//! Not here: TLS, headers and timeouts (`hosts_file`).
+
+use crate::config::tree::Refusal;
+
+/// One registry's address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Endpoint {
+    pub(super) plain_http: bool,
+    /// Host and port, as spelled.
+    pub(super) host: String,
+    /// The path under which repositories are asked for, without a slash at its end: `/v2`, `/v2/proxy`.
+    pub(super) root: String,
+}
+
+impl Endpoint {
+    /// Reads `text`; `override_path` says that its path is the whole root.
+    pub(super) fn read(text: &str, override_path: bool) -> Result<Self, Refusal> {
+        let (plain_http, rest) = scheme(text)?;
+        let (host, path) = rest.find('/').map_or((rest, ""), |slash| rest.split_at(slash));
+        if host.contains('@') {
+            // The text is not repeated: what stands before the sign is most likely a password.
+            return Err(Refusal::new("a registry's address can't hold a user")
+                .hint("containerd ignores it; credentials are configured elsewhere"));
+        }
+        if rest.contains(['?', '#']) {
+            return Err(Refusal::new(format!("{text:?} has a query or a fragment"))
+                .hint("write scheme, host, port and path only"));
+        }
+        if host.is_empty() || host.contains(|c: char| c.is_whitespace() || c.is_control()) {
+            return Err(Refusal::new(format!("{text:?} names no host"))
+                .hint("write the address as https://mirror.dev.de:5000"));
+        }
+        let path = clean(path);
+        let root = match (override_path, path.is_empty() || path.ends_with("/v2")) {
+            (true, _) => path,
+            (false, true) if !path.is_empty() => path,
+            (false, _) => format!("{path}/v2"),
+        };
+        Ok(Self { plain_http, host: host.to_owned(), root })
+    }
+
+    /// What stands between the host and a repository in a reference; none where no reference asks there.
+    pub(super) fn path(&self) -> Option<&str> {
+        let below = self.root.strip_prefix("/v2")?;
+        if below.is_empty() { Some("") } else { below.strip_prefix('/') }
+    }
+
+    /// The address in full.
+    pub(super) fn url(&self) -> String {
+        format!("{}://{}{}", if self.plain_http { "http" } else { "https" }, self.host, self.root)
+    }
+}
+
+/// containerd puts `https://` in front of what does not begin with `http`, so that a host of such a name
+/// without a scheme is taken for one.
+fn scheme(text: &str) -> Result<(bool, &str), Refusal> {
+    match text.split_once("://") {
+        Some(("https", rest)) => Ok((false, rest)),
+        Some(("http", rest)) => Ok((true, rest)),
+        Some((scheme, _)) => Err(Refusal::new(format!("{scheme:?} is no scheme of a registry"))
+            .hint("write https:// or http:// in front of the host")),
+        None if text.starts_with("http") => Err(Refusal::new(format!("{text:?} begins like a scheme"))
+            .hint(format!("containerd misreads it: write https://{text}"))),
+        None => Ok((false, text)),
+    }
+}
+
+/// Go's `path.Clean`, but that an empty path and `/` are both empty.
+fn clean(path: &str) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            _ => parts.push(part),
+        }
+    }
+    parts.iter().map(|part| format!("/{part}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn the_root_is_the_one_that_containerd_asks() {
+        let rows = [
+            ("https://m.de", false, "https://m.de/v2", Some("")),
+            ("m.de", false, "https://m.de/v2", Some("")),
+            ("m.de:443", false, "https://m.de:443/v2", Some("")),
+            ("https://m.de/", false, "https://m.de/v2", Some("")),
+            ("https://m.de/v2", false, "https://m.de/v2", Some("")),
+            ("https://m.de/v2/", false, "https://m.de/v2", Some("")),
+            ("https://m.de//v2/./x/..", false, "https://m.de/v2", Some("")),
+            ("https://m.de/v2/proxy", true, "https://m.de/v2/proxy", Some("proxy")),
+            ("https://m.de/v2/a/b", true, "https://m.de/v2/a/b", Some("a/b")),
+            ("https://m.de/v2/proxy", false, "https://m.de/v2/proxy/v2", Some("proxy/v2")),
+            ("https://m.de/proxy", false, "https://m.de/proxy/v2", None),
+            ("https://m.de/proxy", true, "https://m.de/proxy", None),
+            ("https://m.de/proxy/v2", false, "https://m.de/proxy/v2", None),
+            ("https://m.de/v2x", false, "https://m.de/v2x/v2", None),
+            ("https://m.de/v2x", true, "https://m.de/v2x", None),
+            ("https://m.de", true, "https://m.de", None),
+            ("http://[::1]:5000", false, "http://[::1]:5000/v2", Some("")),
+        ];
+        for (text, override_path, url, path) in rows {
+            let endpoint = Endpoint::read(text, override_path).unwrap();
+            assert_eq!((endpoint.url().as_str(), endpoint.path()), (url, path), "{text} {override_path}");
+        }
+    }
+
+    #[test]
+    fn what_containerd_misreads_is_refused() {
+        let rows = [
+            ("httpmirror.local:5000", "\"httpmirror.local:5000\" begins like a scheme"),
+            ("ftp://m.de", "\"ftp\" is no scheme of a registry"),
+            ("https://", "\"https://\" names no host"),
+            ("", "\"\" names no host"),
+            ("https://a b", "\"https://a b\" names no host"),
+            ("https://me:secret@m.de", "a registry's address can't hold a user"),
+            ("https://m.de/v2?ns=x", "\"https://m.de/v2?ns=x\" has a query or a fragment"),
+        ];
+        for (text, message) in rows {
+            assert_eq!(Endpoint::read(text, false).unwrap_err().message, message);
+        }
+    }
+}

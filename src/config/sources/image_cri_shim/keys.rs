@@ -1,0 +1,203 @@
+//! Knows the keys of image-cri-shim's file and of its ConfigMap.
+//!
+//! Before: `fields` gives values by key.  After: `meaning` makes one rule of the registries.
+//! Holds: priorities are those that image-cri-shim computes; a key without an effect is reported.
+//! Not here: the order of the registries (`meaning`). Source: sealos `pkg/types/config.go` and
+//! `configmap_sync.go` of image-cri-shim.
+
+use crate::config::diagnostic::{Located, Problem, Severity, Span};
+use crate::config::secret::Secret;
+use crate::config::sources::yaml::{Node, Value};
+
+use super::fields::{Fields, wrong_type};
+
+/// The registries of a file.
+#[derive(Debug, Default)]
+pub(super) struct Registries {
+    pub(super) offline: Option<Registry>,
+    /// In the order of the file.
+    pub(super) others: Vec<Registry>,
+}
+
+/// One registry.
+#[derive(Debug)]
+pub(super) struct Registry {
+    pub(super) address: Located<String>,
+    pub(super) login: Option<Credentials>,
+    pub(super) priority: i64,
+}
+
+/// User and password of a registry.
+#[derive(Debug)]
+pub(super) struct Credentials {
+    pub(super) username: String,
+    pub(super) password: Option<Secret>,
+    pub(super) at: Span,
+}
+
+/// The offline registry's priority where none is given.
+const OFFLINE_PRIORITY: i64 = 1000;
+
+/// The other registries' priority where none is given.
+const PRIORITY: i64 = 500;
+
+const HIGHEST_PRIORITY: i64 = 10_000;
+
+/// Keys that image-cri-shim accepts and does nothing with.
+const IDLE: [&str; 5] = ["timeout", "version", "image", "sync", "force"];
+
+/// Keys that say how image-cri-shim itself runs.
+const OWN: [&str; 5] = ["shim", "cri", "debug", "reloadInterval", "cache"];
+
+/// Reads a document; problems are in `out`.
+pub(super) fn read(document: &Node, out: &mut Vec<Problem>) -> Option<Registries> {
+    let mut root = Fields::of("", document, out)?;
+    let in_config_map = root.section("sealos", out);
+    let from_config_map = in_config_map.is_some();
+    let offline = match in_config_map {
+        Some(mut sealos) => {
+            if let Some((key, _)) = root.take("address", out) {
+                let message = "the offline registry is in `address` and in `sealos.address`";
+                let problem = Problem::error(message).at(&key.at).also(sealos.at(), "the other one");
+                out.push(problem.hint("`sealos` is for the ConfigMap, `address` for the file: keep one"));
+            }
+            let registry = registry(&mut sealos, out);
+            sealos.finish(out);
+            registry
+        }
+        None => registry(&mut root, out),
+    };
+    let mut others = Vec::new();
+    for (i, node) in root.list("registries", out).unwrap_or_default().iter().enumerate() {
+        let Some(mut fields) = Fields::of(&format!("registries[{i}]"), node, out) else { continue };
+        let registry = registry(&mut fields, out);
+        let priority = fields.integer("priority", out);
+        fields.finish(out);
+        if let Some(mut registry) = registry {
+            registry.priority = priority_of(priority.as_ref(), out);
+            others.push(registry);
+        }
+    }
+    let priority = root.integer("offlinePriority", out);
+    let offline = offline.map(|mut registry| {
+        registry.priority = offline_priority(priority.as_ref(), from_config_map, out);
+        registry
+    });
+    without_meaning(&mut root, out);
+    root.finish(out);
+    Some(Registries { offline, others })
+}
+
+/// `address` and `auth`; nothing where there is no address.
+fn registry(fields: &mut Fields<'_>, out: &mut Vec<Problem>) -> Option<Registry> {
+    let address = fields.text("address", out);
+    let login = fields.take("auth", out).and_then(|(_, node)| credentials(node, out));
+    let address = address.filter(|address| !address.value.trim().is_empty())?;
+    let address = Located { value: address.value.trim().to_owned(), at: address.at };
+    Some(Registry { address, login, priority: PRIORITY })
+}
+
+/// `user:password`, or in the ConfigMap a mapping of the two.
+fn credentials(node: &Node, out: &mut Vec<Problem>) -> Option<Credentials> {
+    match &node.value {
+        Value::Map(_) => {
+            let mut fields = Fields::of("auth", node, out)?;
+            let username = fields.text("username", out).map(|text| text.value.to_owned());
+            let password = fields.text("password", out).map(|text| text.value.to_owned());
+            fields.finish(out);
+            let username = username.filter(|username| !username.is_empty())?;
+            Some(Credentials { username, password: password.map(Secret::new), at: node.at.clone() })
+        }
+        Value::Text(text) => {
+            let text = text.trim();
+            if text.is_empty() {
+                return None;
+            }
+            let (username, password) = match text.split_once(':') {
+                Some((username, password)) => (username, Some(password)),
+                None => (text, None),
+            };
+            out.extend(odd_password(password, &node.at));
+            let password = password.map(|password| Secret::new(password.to_owned()));
+            Some(Credentials { username: username.to_owned(), password, at: node.at.clone() })
+        }
+        _ => {
+            wrong_type("auth", node, "`user:password`", out);
+            None
+        }
+    }
+}
+
+fn odd_password(password: Option<&str>, at: &Span) -> Option<Problem> {
+    let message = match password {
+        None => "the password is missing: this is a user's name alone",
+        Some(password) if password.contains(':') => {
+            "the password has a colon: it is whole here, and image-cri-shim uses none at all"
+        }
+        Some(_) => return None,
+    };
+    Some(Problem::warning(message).at(at))
+}
+
+fn priority_of(set: Option<&Located<i64>>, out: &mut Vec<Problem>) -> i64 {
+    let Some(Located { value, at }) = set else { return PRIORITY };
+    if *value <= 0 {
+        let message = format!("the priority {value} counts as {PRIORITY}");
+        let hint = "image-cri-shim takes 0 and less for no priority; the lowest is 1";
+        out.push(Problem::warning(message).at(at).hint(hint));
+        return PRIORITY;
+    }
+    highest(*value, at, out)
+}
+
+fn offline_priority(set: Option<&Located<i64>>, from_config_map: bool, out: &mut Vec<Problem>) -> i64 {
+    let Some(Located { value, at }) = set else { return OFFLINE_PRIORITY };
+    if from_config_map {
+        let message = format!("`offlinePriority` has no effect in the ConfigMap: it is {OFFLINE_PRIORITY}");
+        out.push(Problem::warning(message).at(at).hint("image-cri-shim reads it in its file only"));
+        return OFFLINE_PRIORITY;
+    }
+    match *value {
+        0 => {
+            let message = format!("the priority 0 counts as {OFFLINE_PRIORITY}");
+            out.push(Problem::warning(message).at(at).hint("a negative one puts the registry last"));
+            OFFLINE_PRIORITY
+        }
+        value if value < 0 => {
+            let message = format!("the priority {value} puts the offline registry last");
+            out.push(Problem::warning(message).at(at));
+            0
+        }
+        value => highest(value, at, out),
+    }
+}
+
+fn highest(value: i64, at: &Span, out: &mut Vec<Problem>) -> i64 {
+    if value > HIGHEST_PRIORITY {
+        let message = format!("the priority {value} counts as {HIGHEST_PRIORITY}, the highest");
+        out.push(Problem::warning(message).at(at));
+    }
+    value.min(HIGHEST_PRIORITY)
+}
+
+/// One report for the keys that do nothing, one for those that are set elsewhere here.
+fn without_meaning(root: &mut Fields<'_>, out: &mut Vec<Problem>) {
+    let mut report = |keys: &[&'static str], severity, message: &str, hint: &str, out: &mut Vec<Problem>| {
+        let found: Vec<Located<&str>> = keys
+            .iter()
+            .filter_map(|&key| {
+                let (name, _) = root.take(key, out)?;
+                Some(Located { value: key, at: name.at.clone() })
+            })
+            .collect();
+        let Some(first) = found.first() else { return };
+        let names: Vec<String> = found.iter().map(|key| format!("`{}`", key.value)).collect();
+        let message = format!("{message}: {}", names.join(", "));
+        out.push(Problem::new(severity, message).at(&first.at).hint(hint));
+    };
+    let message = "without an effect, here as in image-cri-shim";
+    report(&IDLE, Severity::Warning, message, "leave them out", out);
+    let message = "about image-cri-shim itself, and not read";
+    let hint = "sockets, log and the way of pulls are in the native configuration";
+    report(&OWN, Severity::Note, message, hint, out);
+}

@@ -1,0 +1,232 @@
+//! What people read about a file.
+
+use super::{CONFIG_MAP, shim};
+
+#[test]
+fn every_mistake_of_a_file_at_once() {
+    let sample = shim(
+        "address: 5\nAddress: https://x.de\nauth: 12\nofflinePriority: high\ntimout: 15m\nregistries:\n\
+         - address: ftp://r.de\n- address: https://me:pw@s.de\n- priority: 7.5\n  address: t.de\n- u.de\n\
+         - address: nohost\n",
+    );
+    assert!(sample.imported.rules.is_empty());
+    insta::assert_snapshot!(sample.shown(), @r#"
+    error: `address` must be a string, not a number
+     --> shim.yaml:1:10
+      |
+    1 | address: 5
+      |          ^
+      |
+      = help: put it in quotes
+
+    error: `address` is set twice: its case makes no difference
+     --> shim.yaml:2:1
+      |
+    1 | address: 5
+      | ------- first set here
+    2 | Address: https://x.de
+      | ^^^^^^^
+      |
+      = help: keep one of the two
+
+    error: `auth` must be `user:password`, not a number
+     --> shim.yaml:3:7
+      |
+    3 | auth: **
+      |       ^^
+
+    error: `offlinePriority` must be an integer, not a string
+     --> shim.yaml:4:18
+      |
+    4 | offlinePriority: high
+      |                  ^^^^
+
+    warning: unknown key `timout`: image-cri-shim takes no notice of it, nor does this
+     --> shim.yaml:5:1
+      |
+    5 | timout: 15m
+      | ^^^^^^
+      |
+      = help: did you mean `timeout`?
+
+    error: "ftp" is no scheme of a registry
+     --> shim.yaml:7:12
+      |
+    7 | - address: ftp://r.de
+      |            ^^^^^^^^^^
+      |
+      = help: write https:// or http:// in front of the host
+
+    error: a registry's address can't hold a user
+     --> shim.yaml:8:12
+      |
+    8 | - address: https://me:**@s.de
+      |            ^^^^^^^^^^^^^^^^^^
+      |
+      = help: write user and password in `auth`
+
+    error: `registries[2].priority` must be an integer, not a number
+     --> shim.yaml:9:13
+      |
+    9 | - priority: 7.5
+      |             ^^^
+
+    warning: what none of these registries has is pulled from where its name says
+      --> shim.yaml:10:12
+       |
+    10 |   address: t.de
+       |            ^^^^
+       |
+       = help: image-cri-shim does so too; to keep it in, write a native rule for `*` with origin = "never"
+
+    warning: images of different registries are one image here if their paths are equal
+      --> shim.yaml:10:12
+       |
+    10 |   address: t.de
+       |            ^^^^
+       |
+       = help: `quay.io/a/b` and `docker.io/a/b` are both looked for as `a/b`; a native rule can keep them apart with {host}
+
+    note: the certificates of these registries are looked at
+      --> shim.yaml:10:12
+       |
+    10 |   address: t.de
+       |            ^^^^
+       |
+       = help: image-cri-shim does not; where one is not from a known authority, tell containerd
+
+    error: `registries[3]` must be a mapping, not a string
+      --> shim.yaml:11:3
+       |
+    11 | - u.de
+       |   ^^^^
+
+    error: mirror "nohost" does not begin with a host
+      --> shim.yaml:12:12
+       |
+    12 | - address: nohost
+       |            ^^^^^^
+       |
+       = help: begin with a host that has a dot or a port: mirror.dev.de, mirror:5000
+    "#);
+}
+
+#[test]
+fn an_empty_file_and_one_without_a_registry() {
+    insta::assert_snapshot!(shim("").shown(), @r"
+    error: there is no registry in this file
+     --> shim.yaml:1:1
+      |
+    1 |
+      | ^
+      |
+      = help: image-cri-shim needs an `address`, such as http://sealos.hub:5000
+    ");
+    insta::assert_snapshot!(shim("debug: true\n").shown(), @r"
+    note: about image-cri-shim itself, and not read: `debug`
+     --> shim.yaml:1:1
+      |
+    1 | debug: true
+      | ^^^^^
+      |
+      = help: sockets, log and the way of pulls are in the native configuration
+
+    error: there is no registry in this file
+     --> shim.yaml:1:1
+      |
+    1 | debug: true
+      | ^
+      |
+      = help: image-cri-shim needs an `address`, such as http://sealos.hub:5000
+    ");
+    insta::assert_snapshot!(shim("- address: r.de\n").shown(), @r"
+    error: the document must be a mapping, not a list
+     --> shim.yaml:1:1
+      |
+    1 | - address: r.de
+      | ^
+    ");
+}
+
+#[test]
+fn tabs() {
+    insta::assert_snapshot!(shim("registries:\n\t- address: r.de\n").shown(), @r"
+    error: this is not YAML: tabs disallowed within this context (block indentation)
+     --> shim.yaml:1:1
+      |
+    1 | registries:
+      | ^
+    ");
+}
+
+#[test]
+fn a_config_map_that_holds_something_else() {
+    let without = "kind: ConfigMap\ndata:\n  other: x\n";
+    insta::assert_snapshot!(shim(without).shown(), @r"
+    error: the ConfigMap has no `registries.yaml` in its `data`
+     --> shim.yaml:1:1
+      |
+    1 | kind: ConfigMap
+      | ^
+      |
+      = help: image-cri-shim reads that key only
+    ");
+    let folded = "kind: ConfigMap\ndata:\n  registries.yaml: \"registries: []\"\n";
+    insta::assert_snapshot!(shim(folded).shown(), @r#"
+    error: `registries.yaml` is not written as a block of text
+     --> shim.yaml:3:3
+      |
+    3 |   registries.yaml: "registries: []"
+      |   ^^^^^^^^^^^^^^^
+      |
+      = help: write `registries.yaml: |`, and the text below it
+    "#);
+}
+
+#[test]
+fn a_mistake_inside_a_config_map_has_its_place_in_the_file() {
+    let sample = shim(
+        &CONFIG_MAP
+            .replace("priority: 1001", "priority: first")
+            .replace("    version: v1\n", "    offlinePriority: 5\n"),
+    );
+    insta::assert_snapshot!(sample.shown(), @r#"
+    warning: `offlinePriority` has no effect in the ConfigMap: it is 1000
+     --> shim.yaml:9:22
+      |
+    9 |     offlinePriority: 5
+      |                      ^
+      |
+      = help: image-cri-shim reads it in its file only
+
+    warning: what none of these registries has is pulled from where its name says
+      --> shim.yaml:11:16
+       |
+    11 |       address: http://hub.de:5000
+       |                ^^^^^^^^^^^^^^^^^^
+       |
+       = help: image-cri-shim does so too; to keep it in, write a native rule for `*` with origin = "never"
+
+    warning: images of different registries are one image here if their paths are equal
+      --> shim.yaml:11:16
+       |
+    11 |       address: http://hub.de:5000
+       |                ^^^^^^^^^^^^^^^^^^
+       |
+       = help: `quay.io/a/b` and `docker.io/a/b` are both looked for as `a/b`; a native rule can keep them apart with {host}
+
+    note: the certificates of these registries are looked at
+      --> shim.yaml:11:16
+       |
+    11 |       address: http://hub.de:5000
+       |                ^^^^^^^^^^^^^^^^^^
+       |
+       = help: image-cri-shim does not; where one is not from a known authority, tell containerd
+
+    error: `registries[0].priority` must be an integer, not a string
+      --> shim.yaml:18:17
+       |
+    18 |       priority: first
+       |                 ^^^^^
+    "#);
+}

@@ -1,0 +1,188 @@
+//! What people read about a file that works.
+
+use super::shim;
+
+#[test]
+fn a_file_as_it_is_deployed() {
+    let sample = shim(
+        "shim: /var/run/image-cri-shim.sock\ncri: /run/containerd/containerd.sock\naddress: http://sealos.hub:5000\n\
+         force: true\ndebug: false\nimage: /var/lib/image-cri-shim\nversion: v1\ntimeout: 15m\nauth: admin:passw0rd\n",
+    );
+    insta::assert_snapshot!(sample.shown(), @r#"
+    note: about image-cri-shim itself, and not read: `shim`, `cri`, `debug`
+     --> shim.yaml:1:1
+      |
+    1 | shim: /var/run/image-cri-shim.sock
+      | ^^^^
+      |
+      = help: sockets, log and the way of pulls are in the native configuration
+
+    warning: what none of these registries has is pulled from where its name says
+     --> shim.yaml:3:10
+      |
+    3 | address: http://sealos.hub:5000
+      |          ^^^^^^^^^^^^^^^^^^^^^^
+      |
+      = help: image-cri-shim does so too; to keep it in, write a native rule for `*` with origin = "never"
+
+    warning: images of different registries are one image here if their paths are equal
+     --> shim.yaml:3:10
+      |
+    3 | address: http://sealos.hub:5000
+      |          ^^^^^^^^^^^^^^^^^^^^^^
+      |
+      = help: `quay.io/a/b` and `docker.io/a/b` are both looked for as `a/b`; a native rule can keep them apart with {host}
+
+    note: the certificates of these registries are looked at
+     --> shim.yaml:3:10
+      |
+    3 | address: http://sealos.hub:5000
+      |          ^^^^^^^^^^^^^^^^^^^^^^
+      |
+      = help: image-cri-shim does not; where one is not from a known authority, tell containerd
+
+    warning: without an effect, here as in image-cri-shim: `timeout`, `version`, `image`, `force`
+     --> shim.yaml:8:1
+      |
+    8 | timeout: 15m
+      | ^^^^^^^
+      |
+      = help: leave them out
+    "#);
+}
+
+#[test]
+fn what_is_odd_in_image_cri_shim_is_said() {
+    let sample = shim(
+        "address: hub.de:5000/path\nauth: admin:a:b\nofflinePriority: 20000\nregistries:\n- address: r.de/p\n\
+         \u{20} priority: 0\n  auth: user\n- address: https://r.de\n  priority: 10001\n",
+    );
+    insta::assert_snapshot!(sample.shown(), @r#"
+    warning: the address has no scheme: here it is https://hub.de:5000/path
+     --> shim.yaml:1:10
+      |
+    1 | address: hub.de:5000/path
+      |          ^^^^^^^^^^^^^^^^
+      |
+      = help: image-cri-shim does not work with such an address: write http:// or https:// in front
+
+    warning: the path of the address is left out: images are looked for at hub.de:5000
+     --> shim.yaml:1:10
+      |
+    1 | address: hub.de:5000/path
+      |          ^^^^^^^^^^^^^^^^
+      |
+      = help: as image-cri-shim does; a native rule can name a path
+
+    warning: what none of these registries has is pulled from where its name says
+     --> shim.yaml:1:10
+      |
+    1 | address: hub.de:5000/path
+      |          ^^^^^^^^^^^^^^^^
+      |
+      = help: image-cri-shim does so too; to keep it in, write a native rule for `*` with origin = "never"
+
+    warning: images of different registries are one image here if their paths are equal
+     --> shim.yaml:1:10
+      |
+    1 | address: hub.de:5000/path
+      |          ^^^^^^^^^^^^^^^^
+      |
+      = help: `quay.io/a/b` and `docker.io/a/b` are both looked for as `a/b`; a native rule can keep them apart with {host}
+
+    note: the certificates of these registries are looked at
+     --> shim.yaml:1:10
+      |
+    1 | address: hub.de:5000/path
+      |          ^^^^^^^^^^^^^^^^
+      |
+      = help: image-cri-shim does not; where one is not from a known authority, tell containerd
+
+    warning: the password has a colon: it is whole here, and image-cri-shim uses none at all
+     --> shim.yaml:2:7
+      |
+    2 | auth: *********
+      |       ^^^^^^^^^
+
+    warning: the priority 20000 counts as 10000, the highest
+     --> shim.yaml:3:18
+      |
+    3 | offlinePriority: 20000
+      |                  ^^^^^
+
+    warning: the path of the address is left out: images are looked for at r.de
+     --> shim.yaml:5:12
+      |
+    5 | - address: r.de/p
+      |            ^^^^^^
+      |
+      = help: as image-cri-shim does; a native rule can name a path
+
+    warning: the priority 0 counts as 500
+     --> shim.yaml:6:13
+      |
+    6 |   priority: 0
+      |             ^
+      |
+      = help: image-cri-shim takes 0 and less for no priority; the lowest is 1
+
+    warning: the password is missing: this is a user's name alone
+     --> shim.yaml:7:9
+      |
+    7 |   auth: ****
+      |         ^^^^
+
+    warning: `r.de` is in this list twice: the last one counts
+     --> shim.yaml:8:12
+      |
+    5 | - address: r.de/p
+      |            ------ has no effect
+    ...
+    8 | - address: https://r.de
+      |            ^^^^^^^^^^^^
+
+    warning: the priority 10001 counts as 10000, the highest
+     --> shim.yaml:9:13
+      |
+    9 |   priority: 10001
+      |             ^^^^^
+    "#);
+}
+
+#[test]
+fn odd_offline_priorities() {
+    for text in ["offlinePriority: 0", "offlinePriority: -5"] {
+        assert!(!shim(&format!("address: https://o.de\n{text}\n")).is_refused());
+    }
+    insta::assert_snapshot!(shim("address: https://o.de\nofflinePriority: -5\n").shown(), @r#"
+    warning: what none of these registries has is pulled from where its name says
+     --> shim.yaml:1:10
+      |
+    1 | address: https://o.de
+      |          ^^^^^^^^^^^^
+      |
+      = help: image-cri-shim does so too; to keep it in, write a native rule for `*` with origin = "never"
+
+    warning: images of different registries are one image here if their paths are equal
+     --> shim.yaml:1:10
+      |
+    1 | address: https://o.de
+      |          ^^^^^^^^^^^^
+      |
+      = help: `quay.io/a/b` and `docker.io/a/b` are both looked for as `a/b`; a native rule can keep them apart with {host}
+
+    note: the certificates of these registries are looked at
+     --> shim.yaml:1:10
+      |
+    1 | address: https://o.de
+      |          ^^^^^^^^^^^^
+      |
+      = help: image-cri-shim does not; where one is not from a known authority, tell containerd
+
+    warning: the priority -5 puts the offline registry last
+     --> shim.yaml:2:18
+      |
+    2 | offlinePriority: -5
+      |                  ^^
+    "#);
+}

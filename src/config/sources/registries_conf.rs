@@ -1,0 +1,78 @@
+//! Reads containers/image's `registries.conf` (version 2), with the drop-ins beside it.
+//!
+//! Before: `sources` names the file.  After: the rules and transport needs go under the native ones.
+//! Holds: what containers/image refuses to load is refused here; a name's candidates are the places that it
+//! would ask, in its order, and a location takes the prefix's place. Where a rule cannot say what an entry
+//! says, that is an error or a warning.
+//! Not here: `policy.json`, `auth.json`, and files of a user (`~/.config/containers`).
+
+#[cfg(test)]
+mod conformance;
+mod file;
+mod meaning;
+mod merge;
+mod short_names;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::super::diagnostic::{Problem, Texts};
+use super::{Imported, text};
+
+use self::merge::Merged;
+
+/// Reads a source.
+pub(super) fn read(path: &Path, texts: &mut Texts, out: &mut Vec<Problem>) -> Imported {
+    let before = out.len();
+    let mut imported = Imported::default();
+    let mut merged = Merged::default();
+    let mut add = |path: PathBuf, texts: &mut Texts, out: &mut Vec<Problem>| {
+        let text = text::read(&path, texts, out);
+        let file = text.and_then(|text| file::read(text, texts, out));
+        merged.add(file.unwrap_or_default(), out);
+        imported.files.push(path);
+    };
+    add(path.to_path_buf(), texts, out);
+    let directory = drop_in_directory(path);
+    for path in drop_ins(&directory, out) {
+        add(path, texts, out);
+    }
+    imported.files.push(directory);
+    meaning::add(&merged, texts, &mut imported, out);
+    short_names::add(&merged, texts, &mut imported, out);
+    if out[before..].iter().any(Problem::is_error) {
+        return Imported { files: imported.files, ..Imported::default() };
+    }
+    imported
+}
+
+/// `registries.conf.d` beside `registries.conf`.
+fn drop_in_directory(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".d");
+    PathBuf::from(name)
+}
+
+/// The drop-ins by name.
+fn drop_ins(directory: &Path, out: &mut Vec<Problem>) -> Vec<PathBuf> {
+    let entries = match std::fs::read_dir(directory) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Vec::new(),
+        Err(error) => {
+            out.push(text::problem(directory, &error.into()));
+            return Vec::new();
+        }
+    };
+    let mut paths = Vec::new();
+    for entry in entries {
+        match entry {
+            Ok(entry) => paths.push(entry.path()),
+            Err(error) => out.push(text::problem(directory, &error.into())),
+        }
+    }
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "conf") && !path.is_dir());
+    paths.sort();
+    paths
+}

@@ -1,0 +1,231 @@
+//! Reads one file of `registries.conf` (version 2).
+//!
+//! Before: `registries_conf` has found the file or a drop-in.  After: `merge` puts the files together.
+//! Holds: what containers/image refuses to load is an error, with its place; keys are read as it reads them.
+//! Not here: what entries mean for a name (`meaning`). Source: `containers-registries.conf(5)` and
+//! `pkg/sysregistriesv2` of containers/image.
+
+use crate::config::diagnostic::{Located, Problem, Span, TextId, Texts};
+use crate::config::tree::{self, Entry, Refusal, Section};
+use crate::policy::Only;
+
+/// One file. What is none was not set.
+#[derive(Debug, Default)]
+pub(super) struct File {
+    pub(super) registries: Vec<Registry>,
+    pub(super) search: Option<Located<Vec<String>>>,
+    /// By short name, in the order of the text; an empty value takes an alias back.
+    pub(super) aliases: Vec<(Located<String>, Located<String>)>,
+}
+
+/// One `[[registry]]`.
+#[derive(Clone, Debug)]
+pub(super) struct Registry {
+    pub(super) prefix: String,
+    /// Where prefix or location are written.
+    pub(super) at: Span,
+    /// What takes the prefix's place; empty where a wildcard leaves the name alone.
+    pub(super) location: Located<String>,
+    pub(super) blocked: bool,
+    pub(super) insecure: Option<Span>,
+    pub(super) mirrors: Vec<Mirror>,
+}
+
+/// One `[[registry.mirror]]`.
+#[derive(Clone, Debug)]
+pub(super) struct Mirror {
+    pub(super) location: Located<String>,
+    pub(super) insecure: Option<Span>,
+    pub(super) only: Only,
+}
+
+const USAGES: [(&str, Only); 3] =
+    [("all", Only::Any), ("digest-only", Only::Digests), ("tag-only", Only::Tags)];
+
+const MODES: [(&str, ()); 3] = [("disabled", ()), ("enforcing", ()), ("permissive", ())];
+
+/// Reads a file; nothing where it is too broken to look into.
+pub(super) fn read(text: TextId, texts: &Texts, out: &mut Vec<Problem>) -> Option<File> {
+    let document = tree::parse_foreign(text, texts.content(text), out)?;
+    let mut root = Section::root(text, &document);
+    if let Some(old) = root.entry("registries") {
+        out.push(version_1(&old));
+        return None;
+    }
+    let mut file = File { search: search(&mut root, out), ..File::default() };
+    let _ = root.choice("short-name-mode", out, &MODES);
+    for key in ["credential-helpers", "additional-layer-store-auth-helper"] {
+        if let Some(entry) = root.entry(key) {
+            let message = format!("`{key}` is not carried over");
+            let hint = "credentials for registries are configured by themselves";
+            out.push(Problem::warning(message).at(&entry.at).hint(hint));
+        }
+    }
+    if let Some(mut aliases) = root.section("aliases", out) {
+        for (name, value) in aliases.named() {
+            file.aliases.extend(alias(name, &value, out));
+        }
+    }
+    for section in root.sections("registry", out) {
+        file.registries.extend(registry(section, out));
+    }
+    root.finish_foreign("containers/image", out);
+    conflicts(&file.registries, out);
+    Some(file)
+}
+
+fn version_1(old: &Entry<'_>) -> Problem {
+    let hint = "write a [[registry]] with `location` for each: `blocked = true` for what is in \
+                registries.block, `insecure = true` for registries.insecure; registries.search is \
+                `unqualified-search-registries`";
+    Problem::error("this is version 1 of the format, which is not read").at(&old.at).hint(hint)
+}
+
+/// Slashes at the end do not count, and a scheme is no part of a registry.
+pub(super) fn place(text: &str) -> Result<String, Refusal> {
+    if text.contains("://") {
+        let bare = text.rsplit("://").next().unwrap_or(text).trim_end_matches('/');
+        let hint = format!("leave the scheme out: {bare} (`insecure = true` allows plain http)");
+        return Err(Refusal::new(format!("{text:?} begins with a scheme")).hint(hint));
+    }
+    if text.contains(['{', '}']) {
+        return Err(Refusal::new(format!("{text:?} is no place of images: it has braces")));
+    }
+    Ok(text.trim_end_matches('/').to_owned())
+}
+
+fn search(root: &mut Section<'_>, out: &mut Vec<Problem>) -> Option<Located<Vec<String>>> {
+    let entry = root.entry("unqualified-search-registries")?;
+    let mut hosts = Vec::new();
+    for element in entry.elements(out)? {
+        hosts.push(element.parse(out, |text| {
+            let host = place(text)?;
+            if host.is_empty() || host.contains(['/', '@']) {
+                return Err(Refusal::new(format!("{text:?} is no registry's host"))
+                    .hint("name the host, and its port where it has one, without a path"));
+            }
+            Ok(host)
+        })?);
+    }
+    Some(Located { value: hosts, at: entry.at })
+}
+
+fn alias(
+    name: Located<&str>,
+    value: &Entry<'_>,
+    out: &mut Vec<Problem>,
+) -> Option<(Located<String>, Located<String>)> {
+    let short = format!("{}:x", name.value).parse::<crate::policy::Name>();
+    // With a tag behind it, a name of its own can have none.
+    let is_short = short.as_ref().is_ok_and(|short| short.host() == "docker.io")
+        && !name.value.contains([':', '@'])
+        && !name.value.split_once('/').is_some_and(|(first, _)| first.contains('.'));
+    if !is_short {
+        let message = format!("the alias `{}` is no short name", name.value);
+        let hint =
+            "an alias is a name without a registry, a tag and a digest, such as `fedora` or `org/tool`";
+        out.push(Problem::error(message).at(&name.at).hint(hint));
+        return None;
+    }
+    let target = value.parse(out, |text| {
+        let refusal = || {
+            Refusal::new(format!("{text:?} is no repository with its registry"))
+                .hint("write host and path, without tag and digest; an empty value takes the alias back")
+        };
+        if text.is_empty() {
+            return Ok(String::new());
+        }
+        let (host, path) = text.split_once('/').ok_or_else(refusal)?;
+        let parsed = format!("{text}:x").parse::<crate::policy::Name>().map_err(|_| refusal())?;
+        let whole = parsed.repository() == text && !path.contains([':', '@']);
+        let is_host = host == "localhost" || host.contains(['.', ':']);
+        if whole && is_host { Ok(text.to_owned()) } else { Err(refusal()) }
+    })?;
+    let name = Located { value: name.value.to_owned(), at: name.at };
+    Some((name, Located { value: target, at: value.at.clone() }))
+}
+
+fn registry(mut section: Section<'_>, out: &mut Vec<Problem>) -> Option<Registry> {
+    let before = out.len();
+    let prefix = section.parse("prefix", out, place).filter(|prefix| !prefix.value.is_empty());
+    let location = section.parse("location", out, place).filter(|location| !location.value.is_empty());
+    let blocked = section.boolean("blocked", out).is_some_and(|set| set.value);
+    let insecure = section.boolean("insecure", out).filter(|set| set.value).map(|set| set.at);
+    let by_digest = section.boolean("mirror-by-digest-only", out).filter(|set| set.value);
+    if let Some(entry) = section.entry("pull-from-mirror") {
+        let message = "`pull-from-mirror` belongs to a mirror, not to the registry";
+        let hint = "write it below [[registry.mirror]], or `mirror-by-digest-only = true` here";
+        out.push(Problem::error(message).at(&entry.at).hint(hint));
+    }
+    let mut mirrors = Vec::new();
+    for mirror in section.sections("mirror", out) {
+        mirrors.extend(read_mirror(mirror, by_digest.as_ref(), out));
+    }
+    let at = section.at().clone();
+    section.finish_foreign("containers/image", out);
+    if out[before..].iter().any(Problem::is_error) {
+        return None;
+    }
+    let wildcard = prefix.as_ref().is_some_and(|prefix| prefix.value.starts_with("*."));
+    let location = match (location, &prefix) {
+        (Some(location), _) => location,
+        (None, Some(_)) if wildcard => Located { value: String::new(), at },
+        (None, _) => {
+            let hint = "say where the images are; only a prefix `*.domain` can do without";
+            out.push(Problem::error("the registry has no `location`").at(&at).hint(hint));
+            return None;
+        }
+    };
+    let prefix = prefix.unwrap_or_else(|| location.clone());
+    Some(Registry { prefix: prefix.value, at: prefix.at, location, blocked, insecure, mirrors })
+}
+
+fn read_mirror(
+    mut section: Section<'_>,
+    by_digest: Option<&Located<bool>>,
+    out: &mut Vec<Problem>,
+) -> Option<Mirror> {
+    let before = out.len();
+    let location = section.parse("location", out, place).filter(|location| !location.value.is_empty());
+    let insecure = section.boolean("insecure", out).filter(|set| set.value).map(|set| set.at);
+    // Set to nothing it is as if it were not there.
+    let set = section.entry("pull-from-mirror").filter(|entry| entry.text() != Some(""));
+    let usage = set.as_ref().and_then(|entry| {
+        Some(Located { value: entry.parse(out, |word| tree::choose(word, &USAGES))?, at: entry.at.clone() })
+    });
+    if location.is_none() && out.len() == before {
+        section.missing("location", "name the mirror, with a path if need be", out);
+    }
+    if let (Some(usage), Some(by_digest)) = (&usage, by_digest) {
+        let message = "`pull-from-mirror` and the registry's `mirror-by-digest-only` exclude each other";
+        let problem = Problem::error(message).at(&usage.at).also(&by_digest.at, "set for all mirrors here");
+        out.push(problem.hint("say it for each mirror, or for all"));
+    }
+    section.finish_foreign("containers/image", out);
+    let only = match usage {
+        Some(usage) => usage.value,
+        None if by_digest.is_some() => Only::Digests,
+        None => Only::Any,
+    };
+    Some(Mirror { location: location?, insecure, only })
+}
+
+/// One place cannot be blocked and not blocked, or verified and not verified. A wildcard without a location
+/// is a place by its prefix.
+fn conflicts(registries: &[Registry], out: &mut Vec<Problem>) {
+    let mut places: std::collections::HashMap<&str, &Registry> = std::collections::HashMap::new();
+    for registry in registries {
+        let location = registry.location.value.as_str();
+        let place = if location.is_empty() { registry.prefix.as_str() } else { location };
+        let first = *places.entry(place).or_insert(registry);
+        let differs = [
+            ("insecure", first.insecure.is_some() != registry.insecure.is_some()),
+            ("blocked", first.blocked != registry.blocked),
+        ];
+        for (key, _) in differs.iter().filter(|(_, differs)| *differs) {
+            let message = format!("`{place}` is in two entries that differ in `{key}`");
+            let problem = Problem::error(message).at(&registry.at).also(&first.at, "the other one");
+            out.push(problem.hint("one place has one setting: make the two agree"));
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! Puts the main file and its drop-ins together.
+//!
+//! Before: `file` has read each.  After: `meaning` and `short_names` make rules of the whole.
+//! Holds: a later file replaces entries of one prefix whole, arrays whole, and aliases one by one; within a
+//! file the first entry of a prefix counts (containers/image `updateWithConfigurationFrom`).
+//! Not here: which files there are (`registries_conf`).
+
+use std::collections::BTreeMap;
+
+use crate::config::diagnostic::{Located, Problem, Severity};
+
+use super::file::{File, Registry};
+
+/// All files as one.
+#[derive(Debug, Default)]
+pub(super) struct Merged {
+    /// By prefix.
+    registries: BTreeMap<String, Registry>,
+    pub(super) search: Option<Located<Vec<String>>>,
+    /// By short name.
+    pub(super) aliases: BTreeMap<String, (Located<String>, Located<String>)>,
+}
+
+impl Merged {
+    pub(super) fn add(&mut self, file: File, out: &mut Vec<Problem>) {
+        let File { registries, search, aliases } = file;
+        let mut own: BTreeMap<String, Registry> = BTreeMap::new();
+        for registry in registries {
+            match own.get(&registry.prefix) {
+                Some(first) => out.push(second(first, &registry)),
+                None => drop(own.insert(registry.prefix.clone(), registry)),
+            }
+        }
+        for (prefix, registry) in own {
+            if let Some(earlier) = self.registries.get(&prefix) {
+                let message = format!("this entry replaces the earlier one for `{prefix}`, mirrors and all");
+                let note = Problem::new(Severity::Note, message).at(&registry.at);
+                out.push(note.also(&earlier.at, "has no effect"));
+            }
+            self.registries.insert(prefix, registry);
+        }
+        self.search = search.or(self.search.take());
+        for (name, target) in aliases {
+            if target.value.is_empty() {
+                self.aliases.remove(&name.value);
+            } else {
+                self.aliases.insert(name.value.clone(), (name, target));
+            }
+        }
+    }
+
+    pub(super) fn registries(&self) -> impl Iterator<Item = &Registry> {
+        self.registries.values()
+    }
+
+    pub(super) fn entry(&self, prefix: &str) -> Option<&Registry> {
+        self.registries.get(prefix)
+    }
+
+    /// The entry for a repository: the one with the longest prefix that matches, the first by the order of
+    /// prefixes where two are equally long.
+    pub(super) fn find(&self, repository: &str) -> Option<&Registry> {
+        let longer = |found: &Registry, other: &Registry| {
+            let order = |entry: &Registry| (std::cmp::Reverse(entry.prefix.len()), entry.prefix.clone());
+            order(other) < order(found)
+        };
+        self.matching(repository).reduce(|found, other| if longer(found, other) { other } else { found })
+    }
+
+    /// Every entry whose prefix matches a repository, or what stands for one: there can be thousands that do
+    /// not, so they are looked up and not gone through.
+    pub(super) fn matching(&self, repository: &str) -> impl Iterator<Item = &Registry> {
+        let ends = repository.match_indices([':', '/', '@']).map(|(end, _)| end);
+        let literal =
+            ends.chain([repository.len()]).filter_map(|end| self.registries.get(&repository[..end]));
+        let host = repository.split('/').next().unwrap_or_default();
+        let domains = host.match_indices('.').flat_map(|(dot, _)| {
+            let domain = &host[dot..];
+            let bare = domain.rsplit_once(':').map(|(bare, _)| bare);
+            [Some(domain), bare].into_iter().flatten()
+        });
+        let wildcards = domains.filter_map(|domain| self.registries.get(&format!("*{domain}")));
+        literal.chain(wildcards).filter(|entry| match_len(&entry.prefix, repository).is_some())
+    }
+
+    /// The entries for parts of a repository.
+    pub(super) fn below<'m>(&'m self, repository: &'m str) -> impl Iterator<Item = &'m Registry> {
+        let from = self.registries.range(repository.to_owned()..).map(|(_, entry)| entry);
+        let begins = from.take_while(move |entry| entry.prefix.starts_with(repository));
+        begins.filter(move |entry| {
+            entry.prefix.len() > repository.len() && match_len(repository, &entry.prefix).is_some()
+        })
+    }
+}
+
+/// How much of a repository a prefix stands for.
+pub(super) fn match_len(prefix: &str, repository: &str) -> Option<usize> {
+    let ends = |rest: &str| rest.is_empty() || rest.starts_with([':', '/', '@']);
+    if let Some(domain) = prefix.strip_prefix('*').filter(|domain| domain.starts_with('.')) {
+        let host = repository.split('/').next().unwrap_or_default();
+        let end = host.find(domain)? + domain.len();
+        return ends(&repository[end..]).then_some(end);
+    }
+    repository.strip_prefix(prefix).filter(|rest| ends(rest)).map(|_| prefix.len())
+}
+
+fn second(first: &Registry, second: &Registry) -> Problem {
+    let message = format!("this second entry for `{}` has no effect", second.prefix);
+    let problem = Problem::warning(message).at(&second.at).also(&first.at, "the first one counts");
+    problem.hint("leave one of the two out; in a drop-in it would replace the first")
+}

@@ -1,0 +1,47 @@
+//! What k3s does with the same file behind this program.
+//!
+//! Before: every entry has been read.  After: `check` shows the warnings.
+//! Holds: nothing is changed. This program asks containerd for an image by the mirror's name, and k3s has
+//! configured containerd from the same file, so containerd applies the file's entry for that name as well.
+//! Not here: the order of rewrites (`mirrors`).
+
+use std::collections::HashSet;
+
+use super::super::super::diagnostic::Problem;
+use super::{MirrorEntry, PROGRAM};
+use crate::policy::{Kind, Location, Prefix};
+
+/// Warns once for each mirror's host. A host with an entry in `configs` alone is out of reach of `*`.
+pub(super) fn lint(entries: &[MirrorEntry], configured: &[Prefix], out: &mut Vec<Problem>) {
+    let mut seen = HashSet::new();
+    let all = entries.iter().flat_map(|entry| entry.route.hosts());
+    for (location, at) in all {
+        let Ok(host) = location.host().parse::<Prefix>() else { continue };
+        let own = entries.iter().find(|entry| entry.prefix == host);
+        let any = || entries.iter().find(|entry| entry.prefix.kind() == Kind::Any);
+        let found = if configured.contains(&host) { own } else { own.or_else(any) };
+        let Some(entry) = found else { continue };
+        let Some(what) = effect(entry, &host) else { continue };
+        if !seen.insert(host.as_str().to_owned()) {
+            continue;
+        }
+        let message = format!(
+            "{PROGRAM} applies its entry for `{}` once more to the images of {host}: {what}",
+            entry.prefix
+        );
+        let hint = "take what concerns mirrors over into this program's own configuration (cri-shunt import), and leave `configs` alone in this file";
+        out.push(Problem::warning(message).at(at).also(&entry.at, "this entry").hint(hint));
+    }
+}
+
+/// What the entry does to images of a host beyond asking that host for them.
+fn effect(entry: &MirrorEntry, host: &Prefix) -> Option<String> {
+    if !entry.route.rewrites.is_empty() {
+        return Some("their paths are rewritten a second time".to_owned());
+    }
+    let elsewhere = |location: &&Location| {
+        location.host().parse::<Prefix>().ok().as_ref() != Some(host) || !location.path().is_empty()
+    };
+    let other = entry.route.hosts().map(|(location, _)| location).find(elsewhere)?;
+    Some(format!("{other} is asked for them as well"))
+}

@@ -1,0 +1,66 @@
+//! Which sources are asked for: `[[policy.source]]` and the command line.
+//!
+//! Before: `rules` finds the tables, `cli` the flags.  After: `sources` reads the files.
+//! Holds: a request names one file or directory of one format.
+//! Not here: what is in them.
+
+use std::path::{Path, PathBuf};
+
+use super::super::diagnostic::{Located, Problem};
+use super::super::tree::{Refusal, Section};
+use super::{Format, SourceFile};
+
+/// Each format's key in a `[[policy.source]]`, which is its flag as well.
+const KEYS: [(&str, Format); 4] = [
+    ("registries-yaml", Format::RegistriesYaml),
+    ("certs-d", Format::CertsD),
+    ("registries-conf", Format::RegistriesConf),
+    ("image-cri-shim", Format::ImageCriShim),
+];
+
+/// Reads one `[[policy.source]]`. A path that is not absolute begins at `directory`, that of the file.
+pub(in crate::config) fn read(
+    mut section: Section<'_>,
+    directory: &Path,
+    out: &mut Vec<Problem>,
+) -> Option<Located<SourceFile>> {
+    let before = out.len();
+    let mut named = Vec::new();
+    for (key, format) in KEYS {
+        let path = section.parse(key, out, path);
+        named.extend(path.map(|set| (format, set)));
+    }
+    let disable = section.boolean("disable-default-registry-endpoint", out);
+    if named.is_empty() && out.len() == before && !section.has_unknown() {
+        let keys: Vec<String> = KEYS.iter().map(|(key, _)| format!("`{key}`")).collect();
+        let message = format!("a source needs one of {}", keys.join(", "));
+        out.push(
+            Problem::error(message).at(section.at()).hint("its value is the path of the file or directory"),
+        );
+    }
+    section.finish(out);
+    let mut named = named.into_iter();
+    let (format, set) = named.next()?;
+    for (_, more) in named {
+        let problem = Problem::error("a source is one file: this is a second one").at(&more.at);
+        out.push(problem.also(&set.at, "the first one").hint("write a [[policy.source]] for each"));
+    }
+    if let Some(disable) = disable.as_ref().filter(|_| format != Format::RegistriesYaml) {
+        let message = "`disable-default-registry-endpoint` is for `registries-yaml` alone";
+        let hint = "the other formats say in the file whether the registry itself is asked";
+        out.push(Problem::error(message).at(&disable.at).hint(hint));
+    }
+    let source = SourceFile {
+        format,
+        path: directory.join(&set.value),
+        disable_default_endpoint: disable.is_some_and(|set| set.value),
+    };
+    (out.len() == before).then_some(Located { value: source, at: set.at })
+}
+
+fn path(text: &str) -> Result<PathBuf, Refusal> {
+    if text.is_empty() {
+        return Err(Refusal::new("the path is empty"));
+    }
+    Ok(PathBuf::from(text))
+}
