@@ -10,6 +10,9 @@ BINARY ?= target/release/cri-shunt
 build:
 	cargo build --release --locked
 
+target/release/cri-shunt:
+	cargo build --release --locked
+
 # Installs what the tests need (Debian packages, further containerds under target/testbed); says what it does.
 setup:
 	tests/setup
