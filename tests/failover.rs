@@ -153,7 +153,7 @@ async fn the_origin_is_last_where_the_rule_says_so(version: Version) {
     let refused = support::wait_for(Duration::from_secs(5), async || cri.pull(&name).await.is_err()).await;
     assert!(refused, "{}", shunt.stderr());
     origin.forget();
-    assert!(cri.pull(&name).await.is_err());
+    cri.pull(&name).await.unwrap_err();
     assert_eq!(origin.records(), [], "never, unless the rule says so");
 }
 

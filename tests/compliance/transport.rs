@@ -36,10 +36,11 @@ pub async fn deadlines(sides: &Sides) {
             side.note("a pull that does not end in time", ended);
         })
         .await;
-    for timeout in ["1H", "5000m", "99999999n"] {
+    for timeout in ["1H", "50000m", "50000000u"] {
         sides.same_with(STATUS, &status("compliance-absent", false), &[("grpc-timeout", timeout)]).await;
     }
-    for malformed in ["1", "m", "-1S", "123456789S", "1x"] {
+    // Not "-1S": grpc-go takes it for a deadline that is over, and then races with its own handler.
+    for malformed in ["1", "m", "123456789S", "1x"] {
         sides.same_with(LIST, b"", &[("grpc-timeout", malformed)]).await;
     }
 }
