@@ -77,6 +77,9 @@ fn start(input: Input, loaded: Loaded) -> Exit {
                 return Exit::Runtime;
             }
         };
+        if socket.is_inherited() {
+            tracing::info!("systemd holds the socket: its unit counts, not [listen]");
+        }
         let parts = Parts {
             containerd: config.containerd.socket.as_path().to_owned(),
             pause_image: config.containerd.pause_image.as_ref().map(|name| name.as_str().to_owned()),

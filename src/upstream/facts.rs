@@ -191,6 +191,30 @@ mod tests {
         assert_eq!(find("--config"), None);
     }
 
+    #[test]
+    fn the_hosts_toml_of_a_registry_is_the_one_that_containerd_reads() {
+        let root = tempfile::tempdir().unwrap();
+        let make = |directory: &str, with_file: bool| {
+            let path = root.path().join(directory);
+            std::fs::create_dir_all(&path).unwrap();
+            if with_file {
+                std::fs::write(path.join("hosts.toml"), "").unwrap();
+            }
+            path.join("hosts.toml")
+        };
+        let facts = Facts { config_path: vec![root.path().to_owned()], ..Facts::default() };
+        assert_eq!(facts.hosts_toml("m.example:5000"), None);
+        let fallback = make("_default", true);
+        assert_eq!(facts.hosts_toml("m.example:5000"), Some(fallback));
+        let plain = make("m.example:5000", true);
+        assert_eq!(facts.hosts_toml("m.example:5000"), Some(plain));
+        let first = make("m.example_5000_", true);
+        assert_eq!(facts.hosts_toml("m.example:5000"), Some(first));
+        // A directory without the file still hides `_default`.
+        make("bare.example", false);
+        assert_eq!(facts.hosts_toml("bare.example"), None);
+    }
+
     #[tokio::test]
     async fn only_what_goes_by_the_name_of_containerd_is_run() {
         // This very test program listens, in the place of containerd.
