@@ -3,10 +3,14 @@
 PREFIX ?= /usr
 SYSCONFDIR ?= /etc
 UNITDIR ?= /usr/lib/systemd/system
+BINARY ?= target/release/cri-shunt
 
-.PHONY: build setup test demo bench install
+.PHONY: build setup test demo bench install generate
 
 build:
+	cargo build --release --locked
+
+target/release/cri-shunt:
 	cargo build --release --locked
 
 # Installs what the tests need (Debian packages, further containerds under target/testbed); says what it does.
@@ -19,14 +23,15 @@ test: setup
 
 # Starts a private containerd and registry, pulls through the shunt, and takes everything down again.
 demo:
-	demo/run
+	@demo/run
 
 # Side by side with the other relays that are installed (haproxy, nginx, socat); target/bench/relay.json.
 bench: setup
 	cargo bench --locked --bench relay
 
-install:
-	install -D -m 0755 target/release/cri-shunt $(DESTDIR)$(PREFIX)/bin/cri-shunt
+# Honours DESTDIR and PREFIX. A configuration that is there already stays.
+install: $(BINARY)
+	install -D -m 0755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/cri-shunt
 	install -D -m 0644 packaging/systemd/cri-shunt.service $(DESTDIR)$(UNITDIR)/cri-shunt.service
 	install -D -m 0644 packaging/systemd/cri-shunt.socket $(DESTDIR)$(UNITDIR)/cri-shunt.socket
 	sed -i 's|/usr/bin/cri-shunt|$(PREFIX)/bin/cri-shunt|' $(DESTDIR)$(UNITDIR)/cri-shunt.service
@@ -40,3 +45,8 @@ install:
 	cp -R docs packaging/examples README.md $(DESTDIR)$(PREFIX)/share/doc/cri-shunt/
 	test -e $(DESTDIR)$(SYSCONFDIR)/cri-shunt/config.toml || \
 		install -D -m 0640 packaging/config.toml $(DESTDIR)$(SYSCONFDIR)/cri-shunt/config.toml
+	install -d -m 0755 $(DESTDIR)$(SYSCONFDIR)/cri-shunt/conf.d
+
+# Man pages and completions anew, after a change of the command line.
+generate:
+	cargo run --quiet --locked -- generate packaging

@@ -1,0 +1,83 @@
+//! The demonstration shows what it should, and clears its stage, however it ends.
+//!
+//! Before: `demo/run`, which checks each of its steps itself.  After: README's first command.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// One at a time, so that what is left on the stage is known to be of which.
+static STAGE: Mutex<()> = Mutex::new(());
+
+/// Starts the part behind the build: cargo has built the program and the examples for this test.
+fn start() -> Option<Child> {
+    let programs = Path::new(env!("CARGO_BIN_EXE_cri-shunt")).parent().unwrap();
+    let there = |program: &str| {
+        ["/usr/bin", "/usr/local/bin"].iter().any(|dir| Path::new(dir).join(program).exists())
+    };
+    if !rustix::process::geteuid().is_root()
+        || !["containerd", "docker-registry", "skopeo"].into_iter().all(there)
+    {
+        support::skipped("the demonstration needs root, containerd, docker-registry and skopeo");
+        return None;
+    }
+    assert!(programs.join("examples/cri").exists(), "cargo build --examples");
+    let run = concat!(env!("CARGO_MANIFEST_DIR"), "/demo/run");
+    let mut command = Command::new(run);
+    command.arg("built").env("CARGO_TARGET_DIR", programs.parent().unwrap());
+    Some(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+}
+
+fn stages() -> BTreeSet<String> {
+    let names = std::fs::read_dir("/tmp").unwrap().map(|entry| entry.unwrap().file_name());
+    names
+        .filter_map(|name| name.into_string().ok())
+        .filter(|name| name.starts_with("cri-shunt-demo."))
+        .collect()
+}
+
+/// Command lines that name a stage.
+fn actors() -> Vec<String> {
+    let processes = std::fs::read_dir("/proc").unwrap().map(|entry| entry.unwrap().path().join("cmdline"));
+    let lines = processes.filter_map(|path| std::fs::read(path).ok());
+    let lines = lines.map(|line| String::from_utf8_lossy(&line).replace('\0', " "));
+    lines.filter(|line| line.contains("/tmp/cri-shunt-demo.")).collect()
+}
+
+#[test]
+fn it_shows_what_it_should() {
+    let _stage = STAGE.lock();
+    let (before, Some(demo)) = (stages(), start()) else { return };
+    let output = demo.wait_with_output().unwrap();
+    let story = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{story}\n{}", String::from_utf8_lossy(&output.stderr));
+    for part in [
+        "registry-1.docker.io:443",
+        "\"registry\": \"127.0.0.1:",
+        "mirrors down   127.0.0.1:1",
+        "is denied by rule \"docker.io/evil\"",
+        "nobody knocked at the wall",
+    ] {
+        assert!(story.contains(part), "{part}:\n{story}");
+    }
+    assert_eq!((stages(), actors()), (before, Vec::new()));
+}
+
+#[test]
+fn it_clears_its_stage_when_it_is_interrupted() {
+    let _stage = STAGE.lock();
+    let (before, Some(mut demo)) = (stages(), start()) else { return };
+    let is_on = || actors().iter().any(|line| line.contains("containerd "));
+    assert!(support::wait_until(Duration::from_secs(60), is_on), "containerd is on the stage");
+    kill_process(Pid::from_child(&demo), Signal::TERM).unwrap();
+    assert_eq!(demo.wait().unwrap().code(), Some(143));
+    assert_eq!((stages(), actors()), (before, Vec::new()));
+}
