@@ -31,7 +31,7 @@ use tokio::task::JoinSet;
 use tonic::Status;
 
 /// Rounds per containerd, each with one pull of every original.
-const ROUNDS: usize = 35;
+const ROUNDS: usize = 28;
 /// After so many rounds the sweeper gets its rest, and what is left is looked at. Odd, so that there are
 /// explicit names among it every second time.
 const INSPECT_EVERY: usize = 7;

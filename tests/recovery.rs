@@ -9,7 +9,6 @@
 mod support;
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
@@ -23,7 +22,8 @@ use support::registry::Registry;
 use support::shunt::Shunt;
 use support::version::Version;
 use support::{wait_for, wait_until};
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
+use tonic::Status;
 
 /// A shunt by which `docker.io/<path>` comes from `<mirror>/m/<path>`.
 struct Ground {
@@ -33,13 +33,6 @@ struct Ground {
     native: Native,
     path: String,
     mirror: String,
-}
-
-fn config(path: &str, host: &str, sweep_after: &str) -> String {
-    format!(
-        "[pull]\nsweep-after = \"{sweep_after}\"\n[[policy.rule]]\nprefix = \"docker.io/{path}\"\n\
-         mirrors = [\"{host}/m\"]\n"
-    )
 }
 
 impl Ground {
@@ -52,7 +45,11 @@ impl Ground {
     async fn on(containerd: &Containerd, case: &str, sweep_after: &str, host: &str) -> Option<Ground> {
         let registry = Registry::shared()?;
         let path = format!("{case}/{}", containerd.version().line());
-        let shunt = Shunt::start(&config(&path, host, sweep_after), containerd);
+        let config = format!(
+            "[pull]\nsweep-after = \"{sweep_after}\"\n[[policy.rule]]\nprefix = \"docker.io/{path}\"\n\
+             mirrors = [\"{host}/m\"]\n"
+        );
+        let shunt = Shunt::start(&config, containerd);
         let cri = Cri::connect(&shunt.socket()).await;
         let native = Native::connect(&containerd.socket()).await;
         let mirror = format!("{host}/m/{path}/app");
@@ -78,6 +75,12 @@ impl Ground {
 
     fn digest_at_mirror(&self, image: &Image) -> String {
         format!("{}@{}", self.mirror, image.digest())
+    }
+
+    /// A pull of an original, under way.
+    fn begin(&self, tag: &str) -> JoinHandle<Result<String, Status>> {
+        let (cri, name) = (self.cri.clone(), self.original(tag));
+        tokio::spawn(async move { cri.pull(&name).await })
     }
 
     /// Waits until these and no other names are left of the mirror, and stay.
@@ -113,11 +116,8 @@ async fn the_shunt_may_be_killed_at_any_moment(version: Version) {
     let kept_names = [ground.at_mirror("kept"), ground.digest_at_mirror(&kept)];
     ground.cri.pull(&kept_names[0]).await.unwrap();
     let mut dice = Dice::new();
-    for round in 0..18 {
-        let pulling = tokio::spawn({
-            let (cri, name) = (ground.cri.clone(), ground.original("1"));
-            async move { cri.pull(&name).await }
-        });
+    for round in 0..9 {
+        let pulling = ground.begin("1");
         if round % 3 == 2 {
             // The kill hits the sweep, or the moments before and after it.
             pulling.await.unwrap().unwrap();
@@ -137,9 +137,8 @@ async fn the_shunt_may_be_killed_at_any_moment(version: Version) {
         }
     }
     // Killed with a pull on its way, and nobody asks for that image again.
-    for delay in [20, 60, 100] {
-        let (cri, name) = (ground.cri.clone(), ground.original("1"));
-        let pulling = tokio::spawn(async move { cri.pull(&name).await });
+    for delay in [20, 80] {
+        let pulling = ground.begin("1");
         tokio::time::sleep(Duration::from_millis(delay)).await;
         ground.crash().await;
         drop(pulling.await);
@@ -151,22 +150,17 @@ async fn containerd_may_end_in_the_middle_of_a_pull(version: Version) {
     let (Some(containerd), Some(registry)) = (Containerd::start(version), Registry::shared()) else { return };
     let fake = Fake::in_front_of(registry.host());
     let Some(ground) = Ground::on(&containerd, "ended", "300ms", &fake.host()).await else { return };
-    for (tag, crash) in [("1", true), ("2", false)] {
+    for (tag, end) in [("1", Containerd::kill9 as fn(&Containerd)), ("2", Containerd::stop)] {
         let image = Image::big(&format!("{}-{tag}", ground.path), 2);
         ground.push(tag, &image);
         let blobs = format!("/v2/m/{}/app/blobs/", ground.path);
         fake.on(&blobs, Behaviour::Slow(32 << 10, Duration::from_millis(50)));
         let asked = fake.records().len();
-        let (cri, name) = (ground.cri.clone(), ground.original(tag));
-        let pulling = tokio::spawn(async move { cri.pull(&name).await });
+        let pulling = ground.begin(tag);
         let begun = || fake.records()[asked..].iter().any(|record| record.path.starts_with(&blobs));
         assert!(wait_for(Duration::from_secs(10), async || begun()).await);
         tokio::time::sleep(Duration::from_millis(200)).await;
-        if crash {
-            containerd.kill9();
-        } else {
-            containerd.stop();
-        }
+        end(&containerd);
         let status = pulling.await.unwrap().unwrap_err();
         assert!(!status.message().is_empty(), "{status}");
         containerd.start_again();
@@ -190,11 +184,8 @@ async fn a_client_that_leaves_cancels_its_pull(version: Version) {
     let blobs = format!("/v2/m/{}/app/blobs/", ground.path);
     // Twelve seconds, if nobody cancels it.
     fake.on(&blobs, Behaviour::Slow(8 << 10, Duration::from_millis(50)));
-    let (cri, name) = (ground.cri.clone(), ground.original("1"));
-    let pulling = tokio::spawn({
-        let name = name.clone();
-        async move { cri.pull(&name).await }
-    });
+    let name = ground.original("1");
+    let pulling = ground.begin("1");
     let begun = || fake.records().iter().any(|record| record.path.starts_with(&blobs));
     assert!(wait_for(Duration::from_secs(10), async || begun()).await);
     tokio::time::sleep(Duration::from_millis(200)).await;
@@ -323,11 +314,11 @@ async fn an_image_gc_in_between_does_not_fail_a_pull(version: Version) {
     let Some(ground) = Ground::new(containerd, "gc", "300ms").await else { return };
     let image = ground.image("1");
     ground.push("1", &image);
-    let name = Arc::new(ground.original("1"));
+    let name = ground.original("1");
     let direct = Cri::connect(&containerd.socket()).await;
     let mut dice = Dice::new();
     let mut slowest = Duration::ZERO;
-    for round in 0..20 {
+    for round in 0..12 {
         let mut pulls = JoinSet::new();
         for number in 0..2 {
             let (cri, asked, late) = (ground.cri.clone(), name.clone(), dice.millis(1 + 40 * number));
@@ -383,14 +374,12 @@ async fn a_ledger_that_cannot_be_read_is_put_aside(version: Version) {
 async fn without_a_place_for_the_ledger_nothing_starts(version: Version) {
     let Some(containerd) = Containerd::shared(version) else { return };
     let blocked = tempfile::NamedTempFile::new().unwrap();
-    let state = blocked.path().join("state");
-    let state = format!("[state]\ndir = \"{}\"\n", state.display());
-    let shunt = Shunt::prepare(&state, containerd, &[]);
+    let place = blocked.path().display().to_string();
+    let shunt = Shunt::prepare(&format!("[state]\ndir = \"{place}/state\"\n"), containerd, &[]);
     shunt.spawn();
     assert!(wait_until(Duration::from_secs(10), || shunt.ended().is_some()), "it runs");
     assert_eq!(shunt.ended().unwrap().code(), Some(3));
     let said = shunt.stderr();
-    let place = blocked.path().display().to_string();
     assert!(said.contains("state directory") && said.contains(&place), "{said}");
     assert!(said.contains("Not a directory"), "{said}");
 }
