@@ -119,7 +119,7 @@ fn other(name: &'static str, program: &str, upstream: &Path) -> Target {
                 "user root;\nworker_processes 1;\ndaemon off;\nerror_log stderr crit;\npid {path}/pid;\n\
                  events {{ worker_connections 4096; }}\nhttp {{\n access_log off;\n client_body_temp_path {path}/b;\n \
                  proxy_temp_path {path}/p;\n fastcgi_temp_path {path}/f;\n uwsgi_temp_path {path}/u;\n scgi_temp_path {path}/g;\n \
-                 upstream c {{ server unix:{upstream}; keepalive 64; }}\n \
+                 upstream c {{ server unix:{upstream}; keepalive 64; keepalive_requests 100000000; }}\n \
                  server {{ listen unix:{path}/s.sock http2; http2_max_concurrent_streams 1024; keepalive_requests 100000000;\n \
                  location / {{ grpc_pass grpc://c; grpc_buffer_size 64k; }} }}\n}}\n"
             );

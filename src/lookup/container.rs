@@ -19,7 +19,7 @@ use crate::checkpoint;
 use crate::node::{Generation, Node};
 use crate::policy::{Checkpoint, Decision, Name, Present, is_image_id};
 use crate::pull::forward;
-use crate::upstream::Answer;
+use crate::upstream::{Answer, Facts};
 use crate::wire::cri::{create_container_request as request, mount};
 use crate::wire::{self, WireError};
 
@@ -87,7 +87,9 @@ async fn admit(node: &Arc<Node>, generation: &Generation, image: &Image) -> Resu
         return Ok(());
     }
     if image.is_root && generation.policy.has_deny() {
-        refuse_file(node, &image.text)?;
+        // Where relative paths lead is known once containerd has answered, and before that it answers nobody.
+        let containerd = node.known_facts().await;
+        refuse_file(&containerd, &image.text)?;
     }
     if generation.policy.settings().present == Present::Hide {
         refuse(node, generation, &image.text).await?;
@@ -110,9 +112,9 @@ async fn admit(node: &Arc<Node>, generation: &Generation, image: &Image) -> Resu
 
 /// containerd 2.1 opens a file of the image's name as a checkpoint archive, relative to its own directory
 /// (`internal/cri/server/container_create.go`), and pulls the base image that it names.
-fn refuse_file(node: &Node, image: &str) -> Result<(), Status> {
+fn refuse_file(containerd: &Facts, image: &str) -> Result<(), Status> {
     let relative = PathBuf::from(image);
-    let path = match node.facts().working_directory() {
+    let path = match containerd.working_directory() {
         Some(directory) if relative.is_relative() => directory.join(relative),
         _ => relative,
     };
