@@ -85,10 +85,11 @@ impl Failure {
         Self { candidate, status: Status::unavailable(text), class: Class::Unreachable }
     }
 
-    /// Whether an image GC removed the record while containerd was writing it: that is no registry's word.
-    /// (`internal/cri/server/image_pull.go`, createImageReference: it creates, then updates what was there.)
+    /// Whether an image GC removed a record while containerd was working with it: that is no registry's
+    /// word. The image store quotes the name (`core/metadata/images.go`: `image "m/r:1": not found`),
+    /// registries' clients do not.
     pub(super) fn overtaken(&self) -> bool {
-        self.class == Class::NotFound && self.message().starts_with("failed to create image reference")
+        self.class == Class::NotFound && self.message().ends_with("\": not found")
     }
 
     /// containerd's text.
@@ -150,6 +151,9 @@ mod tests {
         let overtaken =
             |text: &str| Failure::new("m/r:1".parse().unwrap(), Status::not_found(text)).overtaken();
         assert!(overtaken(r#"failed to create image reference "m/r:1": image "m/r:1": not found"#));
+        assert!(overtaken(
+            r#"failed to get image "m/r:1" from containerd image store: image "m/r:1": not found"#
+        ));
         assert!(!overtaken(r#"failed to resolve reference "m/r:1": m/r:1: not found"#));
     }
 
