@@ -96,7 +96,7 @@ fn imports_are_those_of_the_table() {
 }
 
 #[test]
-fn the_modules_stand_in_the_order_of_the_table() {
+fn every_module_stands_in_the_table() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs");
     let text = std::fs::read_to_string(root).unwrap();
     let declared: BTreeSet<&str> =
