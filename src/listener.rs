@@ -27,8 +27,8 @@ const CONNECTION_WINDOW: u32 = 4 << 20;
 /// bursts; h2's default of 20 would end the connection under them.
 const PENDING_RESETS: usize = 1024;
 
-/// How long a request may have been on its way when its client was told that no more are taken. A client
-/// that does not hang up is not waited for any longer.
+/// How long a request may be on its way when the daemon is told to stop. A client that does not hang up is
+/// not waited for any longer.
 const LAST_ARRIVAL: Duration = Duration::from_millis(250);
 
 /// Serves `socket` until `stop`; then takes no more connections and ends the connections once their calls have ended.
@@ -73,11 +73,12 @@ async fn connection(stream: UnixStream, node: Arc<Node>, stop: CancellationToken
     };
     let link = node.link.another();
     let requests = TaskTracker::new();
+    let mut served = false;
     let mut stopping = false;
     loop {
         let request = tokio::select! {
             request = connection.accept() => request,
-            () = stop.cancelled(), if !stopping => {
+            () = last_call(&stop, served), if !stopping => {
                 stopping = true;
                 connection.graceful_shutdown();
                 requests.close();
@@ -87,6 +88,7 @@ async fn connection(stream: UnixStream, node: Arc<Node>, stop: CancellationToken
         };
         match request {
             Some(Ok((request, respond))) => {
+                served = true;
                 requests.spawn(router::route(node.clone(), link.clone(), request, respond));
             }
             Some(Err(error)) => {
@@ -98,6 +100,17 @@ async fn connection(stream: UnixStream, node: Arc<Node>, stop: CancellationToken
     }
     requests.close();
     requests.wait().await;
+}
+
+/// Returns when a connection is to be told that no more requests are taken on it.
+///
+/// One that has just been made is told after its first request: clients such as hyper and tonic give up
+/// a call that meets the news on a new connection, where grpc-go and grpc's C core would dial again.
+async fn last_call(stop: &CancellationToken, served: bool) {
+    stop.cancelled().await;
+    if !served {
+        tokio::time::sleep(LAST_ARRIVAL).await;
+    }
 }
 
 /// Returns once all `requests` have ended and those that were on their way have had time to arrive.

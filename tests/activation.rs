@@ -60,6 +60,7 @@ impl Manager {
             .arg("export LISTEN_PID=$$ LISTEN_FDS=1; exec \"$0\" serve --config \"$1\" 3<&0 </dev/null")
             .arg(env!("CARGO_BIN_EXE_cri-shunt"))
             .arg(self.keeper.dir().join("config.toml"))
+            .env("CRI_SHUNT_LOG", "debug")
             .env("NOTIFY_SOCKET", self.keeper.dir().join("notify"))
             .stdin(OwnedFd::from(self.listener.try_clone().unwrap()))
             .stdout(log.try_clone().unwrap())
@@ -77,9 +78,15 @@ impl Manager {
         String::from_utf8(buffer[..length].to_vec()).unwrap().trim().to_owned()
     }
 
+    /// What all daemons have logged.
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.keeper.dir().join("stderr")).unwrap()
+    }
+
     fn stop(&self, mut child: Child) {
         kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
-        assert_eq!(child.wait().unwrap().code(), Some(0));
+        let status = child.wait().unwrap();
+        assert!(status.success(), "{status}; its log:\n{}", self.log());
     }
 }
 
@@ -103,6 +110,24 @@ async fn a_connection_made_before_the_start_is_served() {
     manager.stop(daemon);
     assert_eq!(manager.told(), "STOPPING=1");
     assert!(manager.socket().exists(), "the file is systemd's");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_made_before_the_stop_has_its_first_call() {
+    let manager = Manager::new();
+    let daemon = manager.start();
+    assert_eq!(manager.told(), "READY=1");
+    // hyper gives up the call of a connection on which no more are taken.
+    let client = Cri::connect(&manager.socket()).await;
+    while !manager.log().contains("connected") {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    kill_process(Pid::from_child(&daemon), Signal::TERM).unwrap();
+    assert_eq!(manager.told(), "STOPPING=1");
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    // A call made anew would wait in the socket's queue for a daemon that does not come.
+    tokio::time::timeout(Duration::from_secs(5), client.list()).await.expect("answered").unwrap();
+    manager.stop(daemon);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -131,6 +156,8 @@ async fn a_restart_loses_no_connection() {
     }
     stop.store(true, Ordering::Relaxed);
     let daemon = manager.start();
+    // The third one may have answered the last call: nothing but this tells that the fourth has started.
+    assert_eq!(manager.told(), "READY=1");
     let mut calls = 0;
     for client in clients {
         calls += client.await.unwrap().unwrap();

@@ -128,12 +128,16 @@ async fn serve(
                 arrived.body.extend_from_slice(&chunk);
                 body.flow_control().release_capacity(chunk.len()).unwrap();
             }
-            let mut stream = respond.send_response(response, false).unwrap();
+            let Ok(mut stream) = respond.send_response(response, false) else {
+                // Cancelled before it was answered, as the daemon's own calls are when it stops.
+                arrived.cancelled = true;
+                return calls.lock().unwrap().push(arrived);
+            };
             if let Some(Answer::Status(code, message)) = other {
                 trailers.insert("grpc-status", HeaderValue::from(code));
                 trailers.insert("grpc-message", HeaderValue::from_static(message));
             } else {
-                stream.send_data(Bytes::from_static(b"\0\0\0\0\0"), false).unwrap();
+                drop(stream.send_data(Bytes::from_static(b"\0\0\0\0\0"), false));
             }
             drop(stream.send_trailers(trailers));
         }
