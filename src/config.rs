@@ -15,7 +15,6 @@ mod duration;
 mod files;
 mod lint;
 mod rules;
-mod secret;
 mod settings;
 mod socket_path;
 mod sources;
@@ -36,7 +35,6 @@ use self::tree::{Refusal, Section};
 
 pub(crate) use self::diagnostic::visible;
 pub use self::diagnostic::{Diagnostics, Severity, Style};
-pub use self::secret::Secret;
 pub use self::settings::{Containerd, Group, Level, Listen, Log, Pull, State};
 pub use self::socket_path::{SocketPath, SocketPathError};
 pub use self::sources::{Format, Login, SourceFile, Transport, TransportNeed};

@@ -32,4 +32,5 @@ pub mod node;
 pub mod upstream;
 
 pub mod policy;
+pub mod secret;
 pub mod wire;

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("cli", &["admin", "app", "config", "listener", "node", "policy", "telemetry", "upstream"]),
     ("telemetry", &[]),
-    ("config", &["policy"]),
+    ("config", &["policy", "secret"]),
     ("app", &["attend", "listener", "node", "sweep", "upstream"]),
     ("listener", &["node", "router"]),
     ("router", &["admin", "call", "hold", "lookup", "node", "pause", "pull", "relay", "upstream"]),
@@ -33,6 +33,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("node", &["adopt", "policy", "pull", "sweep", "upstream"]),
     ("upstream", &[]),
     ("policy", &[]),
+    ("secret", &[]),
     ("wire", &[]),
 ];
 

@@ -30,7 +30,7 @@ use std::path::PathBuf;
 
 use super::diagnostic::{Problem, Texts};
 use super::rules::{Draft, DraftRule};
-use super::secret::Secret;
+use crate::secret::Secret;
 
 use crate::policy::{Layer, Source};
 

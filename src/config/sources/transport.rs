@@ -8,8 +8,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use crate::config::secret::Secret;
 use crate::policy::Source;
+use crate::secret::Secret;
 
 use super::super::diagnostic::{Problem, Span};
 

@@ -12,8 +12,8 @@ use toml::de::DeValue;
 
 use crate::config::diagnostic::{Located, Problem, Severity, Span, TextId, Texts};
 use crate::config::duration;
-use crate::config::secret::Secret;
 use crate::config::tree::{self, Entry, Refusal, Section};
+use crate::secret::Secret;
 
 use super::super::Transport;
 

@@ -6,8 +6,8 @@
 //! `configmap_sync.go` of image-cri-shim.
 
 use crate::config::diagnostic::{Located, Problem, Severity, Span};
-use crate::config::secret::Secret;
 use crate::config::sources::yaml::{Node, Value};
+use crate::secret::Secret;
 
 use super::fields::{Fields, wrong_type};
 

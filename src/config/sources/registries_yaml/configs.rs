@@ -12,7 +12,7 @@ use super::super::mapping::{Entry, Mapping};
 use super::super::transport::{Transport, TransportNeed};
 use super::super::{Imported, Login};
 use super::{PROGRAM, Reader, located};
-use crate::config::secret::Secret;
+use crate::secret::Secret;
 
 /// Reads `configs`.
 pub(super) fn read(
