@@ -35,9 +35,10 @@ pub async fn run(node: Arc<Node>, pause_image: Option<String>) {
                 if !std::mem::replace(&mut told, true) {
                     tracing::warn!(error = status.message(), "containerd does not answer yet");
                 }
-                tokio::time::sleep(RETRY).await;
             }
         }
+        // Also behind a stream that ended well: what ends each one at once would be asked without a pause.
+        tokio::time::sleep(RETRY).await;
     }
 }
 

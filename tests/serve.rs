@@ -145,3 +145,15 @@ async fn an_old_client_pulls_by_the_policy(version: Version) {
 }
 
 on_each_containerd!(both_names_stay_where_that_is_wanted, an_old_client_pulls_by_the_policy);
+
+/// Whatever answers in containerd's place and ends its event stream at once, as a proxy may.
+#[tokio::test]
+async fn an_event_stream_that_ends_at_once_is_not_asked_for_without_a_pause() {
+    let upstream = Upstream::start();
+    let begin = std::time::Instant::now();
+    let _shunt = Shunt::start_before("", upstream.socket());
+    let asked = || upstream.calls("/containerd.services.events.v1.Events/Subscribe").len();
+    assert!(support::wait_for(Duration::from_secs(20), async || asked() >= 3).await);
+    let at_most = begin.elapsed().as_millis() / 200 + 2;
+    assert!((asked() as u128) <= at_most, "{} times in {:?}", asked(), begin.elapsed());
+}

@@ -39,13 +39,19 @@ fn rounds() -> usize {
 type Samples = BTreeMap<&'static str, Vec<Sample>>;
 
 fn main() {
-    let mut arguments = std::env::args().skip(1);
-    if arguments.next().as_deref() == Some("--echo") {
-        return echo::serve(Path::new(&arguments.next().expect("a socket path")));
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments[..] {
+        [] => {}
+        ["--echo", socket] => return echo::serve(Path::new(socket)),
+        // One load alone, for a profiler: strace -c -p PID, valgrind --tool=callgrind.
+        ["--drive", socket, size, in_flight, calls] => {
+            let number = |text: &str| text.parse().expect("a number");
+            let load = Load::unary(format!("/bench.Echo/{size}"), number(in_flight), number(calls));
+            return println!("{:?}", load.run(&Target::at(Path::new(socket))));
+        }
+        _ => panic!("usage: cargo bench --bench relay [-- --echo SOCKET | --drive SOCKET SIZE IN_FLIGHT CALLS]"),
     }
-    // Cargo says `--bench`; whoever else runs this program means something else.
-    let known = std::env::args().skip(1).all(|argument| argument == "--bench");
-    assert!(known, "usage: cargo bench --bench relay");
     let mut report = table::Report::default();
     bare(&mut report);
     containerd(&mut report);

@@ -17,10 +17,7 @@ pub struct Target {
 impl Target {
     /// Direct first, then whatever of the others is installed.
     pub fn start_all(upstream: &Path) -> Vec<Target> {
-        let direct =
-            Target { name: "direct", socket: upstream.to_owned(), child: None, started_in: None, _dir: None };
-        wait(upstream);
-        let mut targets = vec![direct, shunt(upstream)];
+        let mut targets = vec![Target::at(upstream), shunt(upstream)];
         let others =
             [("haproxy", "/usr/sbin/haproxy"), ("nginx", "/usr/sbin/nginx"), ("socat", "/usr/bin/socat")];
         for (name, program) in others {
@@ -31,6 +28,12 @@ impl Target {
             }
         }
         targets
+    }
+
+    /// Whoever answers on `socket`.
+    pub fn at(socket: &Path) -> Target {
+        wait(socket);
+        Target { name: "direct", socket: socket.to_owned(), child: None, started_in: None, _dir: None }
     }
 
     pub fn socket(&self) -> &Path {
