@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use h2::RecvStream;
-use http::{HeaderMap, HeaderValue};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderValue, Uri};
 use tokio::time::Instant;
 use tonic::Status;
 
@@ -18,14 +19,15 @@ use crate::wire::WireError;
 /// A unary call under way.
 pub struct Call {
     link: Link,
-    path: String,
+    path: PathAndQuery,
     metadata: HeaderMap,
     deadline: Option<Instant>,
 }
 
 impl Call {
-    /// A client's call to `path` with its `metadata`, to be answered over `link`.
-    pub fn new(link: Link, path: String, metadata: HeaderMap) -> Self {
+    /// A client's call to `uri` with its `metadata`, to be answered over `link`.
+    pub fn new(link: Link, uri: &Uri, metadata: HeaderMap) -> Self {
+        let path = uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
         let deadline = metadata
             .get(GRPC_TIMEOUT)
             .and_then(grpc_timeout)
@@ -34,8 +36,8 @@ impl Call {
     }
 
     /// A call of our own, as a client would make it.
-    pub fn own(link: Link, path: &str) -> Self {
-        Self::new(link, path.to_owned(), crate::upstream::own_metadata())
+    pub fn own(link: Link, path: &'static str) -> Self {
+        Self::new(link, &Uri::from_static(path), crate::upstream::own_metadata())
     }
 
     /// Sends `message` to containerd under the method that was called.

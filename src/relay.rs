@@ -6,7 +6,7 @@
 
 use std::future::poll_fn;
 use std::pin::pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Poll, ready};
 
 use bytes::Bytes;
 use h2::server::SendResponse;
@@ -34,11 +34,11 @@ pub async fn relay(call: Request<RecvStream>, mut respond: SendResponse<Bytes>, 
         Ok(sender) => sender,
         Err(away) => return unavailable(&mut respond, &away),
     };
-    let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
-    let (mut response, mut up) = match sender.send_request(request(path, head.headers), ended) {
-        Ok(sent) => sent,
-        Err(error) => return unavailable(&mut respond, &link.broken(error)),
-    };
+    let (mut response, mut up) =
+        match sender.send_request(request(head.uri.path_and_query(), head.headers), ended) {
+            Ok(sent) => sent,
+            Err(error) => return unavailable(&mut respond, &link.broken(error)),
+        };
 
     let mut down = None;
     let outcome = {
@@ -145,20 +145,28 @@ impl PumpEnd {
 
 /// Moves data and trailers from `source` to `sink` until the source ends.
 async fn pump(source: &mut RecvStream, sink: &mut SendStream<Bytes>) -> Result<(), PumpEnd> {
+    let mut first = true;
     loop {
         let chunk = poll_fn(|cx| {
             if let Poll::Ready(chunk) = source.poll_data(cx) {
                 return Poll::Ready(chunk.transpose().map_err(PumpEnd::Source));
             }
-            ready!(sink_reset(sink, cx));
+            ready!(client_reset(sink.poll_reset(cx)));
             Poll::Ready(Err(PumpEnd::Sink))
         })
         .await?;
         let Some(chunk) = chunk else { break };
         let length = chunk.len();
         let end = source.is_end_stream();
-        send(sink, chunk, end).await?;
-        // Only what the other side took is given back as credit: that is what bounds our memory.
+        // The first chunk waits for nothing, so that it leaves in one write with the head before it: a
+        // request's stream has no window until its head is out.
+        if !first && length > 0 {
+            room(sink, length).await?;
+        }
+        first = false;
+        sink.send_data(chunk, end).map_err(|_| PumpEnd::Sink)?;
+        // Only what the other side takes is given back as credit: that bounds our memory to the source's
+        // window and one chunk.
         let _ = source.flow_control().release_capacity(length);
         if end {
             return Ok(());
@@ -170,26 +178,14 @@ async fn pump(source: &mut RecvStream, sink: &mut SendStream<Bytes>) -> Result<(
     }
 }
 
-fn sink_reset(sink: &mut SendStream<Bytes>, cx: &mut Context<'_>) -> Poll<()> {
-    client_reset(sink.poll_reset(cx))
-}
-
-/// Sends `chunk` as far and as fast as the sink's window allows.
-async fn send(sink: &mut SendStream<Bytes>, mut chunk: Bytes, end: bool) -> Result<(), PumpEnd> {
-    if chunk.is_empty() {
-        return sink.send_data(chunk, end).map_err(|_| PumpEnd::Sink);
-    }
-    while !chunk.is_empty() {
-        sink.reserve_capacity(chunk.len());
-        while sink.capacity() == 0 {
-            match poll_fn(|cx| sink.poll_capacity(cx)).await {
-                Some(Ok(_)) => {}
-                Some(Err(_)) | None => return Err(PumpEnd::Sink),
-            }
+/// Returns once all that was given to `sink` is out and it can take more, `wanted` bytes at best.
+async fn room(sink: &mut SendStream<Bytes>, wanted: usize) -> Result<(), PumpEnd> {
+    sink.reserve_capacity(wanted);
+    while sink.capacity() == 0 {
+        match poll_fn(|cx| sink.poll_capacity(cx)).await {
+            Some(Ok(_)) => {}
+            Some(Err(_)) | None => return Err(PumpEnd::Sink),
         }
-        let part = chunk.split_to(chunk.len().min(sink.capacity()));
-        let last = end && chunk.is_empty();
-        sink.send_data(part, last).map_err(|_| PumpEnd::Sink)?;
     }
     Ok(())
 }

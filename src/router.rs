@@ -64,11 +64,12 @@ pub async fn route(node: Arc<Node>, link: Link, request: Request<RecvStream>, re
     };
     match handler {
         Handler::Relay => relay(request, respond, &link).await,
-        Handler::RunPodSandbox => match pause::before_sandbox(&node).await {
+        Handler::RunPodSandbox => match Box::pin(pause::before_sandbox(&node)).await {
             Ok(()) => relay(request, respond, &link).await,
             Err(status) => reply(respond, Answer::failure(&status)),
         },
-        handler => answer(handler, node, link, request, respond).await,
+        // Boxed, for what a pull needs along its way would be copied about with every relayed call.
+        handler => Box::pin(answer(handler, node, link, request, respond)).await,
     }
 }
 
@@ -80,7 +81,7 @@ async fn answer(
     mut respond: SendResponse<Bytes>,
 ) {
     let (head, mut body) = request.into_parts();
-    let call = Call::new(link, head.uri.path().to_owned(), head.headers);
+    let call = Call::new(link, &head.uri, head.headers);
     let work = async {
         let message = match read_message(&mut body).await {
             Ok(message) => message,

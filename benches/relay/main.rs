@@ -50,7 +50,9 @@ fn main() {
             let load = Load::unary(format!("/bench.Echo/{size}"), number(in_flight), number(calls));
             return println!("{:?}", load.run(&Target::at(Path::new(socket))));
         }
-        _ => panic!("usage: cargo bench --bench relay [-- --echo SOCKET | --drive SOCKET SIZE IN_FLIGHT CALLS]"),
+        _ => panic!(
+            "usage: cargo bench --bench relay [-- --echo SOCKET | --drive SOCKET SIZE IN_FLIGHT CALLS]"
+        ),
     }
     let mut report = table::Report::default();
     bare(&mut report);

@@ -5,7 +5,8 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 use h2::RecvStream;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response};
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri};
 use tonic::{Code, Status};
 
 use super::{Away, Link, MAX_MESSAGE};
@@ -116,10 +117,15 @@ impl Link {
     /// # Errors
     /// [`Away`] where containerd can't be reached or the connection breaks before its answer is whole.
     /// A stream that containerd resets is an answer: the status that gRPC makes of it.
-    pub async fn unary(&self, path: &str, metadata: HeaderMap, message: &[u8]) -> Result<Answer, Away> {
+    pub async fn unary(
+        &self,
+        path: &PathAndQuery,
+        metadata: HeaderMap,
+        message: &[u8],
+    ) -> Result<Answer, Away> {
         let mut sender = self.sender().await?;
         let has_deadline = metadata.contains_key("grpc-timeout");
-        let sent = sender.send_request(request(path, metadata), false);
+        let sent = sender.send_request(request(Some(path), metadata), false);
         let (response, mut send) = sent.map_err(|error| self.broken(error))?;
         send.send_data(frame(message), true).map_err(|error| self.broken(error))?;
         match whole(response).await {
@@ -156,16 +162,16 @@ fn reset_status(reason: h2::Reason) -> Status {
 }
 
 /// The request head for `path`: containerd looks at the path and the metadata alone.
-pub(crate) fn request(path: &str, metadata: HeaderMap) -> Request<()> {
+pub(crate) fn request(path: Option<&PathAndQuery>, metadata: HeaderMap) -> Request<()> {
     let mut request = Request::new(());
     *request.method_mut() = Method::POST;
     *request.version_mut() = http::Version::HTTP_2;
     let mut uri = http::uri::Parts::default();
-    uri.scheme = Some(http::uri::Scheme::HTTP);
-    uri.authority = Some(http::uri::Authority::from_static("localhost"));
-    uri.path_and_query = Some(path.parse().unwrap_or_else(|_| http::uri::PathAndQuery::from_static("/")));
+    uri.scheme = Some(Scheme::HTTP);
+    uri.authority = Some(Authority::from_static("localhost"));
+    uri.path_and_query = Some(path.cloned().unwrap_or_else(|| PathAndQuery::from_static("/")));
     // Scheme, authority and path are all there, which is all that can be wrong.
-    *request.uri_mut() = http::Uri::from_parts(uri).unwrap_or_default();
+    *request.uri_mut() = Uri::from_parts(uri).unwrap_or_default();
     *request.headers_mut() = metadata;
     request
 }

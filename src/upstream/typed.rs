@@ -39,8 +39,9 @@ impl tower::Service<Request<tonic::body::Body>> for Link {
                     metadata.insert(name, value);
                 }
             }
-            let (response, mut send) =
-                sender.send_request(request(head.uri.path(), metadata), false).map_err(unavailable)?;
+            let (response, mut send) = sender
+                .send_request(request(head.uri.path_and_query(), metadata), false)
+                .map_err(unavailable)?;
             // Our own calls are unary requests: one message, then the end.
             while let Some(frame) = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
                 if let Ok(data) = frame?.into_data() {
