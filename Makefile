@@ -25,9 +25,10 @@ test: setup
 demo:
 	@demo/run
 
-# Side by side with the other relays that are installed (haproxy, nginx, socat); target/bench/relay.json.
+# Single steps; pulls; and the relay side by side with others that are installed (haproxy, nginx, socat).
+# The tables are saved in target/bench as well.
 bench: setup
-	cargo bench --locked --bench relay
+	cargo bench --locked --bench micro --bench pull --bench relay
 
 # Honours DESTDIR and PREFIX. A configuration that is there already stays.
 install: $(BINARY)

@@ -8,13 +8,21 @@ use serde_json::{Value, json};
 
 use super::Samples;
 use super::load::Sample;
-use super::target::Target;
+use super::target::{Memory, Target};
 
 /// All figures of a run.
 #[derive(Default)]
 pub struct Report {
     rows: Vec<Row>,
-    memory: Vec<(&'static str, u64, Option<Duration>)>,
+    memory: Vec<Footprint>,
+}
+
+/// What a target takes beside time.
+struct Footprint {
+    target: &'static str,
+    started_in: Duration,
+    after_start: Memory,
+    after_runs: Memory,
 }
 
 struct Row {
@@ -51,11 +59,13 @@ impl Report {
         }
     }
 
-    /// Notes the memory of the targets now, and how fast they started.
+    /// Notes what the targets take now beside what they took after their start.
     pub fn memory(&mut self, targets: &[Target]) {
-        let known =
-            targets.iter().filter_map(|target| Some((target.name, target.memory()?, target.started_in)));
-        self.memory.extend(known);
+        self.memory.extend(targets.iter().filter_map(|target| {
+            let (started_in, after_start) = target.started?;
+            let after_runs = target.memory()?;
+            Some(Footprint { target: target.name, started_in, after_start, after_runs })
+        }));
     }
 
     /// Prints the tables.
@@ -86,11 +96,13 @@ impl Report {
         }
         let _ = writeln!(
             text,
-            "\nafter the runs above\n| target | resident memory | start to accepting |\n|---|---|---|"
+            "\n| target | start to accepting | resident after start | of it not of files | after all runs | of it not of files |\n\
+             |---|---|---|---|---|---|"
         );
-        for (target, kib, started) in &self.memory {
-            let started = started.map_or_else(String::new, micros);
-            let _ = writeln!(text, "| {target} | {:.1} MiB | {started} |", *kib as f64 / 1024.0);
+        for Footprint { target, started_in, after_start, after_runs } in &self.memory {
+            let mib = |kib: u64| format!("{:.1} MiB", kib as f64 / 1024.0);
+            let cells = [after_start.resident, after_start.own, after_runs.resident, after_runs.own].map(mib);
+            let _ = writeln!(text, "| {target} | {} | {} |", micros(*started_in), cells.join(" | "));
         }
         println!("{text}");
     }
@@ -112,8 +124,12 @@ impl Report {
         let memory: Vec<Value> = self
             .memory
             .iter()
-            .map(|(target, kib, started)| {
-                json!({"target": target, "resident_kib": kib, "start_us": started.map(|time| time.as_secs_f64() * 1e6)})
+            .map(|Footprint { target, started_in, after_start, after_runs }| {
+                json!({
+                    "target": target, "start_us": started_in.as_secs_f64() * 1e6,
+                    "resident_after_start_kib": after_start.resident, "own_after_start_kib": after_start.own,
+                    "resident_after_runs_kib": after_runs.resident, "own_after_runs_kib": after_runs.own,
+                })
             })
             .collect();
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();

@@ -4,13 +4,21 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+/// In KiB.
+#[derive(Clone, Copy, Default)]
+pub struct Memory {
+    pub resident: u64,
+    /// What is backed by no file: it can't be shared, nor dropped and read again.
+    pub own: u64,
+}
+
 /// One target.
 pub struct Target {
     pub name: &'static str,
     socket: PathBuf,
     child: Option<Child>,
-    /// How long it took from its start until it accepted.
-    pub started_in: Option<Duration>,
+    /// How long it took from its start until it accepted, and what it took then.
+    pub started: Option<(Duration, Memory)>,
     _dir: Option<tempfile::TempDir>,
 }
 
@@ -33,7 +41,7 @@ impl Target {
     /// Whoever answers on `socket`.
     pub fn at(socket: &Path) -> Target {
         wait(socket);
-        Target { name: "direct", socket: socket.to_owned(), child: None, started_in: None, _dir: None }
+        Target { name: "direct", socket: socket.to_owned(), child: None, started: None, _dir: None }
     }
 
     pub fn socket(&self) -> &Path {
@@ -53,14 +61,19 @@ impl Target {
         Some(Duration::from_nanos(nanos.sum()))
     }
 
-    /// Resident memory of its processes, in KiB.
-    pub fn memory(&self) -> Option<u64> {
-        let resident = |pid: u32| {
+    /// Memory of its processes together.
+    pub fn memory(&self) -> Option<Memory> {
+        let mut sum = Memory::default();
+        for pid in self.pids()? {
             let text = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-            let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-            line.trim().strip_suffix(" kB")?.parse::<u64>().ok()
-        };
-        Some(self.pids()?.into_iter().filter_map(resident).sum())
+            let field = |name: &str| {
+                let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+                line.trim().strip_suffix(" kB")?.parse::<u64>().ok()
+            };
+            sum.resident += field("VmRSS:")?;
+            sum.own += field("RssAnon:")?;
+        }
+        Some(sum)
     }
 
     /// The process and those it made (nginx works in children).
@@ -143,7 +156,12 @@ fn start(name: &'static str, mut command: Command, dir: tempfile::TempDir) -> Ta
     let begin = Instant::now();
     let child = command.stdin(Stdio::null()).spawn().unwrap();
     wait(&socket);
-    Target { name, socket, child: Some(child), started_in: Some(begin.elapsed()), _dir: Some(dir) }
+    let took = begin.elapsed();
+    let mut target = Target { name, socket, child: Some(child), started: None, _dir: Some(dir) };
+    // What a daemon does at first (attend to containerd, start its workers) counts.
+    std::thread::sleep(Duration::from_secs(1));
+    target.started = target.memory().map(|memory| (took, memory));
+    target
 }
 
 fn wait(socket: &Path) {

@@ -1,0 +1,153 @@
+//! What a pull through the shunt costs over a direct one, on each containerd, from a real registry.
+//!
+//! `cargo bench --bench pull` prints a table and saves it as `target/bench/pull.json`. Rounds are
+//! interleaved, so that a busy machine is as busy for all; figures are medians.
+//!
+//! Before: `tests/setup` installed containerd and docker-registry.  After: the README's table.
+//! Holds: every pull starts with nothing of its image on the node, and is checked by CRI's own answer.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    missing_docs,
+    unreachable_pub,
+    reason = "a bench"
+)]
+
+#[path = "../tests/support/mod.rs"]
+mod support;
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+use support::containerd::Containerd;
+use support::cri::Cri;
+use support::image::Image;
+use support::registry::Registry;
+use support::shunt::Shunt;
+use support::version::Version;
+
+/// One containerd with a shunt before it, and a registry with the images.
+struct Bench {
+    version: Version,
+    direct: Cri,
+    shunted: Cri,
+    registry: Registry,
+    _containerd: Containerd,
+    _shunt: Shunt,
+}
+
+/// Whom a round asks, and for the image under which name.
+struct Way<'a> {
+    what: &'static str,
+    cri: &'a Cri,
+    /// What stands before the image's own path.
+    host: String,
+}
+
+fn main() {
+    let mut rows = Vec::new();
+    println!("| containerd | load | way | p50 | over direct |\n|---|---|---|---|---|");
+    for version in Version::ALL {
+        let Some(bench) = support::block_on(Bench::start(version)) else {
+            println!("| {} | not installed: left out | | | |", version.line());
+            continue;
+        };
+        rows.extend(support::block_on(bench.run()));
+    }
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/bench/pull.json");
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    std::fs::write(&file, serde_json::to_string_pretty(&rows).unwrap()).unwrap();
+    println!("\nsaved as {}", file.display());
+}
+
+impl Bench {
+    async fn start(version: Version) -> Option<Bench> {
+        let (containerd, registry) = (Containerd::start(version)?, Registry::start()?);
+        let host = registry.host();
+        // The first two mirrors of the third rule do not have the image, and say so.
+        let config = format!(
+            "[[policy.rule]]\nprefix = \"one.example\"\nmirrors = [\"{host}\"]\n\
+             [[policy.rule]]\nprefix = \"three.example\"\nmirrors = [\"{host}/no\", \"{host}/neither\", \"{host}\"]\n"
+        );
+        let shunt = Shunt::start(&config, &containerd);
+        Some(Bench {
+            version,
+            direct: Cri::connect(&containerd.socket()).await,
+            shunted: Cri::connect(&shunt.socket()).await,
+            registry,
+            _containerd: containerd,
+            _shunt: shunt,
+        })
+    }
+
+    fn ways(&self) -> [Way<'_>; 4] {
+        let way = |what, cri, host: &str| Way { what, cri, host: host.to_owned() };
+        [
+            way("direct", &self.direct, self.registry.host()),
+            way("passed", &self.shunted, self.registry.host()),
+            way("adopted, 1 candidate", &self.shunted, "one.example"),
+            way("adopted, the third of 3", &self.shunted, "three.example"),
+        ]
+    }
+
+    async fn run(&self) -> Vec<Value> {
+        let small: Vec<Image> = (0..20).map(|i| Image::busybox(&format!("pull-{i}"))).collect();
+        let large = [Image::big("pull-large", 200)];
+        let mut rows = self.load("small image", "small", &small[..1], 15).await;
+        rows.extend(self.load("200 MiB image", "large", &large, 5).await);
+        rows.extend(self.load("20 small images at once", "many", &small, 7).await);
+        rows
+    }
+
+    /// Pulls `images` all at once, each way in turn, for so many rounds after one to warm up.
+    async fn load(&self, load: &str, path: &str, images: &[Image], rounds: usize) -> Vec<Value> {
+        for (i, image) in images.iter().enumerate() {
+            self.registry.push(&format!("{path}/app-{i}"), "1", image);
+        }
+        let ways = self.ways();
+        let mut times = vec![Vec::new(); ways.len()];
+        for round in 0..=rounds {
+            for (way, times) in ways.iter().zip(&mut times) {
+                let took = self.pull(way, path, images).await;
+                if round > 0 {
+                    times.push(took);
+                }
+            }
+        }
+        let medians: Vec<f64> = times.iter_mut().map(|times| median(times)).collect();
+        let line = self.version.line();
+        let row = |(way, p50): (&Way<'_>, &f64)| {
+            let over = p50 - medians[0];
+            println!("| {line} | {load} | {} | {p50:.1} ms | {over:+.1} ms |", way.what);
+            json!({"containerd": line, "load": load, "way": way.what, "p50_ms": p50, "over_direct_ms": over})
+        };
+        ways.iter().zip(&medians).map(row).collect()
+    }
+
+    /// Pulls and removes again. What is timed is the pull, until the last image is there.
+    async fn pull(&self, way: &Way<'_>, path: &str, images: &[Image]) -> Duration {
+        let name = |i: usize| format!("{}/{path}/app-{i}:1", way.host);
+        let begin = Instant::now();
+        let pulls = images.iter().enumerate().map(|(i, image)| async move {
+            assert_eq!(way.cri.pull(&name(i)).await.unwrap(), image.id(), "{}", name(i));
+        });
+        join_all(pulls).await;
+        let took = begin.elapsed();
+        for (i, image) in images.iter().enumerate() {
+            assert!(self.direct.has(&name(i)).await, "{}", name(i));
+            self.direct.remove(&image.id()).await.unwrap();
+            assert!(!self.direct.has(&name(i)).await, "{}", name(i));
+        }
+        took
+    }
+}
+
+/// In milliseconds.
+fn median(times: &mut [Duration]) -> f64 {
+    times.sort();
+    times[times.len() / 2].as_secs_f64() * 1000.0
+}
