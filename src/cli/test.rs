@@ -67,10 +67,9 @@ fn read(files: &[PathBuf]) -> Result<Vec<Expectation>, Exit> {
     let mut texts = Vec::with_capacity(files.len());
     for path in files {
         match text(path) {
-            Ok(content) => texts.push((path.display().to_string(), content)),
+            Ok(content) => texts.push((name(path), content)),
             Err(error) => {
-                let name = path.display().to_string();
-                terminal::say(&format!("error: cannot read {}: {error}\n\n", visible(&name)));
+                terminal::say(&format!("error: cannot read {}: {error}\n\n", visible(&name(path))));
             }
         }
     }
@@ -81,8 +80,14 @@ fn read(files: &[PathBuf]) -> Result<Vec<Expectation>, Exit> {
     if texts.len() == files.len() { Ok(expectations) } else { Err(Exit::Usage) }
 }
 
+const STDIN: &str = "-";
+
+fn name(path: &Path) -> String {
+    if path == Path::new(STDIN) { "stdin".to_owned() } else { path.display().to_string() }
+}
+
 fn text(path: &Path) -> io::Result<String> {
-    if path != Path::new("-") {
+    if path != Path::new(STDIN) {
         return fs::read_to_string(path);
     }
     let mut content = String::new();

@@ -96,7 +96,8 @@ fn expectation(mut section: Section<'_>, texts: &Texts, out: &mut Vec<Problem>) 
     let rule = section.parse("rule", out, rule);
     let candidates = candidates(&mut section, out);
     if image.is_none() && out.len() == before && !section.has_unknown() {
-        section.missing("image", "say which image it is about, for example image = \"nginx:1.25\"", out);
+        let problem = Problem::error("an expectation needs an `image`").at(section.at());
+        out.push(problem.hint("say which image it is about, for example image = \"nginx:1.25\""));
     }
     let expects = decision.is_some() || rule.is_some() || candidates.is_some();
     if !expects && out.len() == before && !section.has_unknown() {

@@ -18,7 +18,7 @@ pub(in crate::cli) struct Answer {
     name: Option<String>,
     pub(in crate::cli) decision: Verdict,
     rule: Option<DecidingRule>,
-    reason: Option<String>,
+    pub(in crate::cli) reason: Option<String>,
     candidates: Vec<Target>,
 }
 

@@ -52,7 +52,11 @@ impl<'e> Difference<'e> {
         let aspects = [decision, rule, candidates].into_iter().flatten();
         let aspects: Vec<Aspect> = aspects.filter(|aspect| aspect.expected != aspect.actual).collect();
         let differs = !aspects.is_empty();
-        differs.then(|| Difference { expectation, aspects, decision: answer.decision_text() })
+        let decision = match &answer.reason {
+            Some(reason) => format!("{}: {reason}", answer.decision_text()),
+            None => answer.decision_text(),
+        };
+        differs.then_some(Difference { expectation, aspects, decision })
     }
 
     /// The case with its place, each difference, and what was decided.

@@ -24,8 +24,7 @@ pub(super) fn write(rules: &[&Rule], needs: &[(String, String)], others: &[Strin
     }
     if rules.iter().any(|rule| matches!(&rule.action, Action::Route(route) if route.collapse)) {
         out.push_str(
-            "# collapse = true, for these formats ask a mirror for a path whatever the registry; \
-             {host} can keep them apart.\n",
+            "# collapse: these formats ask a mirror for one path, whatever the registry; {host} can keep them apart.\n",
         );
     }
     for rule in rules {

@@ -57,6 +57,112 @@ const REWRITES: [(&str, &str); 8] = [
     ("(?i)NGINX", "\"n\\\""),
 ];
 
+const DIRECTORIES: [&str; 8] = [
+    "_default",
+    "docker.io",
+    "quay.io",
+    "h.dev.de_5000_",
+    "mirror_443_",
+    "registry-1.docker.io",
+    "dev.de",
+    "[::1]_5000_",
+];
+
+const CAPABILITIES: [&str; 4] = ["[]", "['pull']", "['pull', 'resolve']", "['resolve', 'push']"];
+
+const PREFIXES: [&str; 12] = [
+    "docker.io",
+    "docker.io/library",
+    "docker.io/a",
+    "quay.io",
+    "quay.io/a",
+    "quay.io/a/b",
+    "*.dev.de",
+    "*.de",
+    "h.dev.de:5000",
+    "h.dev.de/p",
+    "mirror:443/a",
+    "localhost:5000",
+];
+
+const PLACES: [&str; 10] = [
+    "m.de",
+    "m.de:5000/p",
+    "m.de/p/a",
+    "n.de/quay.io",
+    "docker.io/mirror",
+    "quay.io/a/c",
+    "registry-1.docker.io",
+    "localhost:5000/x",
+    "mirror:443",
+    "h.dev.de/p",
+];
+
+const ALIASES: [(&str, &str); 4] = [
+    ("nginx", "quay.io/a/nginx"),
+    ("a/b", "m.de/a/b"),
+    ("p/a", "h.dev.de/p/a"),
+    ("ab", "docker.io/library/ab"),
+];
+
+const ADDRESSES: [&str; 6] = [
+    "http://sealos.hub:5000",
+    "https://m.de",
+    "https://registry-1.docker.io",
+    "https://quay.io/x",
+    "http://localhost:5000",
+    "https://mirror:443",
+];
+
+const HOSTS: [&str; 26] = [
+    "",
+    "",
+    "docker.io/",
+    "index.docker.io/",
+    "registry-1.docker.io/",
+    "Docker.io:443/",
+    "docker.io:80/",
+    "quay.io/",
+    "QUAY.IO/",
+    "quay.io:443/",
+    "quay.io:5000/",
+    "x.quay.io/",
+    "h.dev.de/",
+    "h.dev.de:5000/",
+    "h.dev.de:05000/",
+    "x.h.dev.de:5000/",
+    "dev.de/",
+    "m.de/",
+    "m.de:5000/",
+    "n.de/",
+    "mirror:443/",
+    "mirror:5000/",
+    "localhost:5000/",
+    "10.0.0.5:5000/",
+    "sealos.hub:5000/",
+    "[::1]:5000/",
+];
+
+const PATHS: [&str; 16] = [
+    "nginx",
+    "library/nginx",
+    "a",
+    "a/b",
+    "a/b/c",
+    "a/c",
+    "ab",
+    "p",
+    "p/a",
+    "p/a/b",
+    "x/a",
+    "quay.io/a",
+    "mirror/a",
+    "rancher/rancher",
+    "rancher/k3s2",
+    "library/ab",
+];
+
+const DIGEST: &str = "@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 pub(super) fn source() -> impl Strategy<Value = Generated> {
     prop_oneof![registries_yaml(), certs_d(), registries_conf(), image_cri_shim()]
 }
@@ -96,17 +202,6 @@ fn one(format: usize, text: String) -> Generated {
 }
 
 fn certs_d() -> impl Strategy<Value = Generated> {
-    const DIRECTORIES: [&str; 8] = [
-        "_default",
-        "docker.io",
-        "quay.io",
-        "h.dev.de_5000_",
-        "mirror_443_",
-        "registry-1.docker.io",
-        "dev.de",
-        "[::1]_5000_",
-    ];
-    const CAPABILITIES: [&str; 4] = ["[]", "['pull']", "['pull', 'resolve']", "['resolve', 'push']"];
     let host = (select(&CAPABILITIES[..]), any::<bool>());
     let hosts = (some(&ENDPOINTS, 0, 3), prop::collection::vec(host, 3));
     let server = prop::option::of(select(&ENDPOINTS[..]));
@@ -130,38 +225,6 @@ fn certs_d() -> impl Strategy<Value = Generated> {
 }
 
 fn registries_conf() -> impl Strategy<Value = Generated> {
-    const PREFIXES: [&str; 12] = [
-        "docker.io",
-        "docker.io/library",
-        "docker.io/a",
-        "quay.io",
-        "quay.io/a",
-        "quay.io/a/b",
-        "*.dev.de",
-        "*.de",
-        "h.dev.de:5000",
-        "h.dev.de/p",
-        "mirror:443/a",
-        "localhost:5000",
-    ];
-    const PLACES: [&str; 10] = [
-        "m.de",
-        "m.de:5000/p",
-        "m.de/p/a",
-        "n.de/quay.io",
-        "docker.io/mirror",
-        "quay.io/a/c",
-        "registry-1.docker.io",
-        "localhost:5000/x",
-        "mirror:443",
-        "h.dev.de/p",
-    ];
-    const ALIASES: [(&str, &str); 4] = [
-        ("nginx", "quay.io/a/nginx"),
-        ("a/b", "m.de/a/b"),
-        ("p/a", "h.dev.de/p/a"),
-        ("ab", "docker.io/library/ab"),
-    ];
     let usage = select(&["all", "digest-only", "tag-only"][..]);
     let mirrors = (some(&PLACES, 0, 2), prop::collection::vec(usage, 2));
     let blocked = prop::bool::weighted(0.3);
@@ -191,14 +254,6 @@ fn registries_conf() -> impl Strategy<Value = Generated> {
 }
 
 fn image_cri_shim() -> impl Strategy<Value = Generated> {
-    const ADDRESSES: [&str; 6] = [
-        "http://sealos.hub:5000",
-        "https://m.de",
-        "https://registry-1.docker.io",
-        "https://quay.io/x",
-        "http://localhost:5000",
-        "https://mirror:443",
-    ];
     let registries = (some(&ADDRESSES, 1, 3), prop::collection::vec(-1i64..1200, 3), any::<bool>());
     registries.prop_map(|(addresses, priorities, login)| {
         let (offline, others) = addresses.split_first().unwrap();
@@ -214,53 +269,6 @@ fn image_cri_shim() -> impl Strategy<Value = Generated> {
 
 /// A name near the prefixes, the aliases and the mirrors above.
 pub(super) fn name() -> impl Strategy<Value = String> {
-    const HOSTS: [&str; 26] = [
-        "",
-        "",
-        "docker.io/",
-        "index.docker.io/",
-        "registry-1.docker.io/",
-        "Docker.io:443/",
-        "docker.io:80/",
-        "quay.io/",
-        "QUAY.IO/",
-        "quay.io:443/",
-        "quay.io:5000/",
-        "x.quay.io/",
-        "h.dev.de/",
-        "h.dev.de:5000/",
-        "h.dev.de:05000/",
-        "x.h.dev.de:5000/",
-        "dev.de/",
-        "m.de/",
-        "m.de:5000/",
-        "n.de/",
-        "mirror:443/",
-        "mirror:5000/",
-        "localhost:5000/",
-        "10.0.0.5:5000/",
-        "sealos.hub:5000/",
-        "[::1]:5000/",
-    ];
-    const PATHS: [&str; 16] = [
-        "nginx",
-        "library/nginx",
-        "a",
-        "a/b",
-        "a/b/c",
-        "a/c",
-        "ab",
-        "p",
-        "p/a",
-        "p/a/b",
-        "x/a",
-        "quay.io/a",
-        "mirror/a",
-        "rancher/rancher",
-        "rancher/k3s2",
-        "library/ab",
-    ];
-    const DIGEST: &str = "@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
     let path = prop_oneof![
         6 => select(&PATHS[..]).prop_map(str::to_owned),
         1 => "[a-c]{1,2}(/[a-c]{1,2}){0,2}",
