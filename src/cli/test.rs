@@ -20,7 +20,7 @@ use crate::policy::Policy;
 
 /// Try a policy on a file of expectations.
 ///
-/// The file is TOML with an [[expect]] for each image: `image`, and one or more of `decision` (route,
+/// The file is TOML with an `[[expect]]` for each image: `image`, and one or more of `decision` (route,
 /// pass, deny or invalid), `rule` (the prefix that explain shows), `reference` (what is tried first) and
 /// `candidates` (everything that is tried, in order); `name` and `description` are for people. Needs no
 /// daemon and no containerd, and pulls nothing.
