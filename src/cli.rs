@@ -7,10 +7,12 @@
 mod check;
 mod explain;
 mod generate;
+mod import;
 mod inputs;
 mod serve;
 mod status;
 mod terminal;
+mod test;
 
 use std::process::ExitCode;
 
@@ -24,8 +26,8 @@ use clap::{Parser, Subcommand};
 #[command(
     name = "cri-shunt",
     version,
-    after_long_help = "Exit status: 0 all well; 1 what was asked about is bad or denied; 2 wrong usage, or a \
-        configuration that cannot be used; 3 the daemon or containerd cannot be reached.\n\n\
+    after_long_help = "Exit status: 0 all well; 1 what was asked about is bad, denied, not as expected or not whole; 2 wrong \
+        usage, or a configuration that cannot be used; 3 the daemon or containerd cannot be reached.\n\n\
         Environment: CRI_SHUNT_LOG overrides `log.level`; NO_COLOR switches colours off."
 )]
 struct Arguments {
@@ -38,6 +40,8 @@ enum Command {
     Serve(serve::Arguments),
     Check(check::Arguments),
     Explain(explain::Arguments),
+    Test(test::Arguments),
+    Import(import::Arguments),
     Status(status::Arguments),
     #[command(hide = true)]
     Generate(generate::Arguments),
@@ -49,7 +53,7 @@ enum Command {
 enum Exit {
     /// All well.
     Ok = 0,
-    /// What was asked about is bad or denied (`check`, `explain`).
+    /// What was asked about is bad or denied (`check`, `explain`), differs (`test`), or is not whole (`import`).
     Bad = 1,
     /// Wrong usage, or a configuration that cannot be used.
     Usage = 2,
@@ -73,6 +77,8 @@ pub fn main() -> ExitCode {
         Command::Serve(arguments) => serve::run(arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Explain(arguments) => explain::run(arguments),
+        Command::Test(arguments) => test::run(arguments),
+        Command::Import(arguments) => import::run(arguments),
         Command::Status(arguments) => status::run(&arguments),
         Command::Generate(arguments) => generate::run(&arguments),
     };

@@ -12,7 +12,9 @@ mod assemble;
 pub mod defaults;
 mod diagnostic;
 mod duration;
+mod expectations;
 mod files;
+mod import;
 mod lint;
 mod rules;
 mod settings;
@@ -35,6 +37,8 @@ use self::tree::{Refusal, Section};
 
 pub(crate) use self::diagnostic::visible;
 pub use self::diagnostic::{Diagnostics, Severity, Style};
+pub use self::expectations::{Candidates, Expectation, Outcome, expectations};
+pub use self::import::{Import, ImportRequest, import};
 pub use self::settings::{Containerd, Group, Level, Listen, Log, Pull, State};
 pub use self::socket_path::{SocketPath, SocketPathError};
 pub use self::sources::{Format, Login, SourceFile, Transport, TransportNeed};

@@ -66,12 +66,16 @@ fn an_installation_is_whole() {
     usr/local/share/doc/cri-shunt/examples/kubeadm.yaml
     usr/local/share/doc/cri-shunt/examples/kubelet-default
     usr/local/share/doc/cri-shunt/examples/kubelet-drop-in.conf
+    usr/local/share/doc/cri-shunt/examples/policy.expect.toml
+    usr/local/share/doc/cri-shunt/examples/policy.toml
     usr/local/share/doc/cri-shunt/examples/rke2.yaml
     usr/local/share/fish/vendor_completions.d/cri-shunt.fish
     usr/local/share/man/man1/cri-shunt-check.1
     usr/local/share/man/man1/cri-shunt-explain.1
+    usr/local/share/man/man1/cri-shunt-import.1
     usr/local/share/man/man1/cri-shunt-serve.1
     usr/local/share/man/man1/cri-shunt-status.1
+    usr/local/share/man/man1/cri-shunt-test.1
     usr/local/share/man/man1/cri-shunt.1
     usr/local/share/zsh/vendor-completions/_cri-shunt
     ");
@@ -112,7 +116,9 @@ fn systemd_understands_the_units() {
 
 #[test]
 fn the_example_configurations_can_be_used() {
-    for name in ["packaging/config.toml", "packaging/examples/cri-shunt-k3s.toml"] {
+    for name in
+        ["packaging/config.toml", "packaging/examples/cri-shunt-k3s.toml", "packaging/examples/policy.toml"]
+    {
         let output = Command::new(PROGRAM)
             .args(["check", "--strict", "--config"])
             .arg(repository().join(name))

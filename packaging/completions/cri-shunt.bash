@@ -28,11 +28,17 @@ _cri__shunt() {
             cri__shunt,help)
                 cmd="cri__shunt__subcmd__help"
                 ;;
+            cri__shunt,import)
+                cmd="cri__shunt__subcmd__import"
+                ;;
             cri__shunt,serve)
                 cmd="cri__shunt__subcmd__serve"
                 ;;
             cri__shunt,status)
                 cmd="cri__shunt__subcmd__status"
+                ;;
+            cri__shunt,test)
+                cmd="cri__shunt__subcmd__test"
                 ;;
             cri__shunt__subcmd__help,check)
                 cmd="cri__shunt__subcmd__help__subcmd__check"
@@ -46,11 +52,17 @@ _cri__shunt() {
             cri__shunt__subcmd__help,help)
                 cmd="cri__shunt__subcmd__help__subcmd__help"
                 ;;
+            cri__shunt__subcmd__help,import)
+                cmd="cri__shunt__subcmd__help__subcmd__import"
+                ;;
             cri__shunt__subcmd__help,serve)
                 cmd="cri__shunt__subcmd__help__subcmd__serve"
                 ;;
             cri__shunt__subcmd__help,status)
                 cmd="cri__shunt__subcmd__help__subcmd__status"
+                ;;
+            cri__shunt__subcmd__help,test)
+                cmd="cri__shunt__subcmd__help__subcmd__test"
                 ;;
             *)
                 ;;
@@ -59,7 +71,7 @@ _cri__shunt() {
 
     case "${cmd}" in
         cri__shunt)
-            opts="-h -V --help --version serve check explain status generate help"
+            opts="-h -V --help --version serve check explain test import status generate help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -163,7 +175,7 @@ _cri__shunt() {
             return 0
             ;;
         cri__subcmd__shunt__subcmd__help)
-            opts="serve check explain status generate help"
+            opts="serve check explain test import status generate help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -232,6 +244,20 @@ _cri__shunt() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        cri__subcmd__shunt__subcmd__help__subcmd__import)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         cri__subcmd__shunt__subcmd__help__subcmd__serve)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -253,6 +279,38 @@ _cri__shunt() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cri__subcmd__shunt__subcmd__help__subcmd__test)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cri__subcmd__shunt__subcmd__import)
+            opts="-v -h --format --disable-default-registry-endpoint --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --format)
+                    COMPREPLY=($(compgen -W "registries-yaml certs-d registries-conf image-cri-shim" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -310,6 +368,40 @@ _cri__shunt() {
             fi
             case "${prev}" in
                 --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cri__subcmd__shunt__subcmd__test)
+            opts="-q -h --config --registries-yaml --certs-d --registries-conf --image-cri-shim --disable-default-registry-endpoint --quiet --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --registries-yaml)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --certs-d)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --registries-conf)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --image-cri-shim)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -29,6 +29,8 @@ complete -c cri-shunt -n "__fish_cri_shunt_needs_command" -s V -l version -d 'Pr
 complete -c cri-shunt -n "__fish_cri_shunt_needs_command" -f -a "serve" -d 'Run the shunt in the foreground'
 complete -c cri-shunt -n "__fish_cri_shunt_needs_command" -f -a "check" -d 'Check the configuration and say everything that is wrong with it'
 complete -c cri-shunt -n "__fish_cri_shunt_needs_command" -f -a "explain" -d 'Say where an image may come from, and why'
+complete -c cri-shunt -n "__fish_cri_shunt_needs_command" -f -a "test" -d 'Try a policy on a file of expectations'
+complete -c cri-shunt -n "__fish_cri_shunt_needs_command" -f -a "import" -d 'Convert files of other programs into a native configuration'
 complete -c cri-shunt -n "__fish_cri_shunt_needs_command" -f -a "status" -d 'Ask the running daemon how it is'
 complete -c cri-shunt -n "__fish_cri_shunt_needs_command" -f -a "generate" -d 'Write man pages and completions into a directory'
 complete -c cri-shunt -n "__fish_cri_shunt_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
@@ -60,12 +62,29 @@ complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand explain" -l format -
 json\t'One JSON object a line'"
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand explain" -l disable-default-registry-endpoint -d 'As for k3s: with --registries-yaml, registries are not asked themselves after their mirrors'
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand explain" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand test" -l config -d 'The main configuration file, with `conf.d/*.toml` beside it [default: /etc/cri-shunt/config.toml, unless a source is given, which then stands alone]' -r -F
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand test" -l registries-yaml -d 'Rules of a registries.yaml of k3s or RKE2, beside or instead of a configuration' -r -F
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand test" -l certs-d -d 'Rules of a tree of containerd\'s hosts.toml files' -r -F
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand test" -l registries-conf -d 'Rules of a registries.conf of containers/image, with its drop-ins' -r -F
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand test" -l image-cri-shim -d 'Rules of the YAML of sealos\' image-cri-shim' -r -F
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand test" -l disable-default-registry-endpoint -d 'As for k3s: with --registries-yaml, registries are not asked themselves after their mirrors'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand test" -s q -l quiet -d 'Say nothing of what is met'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand test" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand import" -l format -d 'The format of all files [default: seen from what is in each]' -r -f -a "registries-yaml\t'k3s\' and RKE2\'s registries.yaml, and Rancher\'s rkeConfig.registries'
+certs-d\t'A directory of containerd\'s hosts.toml files'
+registries-conf\t'registries.conf of containers/image'
+image-cri-shim\t'The YAML of sealos\' image-cri-shim, or its ConfigMap'"
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand import" -l disable-default-registry-endpoint -d 'As for k3s: registries are not asked themselves after their mirrors'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand import" -s v -l verbose -d 'Say what is worth knowing and needs no change, too'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand import" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand status" -l socket -d 'The daemon\'s socket' -r
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand generate" -s h -l help -d 'Print help'
-complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check explain status generate help" -f -a "serve" -d 'Run the shunt in the foreground'
-complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check explain status generate help" -f -a "check" -d 'Check the configuration and say everything that is wrong with it'
-complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check explain status generate help" -f -a "explain" -d 'Say where an image may come from, and why'
-complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check explain status generate help" -f -a "status" -d 'Ask the running daemon how it is'
-complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check explain status generate help" -f -a "generate" -d 'Write man pages and completions into a directory'
-complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check explain status generate help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test import status generate help" -f -a "serve" -d 'Run the shunt in the foreground'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test import status generate help" -f -a "check" -d 'Check the configuration and say everything that is wrong with it'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test import status generate help" -f -a "explain" -d 'Say where an image may come from, and why'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test import status generate help" -f -a "test" -d 'Try a policy on a file of expectations'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test import status generate help" -f -a "import" -d 'Convert files of other programs into a native configuration'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test import status generate help" -f -a "status" -d 'Ask the running daemon how it is'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test import status generate help" -f -a "generate" -d 'Write man pages and completions into a directory'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test import status generate help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

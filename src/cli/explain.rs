@@ -9,7 +9,8 @@ mod answer;
 
 use std::io::{self, BufRead};
 
-use self::answer::{Answer, Verdict};
+pub(super) use self::answer::Answer;
+use self::answer::Verdict;
 use super::inputs::Inputs;
 use super::{Exit, terminal};
 use crate::config::{self, Input};

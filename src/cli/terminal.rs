@@ -45,8 +45,17 @@ pub(super) fn complain(error: &dyn Error) {
 
 /// How stderr wants its diagnostics.
 pub(super) fn style() -> Style {
+    style_on(&io::stderr())
+}
+
+/// How stdout wants its data.
+pub(super) fn style_of_stdout() -> Style {
+    style_on(&io::stdout())
+}
+
+fn style_on(stream: &impl IsTerminal) -> Style {
     let variable = |name| std::env::var_os(name).unwrap_or_default();
-    style_of(io::stderr().is_terminal(), &variable("NO_COLOR"), &variable("TERM"))
+    style_of(stream.is_terminal(), &variable("NO_COLOR"), &variable("TERM"))
 }
 
 /// See no-color.org: the variable counts where it is not empty.

@@ -12,6 +12,8 @@ use std::sync::Arc;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
+mod left_behind;
+
 /// How much a problem matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
@@ -72,6 +74,7 @@ pub(crate) struct Problem {
     at: Option<Span>,
     also: Vec<(Span, String)>,
     hints: Vec<String>,
+    left_behind: bool,
 }
 
 /// Every problem of one load, with the texts that they point into.
@@ -131,7 +134,8 @@ impl Texts {
 
 impl Problem {
     pub(crate) fn new(severity: Severity, message: impl Into<String>) -> Self {
-        Problem { severity, message: message.into(), at: None, also: Vec::new(), hints: Vec::new() }
+        let message = message.into();
+        Problem { severity, message, at: None, also: Vec::new(), hints: Vec::new(), left_behind: false }
     }
 
     pub(crate) fn error(message: impl Into<String>) -> Self {

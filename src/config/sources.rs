@@ -17,6 +17,7 @@ mod image_cri_shim;
 mod mapping;
 mod mask;
 mod pattern;
+pub(super) mod recognise;
 mod registries_conf;
 mod registries_yaml;
 pub(super) mod request;
@@ -117,5 +118,24 @@ pub(super) fn read(source: &SourceFile, texts: &mut Texts, out: &mut Vec<Problem
         Format::CertsD => certs_d::read(path, texts, out),
         Format::RegistriesConf => registries_conf::read(path, texts, out),
         Format::ImageCriShim => image_cri_shim::read(path, texts, out),
+    }
+}
+
+// === impl Format ===
+
+impl Format {
+    /// All of them, in the order in which they are spoken of.
+    pub const ALL: [Format; 4] =
+        [Format::RegistriesYaml, Format::CertsD, Format::RegistriesConf, Format::ImageCriShim];
+
+    /// Its key in a `[[policy.source]]`, which is its flag as well.
+    #[must_use]
+    pub fn key(self) -> &'static str {
+        match self {
+            Format::RegistriesYaml => "registries-yaml",
+            Format::CertsD => "certs-d",
+            Format::RegistriesConf => "registries-conf",
+            Format::ImageCriShim => "image-cri-shim",
+        }
     }
 }

@@ -132,6 +132,11 @@ impl Policy {
         self.rules.iter().zip(&self.in_force).filter(|(_, counts)| !**counts).map(|(rule, _)| rule)
     }
 
+    /// The rules that are in force, in the order in which they were given.
+    pub fn rules_in_force(&self) -> impl Iterator<Item = &Rule> {
+        self.rules.iter().zip(&self.in_force).filter(|(_, counts)| **counts).map(|(rule, _)| rule)
+    }
+
     /// The rules, in the order in which they were given; those of a source may not be in force.
     pub fn rules(&self) -> &[Rule] {
         &self.rules

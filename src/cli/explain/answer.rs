@@ -12,13 +12,13 @@ use crate::policy::{Candidate, Decision, Name, Policy, Role, RuleRef, Source, is
 
 /// The answer for one input. The order of the fields is the order of the JSON keys.
 #[derive(Debug, Serialize)]
-pub(super) struct Answer {
+pub(in crate::cli) struct Answer {
     input: String,
     kind: Kind,
     name: Option<String>,
-    pub(super) decision: Verdict,
+    pub(in crate::cli) decision: Verdict,
     rule: Option<DecidingRule>,
-    reason: Option<String>,
+    pub(in crate::cli) reason: Option<String>,
     candidates: Vec<Target>,
 }
 
@@ -39,7 +39,7 @@ enum Kind {
 /// What is decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Verdict {
+pub(in crate::cli) enum Verdict {
     /// Pulled from mirrors.
     Route,
     /// Left alone.
@@ -77,7 +77,7 @@ enum Credentials {
 
 impl Answer {
     /// Decides as PullImage would.
-    pub(super) fn new(input: &str, policy: &Policy) -> Self {
+    pub(in crate::cli) fn new(input: &str, policy: &Policy) -> Self {
         let parsed = input.parse::<Name>();
         let kind = kind(input, parsed.is_ok());
         let input = input.to_owned();
@@ -98,6 +98,16 @@ impl Answer {
         };
         let name = Some(name.as_str().to_owned());
         Answer { input, kind, name, decision, rule: Some(DecidingRule::new(rule)), reason, candidates }
+    }
+
+    /// The prefix of the rule that decides; none where there is nothing to decide.
+    pub(in crate::cli) fn rule(&self) -> Option<&str> {
+        self.rule.as_ref().map(|rule| rule.prefix.as_str())
+    }
+
+    /// Where the image may come from, in order.
+    pub(in crate::cli) fn references(&self) -> impl Iterator<Item = &str> {
+        self.candidates.iter().map(|target| target.reference.as_str())
     }
 
     /// One object on one line.
@@ -149,12 +159,11 @@ impl Answer {
         }
     }
 
-    fn decision_text(&self) -> String {
+    /// What is decided, and by which rule.
+    pub(in crate::cli) fn decision_text(&self) -> String {
         let verdict = match self.decision {
-            Verdict::Route => "route",
-            Verdict::Pass => "pass",
-            Verdict::Deny => "deny",
             Verdict::Invalid => "invalid: this is no image reference",
+            other => other.word(),
         };
         match &self.rule {
             None => verdict.to_owned(),
@@ -176,6 +185,20 @@ fn kind(input: &str, is_name: bool) -> Kind {
     }
     let is_path = ["/", "./", "../"].iter().any(|start| input.starts_with(start));
     if is_path { Kind::Path } else { Kind::Invalid }
+}
+
+// === impl Verdict ===
+
+impl Verdict {
+    /// The word for it, in every form of an answer.
+    pub(in crate::cli) fn word(self) -> &'static str {
+        match self {
+            Verdict::Route => "route",
+            Verdict::Pass => "pass",
+            Verdict::Deny => "deny",
+            Verdict::Invalid => "invalid",
+        }
+    }
 }
 
 // === impl DecidingRule ===

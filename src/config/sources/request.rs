@@ -10,14 +10,6 @@ use super::super::diagnostic::{Located, Problem};
 use super::super::tree::{Refusal, Section};
 use super::{Format, SourceFile};
 
-/// Each format's key in a `[[policy.source]]`, which is its flag as well.
-const KEYS: [(&str, Format); 4] = [
-    ("registries-yaml", Format::RegistriesYaml),
-    ("certs-d", Format::CertsD),
-    ("registries-conf", Format::RegistriesConf),
-    ("image-cri-shim", Format::ImageCriShim),
-];
-
 /// Reads one `[[policy.source]]`. A path that is not absolute begins at `directory`, that of the file.
 pub(in crate::config) fn read(
     mut section: Section<'_>,
@@ -26,13 +18,13 @@ pub(in crate::config) fn read(
 ) -> Option<Located<SourceFile>> {
     let before = out.len();
     let mut named = Vec::new();
-    for (key, format) in KEYS {
-        let path = section.parse(key, out, path);
+    for format in Format::ALL {
+        let path = section.parse(format.key(), out, path);
         named.extend(path.map(|set| (format, set)));
     }
     let disable = section.boolean("disable-default-registry-endpoint", out);
     if named.is_empty() && out.len() == before && !section.has_unknown() {
-        let keys: Vec<String> = KEYS.iter().map(|(key, _)| format!("`{key}`")).collect();
+        let keys: Vec<String> = Format::ALL.iter().map(|format| format!("`{}`", format.key())).collect();
         let message = format!("a source needs one of {}", keys.join(", "));
         out.push(
             Problem::error(message).at(section.at()).hint("its value is the path of the file or directory"),

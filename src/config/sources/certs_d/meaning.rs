@@ -54,7 +54,7 @@ pub(super) fn add(
         let message = "these hosts are not told which registry an image is of";
         let hint = "containerd sends them the registry in `ns`; the shunt asks for the host's own name, without \
                     it. Where a host needs it, write a native rule with {host} in the mirror's path";
-        out.push(Problem::warning(message).at(&at).hint(hint));
+        out.push(Problem::warning(message).at(&at).hint(hint).left_behind());
     }
     imported.rules.push(draft(directory.prefix.clone(), action, at, mirrors_at, texts));
 }

@@ -58,7 +58,7 @@ pub(super) fn read(text: TextId, texts: &Texts, out: &mut Vec<Problem>) -> Optio
         if let Some(entry) = root.entry(key) {
             let message = format!("`{key}` is not carried over");
             let hint = "credentials for registries are configured by themselves";
-            out.push(Problem::warning(message).at(&entry.at).hint(hint));
+            out.push(Problem::warning(message).at(&entry.at).hint(hint).left_behind());
         }
     }
     if let Some(mut aliases) = root.section("aliases", out) {

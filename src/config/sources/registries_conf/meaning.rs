@@ -68,7 +68,9 @@ fn differences(registry: &Registry, prefix: &Prefix, merged: &Merged, out: &mut 
         let message = format!("`{prefix}` is for the names without a port only");
         let hint = "containers/image takes it for those of every port as well; give each port its own entry";
         let severity = if registry.blocked { Severity::Warning } else { Severity::Note };
-        out.push(Problem::new(severity, message).at(at).hint(hint));
+        let problem = Problem::new(severity, message).at(at).hint(hint);
+        // Names that were blocked are open: an import has to say so loudly.
+        out.push(if registry.blocked { problem.left_behind() } else { problem });
     }
     if prefix.kind() == Kind::Domain && !(location.value.is_empty() && registry.mirrors.is_empty()) {
         let message =
@@ -86,7 +88,8 @@ fn differences(registry: &Registry, prefix: &Prefix, merged: &Merged, out: &mut 
     if let Some(other) = same_length.and_then(|dot| merged.entry(&format!("*{}", &registry.prefix[dot..]))) {
         let message = format!("`{prefix}` comes before `{}` here", other.prefix);
         let hint = "containers/image compares lengths, which are equal, and takes the wildcard";
-        out.push(Problem::warning(message).at(at).also(&other.at, "the wildcard").hint(hint));
+        let problem = Problem::warning(message).at(at).also(&other.at, "the wildcard");
+        out.push(problem.hint(hint).left_behind());
     }
 }
 

@@ -62,7 +62,7 @@ fn check_search(search: &Located<Vec<String>>) -> Option<Problem> {
     if hosts.is_empty() {
         let message = "short names are Docker Hub's, and cannot be switched off";
         let hint = "containerd reads `nginx` as `docker.io/library/nginx`; deny docker.io to refuse both";
-        return Some(Problem::warning(message).at(at).hint(hint));
+        return Some(Problem::warning(message).at(at).hint(hint).left_behind());
     }
     let foreign = hosts.iter().find(|host| *host != HUB)?;
     let message = format!("short names cannot be looked for in `{foreign}`");

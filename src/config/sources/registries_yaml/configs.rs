@@ -115,7 +115,7 @@ fn refuse_rancher(config: &mut Mapping<'_>, out: &mut Vec<Problem>) {
                 format!("`{}` cannot be carried over from here: it is Rancher's to resolve", entry.name);
             let hint =
                 "read the file that Rancher makes of it on the node: /etc/rancher/rke2/registries.yaml";
-            out.push(Problem::warning(message).at(&entry.node.at).hint(hint));
+            out.push(Problem::warning(message).at(&entry.node.at).hint(hint).left_behind());
         }
     }
 }

@@ -1,0 +1,103 @@
+//! How an answer differs from what was expected of it.
+//!
+//! Before: `test` has an expectation and the answer of `explain`.  After: it counts and prints.
+//! Holds: only what the expectation speaks of is compared.
+//! Not here: reading expectations (`config`).
+
+use std::fmt::Write;
+
+use crate::cli::explain::Answer;
+use crate::config::{Candidates, Expectation, visible};
+
+/// An expectation that is not met.
+pub(super) struct Difference<'e> {
+    expectation: &'e Expectation,
+    aspects: Vec<Aspect>,
+    /// The whole decision, as `explain` puts it.
+    decision: String,
+}
+
+/// One thing that was compared and differs.
+struct Aspect {
+    label: &'static str,
+    expected: Vec<String>,
+    actual: Vec<String>,
+}
+
+impl<'e> Difference<'e> {
+    /// None where the expectation is met.
+    pub(super) fn find(expectation: &'e Expectation, answer: &Answer) -> Option<Self> {
+        let one = |text: &str| vec![text.to_owned()];
+        let references: Vec<String> = answer.references().map(str::to_owned).collect();
+        let decision = expectation.decision.map(|outcome| Aspect {
+            label: "decision",
+            expected: one(outcome.word()),
+            actual: one(answer.decision.word()),
+        });
+        let rule = expectation.rule.as_ref().map(|rule| Aspect {
+            label: "rule",
+            expected: one(rule),
+            actual: answer.rule().map(one).unwrap_or_default(),
+        });
+        let candidates = expectation.candidates.as_ref().map(|candidates| match candidates {
+            Candidates::First(first) => Aspect {
+                label: "reference",
+                expected: one(first),
+                actual: references.first().cloned().into_iter().collect(),
+            },
+            Candidates::All(all) => {
+                Aspect { label: "candidates", expected: all.clone(), actual: references.clone() }
+            }
+        });
+        let aspects = [decision, rule, candidates].into_iter().flatten();
+        let aspects: Vec<Aspect> = aspects.filter(|aspect| aspect.expected != aspect.actual).collect();
+        let differs = !aspects.is_empty();
+        let decision = match &answer.reason {
+            Some(reason) => format!("{}: {reason}", answer.decision_text()),
+            None => answer.decision_text(),
+        };
+        differs.then_some(Difference { expectation, aspects, decision })
+    }
+
+    /// The case with its place, each difference, and what was decided.
+    pub(super) fn text(&self) -> String {
+        let Difference { expectation, aspects, decision } = self;
+        let place = expectation.source.to_string();
+        let mut text = format!("{} at {}\n", title(expectation), in_one_line(&place));
+        // Writing to a String does not fail.
+        if let Some(description) = &expectation.description {
+            let _ = writeln!(text, "  {}", in_one_line(description));
+        }
+        for Aspect { label, expected, actual } in aspects {
+            let _ = writeln!(text, "  {label}");
+            for (side, values) in [("expected", expected), ("actual", actual)] {
+                list(side, values, &mut text);
+            }
+        }
+        let _ = writeln!(text, "  decided: {}", in_one_line(decision));
+        text
+    }
+}
+
+fn list(side: &str, values: &[String], text: &mut String) {
+    let none = ["none".to_owned()];
+    let values = if values.is_empty() { &none[..] } else { values };
+    for (i, value) in values.iter().enumerate() {
+        let label = if i == 0 { side } else { "" };
+        let _ = writeln!(text, "    {label:8}  {}", in_one_line(value));
+    }
+}
+
+/// The image, and what the case is called.
+pub(super) fn title(expectation: &Expectation) -> String {
+    let title = match &expectation.name {
+        Some(name) => format!("{} ({name})", expectation.image),
+        None => expectation.image.clone(),
+    };
+    in_one_line(&title)
+}
+
+/// One case is one line, whatever is in its texts.
+fn in_one_line(text: &str) -> String {
+    visible(text).replace('\n', "\\n")
+}

@@ -1,0 +1,107 @@
+//! Imports of real files in a directory of their own.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+mod generated;
+mod properties;
+
+use std::path::Path;
+
+use super::*;
+use crate::config::diagnostic::Style;
+use crate::config::load;
+use crate::policy::{Decision, Name, Policy, Role};
+
+/// Writes files below a new directory; a name that ends with a slash is a directory.
+fn write(files: &[(String, String)]) -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    for (name, content) in files {
+        let path = directory.path().join(name);
+        if name.ends_with('/') {
+            std::fs::create_dir_all(path).unwrap();
+            continue;
+        }
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, content).unwrap();
+    }
+    directory
+}
+
+/// The policy of the live sources, and that of the native configuration that they are converted into.
+/// Nothing where the sources are refused; then the import is refused as well.
+fn both(
+    directory: &Path,
+    names: &[&str],
+    disable_default_endpoint: bool,
+) -> Result<Option<[Policy; 2]>, String> {
+    let files = names.iter().map(|name| directory.join(name)).collect();
+    let request = ImportRequest { files, format: None, disable_default_endpoint };
+    let shown = |problems: Diagnostics| problems.render(Style::Plain, true);
+    let sources = sources(&request).map_err(shown)?;
+    let live = Input { main: MainFile::Absent, sources, ..Input::file(Path::new("")) };
+    let Ok(live) = load_from(&live) else {
+        return if import(&request).is_err() {
+            Ok(None)
+        } else {
+            Err("refused live, and imported".to_owned())
+        };
+    };
+    let toml = import(&request).map_err(shown)?.toml;
+    let path = directory.join("imported.toml");
+    std::fs::write(&path, &toml).unwrap();
+    let native = load(&path).map_err(|problems| format!("{toml}\n{}", shown(problems)))?;
+    Ok(Some([live.config.policy, native.config.policy]))
+}
+
+/// Everything that a decision says, but for the file that the rule is in.
+fn shown(policy: &Policy, name: &Name) -> String {
+    match policy.decide(name) {
+        Decision::Pass { rule } => format!("pass by {} {:?}", rule.prefix(), rule.checkpoint()),
+        Decision::Deny { rule, reason } => format!("deny by {}: {reason}", rule.prefix()),
+        Decision::Route { rule, candidates } => {
+            let shown = candidates.iter().map(|candidate| {
+                let role = if candidate.role == Role::Origin { "origin" } else { "mirror" };
+                let credentials = if candidate.same_host { "client's" } else { "none" };
+                format!("{role} {} {credentials}", candidate.name)
+            });
+            let shown: Vec<String> = shown.collect();
+            format!("route by {} {:?}: {}", rule.prefix(), rule.checkpoint(), shown.join(", "))
+        }
+    }
+}
+
+#[test]
+fn what_is_in_a_file_stays_in_its_string_or_comment() {
+    let file =
+        ("a\nb = [1]\n.conf".to_owned(), "[[registry]]\nlocation = 'q.io'\nblocked = true\n".to_owned());
+    let directory = write(&[file]);
+    let name: Name = "q.io/a:1".parse().unwrap();
+    let [live, native] = both(directory.path(), &["a\nb = [1]\n.conf"], false).unwrap().unwrap();
+    assert!(shown(&live, &name).contains("\nb = [1]\n.conf"), "{}", shown(&live, &name));
+    assert_eq!(shown(&native, &name), shown(&live, &name));
+    assert_eq!(native.rules().len(), 1);
+}
+
+#[test]
+fn a_password_is_nowhere_in_what_is_written_or_said() {
+    let yaml = "mirrors:\n  docker.io: {endpoint: ['https://u:s3cret0@m.de']}\nconfigs:\n  m.de:\n    auth:\n      \
+                password: s3cret1\n      username: u\n      auth: dTpzM2NyZXQy\n      identity_token: s3cret3\n";
+    let shim = "address: https://hub.de\nauth:\n  password: s3cret4\n  username: u\nregistries:\n- address: https://r.de\n  \
+                auth: 'u:s3cret:5'\n";
+    let hosts = "server = 'https://quay.io'\n[host.'https://m.de']\n[host.'https://m.de'.header]\n\
+                 authorization = ['Bearer s3cret6']\n";
+    let files = [
+        ("registries.yaml".to_owned(), yaml.to_owned()),
+        ("image-cri-shim.yaml".to_owned(), shim.to_owned()),
+        ("certs.d/quay.io/hosts.toml".to_owned(), hosts.to_owned()),
+    ];
+    let directory = write(&files);
+    let paths = ["registries.yaml", "image-cri-shim.yaml", "certs.d"].map(|name| directory.path().join(name));
+    let request = ImportRequest { files: paths.to_vec(), format: None, disable_default_endpoint: false };
+    let Import { toml, report, left_behind, rules } = import(&request).unwrap();
+    assert_eq!((rules, left_behind), (3, 4), "{toml}");
+    let said = format!("{toml}{}{report:?}", report.render(Style::Plain, true));
+    let said = said.split("texts: ").next().unwrap();
+    for secret in ["s3cret", "dTpzM2NyZXQy"] {
+        assert!(!said.contains(secret), "{said}");
+    }
+}

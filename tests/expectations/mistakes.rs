@@ -1,0 +1,219 @@
+//! Mistakes in files of expectations and in how the command is used.
+
+use insta::assert_snapshot;
+
+use super::{MET, expect, output, run};
+
+#[test]
+fn every_mistake_in_a_file_is_shown_with_its_place() {
+    let file = r#"expects = 1
+[[expect]]
+imag = "nginx"
+decision = "rout"
+[[expect]]
+image = "nginx"
+[[expect]]
+decision = "deny"
+[[expect]]
+image = ["nginx"]
+rule = "registry-1.docker.io"
+reference = "nginx"
+[[expect]]
+image = "nginx"
+reference = "docker.io/library/nginx:latest"
+candidates = ["docker.io/library/nginx:latest"]
+[[expect]]
+image = "nginx"
+decision = "deny"
+reference = "docker.io/library/nginx:latest"
+[[expect]]
+image = "nginx"
+decision = "pass"
+candidates = []
+[[expect]]
+image = "nginx"
+candidates = "docker.io/library/nginx:latest"
+rule = ""
+"#;
+    assert_snapshot!(expect(file, &[]), @r#"
+    --- stderr
+    error: unknown key `expects`
+     --> e.toml:1:1
+      |
+    1 | expects = 1
+      | ^^^^^^^
+      |
+      = help: did you mean `expect`?
+
+    error: unknown key `imag` in `expect`
+     --> e.toml:3:1
+      |
+    3 | imag = "nginx"
+      | ^^^^
+      |
+      = help: did you mean `image`?
+
+    error: `expect.decision`: "rout" is none of "route", "pass", "deny", "invalid"
+     --> e.toml:4:12
+      |
+    4 | decision = "rout"
+      |            ^^^^^^
+      |
+      = help: did you mean "route"?
+
+    error: nothing is expected of this image
+     --> e.toml:5:1
+      |
+    5 | [[expect]]
+      | ^^^^^^^^^^
+      |
+      = help: add one of `decision`, `rule`, `reference` and `candidates`
+
+    error: an expectation needs an `image`
+     --> e.toml:7:1
+      |
+    7 | [[expect]]
+      | ^^^^^^^^^^
+      |
+      = help: say which image it is about, for example image = "nginx:1.25"
+
+    error: `expect.image` must be a string, not an array
+      --> e.toml:10:9
+       |
+    10 | image = ["nginx"]
+       |         ^^^^^^^^^
+
+    error: `expect.rule`: a rule for "registry-1.docker.io" is shown in another spelling
+      --> e.toml:11:8
+       |
+    11 | rule = "registry-1.docker.io"
+       |        ^^^^^^^^^^^^^^^^^^^^^^
+       |
+       = help: write docker.io
+
+    error: `expect.reference`: "nginx" is not written in full
+      --> e.toml:12:13
+       |
+    12 | reference = "nginx"
+       |             ^^^^^^^
+       |
+       = help: write docker.io/library/nginx:latest
+
+    error: `reference` and `candidates` say one thing twice
+      --> e.toml:16:14
+       |
+    15 | reference = "docker.io/library/nginx:latest"
+       |             -------------------------------- the first of them
+    16 | candidates = ["docker.io/library/nginx:latest"]
+       |              ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+       |
+       = help: leave `reference` out
+
+    error: an image that is refused comes from nowhere
+      --> e.toml:20:13
+       |
+    19 | decision = "deny"
+       |            ------ the decision
+    20 | reference = "docker.io/library/nginx:latest"
+       |             ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+
+    error: an image that is not refused comes from somewhere
+      --> e.toml:24:14
+       |
+    23 | decision = "pass"
+       |            ------ the decision
+    24 | candidates = []
+       |              ^^
+
+    error: `expect.candidates` must be an array, not a string
+      --> e.toml:27:14
+       |
+    27 | candidates = "docker.io/library/nginx:latest"
+       |              ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+
+    error: `expect.rule`: the rule's prefix is empty
+      --> e.toml:28:8
+       |
+    28 | rule = ""
+       |        ^^
+
+    --- exit 2
+    "#);
+}
+
+#[test]
+fn a_file_without_an_expectation_is_a_mistake() {
+    assert_snapshot!(expect("", &[]), @r#"
+    --- stderr
+    error: there is no expectation in e.toml
+     --> e.toml:1:1
+      |
+    1 |
+      | ^
+      |
+      = help: write an [[expect]] for each image, for example:
+              [[expect]]
+              image = "nginx:1.25"
+              decision = "route"
+
+    --- exit 2
+    "#);
+    assert_snapshot!(expect("[expect]\nimage = 'nginx'\n", &[]), @r"
+    --- stderr
+    error: `expect` must be a list of tables
+     --> e.toml:1:1
+      |
+    1 | [expect]
+      | ^^^^^^^^
+      |
+      = help: write [[expect]]
+
+    --- exit 2
+    ");
+    assert_snapshot!(expect("[[expect]\n", &[]), @r"
+    --- stderr
+    error: this is not TOML: unclosed array table, expected `]`
+     --> e.toml:1:10
+      |
+    1 | [[expect]
+      |          ^
+
+    --- exit 2
+    ");
+}
+
+#[test]
+fn what_cannot_be_read_is_said_together_with_what_is_wrong_elsewhere() {
+    let files = [("e.toml", "[[expect]]\n"), ("bad.toml", "[policy]\ndefualt = 'deny'\n")];
+    assert_snapshot!(run(&files, &["--config", "bad.toml", "absent.toml", "e.toml", "."], ""), @r#"
+    --- stderr
+    error: cannot read absent.toml: No such file or directory (os error 2)
+
+    error: cannot read .: Is a directory (os error 21)
+
+    error: an expectation needs an `image`
+     --> e.toml:1:1
+      |
+    1 | [[expect]]
+      | ^^^^^^^^^^
+      |
+      = help: say which image it is about, for example image = "nginx:1.25"
+
+    error: unknown key `defualt` in `policy`
+     --> bad.toml:2:1
+      |
+    2 | defualt = 'deny'
+      | ^^^^^^^
+      |
+      = help: did you mean `default`?
+
+    --- exit 2
+    "#);
+}
+
+#[test]
+fn wrong_usage_exits_2() {
+    assert_eq!(output(&[], &["--config", "config.toml"], "").status.code(), Some(2));
+    assert_eq!(output(&[], &["--config", "config.toml", "--loud", "-"], MET).status.code(), Some(2));
+    assert_eq!(output(&[], &["--help"], "").status.code(), Some(0));
+}

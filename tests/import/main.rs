@@ -1,0 +1,304 @@
+//! `cri-shunt import` as a user runs it: the built program, real files, whole outputs.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use insta::assert_snapshot;
+
+mod refusals;
+mod several;
+
+const REGISTRIES_YAML: &str = r#"mirrors:
+  docker.io:
+    endpoint:
+      - "https://mirror.dev.de:443"
+      - "http://10.0.0.5:5000"
+    rewrite:
+      "^rancher/(.*)": "mirrored/rancher-$1"
+  quay.io:
+    endpoint: ["https://harbor.dev.de/v2/quay"]
+configs:
+  mirror.dev.de:443:
+    auth:
+      username: robot
+      password: hunter2
+    tls:
+      ca_file: /etc/ssl/mirror.pem
+"#;
+
+const REGISTRIES_CONF: &str = r#"credential-helpers = ["secretservice"]
+[[registry]]
+prefix = "docker.io/library"
+location = "registry.dev.de/official"
+[[registry.mirror]]
+location = "cache.dev.de/hub"
+pull-from-mirror = "digest-only"
+[[registry]]
+location = "quay.io:443/evil"
+blocked = true
+"#;
+
+const QUAY: &str = "server = 'https://harbor.dev.de/v2/quay'\noverride_path = true\n\
+    [host.'https://mirror.dev.de']\ncapabilities = ['pull']\nca = 'ca.crt'\n";
+
+const SHIM: &str = "shim: /run/shim.sock\naddress: http://sealos.hub:5000\nauth: admin:passw0rd\n\
+    registries:\n- address: https://other.dev.de\n  priority: 2000\n";
+
+/// A directory with files; a name that ends with a slash is a directory.
+fn directory(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, content) in files {
+        let path = dir.path().join(name);
+        if name.ends_with('/') {
+            std::fs::create_dir_all(path).unwrap();
+            continue;
+        }
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, content).unwrap();
+    }
+    dir
+}
+
+fn program(dir: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cri-shunt"));
+    command.current_dir(dir).args(arguments).stdin(Stdio::null()).output().unwrap()
+}
+
+/// All that came of an import.
+fn import(files: &[(&str, &str)], arguments: &[&str]) -> String {
+    let dir = directory(files);
+    let output = program(dir.path(), &[&["import"], arguments].concat());
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    format!("{stdout}--- stderr\n{stderr}--- exit {}", output.status.code().unwrap())
+}
+
+#[test]
+fn registries_yaml() {
+    assert_snapshot!(import(&[("registries.yaml", REGISTRIES_YAML)], &["registries.yaml"]), @r#"
+    # Written by cri-shunt import. Above each rule is the place that it comes from.
+    # These are native rules now: unlike those of a source, they open what a wider native deny covers.
+    # collapse: these formats ask a mirror for one path, whatever the registry; {host} can keep them apart.
+
+    # registries.yaml:2
+    [[policy.rule]]
+    prefix = "docker.io"
+    mirrors = ["mirror.dev.de:443", "10.0.0.5:5000"]
+    rewrite = [{ match = "^rancher/(.*)", replace = "mirrored/rancher-$1" }]
+    origin = "last"
+    collapse = true
+
+    # registries.yaml:8
+    [[policy.rule]]
+    prefix = "quay.io"
+    mirrors = ["harbor.dev.de/quay"]
+    origin = "last"
+    collapse = true
+
+    # Not carried over, since no image reference can say it; containerd has to be told:
+    # - 10.0.0.5:5000 needs plain http (registries.yaml:5)
+    # - mirror.dev.de:443 needs the certificate authority /etc/ssl/mirror.pem (registries.yaml:16)
+
+    # Not carried over:
+    # - registries.yaml:11:3: the credentials for mirror.dev.de:443 are not carried over (a configuration holds no password: give them to containerd, by a registries.yaml that has `configs` and no `mirrors`, or by registry.configs in containerd's own configuration)
+    --- stderr
+    warning: 10.0.0.5:5000 needs plain http, which no image reference can say
+     --> registries.yaml:5:9
+      |
+    5 |       - "http://10.0.0.5:5000"
+      |         ^^^^^^^^^^^^^^^^^^^^^^
+      |
+      = help: containerd has to be told; below its config_path: 10.0.0.5:5000/hosts.toml with server = "http://10.0.0.5:5000"
+
+    warning: the credentials for mirror.dev.de:443 are not carried over
+      --> registries.yaml:11:3
+       |
+    11 |   mirror.dev.de:443:
+       |   ^^^^^^^^^^^^^^^^^^
+       |
+       = help: a configuration holds no password: give them to containerd, by a registries.yaml that has `configs` and no `mirrors`, or by registry.configs in containerd's own configuration
+
+    warning: mirror.dev.de:443 needs the certificate authority /etc/ssl/mirror.pem, which no image reference can say
+      --> registries.yaml:16:16
+       |
+    16 |       ca_file: /etc/ssl/mirror.pem
+       |                ^^^^^^^^^^^^^^^^^^^
+       |
+       = help: containerd has to be told; below its config_path: mirror.dev.de:443/hosts.toml with server = "https://mirror.dev.de:443"; ca = "/etc/ssl/mirror.pem"
+
+    2 rules; not carried over: 3 (listed at the end of the output)
+    --- exit 1
+    "#);
+}
+
+#[test]
+fn certs_d() {
+    let files = [("certs.d/quay.io/hosts.toml", QUAY), ("certs.d/docker.io/", "")];
+    assert_snapshot!(import(&files, &["certs.d"]), @r#"
+    # Written by cri-shunt import. Above each rule is the place that it comes from.
+    # These are native rules now: unlike those of a source, they open what a wider native deny covers.
+    # collapse: these formats ask a mirror for one path, whatever the registry; {host} can keep them apart.
+
+    # certs.d/quay.io/hosts.toml:3
+    [[policy.rule]]
+    prefix = "quay.io"
+    mirrors = [{ location = "mirror.dev.de", only = "digests" }, "harbor.dev.de/quay"]
+    collapse = true
+
+    # Not carried over, since no image reference can say it; containerd has to be told:
+    # - mirror.dev.de needs the certificate authority certs.d/quay.io/ca.crt (certs.d/quay.io/hosts.toml:5)
+    --- stderr
+    warning: mirror.dev.de needs the certificate authority certs.d/quay.io/ca.crt, which no image reference can say
+     --> certs.d/quay.io/hosts.toml:5:6
+      |
+    5 | ca = 'ca.crt'
+      |      ^^^^^^^^
+      |
+      = help: containerd has to be told; below its config_path: mirror.dev.de/hosts.toml with server = "https://mirror.dev.de"; ca = "certs.d/quay.io/ca.crt"
+
+    1 rule; not carried over: 1 (listed at the end of the output)
+    --- exit 1
+    "#);
+}
+
+#[test]
+fn registries_conf() {
+    let drop_in = "[[registry]]\nprefix = '*.corp.dev.de'\nlocation = 'corp-mirror.dev.de/a-rather-long-path/that-fills-the-line'\n\
+        [[registry.mirror]]\nlocation = 'another-corp-mirror.dev.de/a-rather-long-path'\n";
+    let files = [("registries.conf", REGISTRIES_CONF), ("registries.conf.d/1.conf", drop_in)];
+    assert_snapshot!(import(&files, &["registries.conf"]), @r#"
+    # Written by cri-shunt import. Above each rule is the place that it comes from.
+    # These are native rules now: unlike those of a source, they open what a wider native deny covers.
+    # collapse: these formats ask a mirror for one path, whatever the registry; {host} can keep them apart.
+
+    # registries.conf.d/1.conf:2
+    [[policy.rule]]
+    prefix = "*.corp.dev.de"
+    mirrors = [
+        "another-corp-mirror.dev.de/a-rather-long-path",
+        "corp-mirror.dev.de/a-rather-long-path/that-fills-the-line",
+    ]
+    collapse = true
+
+    # registries.conf:3
+    [[policy.rule]]
+    prefix = "docker.io/library"
+    mirrors = [
+        { location = "cache.dev.de/hub", only = "digests", strip-prefix = true },
+        { location = "registry.dev.de/official", strip-prefix = true },
+    ]
+    collapse = true
+
+    # registries.conf:9
+    [[policy.rule]]
+    prefix = "quay.io/evil"
+    deny = "blocked in registries.conf"
+
+    # Not carried over:
+    # - registries.conf:1:22: `credential-helpers` is not carried over (credentials for registries are configured by themselves)
+    --- stderr
+    warning: `credential-helpers` is not carried over
+     --> registries.conf:1:22
+      |
+    1 | credential-helpers = ["secretservice"]
+      |                      ^^^^^^^^^^^^^^^^^
+      |
+      = help: credentials for registries are configured by themselves
+
+    3 rules; not carried over: 1 (listed at the end of the output)
+    --- exit 1
+    "#);
+}
+
+#[test]
+fn image_cri_shim() {
+    assert_snapshot!(import(&[("shim.yaml", SHIM)], &["shim.yaml"]), @r#"
+    # Written by cri-shunt import. Above each rule is the place that it comes from.
+    # These are native rules now: unlike those of a source, they open what a wider native deny covers.
+    # collapse: these formats ask a mirror for one path, whatever the registry; {host} can keep them apart.
+
+    # shim.yaml:5
+    [[policy.rule]]
+    prefix = "*"
+    mirrors = ["other.dev.de", "sealos.hub:5000"]
+    origin = "last"
+    collapse = true
+
+    # Not carried over, since no image reference can say it; containerd has to be told:
+    # - sealos.hub:5000 needs plain http (shim.yaml:2)
+
+    # Not carried over:
+    # - shim.yaml:3:1: the credentials for sealos.hub:5000 are not carried over (a configuration holds no password: give them to containerd, by a registries.yaml that has `configs` and no `mirrors`, or by registry.configs in containerd's own configuration)
+    --- stderr
+    warning: images of every registry under `*` are looked for in one place, sealos.hub:5000
+     --> shim.yaml:2:10
+      |
+    2 | address: http://sealos.hub:5000
+      |          ^^^^^^^^^^^^^^^^^^^^^^
+      |
+      = help: this format means it, and the mirror is no longer told which registry was asked for; a [[policy.rule]] with {host} in its mirror keeps them apart
+
+    warning: sealos.hub:5000 needs plain http, which no image reference can say
+     --> shim.yaml:2:10
+      |
+    2 | address: http://sealos.hub:5000
+      |          ^^^^^^^^^^^^^^^^^^^^^^
+      |
+      = help: containerd has to be told; below its config_path: sealos.hub:5000/hosts.toml with server = "http://sealos.hub:5000"
+
+    warning: the credentials for sealos.hub:5000 are not carried over
+     --> shim.yaml:3:1
+      |
+    3 | auth: **************
+      | ^^^^^^^^^^^^^^^^^^^^
+      |
+      = help: a configuration holds no password: give them to containerd, by a registries.yaml that has `configs` and no `mirrors`, or by registry.configs in containerd's own configuration
+
+    warning: what none of these registries has is pulled from where its name says
+     --> shim.yaml:5:12
+      |
+    5 | - address: https://other.dev.de
+      |            ^^^^^^^^^^^^^^^^^^^^
+      |
+      = help: image-cri-shim does so too; to keep it in, write a native rule for `*` with origin = "never"
+
+    warning: images of different registries are one image here if their paths are equal
+     --> shim.yaml:5:12
+      |
+    5 | - address: https://other.dev.de
+      |            ^^^^^^^^^^^^^^^^^^^^
+      |
+      = help: `quay.io/a/b` and `docker.io/a/b` are both looked for as `a/b`; a native rule can keep them apart with {host}
+
+    warning: images of every registry under `*` are looked for in one place, other.dev.de
+     --> shim.yaml:5:12
+      |
+    5 | - address: https://other.dev.de
+      |            ^^^^^^^^^^^^^^^^^^^^
+      |
+      = help: this format means it, and the mirror is no longer told which registry was asked for; a [[policy.rule]] with {host} in its mirror keeps them apart
+
+    1 rule; not carried over: 2 (listed at the end of the output)
+    --- exit 1
+    "#);
+}
+
+#[test]
+fn everything_is_carried_over_where_there_is_no_more_than_rules() {
+    let file = "mirrors:\n  docker.io: {endpoint: [mirror.dev.de]}\n";
+    assert_snapshot!(import(&[("r.yaml", file)], &["--disable-default-registry-endpoint", "r.yaml"]), @r#"
+    # Written by cri-shunt import. Above each rule is the place that it comes from.
+    # These are native rules now: unlike those of a source, they open what a wider native deny covers.
+    # collapse: these formats ask a mirror for one path, whatever the registry; {host} can keep them apart.
+
+    # r.yaml:2
+    [[policy.rule]]
+    prefix = "docker.io"
+    mirrors = ["mirror.dev.de"]
+    collapse = true
+    --- stderr
+    1 rule; everything has been carried over
+    --- exit 0
+    "#);
+}
