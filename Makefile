@@ -50,4 +50,4 @@ install: $(BINARY)
 
 # Man pages and completions anew, after a change of the command line.
 generate:
-	cargo run --quiet --locked -- generate packaging
+	GENERATE=1 cargo test --quiet --locked --test generated

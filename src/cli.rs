@@ -6,7 +6,6 @@
 
 mod check;
 mod explain;
-mod generate;
 mod import;
 mod inputs;
 mod serve;
@@ -16,7 +15,7 @@ mod test;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// One image policy for every client of a node's containerd.
 ///
@@ -43,8 +42,6 @@ enum Command {
     Test(test::Arguments),
     Import(import::Arguments),
     Status(status::Arguments),
-    #[command(hide = true)]
-    Generate(generate::Arguments),
 }
 
 /// The exit statuses.
@@ -59,6 +56,12 @@ enum Exit {
     Usage = 2,
     /// The daemon or the runtime cannot be reached, or cannot run.
     Runtime = 3,
+}
+
+/// The definition of the command line, of which man pages and completions are made.
+#[must_use]
+pub fn definition() -> clap::Command {
+    Arguments::command()
 }
 
 /// Runs the command that the process was started with.
@@ -80,17 +83,14 @@ pub fn main() -> ExitCode {
         Command::Test(arguments) => test::run(arguments),
         Command::Import(arguments) => import::run(arguments),
         Command::Status(arguments) => status::run(&arguments),
-        Command::Generate(arguments) => generate::run(&arguments),
     };
     ExitCode::from(exit as u8)
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     #[test]
     fn the_definition_of_the_command_line_is_sound() {
-        super::Arguments::command().debug_assert();
+        super::definition().debug_assert();
     }
 }

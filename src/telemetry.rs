@@ -10,7 +10,7 @@ use std::io::IsTerminal;
 
 use rustix::fs::fstat;
 use tracing::{Event, Level, Subscriber};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::format::{Format, Full, Writer};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
@@ -49,11 +49,8 @@ pub fn init(filter: &str, variable: &'static str) -> Result<(), TelemetryError> 
 
     let set = std::env::var(variable).ok().filter(|value| !value.is_empty());
     let wanted = set.unwrap_or_else(|| filter.to_owned());
-    let filter = EnvFilter::try_new(&wanted).map_err(|source| TelemetryError::Filter {
-        name: variable,
-        value: wanted,
-        source,
-    })?;
+    let filter: Targets =
+        wanted.parse().map_err(|source| TelemetryError::Filter { name: variable, value: wanted, source })?;
     let registry = tracing_subscriber::registry().with(filter);
     let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     if is_journal(std::env::var(JOURNAL_STREAM).ok().as_deref()) {

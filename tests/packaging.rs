@@ -59,6 +59,7 @@ fn an_installation_is_whole() {
     usr/local/share/doc/cri-shunt/README.md
     usr/local/share/doc/cri-shunt/docs/architecture.md
     usr/local/share/doc/cri-shunt/docs/configuration.md
+    usr/local/share/doc/cri-shunt/docs/specification.md
     usr/local/share/doc/cri-shunt/docs/troubleshooting.md
     usr/local/share/doc/cri-shunt/examples/cri-shunt-k3s.toml
     usr/local/share/doc/cri-shunt/examples/crictl.yaml

@@ -22,9 +22,6 @@ _cri__shunt() {
             cri__shunt,explain)
                 cmd="cri__shunt__subcmd__explain"
                 ;;
-            cri__shunt,generate)
-                cmd="cri__shunt__subcmd__generate"
-                ;;
             cri__shunt,help)
                 cmd="cri__shunt__subcmd__help"
                 ;;
@@ -45,9 +42,6 @@ _cri__shunt() {
                 ;;
             cri__shunt__subcmd__help,explain)
                 cmd="cri__shunt__subcmd__help__subcmd__explain"
-                ;;
-            cri__shunt__subcmd__help,generate)
-                cmd="cri__shunt__subcmd__help__subcmd__generate"
                 ;;
             cri__shunt__subcmd__help,help)
                 cmd="cri__shunt__subcmd__help__subcmd__help"
@@ -71,7 +65,7 @@ _cri__shunt() {
 
     case "${cmd}" in
         cri__shunt)
-            opts="-h -V --help --version serve check explain test import status generate help"
+            opts="-h -V --help --version serve check explain test import status help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -160,22 +154,8 @@ _cri__shunt() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        cri__subcmd__shunt__subcmd__generate)
-            opts="-h --help"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
         cri__subcmd__shunt__subcmd__help)
-            opts="serve check explain test import status generate help"
+            opts="serve check explain test import status help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -203,20 +183,6 @@ _cri__shunt() {
             return 0
             ;;
         cri__subcmd__shunt__subcmd__help__subcmd__explain)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        cri__subcmd__shunt__subcmd__help__subcmd__generate)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

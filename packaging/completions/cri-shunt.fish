@@ -32,7 +32,6 @@ complete -c cri-shunt -n "__fish_cri_shunt_needs_command" -f -a "explain" -d 'Sa
 complete -c cri-shunt -n "__fish_cri_shunt_needs_command" -f -a "test" -d 'Try a policy on a file of expectations'
 complete -c cri-shunt -n "__fish_cri_shunt_needs_command" -f -a "import" -d 'Convert files of other programs into a native configuration'
 complete -c cri-shunt -n "__fish_cri_shunt_needs_command" -f -a "status" -d 'Ask the running daemon how it is'
-complete -c cri-shunt -n "__fish_cri_shunt_needs_command" -f -a "generate" -d 'Write man pages and completions into a directory'
 complete -c cri-shunt -n "__fish_cri_shunt_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand serve" -l config -d 'The main configuration file, with `conf.d/*.toml` beside it [default: /etc/cri-shunt/config.toml, unless a source is given, which then stands alone]' -r -F
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand serve" -l registries-yaml -d 'Rules of a registries.yaml of k3s or RKE2, beside or instead of a configuration' -r -F
@@ -79,12 +78,10 @@ complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand import" -s v -l verb
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand import" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand status" -l socket -d 'The daemon\'s socket' -r
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand generate" -s h -l help -d 'Print help'
-complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test import status generate help" -f -a "serve" -d 'Run the shunt in the foreground'
-complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test import status generate help" -f -a "check" -d 'Check the configuration and say everything that is wrong with it'
-complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test import status generate help" -f -a "explain" -d 'Say where an image may come from, and why'
-complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test import status generate help" -f -a "test" -d 'Try a policy on a file of expectations'
-complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test import status generate help" -f -a "import" -d 'Convert files of other programs into a native configuration'
-complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test import status generate help" -f -a "status" -d 'Ask the running daemon how it is'
-complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test import status generate help" -f -a "generate" -d 'Write man pages and completions into a directory'
-complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test import status generate help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test import status help" -f -a "serve" -d 'Run the shunt in the foreground'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test import status help" -f -a "check" -d 'Check the configuration and say everything that is wrong with it'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test import status help" -f -a "explain" -d 'Say where an image may come from, and why'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test import status help" -f -a "test" -d 'Try a policy on a file of expectations'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test import status help" -f -a "import" -d 'Convert files of other programs into a native configuration'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test import status help" -f -a "status" -d 'Ask the running daemon how it is'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test import status help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
