@@ -178,6 +178,15 @@ pub enum TlsProblem {
         /// What is trusted.
         trusted: String,
     },
+    /// Signed by an authority that only has the name of one that is known.
+    #[error(
+        "its certificate is signed by an authority that has the name of a trusted one and another key; \
+         an old CA file? (trusted: {trusted})"
+    )]
+    OldAuthority {
+        /// What is trusted.
+        trusted: String,
+    },
     /// Too old.
     #[error("its certificate has expired{0}")]
     Expired(String),

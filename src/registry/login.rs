@@ -8,11 +8,11 @@
 
 use base64::Engine;
 use bytes::Bytes;
-use http::header::{ACCEPT, AUTHORIZATION, USER_AGENT, WWW_AUTHENTICATE};
+use http::header::{ACCEPT, AUTHORIZATION, LOCATION, USER_AGENT, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
 use super::access::{Access, Login, sensitive};
-use super::answer::{ACCEPTED, MAX_MANIFEST};
+use super::answer::{ACCEPTED, MAX_MANIFEST, shortened};
 use super::challenge::{self, Challenge};
 use super::connect::Wire;
 use super::error::RegistryError;
@@ -24,6 +24,9 @@ use crate::secret::Secret;
 
 /// What this program calls itself.
 const AGENT: &str = concat!("cri-shunt/", env!("CARGO_PKG_VERSION"));
+
+/// Shorter secrets are not looked for in texts: the gaps would tell them.
+const MIN_SECRET: usize = 6;
 
 /// What is asked of one registry.
 pub(super) struct Session<'s> {
@@ -57,16 +60,31 @@ impl Login {
         }
     }
 
-    /// Takes the secret out of what the other side says, should it say it.
-    pub(super) fn hidden(&self, text: &str) -> String {
+    /// A text of the other side without the secret, should it say it: errors repeat words of others.
+    fn hidden(&self, text: &str) -> String {
         let secret = match self {
-            Login::Anonymous => return text.to_owned(),
-            Login::Password { password, .. } => password,
-            Login::IdentityToken(token) | Login::RegistryToken(token) => token,
+            Login::Anonymous => "",
+            Login::Password { password, .. } => password.expose(),
+            Login::IdentityToken(token) | Login::RegistryToken(token) => token.expose(),
         };
-        match secret.expose() {
-            "" => text.to_owned(),
-            secret => text.replace(secret, "(a secret)"),
+        match secret.len() < MIN_SECRET {
+            true => text.to_owned(),
+            false => text.replace(secret, "(a secret)"),
+        }
+    }
+
+    /// Takes the secret out of all of an answer that could be shown.
+    pub(super) fn scrub(&self, answer: &mut Answer) {
+        for (name, value) in &mut answer.headers {
+            let text = String::from_utf8_lossy(value.as_bytes());
+            // Those two are read before they are shown.
+            if name != WWW_AUTHENTICATE && name != LOCATION && self.hidden(&text) != text {
+                *value = HeaderValue::from_static("(a secret)");
+            }
+        }
+        // What is no error is read, and never shown.
+        if !answer.status.is_success() {
+            answer.body = Bytes::from(self.hidden(&String::from_utf8_lossy(&answer.body)));
         }
     }
 }
@@ -86,7 +104,7 @@ impl<'s> Session<'s> {
         let headers = common_headers(ACCEPTED);
         let limit = if method == Method::HEAD { 0 } else { MAX_MANIFEST };
         let question = Question { method, url: url.clone(), headers, body: Bytes::new(), limit };
-        let answer = redirect::follow(wire, question.clone(), &self.private).await?;
+        let answer = self.asked(wire, question.clone()).await?;
         if answer.status != StatusCode::UNAUTHORIZED {
             return Ok(answer);
         }
@@ -95,10 +113,22 @@ impl<'s> Session<'s> {
         }
         let authorization = self.authorization(wire, &answer, url).await?;
         self.private.insert(AUTHORIZATION, authorization);
-        let answer = redirect::follow(wire, question, &self.private).await?;
+        let answer = self.asked(wire, question).await?;
         if answer.status == StatusCode::UNAUTHORIZED {
             return Err(self.unauthorized(&answer, url));
         }
+        Ok(answer)
+    }
+
+    async fn asked(&self, wire: &Wire, question: Question) -> Result<Answer, RegistryError> {
+        let followed = redirect::follow(wire, question, &self.private).await;
+        let mut answer = followed.map_err(|error| match error {
+            RegistryError::Redirect { host, problem } => {
+                RegistryError::Redirect { host, problem: self.login.hidden(&problem) }
+            }
+            error => error,
+        })?;
+        self.login.scrub(&mut answer);
         Ok(answer)
     }
 
@@ -145,10 +175,9 @@ impl<'s> Session<'s> {
         let detail = match answer.url.same_origin(url) {
             false => format!("; {} had redirected there, where no credentials go", url.authority()),
             true => {
-                let error = challenges(answer)
-                    .iter()
-                    .find_map(|challenge| challenge.parameter("error").map(|error| self.login.hidden(error)));
-                error.map_or(String::new(), |error| format!(": {}", super::answer::shortened(&error)))
+                let challenges = challenges(answer);
+                let error = challenges.iter().find_map(|challenge| challenge.parameter("error"));
+                error.map_or(String::new(), |error| format!(": {}", shortened(&self.login.hidden(error))))
             }
         };
         // Registries answer 401 too for what is not there, so as not to tell.

@@ -9,6 +9,7 @@
 use http::header::{AUTHORIZATION, LOCATION};
 use http::{HeaderMap, Method};
 
+use super::answer::shortened;
 use super::connect::Wire;
 use super::error::RegistryError;
 use super::exchange::{self, Answer, Question};
@@ -42,7 +43,7 @@ pub(super) async fn follow(
         let text = String::from_utf8_lossy(location.as_bytes());
         question.url = answer.url.join(&text).ok_or_else(|| RegistryError::Redirect {
             host: answer.url.authority(),
-            problem: format!("to {text}, which is no URL that can be asked"),
+            problem: format!("to {}, which is no URL that can be asked", shortened(&text)),
         })?;
     }
     debug_assert!(!open.contains_key(AUTHORIZATION), "credentials are private");

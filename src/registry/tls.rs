@@ -96,9 +96,7 @@ impl Tls {
             CertificateError::NotValidForNameContext { presented, .. } => {
                 TlsProblem::WrongName(names(presented))
             }
-            CertificateError::BadSignature => TlsProblem::Other(
-                "its certificate's signature is not that of the authority of this name".to_owned(),
-            ),
+            CertificateError::BadSignature => TlsProblem::OldAuthority { trusted: self.trusted.clone() },
             other => TlsProblem::Other(format!("its certificate cannot be used: {other:?}")),
         }
     }

@@ -140,21 +140,21 @@ impl Request<'_> {
     }
 
     async fn ask(&self, question: Question, private: HeaderMap) -> Result<Answer, RegistryError> {
-        redirect::follow(self.wire, question, &private).await.map_err(|error| {
+        let asked = redirect::follow(self.wire, question, &private).await;
+        let mut answer = asked.map_err(|error| {
             let failure = error.failure();
             self.refuse(format!("with its token server, {error}"), failure)
-        })
+        })?;
+        self.login.scrub(&mut answer);
+        Ok(answer)
     }
 
     fn granted(&self, answer: &Answer) -> Result<Secret, RegistryError> {
         let server = self.realm.authority();
         if !answer.status.is_success() {
             let detail = answer::detail(&answer.body[..answer.body.len().min(MAX_ERROR)]);
-            let problem = format!(
-                "its token server {server} answers {}{}",
-                answer::status_text(answer.status),
-                self.login.hidden(&detail)
-            );
+            let problem =
+                format!("its token server {server} answers {}{}", answer::status_text(answer.status), detail);
             let failure = match answer.status.as_u16() {
                 400..=403 => Failure::Unauthorized,
                 429 => Failure::RateLimited,
