@@ -21,8 +21,8 @@ const MAX_HEAD: usize = 64 << 10;
 /// The most headers of an answer.
 const MAX_HEADERS: usize = 100;
 
-/// A request.
-#[derive(Clone, Debug)]
+/// A request. No `Debug`: its body may be a form with a password.
+#[derive(Clone)]
 pub(super) struct Question {
     pub(super) method: Method,
     pub(super) url: Url,
@@ -32,8 +32,7 @@ pub(super) struct Question {
     pub(super) limit: usize,
 }
 
-/// An answer.
-#[derive(Debug)]
+/// An answer. No `Debug`: its body may hold a token.
 pub(super) struct Answer {
     /// What was asked.
     pub(super) url: Url,

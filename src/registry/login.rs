@@ -32,7 +32,9 @@ const MIN_SECRET: usize = 6;
 pub(super) struct Session<'s> {
     login: &'s Login,
     repository: &'s str,
-    private: HeaderMap,
+    /// The headers of the transport.
+    configured: HeaderMap,
+    authorization: Option<HeaderValue>,
 }
 
 impl Login {
@@ -91,7 +93,7 @@ impl Login {
 
 impl<'s> Session<'s> {
     pub(super) fn new(login: &'s Login, access: &Access, repository: &'s str) -> Result<Self, RegistryError> {
-        Ok(Session { login, repository, private: access.header_map()? })
+        Ok(Session { login, repository, configured: access.header_map()?, authorization: None })
     }
 
     /// Asks for a manifest, and answers a challenge once.
@@ -108,11 +110,10 @@ impl<'s> Session<'s> {
         if answer.status != StatusCode::UNAUTHORIZED {
             return Ok(answer);
         }
-        if self.private.contains_key(AUTHORIZATION) || !answer.url.same_origin(url) {
+        if self.authorization.is_some() || !answer.url.same_origin(url) {
             return Err(self.unauthorized(&answer, url));
         }
-        let authorization = self.authorization(wire, &answer, url).await?;
-        self.private.insert(AUTHORIZATION, authorization);
+        self.authorization = Some(self.authorization(wire, &answer, url).await?);
         let answer = self.asked(wire, question).await?;
         if answer.status == StatusCode::UNAUTHORIZED {
             return Err(self.unauthorized(&answer, url));
@@ -121,7 +122,12 @@ impl<'s> Session<'s> {
     }
 
     async fn asked(&self, wire: &Wire, question: Question) -> Result<Answer, RegistryError> {
-        let followed = redirect::follow(wire, question, &self.private).await;
+        let mut private = self.configured.clone();
+        if let Some(authorization) = &self.authorization {
+            // In the place of one that is configured, as in containerd.
+            private.insert(AUTHORIZATION, authorization.clone());
+        }
+        let followed = redirect::follow(wire, question, &private).await;
         let mut answer = followed.map_err(|error| match error {
             RegistryError::Redirect { host, problem } => {
                 RegistryError::Redirect { host, problem: self.login.hidden(&problem) }

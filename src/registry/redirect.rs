@@ -26,6 +26,7 @@ pub(super) async fn follow(
 ) -> Result<Answer, RegistryError> {
     let origin = question.url.clone();
     let open = question.headers.clone();
+    debug_assert!(!open.contains_key(AUTHORIZATION), "credentials are private");
     for _ in 0..=MAX_REDIRECTS {
         question.headers = open.clone();
         if question.url.same_origin(&origin) {
@@ -46,7 +47,6 @@ pub(super) async fn follow(
             problem: format!("to {}, which is no URL that can be asked", shortened(&text)),
         })?;
     }
-    debug_assert!(!open.contains_key(AUTHORIZATION), "credentials are private");
     let problem = format!("more than {MAX_REDIRECTS} times");
     Err(RegistryError::Redirect { host: origin.authority(), problem })
 }

@@ -142,7 +142,20 @@ fn default_port(https: bool) -> u16 {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        /// Whatever comes as a location leads nowhere, or to an http or https URL that reads as itself.
+        #[test]
+        fn any_location_is_read_or_refused(location in ".{0,60}") {
+            let base = Url::parse("https://r.example:5000/v2/a/manifests/1").unwrap();
+            if let Some(url) = base.join(&location) {
+                prop_assert_eq!(Url::parse(&url.to_string()), Some(url));
+            }
+        }
+    }
 
     #[test]
     fn urls_are_read_and_written() {

@@ -82,6 +82,20 @@ async fn a_redirect_on_the_same_host_keeps_them() {
 }
 
 #[tokio::test]
+async fn a_login_takes_the_place_of_a_configured_authorization_that_does_not_suffice() {
+    let registry = Scripted::start(|request: &Message| match request.header("authorization") {
+        Some(login) if login == basic() => manifest(),
+        _ => reply(401, &[("WWW-Authenticate", "Basic realm=x")], ""),
+    });
+    let headers = vec![("Authorization".to_owned(), Secret::new("Bearer old".to_owned()))];
+    let access = Access { headers, ..plain(&registry.host()) };
+    let said = ask(&format!("{}/a:1", registry.host()), &access, &user("robot", SECRET)).await;
+    assert!(said.starts_with("sha256:"), "{said}");
+    let seen: Vec<_> = registry.seen("authorization").into_iter().map(|(_, login)| login.unwrap()).collect();
+    assert_eq!(seen, ["Bearer old".to_owned(), basic()]);
+}
+
+#[tokio::test]
 async fn who_is_redirected_to_may_ask_for_credentials_in_vain() {
     let greedy = Scripted::start(|_| reply(401, &[("WWW-Authenticate", "Basic realm=x")], ""));
     let to = format!("http://{}/mine", greedy.host());
