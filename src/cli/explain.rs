@@ -16,8 +16,7 @@ use self::answer::Verdict;
 use self::live::Live;
 use super::inputs::Inputs;
 use super::{Exit, terminal};
-use crate::config::{self, Input};
-use crate::policy::Policy;
+use crate::config::{self, Config, Input};
 
 /// Say where an image may come from, and why.
 ///
@@ -82,7 +81,7 @@ pub(super) fn run(arguments: Arguments) -> Exit {
         Ok(loaded) => {
             let config = loaded.config;
             let live = live.then(|| Live::new(&config, timeout)).transpose();
-            live.and_then(|live| explain(&config.policy, live, format, &images)).unwrap_or_else(|exit| exit)
+            live.and_then(|live| explain(&config, live, format, &images)).unwrap_or_else(|exit| exit)
         }
         Err(problems) => {
             terminal::say(&problems.render(terminal::style(), false));
@@ -92,8 +91,8 @@ pub(super) fn run(arguments: Arguments) -> Exit {
 }
 
 /// Answers image by image, so that a long stdin is answered as it comes.
-fn explain(policy: &Policy, live: Option<Live>, format: Format, images: &[String]) -> Result<Exit, Exit> {
-    let mut writer = AnswerWriter { policy, live, format, written: false, refused: false };
+fn explain(config: &Config, live: Option<Live>, format: Format, images: &[String]) -> Result<Exit, Exit> {
+    let mut writer = AnswerWriter { config, live, format, written: false, refused: false };
     for image in images {
         if image != "-" {
             writer.answer(image)?;
@@ -112,8 +111,8 @@ fn explain(policy: &Policy, live: Option<Live>, format: Format, images: &[String
     Ok(if writer.refused { Exit::Bad } else { Exit::Ok })
 }
 
-struct AnswerWriter<'p> {
-    policy: &'p Policy,
+struct AnswerWriter<'c> {
+    config: &'c Config,
     live: Option<Live>,
     format: Format,
     written: bool,
@@ -122,7 +121,7 @@ struct AnswerWriter<'p> {
 
 impl AnswerWriter<'_> {
     fn answer(&mut self, image: &str) -> Result<(), Exit> {
-        let mut answer = Answer::new(image, self.policy);
+        let mut answer = Answer::new(image, &self.config.policy);
         self.refused |= matches!(answer.decision, Verdict::Deny | Verdict::Invalid);
         if let Some(live) = &self.live {
             self.refused |= !live.ask(&mut answer);

@@ -51,7 +51,7 @@ pub enum Scheme {
     HttpsElseHttp,
 }
 
-/// As whom a registry is asked.
+/// As whom a registry is asked. containerd cannot present a registry token, so there is none here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Login {
     /// As nobody.
@@ -65,8 +65,6 @@ pub enum Login {
     },
     /// With a token that the token server takes for a login.
     IdentityToken(Secret),
-    /// With a token that the registry itself takes.
-    RegistryToken(Secret),
 }
 
 /// What is common to all that is asked from here.

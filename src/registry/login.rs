@@ -45,7 +45,7 @@ impl Login {
                 Some((username, password))
             }
             Login::IdentityToken(token) => Some(("", token)),
-            Login::Anonymous | Login::Password { .. } | Login::RegistryToken(_) => None,
+            Login::Anonymous | Login::Password { .. } => None,
         }
     }
 
@@ -58,7 +58,6 @@ impl Login {
             }
             Login::Password { username, .. } => format!("as {username}"),
             Login::IdentityToken(_) => "with an identity token".to_owned(),
-            Login::RegistryToken(_) => "with a registry token".to_owned(),
         }
     }
 
@@ -67,7 +66,7 @@ impl Login {
         let secret = match self {
             Login::Anonymous => "",
             Login::Password { password, .. } => password.expose(),
-            Login::IdentityToken(token) | Login::RegistryToken(token) => token.expose(),
+            Login::IdentityToken(token) => token.expose(),
         };
         match secret.len() < MIN_SECRET {
             true => text.to_owned(),
@@ -154,10 +153,7 @@ impl<'s> Session<'s> {
         };
         let unfit = || refuse("; what it sent as a token can be in no header".to_owned());
         if let Some(challenge) = find("bearer") {
-            let token = match self.login {
-                Login::RegistryToken(token) => token.clone(),
-                _ => token::fetch(wire, url, challenge, self.login, self.repository).await?,
-            };
+            let token = token::fetch(wire, url, challenge, self.login, self.repository).await?;
             return sensitive(&format!("Bearer {}", token.expose())).ok_or_else(unfit);
         }
         if find("basic").is_none() {

@@ -24,7 +24,6 @@ async fn a_user_and_a_password() {
         (Login::Anonymous, "without credentials"),
         (user(USER, ""), "without credentials (those of robot have an empty password)"),
         (Login::IdentityToken(Secret::new("t".to_owned())), "with an identity token"),
-        (Login::RegistryToken(Secret::new("t".to_owned())), "with a registry token"),
     ];
     for (login, presented) in rows {
         assert_eq!(

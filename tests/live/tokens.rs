@@ -209,13 +209,3 @@ async fn a_realm_that_cannot_be_asked_is_told_so() {
         )
     );
 }
-
-#[tokio::test]
-async fn a_registry_token_is_shown_to_the_registry_itself() {
-    let registry = wanting("http://127.0.0.1:1/never-asked".to_owned());
-    let login = Login::RegistryToken(Secret::new("good".to_owned()));
-    assert_eq!(ask(&format!("{}/a:1", registry.host()), &plain(&registry.host()), &login).await, THROUGH);
-    let seen = registry.seen("authorization");
-    assert_eq!(seen[0].1, None);
-    assert_eq!(seen[1].1.as_deref(), Some("Bearer good"));
-}

@@ -64,7 +64,7 @@ struct DecidingRule {
 struct Target {
     reference: String,
     role: &'static str,
-    credentials: Credentials,
+    credentials: Whose,
     /// With `--live`.
     #[serde(skip_serializing_if = "Option::is_none")]
     live: Option<Outcome>,
@@ -73,7 +73,7 @@ struct Target {
 /// Whose credentials a candidate is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-enum Credentials {
+pub(super) enum Whose {
     /// Nobody's: those of the client are for another registry.
     None,
     /// The client's, untouched.
@@ -118,9 +118,9 @@ impl Answer {
         Answer { input, kind, name, decision, rule, reason, candidates, warnings: None }
     }
 
-    /// Each candidate's reference, and whether a client's own credentials would go there.
-    pub(super) fn asked(&self) -> impl Iterator<Item = (&str, bool)> {
-        self.candidates.iter().map(|target| (&*target.reference, target.credentials == Credentials::Client))
+    /// Each candidate's reference, and whose credentials go there.
+    pub(super) fn asked(&self) -> impl Iterator<Item = (&str, Whose)> {
+        self.candidates.iter().map(|target| (&*target.reference, target.credentials))
     }
 
     /// Adds what the registries say, in the order of the candidates.
@@ -258,23 +258,26 @@ impl Target {
             Role::Mirror => "mirror",
             Role::Origin => "origin",
         };
-        let credentials = if candidate.same_host { Credentials::Client } else { Credentials::None };
-        Target { reference: candidate.name.as_str().to_owned(), role, credentials, live: None }
+        let credentials = if candidate.same_host { Whose::Client } else { Whose::None };
+        Target::new(&candidate.name, role, credentials)
     }
 
     fn origin(name: &Name) -> Self {
-        let reference = name.as_str().to_owned();
-        Target { reference, role: "origin", credentials: Credentials::Client, live: None }
+        Target::new(name, "origin", Whose::Client)
+    }
+
+    fn new(name: &Name, role: &'static str, credentials: Whose) -> Self {
+        Target { reference: name.as_str().to_owned(), role, credentials, live: None }
     }
 }
 
-// === impl Credentials ===
+// === impl Whose ===
 
-impl Credentials {
+impl Whose {
     fn text(self) -> &'static str {
         match self {
-            Credentials::None => "no credentials",
-            Credentials::Client => "the client's credentials",
+            Whose::None => "no credentials",
+            Whose::Client => "the client's credentials",
         }
     }
 }

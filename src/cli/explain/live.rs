@@ -11,7 +11,7 @@ use futures_util::future::join_all;
 use serde::Serialize;
 use tokio::runtime::Runtime;
 
-use super::answer::Answer;
+use super::answer::{Answer, Whose};
 use crate::cli::{Exit, terminal};
 use crate::config::Config;
 use crate::policy::Name;
@@ -55,7 +55,7 @@ impl Live {
     /// Asks for all candidates; whether one of them can serve.
     pub(super) fn ask(&self, answer: &mut Answer) -> bool {
         let Some(runtime) = &self.runtime else { return false };
-        let asking = answer.asked().map(|(reference, client)| self.candidate(reference, client));
+        let asking = answer.asked().map(|(reference, whose)| self.candidate(reference, whose));
         let outcomes = runtime.block_on(join_all(asking));
         let digests: BTreeSet<&str> = outcomes.iter().filter_map(|found| found.digest.as_deref()).collect();
         let (serves, differ) = (!digests.is_empty(), digests.len() > 1);
@@ -65,7 +65,7 @@ impl Live {
         serves
     }
 
-    async fn candidate(&self, reference: &str, client: bool) -> Outcome {
+    async fn candidate(&self, reference: &str, whose: Whose) -> Outcome {
         // A candidate's reference is a name that the policy has made.
         let Ok(name) = reference.parse::<Name>() else {
             return Outcome::failed(Failure::Config, format!("{reference} is no image reference"));
@@ -74,7 +74,9 @@ impl Live {
         match registry::manifest(&name, &access, &login, &self.network).await {
             Ok(found) => Outcome::found(found),
             Err(error) => {
-                let own = client && login == Login::Anonymous && error.failure() == Failure::Unauthorized;
+                let own = whose == Whose::Client
+                    && login == Login::Anonymous
+                    && error.failure() == Failure::Unauthorized;
                 let hint =
                     if own { "; a pod's own credentials would go there, and are not known here" } else { "" };
                 Outcome::failed(error.failure(), format!("{error}{hint}"))
