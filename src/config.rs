@@ -37,6 +37,7 @@ use self::tree::{Refusal, Section};
 
 pub(crate) use self::diagnostic::visible;
 pub use self::diagnostic::{Diagnostics, Severity, Style};
+pub(crate) use self::duration::positive_duration;
 pub use self::expectations::{Candidates, Expectation, Outcome, expectations};
 pub use self::import::{Import, ImportRequest, import};
 pub use self::settings::{Containerd, Group, Level, Listen, Log, Pull, State};

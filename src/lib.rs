@@ -32,5 +32,7 @@ pub mod node;
 pub mod upstream;
 
 pub mod policy;
+pub mod proxy;
+pub mod registry;
 pub mod secret;
 pub mod wire;

@@ -9,7 +9,21 @@ use std::path::{Path, PathBuf};
 
 /// Each module in the order in which a request meets them, with all that it may import.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
-    ("cli", &["admin", "app", "config", "listener", "node", "policy", "telemetry", "upstream"]),
+    (
+        "cli",
+        &[
+            "admin",
+            "app",
+            "config",
+            "listener",
+            "node",
+            "policy",
+            "proxy",
+            "registry",
+            "telemetry",
+            "upstream",
+        ],
+    ),
     ("telemetry", &[]),
     ("config", &["policy", "secret"]),
     ("app", &["attend", "listener", "node", "sweep", "upstream"]),
@@ -31,7 +45,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("attend", &["node", "pause", "upstream"]),
     ("call", &["upstream", "wire"]),
     ("node", &["adopt", "policy", "pull", "sweep", "upstream"]),
-    ("upstream", &[]),
+    ("registry", &["policy", "proxy", "secret"]),
+    ("upstream", &["proxy"]),
+    ("proxy", &["secret"]),
     ("policy", &[]),
     ("secret", &[]),
     ("wire", &[]),

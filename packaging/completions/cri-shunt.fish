@@ -59,7 +59,9 @@ complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand explain" -l image-cr
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand explain" -l default-registry -d 'Explain with this `policy.default-registry`; the default configuration file need not exist then' -r
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand explain" -l format -d 'How to write the answers' -r -f -a "text\t'For people'
 json\t'One JSON object a line'"
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand explain" -l timeout -d 'How long one candidate may take, with --live' -r
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand explain" -l disable-default-registry-endpoint -d 'As for k3s: with --registries-yaml, registries are not asked themselves after their mirrors'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand explain" -l live -d 'Ask each candidate\'s registry for the manifest'
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand explain" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand test" -l config -d 'The main configuration file, with `conf.d/*.toml` beside it [default: /etc/cri-shunt/config.toml, unless a source is given, which then stands alone]' -r -F
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand test" -l registries-yaml -d 'Rules of a registries.yaml of k3s or RKE2, beside or instead of a configuration' -r -F

@@ -38,6 +38,14 @@ pub(super) fn parse_positive(text: &str) -> Result<Duration, Refusal> {
     }
 }
 
+/// A duration of the command line.
+pub(crate) fn positive_duration(text: &str) -> Result<Duration, String> {
+    parse_positive(text).map_err(|refusal| match refusal.hint {
+        Some(hint) => format!("{}; {hint}", refusal.message),
+        None => refusal.message,
+    })
+}
+
 fn split(text: &str, belongs: impl Fn(char) -> bool) -> (&str, &str) {
     text.split_at(text.find(|c| !belongs(c)).unwrap_or(text.len()))
 }

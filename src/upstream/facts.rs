@@ -52,7 +52,7 @@ impl Facts {
             }
         }
         if let Some(pid) = pid {
-            facts.proxy_environment = proxy_environment(pid);
+            facts.proxy_environment = proxy_environment(pid).unwrap_or_default();
         }
         Ok(facts)
     }
@@ -102,6 +102,12 @@ impl Facts {
             .find(|directory| directory.is_dir())?;
         let file = directory.join("hosts.toml");
         file.is_file().then_some(file)
+    }
+
+    /// The proxy variables of the process that listens on `socket`, without asking it anything; none where
+    /// nobody listens or this process may not know.
+    pub async fn proxies_behind(socket: &Path) -> Option<Vec<(String, String)>> {
+        proxy_environment(peer_pid(socket).await?)
     }
 
     /// The directory that containerd resolves relative paths in.
@@ -166,16 +172,15 @@ fn config_argument(arguments: &[String]) -> Option<String> {
     None
 }
 
-fn proxy_environment(pid: i32) -> Vec<(String, String)> {
-    let Ok(environment) = std::fs::read(format!("/proc/{pid}/environ")) else {
-        return Vec::new();
-    };
-    environment
+/// None where it can't be read.
+fn proxy_environment(pid: i32) -> Option<Vec<(String, String)>> {
+    let environment = std::fs::read(format!("/proc/{pid}/environ")).ok()?;
+    let entries = environment
         .split(|byte| *byte == 0)
         .filter_map(|entry| std::str::from_utf8(entry).ok()?.split_once('='))
         .filter(|(name, _)| name.to_ascii_lowercase().ends_with("_proxy"))
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .collect()
+        .map(|(name, value)| (name.to_owned(), value.to_owned()));
+    Some(entries.collect())
 }
 
 #[cfg(test)]

@@ -51,7 +51,7 @@ impl Message {
 }
 
 /// Reads one message. `has_body` is false for the answer to a HEAD.
-pub fn read(stream: &TcpStream, has_body: bool) -> io::Result<Message> {
+pub fn read(stream: impl io::Read, has_body: bool) -> io::Result<Message> {
     let mut reader = BufReader::new(stream);
     let mut message = Message { first: line(&mut reader)?, ..Message::default() };
     loop {

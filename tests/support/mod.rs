@@ -9,6 +9,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test program uses its own part of this")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+pub mod certificates;
 pub mod containerd;
 pub mod containerd_config;
 pub mod cri;
@@ -16,6 +17,7 @@ pub mod dice;
 pub mod escapes;
 pub mod fake;
 pub mod foreign;
+pub mod guarded;
 pub mod http1;
 pub mod image;
 pub mod keeper;
@@ -23,6 +25,7 @@ pub mod native;
 pub mod pod;
 pub mod raw;
 pub mod registry;
+pub mod scripted;
 pub mod shunt;
 pub mod upstream;
 pub mod version;

@@ -77,6 +77,11 @@ impl Registry {
         &self.host
     }
 
+    /// Where its manifests and blobs are.
+    pub fn storage(&self) -> std::path::PathBuf {
+        self.keeper.dir().join("storage")
+    }
+
     /// The full name of an image here: `127.0.0.1:PORT/REPOSITORY:TAG`.
     pub fn name(&self, repository: &str, tag: &str) -> String {
         format!("{}/{repository}:{tag}", self.host)

@@ -7,6 +7,7 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
+use super::live::Outcome;
 use crate::config::{DEFAULT_REGISTRY_FLAG, visible};
 use crate::policy::{Candidate, Decision, Name, Policy, Role, RuleRef, Source, is_image_id};
 
@@ -20,6 +21,9 @@ pub(in crate::cli) struct Answer {
     rule: Option<DecidingRule>,
     pub(in crate::cli) reason: Option<String>,
     candidates: Vec<Target>,
+    /// With `--live`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warnings: Option<Vec<String>>,
 }
 
 /// What sort of thing the input is.
@@ -60,13 +64,16 @@ struct DecidingRule {
 struct Target {
     reference: String,
     role: &'static str,
-    credentials: Credentials,
+    credentials: Whose,
+    /// With `--live`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    live: Option<Outcome>,
 }
 
 /// Whose credentials a candidate is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-enum Credentials {
+pub(super) enum Whose {
     /// Nobody's: those of the client are for another registry.
     None,
     /// The client's, untouched.
@@ -86,7 +93,17 @@ impl Answer {
             Err(error) => {
                 let (rule, reason) = (None, Some(error.to_string()));
                 let decision = Verdict::Invalid;
-                return Answer { input, kind, name: None, decision, rule, reason, candidates: Vec::new() };
+                let candidates = Vec::new();
+                return Answer {
+                    input,
+                    kind,
+                    name: None,
+                    decision,
+                    rule,
+                    reason,
+                    candidates,
+                    warnings: None,
+                };
             }
         };
         let (decision, rule, reason, candidates) = match policy.decide(&name) {
@@ -97,7 +114,21 @@ impl Answer {
             Decision::Deny { rule, reason } => (Verdict::Deny, rule, Some(reason.to_string()), Vec::new()),
         };
         let name = Some(name.as_str().to_owned());
-        Answer { input, kind, name, decision, rule: Some(DecidingRule::new(rule)), reason, candidates }
+        let rule = Some(DecidingRule::new(rule));
+        Answer { input, kind, name, decision, rule, reason, candidates, warnings: None }
+    }
+
+    /// Each candidate's reference, and whose credentials go there.
+    pub(super) fn asked(&self) -> impl Iterator<Item = (&str, Whose)> {
+        self.candidates.iter().map(|target| (&*target.reference, target.credentials))
+    }
+
+    /// Adds what the registries say, in the order of the candidates.
+    pub(super) fn add_live(&mut self, outcomes: Vec<Outcome>, warnings: Vec<String>) {
+        for (target, outcome) in self.candidates.iter_mut().zip(outcomes) {
+            target.live = Some(outcome);
+        }
+        self.warnings = Some(warnings);
     }
 
     /// The prefix of the rule that decides; none where there is nothing to decide.
@@ -134,11 +165,16 @@ impl Answer {
         }
         let width = self.candidates.iter().map(|target| target.reference.len()).max().unwrap_or(0);
         for (index, target) in self.candidates.iter().enumerate() {
-            let Target { reference, role, credentials } = target;
+            let Target { reference, role, credentials, live } = target;
             let label = if index == 0 { "candidates" } else { "" };
             let credentials = credentials.text();
             lines.push((label, format!("{}. {reference:width$}  {role:6}  {credentials}", index + 1)));
+            if let Some(outcome) = live {
+                lines.push(("", format!("   {}", outcome.text())));
+            }
         }
+        let warnings = self.warnings.iter().flatten();
+        lines.extend(warnings.map(|warning| ("warning", warning.clone())));
         let mut text = String::new();
         for (index, (label, value)) in lines.iter().enumerate() {
             // Writing to a String does not fail.
@@ -222,22 +258,26 @@ impl Target {
             Role::Mirror => "mirror",
             Role::Origin => "origin",
         };
-        let credentials = if candidate.same_host { Credentials::Client } else { Credentials::None };
-        Target { reference: candidate.name.as_str().to_owned(), role, credentials }
+        let credentials = if candidate.same_host { Whose::Client } else { Whose::None };
+        Target::new(&candidate.name, role, credentials)
     }
 
     fn origin(name: &Name) -> Self {
-        Target { reference: name.as_str().to_owned(), role: "origin", credentials: Credentials::Client }
+        Target::new(name, "origin", Whose::Client)
+    }
+
+    fn new(name: &Name, role: &'static str, credentials: Whose) -> Self {
+        Target { reference: name.as_str().to_owned(), role, credentials, live: None }
     }
 }
 
-// === impl Credentials ===
+// === impl Whose ===
 
-impl Credentials {
+impl Whose {
     fn text(self) -> &'static str {
         match self {
-            Credentials::None => "no credentials",
-            Credentials::Client => "the client's credentials",
+            Whose::None => "no credentials",
+            Whose::Client => "the client's credentials",
         }
     }
 }

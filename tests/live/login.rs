@@ -1,0 +1,34 @@
+//! Basic logins, at docker-registry with htpasswd.
+
+use cri_shunt::registry::{Access, Login};
+use cri_shunt::secret::Secret;
+
+use crate::support::guarded::{Guard, PASSWORD, USER};
+use crate::{ask, stored, user};
+
+#[tokio::test]
+async fn a_user_and_a_password() {
+    let Some((registry, found)) = stored("live/basic") else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let guarded = Guard::default().htpasswd(dir.path()).start(registry);
+    let name = format!("{}/live/basic:1", guarded.host());
+    let access = Access::of(guarded.host());
+    assert_eq!(ask(&name, &access, &user(USER, PASSWORD)).await, found);
+    let refused = "; there is no such repository, or these credentials may not read it";
+    assert_eq!(
+        ask(&name, &access, &user(USER, "wrong")).await,
+        format!("unauthorized: HOST answers 401 Unauthorized, asked as robot{refused}")
+    );
+    let wants = "; it wants a user and a password";
+    let rows = [
+        (Login::Anonymous, "without credentials"),
+        (user(USER, ""), "without credentials (those of robot have an empty password)"),
+        (Login::IdentityToken(Secret::new("t".to_owned())), "with an identity token"),
+    ];
+    for (login, presented) in rows {
+        assert_eq!(
+            ask(&name, &access, &login).await,
+            format!("unauthorized: HOST answers 401 Unauthorized, asked {presented}{wants}")
+        );
+    }
+}

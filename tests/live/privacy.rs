@@ -1,0 +1,191 @@
+//! Whom credentials are shown to: nobody but the registry that they are for and its token server.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use cri_shunt::registry::{Access, Login, Scheme};
+use cri_shunt::secret::Secret;
+
+use crate::support::certificates::{Authority, Oddity};
+use crate::support::http1::Message;
+use crate::support::scripted::{Reply, Scripted, reply};
+use crate::{ask, network, plain, user};
+
+const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+const SECRET: &str = "hunter2-of-robot";
+
+fn basic() -> String {
+    format!("Basic {}", STANDARD.encode(format!("robot:{SECRET}")))
+}
+
+fn manifest() -> Reply {
+    let digest = format!("sha256:{}", "a".repeat(64));
+    reply(200, &[("Content-Type", MANIFEST), ("Docker-Content-Digest", &digest), ("Content-Length", "7")], "")
+}
+
+/// Whether the secret, or what is made of it, is anywhere in what a server was sent.
+fn told(server: &Scripted) -> bool {
+    let encoded = basic();
+    server.requests().iter().any(|request| {
+        let text = format!("{request:?} {}", String::from_utf8_lossy(&request.body));
+        text.contains(SECRET) || text.contains(&encoded) || request.header("authorization").is_some()
+    })
+}
+
+/// Wants Basic, then sends elsewhere.
+fn sending_to(location: String) -> Scripted {
+    Scripted::start(move |request: &Message| match request.header("authorization") {
+        Some(_) => reply(307, &[("Location", &location)], ""),
+        None => reply(401, &[("WWW-Authenticate", "Basic realm=x")], ""),
+    })
+}
+
+#[tokio::test]
+async fn a_redirect_takes_neither_credentials_nor_headers_to_another_host() {
+    let recorder = Scripted::start(|_| manifest());
+    let registry = sending_to(format!("http://{}/elsewhere", recorder.host()));
+    let headers = vec![("X-Key".to_owned(), Secret::new(format!("key-{SECRET}")))];
+    let access = Access { headers, ..plain(&registry.host()) };
+    let said = ask(&format!("{}/a:1", registry.host()), &access, &user("robot", SECRET)).await;
+    assert!(said.starts_with("sha256:"), "{said}");
+    assert_eq!(recorder.requests().len(), 1);
+    assert!(!told(&recorder), "{:?}", recorder.requests());
+    let own = registry.requests();
+    assert_eq!(own.last().unwrap().header("authorization"), Some(basic().as_str()));
+    assert!(own.iter().all(|request| request.header("x-key") == Some(&format!("key-{SECRET}"))));
+}
+
+#[tokio::test]
+async fn the_same_host_by_another_name_is_another_host() {
+    let recorder = Scripted::start(|_| manifest());
+    let port = recorder.host().split(':').nth(1).unwrap().to_owned();
+    let registry = sending_to(format!("http://localhost:{port}/elsewhere"));
+    let said =
+        ask(&format!("{}/a:1", registry.host()), &plain(&registry.host()), &user("robot", SECRET)).await;
+    assert!(said.starts_with("sha256:"), "{said}");
+    assert!(!told(&recorder), "{:?}", recorder.requests());
+}
+
+#[tokio::test]
+async fn a_redirect_on_the_same_host_keeps_them() {
+    let registry = Scripted::start(|request: &Message| {
+        let authorized = request.header("authorization").is_some();
+        match request.method_and_path().1 {
+            _ if !authorized => reply(401, &[("WWW-Authenticate", "Basic realm=x")], ""),
+            "/moved" => manifest(),
+            _ => reply(308, &[("Location", "/moved")], ""),
+        }
+    });
+    let said =
+        ask(&format!("{}/a:1", registry.host()), &plain(&registry.host()), &user("robot", SECRET)).await;
+    assert!(said.starts_with("sha256:"), "{said}");
+    assert_eq!(registry.seen("authorization").last(), Some(&("HEAD /moved".to_owned(), Some(basic()))));
+}
+
+#[tokio::test]
+async fn a_login_takes_the_place_of_a_configured_authorization_that_does_not_suffice() {
+    let registry = Scripted::start(|request: &Message| match request.header("authorization") {
+        Some(login) if login == basic() => manifest(),
+        _ => reply(401, &[("WWW-Authenticate", "Basic realm=x")], ""),
+    });
+    let headers = vec![("Authorization".to_owned(), Secret::new("Bearer old".to_owned()))];
+    let access = Access { headers, ..plain(&registry.host()) };
+    let said = ask(&format!("{}/a:1", registry.host()), &access, &user("robot", SECRET)).await;
+    assert!(said.starts_with("sha256:"), "{said}");
+    let seen: Vec<_> = registry.seen("authorization").into_iter().map(|(_, login)| login.unwrap()).collect();
+    assert_eq!(seen, ["Bearer old".to_owned(), basic()]);
+}
+
+#[tokio::test]
+async fn who_is_redirected_to_may_ask_for_credentials_in_vain() {
+    let greedy = Scripted::start(|_| reply(401, &[("WWW-Authenticate", "Basic realm=x")], ""));
+    let to = format!("http://{}/mine", greedy.host());
+    let registry = Scripted::start(move |_| reply(302, &[("Location", &to)], ""));
+    let said =
+        ask(&format!("{}/a:1", registry.host()), &plain(&registry.host()), &user("robot", SECRET)).await;
+    assert_eq!(
+        said,
+        format!(
+            "unauthorized: {} answers 401 Unauthorized, asked as robot; HOST had redirected there, where no \
+             credentials go; there is no such repository, or these credentials may not read it",
+            greedy.host()
+        )
+    );
+    assert!(!told(&greedy));
+}
+
+/// A registry that names `realm` as its token server.
+fn naming(realm: String) -> impl Fn(&Message) -> Reply + Send + Sync + 'static {
+    move |_| {
+        let challenge = format!(r#"Bearer realm="{realm}",service="s""#);
+        reply(401, &[("WWW-Authenticate", &challenge)], "")
+    }
+}
+
+#[tokio::test]
+async fn a_token_server_in_plain_http_gets_nothing_from_a_registry_with_tls() {
+    let server = Scripted::start(|_| reply(200, &[], r#"{"token":"t"}"#));
+    let authority = Authority::new();
+    let certificate = authority.issue(&["127.0.0.1"], Oddity::None);
+    let registry = Scripted::start_tls(&certificate, naming(format!("http://{}/token", server.host())));
+    let host = registry.host();
+    let dir = tempfile::tempdir().unwrap();
+    let ca = vec![authority.file(dir.path())];
+    let access = Access { scheme: Scheme::Https, skip_verify: false, ca, ..Access::of(&host) };
+    for login in [user("robot", SECRET), Login::IdentityToken(Secret::new(SECRET.to_owned()))] {
+        let said = ask(&format!("{host}/a:1"), &access, &login).await;
+        let end = format!(
+            "its token server http://{}/token is in plain http, where no credentials go",
+            server.host()
+        );
+        assert!(
+            said.starts_with("unauthorized: no token for HOST, asked ") && said.ends_with(&end),
+            "{said}"
+        );
+    }
+    assert_eq!(server.requests().len(), 0);
+    // Nobody's token may come from there.
+    let said = ask(&format!("{host}/a:1"), &access, &Login::Anonymous).await;
+    assert!(said.starts_with("unauthorized: HOST answers 401"), "{said}");
+    assert!(!told(&server) && server.requests().len() == 1);
+}
+
+#[tokio::test]
+async fn a_token_server_that_redirects_takes_them_nowhere() {
+    for status in [301, 302, 303, 307, 308] {
+        let recorder = Scripted::start(|_| reply(200, &[], r#"{"token":"t"}"#));
+        let to = format!("http://{}/theirs", recorder.host());
+        let server = Scripted::start(move |_| reply(status, &[("Location", &to)], ""));
+        let registry = Scripted::start(naming(format!("http://{}/token", server.host())));
+        let access = plain(&registry.host());
+        for login in [user("robot", SECRET), Login::IdentityToken(Secret::new(SECRET.to_owned()))] {
+            drop(ask(&format!("{}/a:1", registry.host()), &access, &login).await);
+        }
+        assert!(!told(&recorder), "{status}: {:?}", recorder.requests());
+        assert!(told(&server), "{status}: the server itself was asked");
+    }
+}
+
+#[tokio::test]
+async fn a_secret_that_comes_back_is_not_repeated() {
+    let echo = format!(r#"{{"errors":[{{"code":"DENIED","message":"no {SECRET} here"}}]}}"#);
+    let server = Scripted::start(move |_| reply(403, &[], &echo));
+    let registry = Scripted::start(naming(format!("http://{}/token", server.host())));
+    let access = plain(&registry.host());
+    let name = format!("{}/a:1", registry.host());
+    let said = ask(&name, &access, &user("robot", SECRET)).await;
+    assert!(said.ends_with("answers 403 Forbidden: DENIED, no (a secret) here"), "{said}");
+
+    let echo = format!(r#"{{"errors":[{{"code":"DENIED","message":"no {SECRET} here"}}]}}"#);
+    let registry = Scripted::start(move |request: &Message| match request.header("authorization") {
+        Some(_) => reply(403, &[], &echo),
+        None => reply(401, &[("WWW-Authenticate", "Basic realm=x")], ""),
+    });
+    let said =
+        ask(&format!("{}/a:1", registry.host()), &plain(&registry.host()), &user("robot", SECRET)).await;
+    assert_eq!(said, "forbidden: HOST answers 403 Forbidden: DENIED, no (a secret) here");
+    let name = format!("{}/a:1", registry.host()).parse().unwrap();
+    let (access, login, network) = (plain(&registry.host()), user("robot", SECRET), network());
+    let error = cri_shunt::registry::manifest(&name, &access, &login, &network).await.unwrap_err();
+    let debug = format!("{error:?} {login:?}");
+    assert!(!debug.contains(SECRET), "{debug}");
+}

@@ -1,0 +1,191 @@
+//! TLS with registries: private authorities, bad certificates, client certificates.
+
+use std::path::{Path, PathBuf};
+
+use cri_shunt::registry::{Access, Login, Scheme};
+
+use crate::support::certificates::{Authority, Oddity};
+use crate::support::guarded::Guard;
+use crate::support::registry::Registry;
+use crate::support::scripted::{Scripted, reply};
+use crate::{ask, stored};
+
+const HERE: &[&str] = &["127.0.0.1"];
+
+/// TLS that is verified, on the loopback too.
+fn verified(host: &str, ca: &[PathBuf]) -> Access {
+    Access { scheme: Scheme::Https, skip_verify: false, ca: ca.to_vec(), ..Access::of(host) }
+}
+
+async fn ask_at(host: &str, access: &Access, repository: &str) -> String {
+    ask(&format!("{host}/{repository}:1"), access, &Login::Anonymous).await
+}
+
+#[tokio::test]
+async fn a_private_authority_is_trusted_where_its_file_is_given() {
+    let Some((registry, found)) = stored("live/tls") else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let (authority, stranger, namesake) =
+        (Authority::new(), Authority::named("a stranger"), Authority::new());
+    let guarded =
+        Guard::default().tls(&authority.issue(HERE, Oddity::None).files(dir.path(), "s")).start(registry);
+    let host = guarded.host();
+    let ca = authority.file(dir.path());
+    assert_eq!(ask_at(host, &verified(host, std::slice::from_ref(&ca)), "live/tls").await, found);
+    let other = tempfile::tempdir().unwrap();
+    let other_ca = stranger.file(other.path());
+    let both = verified(host, &[other_ca.clone(), ca]);
+    assert_eq!(ask_at(host, &both, "live/tls").await, found);
+    assert_eq!(
+        ask_at(host, &verified(host, &[]), "live/tls").await,
+        "tls: TLS with HOST: its certificate is signed by an authority that is not trusted here \
+         (trusted: those of the system)"
+    );
+    assert_eq!(
+        ask_at(host, &verified(host, std::slice::from_ref(&other_ca)), "live/tls").await,
+        format!(
+            "tls: TLS with HOST: its certificate is signed by an authority that is not trusted here \
+             (trusted: those of the system and {})",
+            other_ca.display()
+        )
+    );
+    let old = tempfile::tempdir().unwrap();
+    let old_ca = namesake.file(old.path());
+    assert_eq!(
+        ask_at(host, &verified(host, std::slice::from_ref(&old_ca)), "live/tls").await,
+        format!(
+            "tls: TLS with HOST: its certificate is signed by an authority that has the name of a trusted one and \
+             another key; an old CA file? (trusted: those of the system and {})",
+            old_ca.display()
+        )
+    );
+    // Without any word on transport containerd takes any certificate on the loopback; so does skip_verify.
+    assert_eq!(ask_at(host, &Access::of(host), "live/tls").await, found);
+    let plain = Access { scheme: Scheme::Http, ..Access::of(host) };
+    assert_eq!(
+        ask_at(host, &plain, "live/tls").await,
+        "status: HOST answers 400 Bad Request; it was asked in plain http, does it want TLS?"
+    );
+}
+
+/// What is said of a server with such a certificate.
+async fn with(names: &[&str], oddity: Oddity) -> String {
+    let dir = tempfile::tempdir().unwrap();
+    let authority = Authority::new();
+    let certificate = authority.issue(names, oddity);
+    let server = Scripted::start_tls(&certificate, |_| reply(503, &[], ""));
+    let ca = match oddity {
+        Oddity::SelfSigned | Oddity::SelfSignedExpired => certificate.files(dir.path(), "self").0,
+        _ => authority.file(dir.path()),
+    };
+    ask_at(&server.host(), &verified(&server.host(), &[ca]), "a").await
+}
+
+#[tokio::test]
+async fn a_bad_certificate_is_told_by_what_is_bad() {
+    let reached = "status: HOST answers 503 Service Unavailable";
+    assert_eq!(with(HERE, Oddity::None).await, reached);
+    assert_eq!(
+        with(HERE, Oddity::Expired).await,
+        "tls: TLS with HOST: its certificate has expired (on 2002-03-04T00:00:00Z)"
+    );
+    assert_eq!(
+        with(HERE, Oddity::Early).await,
+        "tls: TLS with HOST: its certificate is not valid yet (from 2901-01-01T00:00:00Z on)"
+    );
+    assert_eq!(
+        with(&["a.example", "*.b.example"], Oddity::None).await,
+        "tls: TLS with HOST: its certificate is not for this name; it is for a.example, *.b.example"
+    );
+}
+
+#[tokio::test]
+async fn a_self_signed_authority_may_be_a_server_where_it_is_trusted_itself() {
+    assert_eq!(with(HERE, Oddity::SelfSigned).await, "status: HOST answers 503 Service Unavailable");
+    assert_eq!(
+        with(HERE, Oddity::SelfSignedExpired).await,
+        "tls: TLS with HOST: its certificate has expired (on 2002-03-04T00:00:00Z)"
+    );
+    assert_eq!(
+        with(&["a.example"], Oddity::SelfSigned).await,
+        "tls: TLS with HOST: its certificate is not for this name; it is for a.example"
+    );
+}
+
+#[tokio::test]
+async fn client_certificates() {
+    let Some((registry, found)) = stored("live/client") else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let (authority, stranger) = (Authority::new(), Authority::new());
+    let ca = authority.file(dir.path());
+    let guard = Guard::default().tls(&authority.issue(HERE, Oddity::None).files(dir.path(), "s"));
+    let guarded = guard.client_ca(&ca).start(registry);
+    let host = guarded.host();
+    let with = |client_cert| Access { client_cert, ..verified(host, std::slice::from_ref(&ca)) };
+    assert_eq!(
+        ask_at(host, &with(None), "live/client").await,
+        "tls: TLS with HOST: it wants a client certificate, and none is configured for it"
+    );
+    let good = authority.issue(&["client"], Oddity::None);
+    let (certificate, key) = good.files(dir.path(), "good");
+    assert_eq!(ask_at(host, &with(Some((certificate, Some(key)))), "live/client").await, found);
+    let both = dir.path().join("both.pem");
+    std::fs::write(&both, format!("{}{}", good.key, good.pem)).unwrap();
+    assert_eq!(ask_at(host, &with(Some((both, None))), "live/client").await, found);
+    let (certificate, key) = stranger.issue(&["client"], Oddity::None).files(dir.path(), "strange");
+    let said = ask_at(host, &with(Some((certificate, Some(key)))), "live/client").await;
+    assert!(said.starts_with("tls: TLS with HOST: it does not accept the client certificate ("), "{said}");
+}
+
+#[tokio::test]
+async fn a_registry_in_plain_http_is_told_from_one_with_tls() {
+    let Some(registry) = Registry::shared() else { return };
+    let said = ask_at(registry.host(), &verified(registry.host(), &[]), "a").await;
+    assert_eq!(said, "tls: TLS with HOST: it does not speak TLS; is it a registry in plain http?");
+}
+
+async fn with_files(ca: &[PathBuf], client_cert: Option<(PathBuf, Option<PathBuf>)>, dir: &Path) -> String {
+    let access = Access { client_cert, ..verified("r.example", ca) };
+    let said = ask_at("r.example", &access, "a").await;
+    said.replace(&dir.display().to_string(), "DIR")
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_used_is_named_with_the_host_that_it_is_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let said = async |ca: PathBuf| with_files(&[ca], None, dir.path()).await;
+    assert_eq!(
+        said(dir.path().join("gone.crt")).await,
+        "config: DIR/gone.crt, the CA for HOST: No such file or directory (os error 2)"
+    );
+    assert_eq!(
+        said(file("no.crt", "hello")).await,
+        "config: DIR/no.crt, the CA for HOST: there is no certificate in PEM form in it"
+    );
+    let broken = "-----BEGIN CERTIFICATE-----\n!!\n-----END CERTIFICATE-----\n";
+    let text = said(file("broken.crt", broken)).await;
+    assert!(text.starts_with("config: DIR/broken.crt, the CA for HOST: "), "{text}");
+
+    let certificate = Authority::new().issue(&["client"], Oddity::None);
+    let other = Authority::new().issue(&["client"], Oddity::None);
+    let (cert, _) = certificate.files(dir.path(), "one");
+    let (_, key) = other.files(dir.path(), "two");
+    let said = async |client: (PathBuf, Option<PathBuf>)| with_files(&[], Some(client), dir.path()).await;
+    assert_eq!(
+        said((cert.clone(), None)).await,
+        "config: DIR/one.crt, the client key for HOST: there is no private key in PEM form in it"
+    );
+    assert_eq!(
+        said((cert.clone(), Some(key))).await,
+        "config: DIR/two.key, the client key for HOST: the key is not that of the certificate DIR/one.crt"
+    );
+    assert_eq!(
+        said((dir.path().join("none.crt"), None)).await,
+        "config: DIR/none.crt, the client certificate for HOST: No such file or directory (os error 2)"
+    );
+}
