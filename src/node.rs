@@ -14,6 +14,7 @@ use crate::adopt::Gates;
 use crate::policy::Policy;
 use crate::pull::Health;
 use crate::sweep::Ledger;
+use crate::transport::{Report, Wanted};
 use crate::upstream::{Cri, Facts, Link, Store};
 
 /// One policy with its settings, built whole and swapped in whole.
@@ -23,6 +24,8 @@ pub struct Generation {
     pub policy: Policy,
     /// How pulls behave around them.
     pub pull: PullSettings,
+    /// What containerd is to be told of registry hosts.
+    pub transport: Wanted,
     /// The files it was read from.
     pub sources: Vec<PathBuf>,
     /// When it was read.
@@ -45,6 +48,9 @@ pub struct PullSettings {
 /// The shared state of the running program.
 pub struct Node {
     generation: ArcSwap<Generation>,
+    /// Counts the generations.
+    replaced: watch::Sender<u64>,
+    transport: ArcSwap<Report>,
     facts: watch::Sender<Option<Arc<Facts>>>,
     bypass: PathBuf,
     reload_error: ArcSwap<Option<String>>,
@@ -67,6 +73,8 @@ impl Node {
     pub fn new(generation: Generation, link: Link, ledger: Arc<Ledger>, bypass: PathBuf) -> Self {
         Self {
             generation: ArcSwap::from_pointee(generation),
+            replaced: watch::Sender::new(0),
+            transport: ArcSwap::default(),
             facts: watch::Sender::new(None),
             bypass,
             reload_error: ArcSwap::from_pointee(None),
@@ -88,6 +96,22 @@ impl Node {
     pub fn replace_generation(&self, generation: Generation) {
         self.generation.store(Arc::new(generation));
         self.reload_error.store(Arc::new(None));
+        self.replaced.send_modify(|count| *count += 1);
+    }
+
+    /// Changes whenever another policy is put in force.
+    pub fn generations(&self) -> watch::Receiver<u64> {
+        self.replaced.subscribe()
+    }
+
+    /// How things stand with containerd's files.
+    pub fn transport(&self) -> Arc<Report> {
+        self.transport.load_full()
+    }
+
+    /// Notes how things stand with containerd's files.
+    pub fn note_transport(&self, report: Report) {
+        self.transport.store(Arc::new(report));
     }
 
     /// Notes why a reload was refused. The policy in force stays.
@@ -113,6 +137,11 @@ impl Node {
             Ok(facts) => facts.clone().unwrap_or_default(),
             Err(_) => Arc::default(),
         }
+    }
+
+    /// What was learned of containerd, as it changes.
+    pub fn watch_facts(&self) -> watch::Receiver<Option<Arc<Facts>>> {
+        self.facts.subscribe()
     }
 
     /// Notes how containerd is set up.

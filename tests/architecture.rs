@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 
 /// Each module in the order in which a request meets them, with all that it may import.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
-    ("cli", &["admin", "app", "config", "listener", "node", "policy", "telemetry", "upstream"]),
+    ("cli", &["admin", "app", "config", "listener", "node", "policy", "telemetry", "transport", "upstream"]),
     ("telemetry", &[]),
-    ("config", &["policy", "secret"]),
+    ("config", &["policy", "secret", "transport"]),
     ("app", &["attend", "listener", "node", "sweep", "upstream"]),
     ("listener", &["node", "router"]),
     ("router", &["admin", "call", "hold", "lookup", "node", "pause", "pull", "relay", "upstream"]),
@@ -21,19 +21,32 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("pause", &["call", "node", "policy", "pull", "wire"]),
     (
         "pull",
-        &["adopt", "call", "checkpoint", "hold", "node", "policy", "provenance", "sweep", "upstream", "wire"],
+        &[
+            "adopt",
+            "call",
+            "checkpoint",
+            "hold",
+            "node",
+            "policy",
+            "provenance",
+            "sweep",
+            "transport",
+            "upstream",
+            "wire",
+        ],
     ),
     ("relay", &["upstream"]),
     ("adopt", &["node", "policy", "provenance", "upstream"]),
     ("checkpoint", &["upstream"]),
-    ("provenance", &["adopt", "policy", "upstream"]),
+    ("provenance", &["adopt", "policy", "transport", "upstream"]),
     ("sweep", &["node", "policy", "upstream"]),
-    ("attend", &["node", "pause", "upstream"]),
+    ("attend", &["node", "pause", "transport", "upstream"]),
     ("call", &["upstream", "wire"]),
-    ("node", &["adopt", "policy", "pull", "sweep", "upstream"]),
+    ("node", &["adopt", "policy", "pull", "sweep", "transport", "upstream"]),
     ("upstream", &[]),
     ("policy", &[]),
     ("secret", &[]),
+    ("transport", &["policy", "secret"]),
     ("wire", &[]),
 ];
 

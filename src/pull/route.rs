@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use tonic::Status;
 
+use super::bind;
 use super::failure::{self, Class, Failure};
 use super::settle::{self, Served};
 use super::stall;
@@ -128,7 +129,10 @@ impl Pull<'_> {
         if not_initialized(&answer) {
             return Outcome::Final(answer);
         }
-        let failure = Failure::new(candidate.name.clone(), answer.status());
+        let mut failure = Failure::new(candidate.name.clone(), answer.status());
+        if failure.class == Class::Unauthorized {
+            failure.explain(&self.node.facts().config_path);
+        }
         match failure.class {
             Class::Local => return Outcome::Final(answer),
             Class::Unreachable => {
@@ -142,7 +146,12 @@ impl Pull<'_> {
     /// The client's message with the candidate in it: its name, and no credentials that are not its own.
     fn edited(&self, candidate: &Candidate) -> Result<Vec<u8>, WireError> {
         if candidate.role == Role::Origin {
-            return Ok(self.message.to_vec());
+            let fenced = self.node.transport().fences(candidate.name.host());
+            return if fenced {
+                bind::to_origin(self.message, &candidate.name)
+            } else {
+                Ok(self.message.to_vec())
+            };
         }
         let named =
             wire::set(self.message, cri::pull_image_request::IMAGE, candidate.name.as_str().as_bytes())?;

@@ -7,18 +7,17 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::super::diagnostic::{Problem, Severity, Span};
+use super::super::diagnostic::{Located, Problem, Severity, Span};
 use super::super::rules::{Draft, DraftRule};
-use super::transport::{self, Transport, TransportNeed};
 use crate::policy::{Action, DefaultAction, Kind, Layer, Prefix};
+use crate::transport::{Transport, TransportNeed};
 
 /// Looks at every rule of a source.
-pub(in crate::config) fn policy(draft: &Draft, transport: &[TransportNeed], out: &mut Vec<Problem>) {
+pub(in crate::config) fn policy(draft: &Draft, out: &mut Vec<Problem>) {
     overridden(draft, out);
     denied(draft, out);
     open_default(draft, out);
     meeting(draft, out);
-    transport::lint(transport, out);
 }
 
 fn native(drafted: &DraftRule) -> bool {
@@ -126,16 +125,16 @@ fn registry(prefix: &Prefix) -> &str {
 }
 
 /// Two API roots of one host: a reference names the host alone, so containerd can be told one of them only.
-pub(in crate::config) fn roots(draft: &Draft, transport: &[TransportNeed], out: &mut Vec<Problem>) {
+pub(in crate::config) fn roots(draft: &Draft, transport: &[Located<TransportNeed>], out: &mut Vec<Problem>) {
     let mut roots: HashMap<&str, (&str, &Span)> = HashMap::new();
     for need in transport {
-        let Transport::ApiRoot(root) = &need.what else { continue };
-        match roots.get(need.host.as_str()) {
+        let Transport::ApiRoot(root) = &need.value.what else { continue };
+        match roots.get(need.value.host.as_str()) {
             Some((first, at)) if first != root => {
-                out.push(two_roots(&need.host, [first, root], [at, &need.at]))
+                out.push(two_roots(&need.value.host, [first, root], [at, &need.at]))
             }
             Some(_) => {}
-            None => drop(roots.insert(&need.host, (root, &need.at))),
+            None => drop(roots.insert(&need.value.host, (root, &need.at))),
         }
     }
     if roots.is_empty() {
@@ -145,8 +144,9 @@ pub(in crate::config) fn roots(draft: &Draft, transport: &[TransportNeed], out: 
         let Action::Route(route) = &drafted.rule.action else { continue };
         for (mirror, at) in route.mirrors.iter().zip(&drafted.mirrors_at) {
             let Some((root, root_at)) = roots.get(mirror.location.host()) else { continue };
-            let has_root =
-                transport.iter().any(|need| need.at == *at && matches!(need.what, Transport::ApiRoot(_)));
+            let has_root = transport
+                .iter()
+                .any(|need| need.at == *at && matches!(need.value.what, Transport::ApiRoot(_)));
             if !has_root {
                 out.push(two_roots(mirror.location.host(), ["/v2", root], [at, root_at]));
             }
