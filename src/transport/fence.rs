@@ -120,7 +120,7 @@ fn course(
             needs: vec![],
         }));
     }
-    if rule.rule().is_some_and(|rule| has_rewrites(rule)) {
+    if rule.rule().is_some_and(has_rewrites) {
         return Err("containerd knows no rewrites".to_owned());
     }
     let (tags, digests) = (candidates(by_tag), candidates(by_digest));

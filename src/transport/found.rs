@@ -118,7 +118,7 @@ fn entries(text: &str) -> Option<Vec<(String, Table)>> {
             return;
         }
         let mut entry = entry.clone();
-        entry.retain(|key, value| match &*key as &str {
+        entry.retain(|key, value| match key as &str {
             "capabilities" | "server" | "host" => false,
             "skip_verify" | "override_path" => value.as_bool() == Some(true),
             _ => true,

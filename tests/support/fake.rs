@@ -22,6 +22,8 @@ pub enum Behaviour {
     /// 401 with a Bearer challenge towards `/token` here, which wants this user and password
     /// (an empty user: anyone gets a token); then forward.
     Bearer(&'static str, &'static str),
+    /// 403 unless this header comes; then forward.
+    Wants(&'static str, String),
     /// Forward, but close the connection after so many bytes of the body.
     Cut(usize),
     /// Accept, read, and never answer.
@@ -162,6 +164,12 @@ impl Shared {
                     stream,
                     format!("Bearer realm=\"{realm}\",service=\"testbed\",scope=\"repository:any:pull\""),
                 )
+            }
+            Behaviour::Wants(name, value) => {
+                if request.header(name) == Some(&value) {
+                    return self.forward(stream, &request);
+                }
+                answer(stream, &bare(403))
             }
             Behaviour::Cut(bytes) => self.cut(stream, &request, bytes),
             Behaviour::Silent => {

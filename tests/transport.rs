@@ -1,0 +1,170 @@
+//! Mirrors that are reached in all sorts of ways, by containerds that have nothing but a `config_path`.
+//!
+//! Before: `pull` shows that mirrors serve at all.  After: `fence` turns the same files against what goes
+//! round the shunt.
+//! Holds: the names are those of no loopback, for which containerd would try http and any certificate by itself.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+mod support;
+
+use std::path::Path;
+use std::time::Duration;
+
+use support::containerd::Containerd;
+use support::cri::Cri;
+use support::fake::{Behaviour, Fake};
+use support::image::Image;
+use support::pki::Pki;
+use support::registry::{Front, Registry};
+use support::shunt::Shunt;
+use support::version::Version;
+use support::wait_until;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Every sort of registry, over one storage.
+struct Ground {
+    containerd: Containerd,
+    pki: Pki,
+    storage: Registry,
+    fronts: Vec<Registry>,
+    fake: Fake,
+}
+
+impl Ground {
+    fn start(version: Version) -> Option<Ground> {
+        let storage = Registry::start()?;
+        let containerd = Containerd::start(version)?;
+        let pki = Pki::new();
+        let fake = Fake::in_front_of(storage.host());
+        let mut ground = Ground { containerd, pki, storage, fronts: Vec::new(), fake };
+        ground.front("tls.test", "tls.test:443", &|_| {});
+        ground.front("client.test", "client.test:8443", &|front| front.client_ca = Some(true));
+        ground.front("skip.test", "skip.test:443", &|_| {});
+        ground.front("root.test", "root.test:443", &|front| front.below = "/some/proxy");
+        ground.front("either.test", "either.test:5000", &|_| {});
+        ground.containerd.lead("plain.test:5000", ground.storage.host());
+        ground.containerd.lead("falls.test:5000", ground.storage.host());
+        ground.fake.on("/v2/", Behaviour::Wants("X-Testbed", "let-me-in".to_owned()));
+        ground.containerd.lead("header.test:80", &ground.fake.host());
+        Some(ground)
+    }
+
+    /// A registry that speaks TLS under the test's authority.
+    fn front(&mut self, name: &str, target: &str, change: &dyn Fn(&mut Wish)) {
+        let mut wish = Wish::default();
+        change(&mut wish);
+        let (pair, ca) = (self.pki.pair(name), self.pki.ca());
+        let front = self.storage.front(&Front {
+            tls: Some((&pair.certificate, &pair.key)),
+            client_ca: wish.client_ca.map(|_| ca.as_path()),
+            below: wish.below,
+        });
+        self.containerd.lead(target, front.host());
+        self.fronts.push(front);
+    }
+
+    fn rules(&self) -> String {
+        let rule = |(registry, mirror): (&str, &str)| {
+            format!("[[policy.rule]]\nprefix = \"{registry}\"\nmirrors = [\"{mirror}\"]\n")
+        };
+        MIRRORS.into_iter().map(rule).collect()
+    }
+
+    /// What each needs.
+    fn needs(&self) -> String {
+        let (ca, client) = (self.pki.ca(), self.pki.pair("client"));
+        let (ca, cert, key) = (ca.display(), client.certificate.display(), client.key.display());
+        let header = self.pki.path("header");
+        std::fs::write(&header, "let-me-in\n").unwrap();
+        let header = header.display();
+        let conf = self.pki.path("registries.conf");
+        let insecure = |place: &str, host: &str| {
+            format!("[[registry]]\nprefix = \"{place}\"\nlocation = \"{host}\"\ninsecure = true\n")
+        };
+        let text =
+            insecure("a.insecure.dev", "either.test:5000") + &insecure("b.insecure.dev", "falls.test:5000");
+        std::fs::write(&conf, text).unwrap();
+        let conf = conf.display();
+        format!(
+            "[[transport]]\nregistry = \"tls.test\"\nca = \"{ca}\"\n\
+             [[transport]]\nregistry = \"client.test:8443\"\nca = [\"{ca}\"]\nclient-cert = \"{cert}\"\nclient-key = \"{key}\"\n\
+             [[transport]]\nregistry = \"skip.test\"\nskip-verify = true\ndial-timeout = \"5s\"\n\
+             [[transport]]\nregistry = \"root.test\"\nca = \"{ca}\"\napi-root = \"/some/proxy/v2\"\n\
+             [[transport]]\nregistry = \"plain.test:5000\"\nplain-http = true\n\
+             [[transport]]\nregistry = \"header.test\"\nplain-http = true\n\
+             headers = {{ X-Testbed = {{ file = \"{header}\" }} }}\n\
+             [[policy.source]]\nregistries-conf = \"{conf}\"\n"
+        )
+    }
+}
+
+#[derive(Default)]
+struct Wish {
+    client_ca: Option<bool>,
+    below: &'static str,
+}
+
+const MIRRORS: [(&str, &str); 6] = [
+    ("a.dev", "tls.test"),
+    ("b.dev", "client.test:8443"),
+    ("c.dev", "skip.test"),
+    ("d.dev", "root.test"),
+    ("e.dev", "plain.test:5000"),
+    ("f.dev", "header.test"),
+];
+
+fn hosts_toml(containerd: &Containerd, directory: &str) -> std::path::PathBuf {
+    containerd.certs_d().join(directory).join("hosts.toml")
+}
+
+/// Waits until the daemon has done its round.
+fn appears(shunt: &Shunt, file: &Path) {
+    assert!(wait_until(PATIENCE, || file.exists()), "{}: {}", file.display(), shunt.stderr());
+}
+
+async fn every_way_to_a_registry_is_told_to_containerd(version: Version) {
+    let Some(ground) = Ground::start(version) else { return };
+    let containerd = &ground.containerd;
+    let shunt = Shunt::start(&ground.rules(), containerd);
+    let cri = Cri::connect(&shunt.socket()).await;
+    for (registry, mirror) in MIRRORS {
+        let image = Image::busybox(&format!("transport-{mirror}"));
+        ground.storage.push("way/app", registry, &image);
+        let status = cri.pull(&format!("{registry}/way/app:{registry}")).await.unwrap_err();
+        assert!(status.message().contains(mirror), "{registry}: {status}");
+    }
+    shunt.write_config(&(ground.rules() + &ground.needs()), containerd);
+    shunt.signal(rustix::process::Signal::HUP);
+    appears(&shunt, &hosts_toml(containerd, "tls.test"));
+    appears(&shunt, &hosts_toml(containerd, "falls.test_5000_"));
+    for (registry, mirror) in MIRRORS {
+        let image = Image::busybox(&format!("transport-{mirror}"));
+        let pulled = cri.pull(&format!("{registry}/way/app:{registry}")).await;
+        assert_eq!(pulled.unwrap_or_else(|status| panic!("{registry}: {status}")), image.id(), "{registry}");
+    }
+    for (registry, tag) in [("a.insecure.dev", "a.dev"), ("b.insecure.dev", "b.dev")] {
+        let pulled = cri.pull(&format!("{registry}/way/app:{tag}")).await;
+        assert!(pulled.is_ok(), "{registry}: {pulled:?}\n{}", shunt.stderr());
+    }
+    let asked = containerd.escapes().asked();
+    let of_origin = |asked: &String| asked.contains(".dev:443") || asked.contains(".dev/");
+    assert!(!asked.iter().any(of_origin), "{asked:?}");
+    let shown = shunt.command(&["status", "--socket", shunt.socket().to_str().unwrap()]);
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    assert!(shown.contains("client.test_8443_ (the certificate authority"), "{shown}");
+    assert!(!shown.contains("let-me-in") && !shunt.stderr().contains("let-me-in"), "{shown}");
+    a_missing_image_is_asked_for_once(&ground, &cri).await;
+}
+
+/// The host stands in the file as `server` and as a host of its own, and is one all the same.
+async fn a_missing_image_is_asked_for_once(ground: &Ground, cri: &Cri) {
+    let status = cri.pull("f.dev/way/none:1").await.unwrap_err();
+    assert_eq!(status.code(), tonic::Code::NotFound, "{status}");
+    let records = ground.fake.records();
+    let heads = records.iter().filter(|record| record.path.contains("way/none/manifests/1")).count();
+    assert!(heads <= 2, "{records:?}");
+}
+
+on_each_containerd!(every_way_to_a_registry_is_told_to_containerd);
