@@ -275,7 +275,9 @@ fn bare(status: u16) -> Message {
     if status == 429 || status == 503 {
         headers.push(("Retry-After".to_owned(), "1".to_owned()));
     }
-    Message { first: format!("HTTP/1.1 {status} Testbed"), headers, body: Vec::new() }
+    // containerd 1.6 repeats the word, and what it means is read from that.
+    let word = if status == 401 { "Unauthorized" } else { "Testbed" };
+    Message { first: format!("HTTP/1.1 {status} {word}"), headers, body: Vec::new() }
 }
 
 fn challenge(stream: &TcpStream, challenge: String) -> std::io::Result<()> {
