@@ -41,7 +41,8 @@ impl Ground {
         containerd.lead("m.test:5000", &mirror.host());
         containerd.lead("n.test:80", storage.host());
         let shunt = Shunt::start(&config(&containerd), &containerd);
-        let written = || file(&containerd, "q.dev").exists();
+        // The last of them in the order in which they are written.
+        let written = || file(&containerd, "registry-1.docker.io_443_").exists();
         assert!(wait_until(PATIENCE, written), "{}", shunt.stderr());
         Some(Ground { containerd, storage, origin, mirror, shunt })
     }
@@ -63,7 +64,7 @@ fn config(containerd: &Containerd) -> String {
     let rules = [
         ("q.dev", "mirrors = [\"dead.test\", \"n.test/cache/{host}\"]"),
         ("last.dev", "mirrors = [\"m.test:5000\"]\norigin = \"last\""),
-        ("gone.dev", "mirrors = [\"dead.test\"]"),
+        ("gone.dev", "mirrors = [\"dead.test/{host}\"]"),
         ("denied.dev", "deny = \"by nobody\""),
         ("denied.dev/but/this", "deny = \"nor this\""),
         ("pass.dev", "mirrors = [\"n.test/cache/{host}\"]"),
