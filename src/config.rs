@@ -140,8 +140,8 @@ pub fn load_from(input: &Input) -> Result<Loaded, Diagnostics> {
     settings.check_loop(&mut problems);
     let named = draft.sources.iter().map(|set| set.value.clone());
     let sources: Vec<SourceFile> = named.chain(input.sources.iter().cloned()).collect();
-    let imported = sources::read_all(&sources, &mut texts, &mut draft, &mut problems);
-    sources::check::roots(&draft, &imported.transport, &mut problems);
+    let mut imported = sources::read_all(&sources, &mut texts, &mut draft, &mut problems);
+    sources::roots::settle(&mut draft, &mut imported.transport, &mut problems);
     transport::check_registries(&needs, &mut problems);
     needs.extend(imported.transport);
     transport::check_files(&needs, &mut problems);

@@ -17,6 +17,9 @@ use crate::sweep::Ledger;
 use crate::transport::{Report, Wanted};
 use crate::upstream::{Cri, Facts, Link, Store};
 
+/// How long a pull waits for containerd to be told of a host. It takes milliseconds, once containerd answers.
+const TOLD_WITHIN: Duration = Duration::from_secs(5);
+
 /// One policy with its settings, built whole and swapped in whole.
 #[derive(Debug)]
 pub struct Generation {
@@ -50,7 +53,7 @@ pub struct Node {
     generation: ArcSwap<Generation>,
     /// Counts the generations.
     replaced: watch::Sender<u64>,
-    transport: ArcSwap<Report>,
+    transport: watch::Sender<Arc<Report>>,
     facts: watch::Sender<Option<Arc<Facts>>>,
     bypass: PathBuf,
     reload_error: ArcSwap<Option<String>>,
@@ -74,7 +77,7 @@ impl Node {
         Self {
             generation: ArcSwap::from_pointee(generation),
             replaced: watch::Sender::new(0),
-            transport: ArcSwap::default(),
+            transport: watch::Sender::default(),
             facts: watch::Sender::new(None),
             bypass,
             reload_error: ArcSwap::from_pointee(None),
@@ -106,12 +109,23 @@ impl Node {
 
     /// How things stand with containerd's files.
     pub fn transport(&self) -> Arc<Report> {
-        self.transport.load_full()
+        self.transport.borrow().clone()
     }
 
     /// Notes how things stand with containerd's files.
     pub fn note_transport(&self, report: Report) {
-        self.transport.store(Arc::new(report));
+        self.transport.send_replace(Arc::new(report));
+    }
+
+    /// Whether containerd is told of a host, of which it is to be told something. After a start and after a
+    /// reload that takes a moment, which is waited for.
+    pub async fn told(&self, host: &str) -> bool {
+        let mut transport = self.transport.subscribe();
+        let known = transport.wait_for(|report| report.tells(host).is_some());
+        match tokio::time::timeout(TOLD_WITHIN, known).await {
+            Ok(Ok(report)) => report.tells(host) == Some(true),
+            _ => false,
+        }
     }
 
     /// Notes why a reload was refused. The policy in force stays.

@@ -21,6 +21,7 @@ pub(super) mod recognise;
 mod registries_conf;
 mod registries_yaml;
 pub(super) mod request;
+pub(super) mod roots;
 #[cfg(test)]
 mod sample;
 mod text;

@@ -102,6 +102,15 @@ impl Failure {
         });
     }
 
+    /// A candidate that is not asked, for containerd would ask another place for it.
+    pub(super) fn untold(candidate: Name) -> Self {
+        let host = candidate.host();
+        let text = format!(
+            "not asked: containerd is not told of the API root of {host} (cri-shunt status says why)"
+        );
+        Self { candidate, status: Status::unavailable(text), class: Class::Other, remark: None }
+    }
+
     /// Whether an image GC removed a record while containerd was working with it: that is no registry's
     /// word. The image store quotes the name (`core/metadata/images.go`: `image "m/r:1": not found`),
     /// registries' clients do not.

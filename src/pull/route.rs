@@ -99,6 +99,9 @@ impl Pull<'_> {
     }
 
     async fn attempt(&self, candidate: &Candidate, has_successor: bool) -> Outcome {
+        if let Err(failure) = self.told(candidate).await {
+            return Outcome::Failed(failure);
+        }
         let message = match self.edited(candidate) {
             Ok(message) => message,
             Err(error) => return Outcome::Final(crate::call::malformed(&error)),
@@ -143,14 +146,26 @@ impl Pull<'_> {
         Outcome::Failed(failure)
     }
 
+    /// Waits until containerd is told how the candidate's host is reached. Where it can't be, it is asked all the
+    /// same and says why not, unless it would ask another place.
+    async fn told(&self, candidate: &Candidate) -> Result<(), Failure> {
+        let (wanted, host) = (&self.generation.transport, candidate.name.host());
+        if wanted.needs.is_empty() || wanted.needs_of(host).is_empty() {
+            return Ok(());
+        }
+        if self.node.told(host).await || !wanted.must_be_told(host) {
+            return Ok(());
+        }
+        Err(Failure::untold(candidate.name.clone()))
+    }
+
     /// The client's message with the candidate in it: its name, and no credentials that are not its own.
     fn edited(&self, candidate: &Candidate) -> Result<Vec<u8>, WireError> {
         if candidate.role == Role::Origin {
-            let fenced = self.node.transport().fences(candidate.name.host());
-            return if fenced {
-                bind::to_origin(self.message, &candidate.name)
-            } else {
-                Ok(self.message.to_vec())
+            let transport = self.node.transport();
+            return match transport.fenced_origin(candidate.name.host()) {
+                Some(host) => bind::to_origin(self.message, host),
+                None => Ok(self.message.to_vec()),
             };
         }
         let named =

@@ -41,10 +41,12 @@ pub struct Covered {
 }
 
 /// Where a registry's images come from.
+#[derive(Default)]
 struct Course {
     to: Vec<String>,
     ways: Vec<Way>,
     needs: Vec<TransportNeed>,
+    origin: Option<String>,
 }
 
 /// Plans the files; `mirrors` are the folded hosts that rules lead to.
@@ -114,17 +116,14 @@ fn course(
         return Err(format!("the rule for {} lets images of it through", exception.prefix));
     }
     if let Decision::Deny { reason: DenyReason::Stated(_), .. } = &by_tag {
-        return Ok(Some(Course {
-            to: vec!["nowhere".to_owned()],
-            ways: vec![nowhere(DENIED)],
-            needs: vec![],
-        }));
+        let (to, ways) = (vec!["nowhere".to_owned()], vec![nowhere(DENIED)]);
+        return Ok(Some(Course { to, ways, ..Course::default() }));
     }
     if rule.rule().is_some_and(has_rewrites) {
         return Err("containerd knows no rewrites".to_owned());
     }
     let (tags, digests) = (candidates(by_tag), candidates(by_digest));
-    let mut course = Course { to: vec![], ways: vec![], needs: vec![] };
+    let mut course = Course::default();
     for candidate in &digests {
         let serves_tags = tags.iter().any(|tag| tag.name.repository() == candidate.name.repository());
         course.add(candidate, if serves_tags { Serves::Everything } else { Serves::Digests }, wanted);
@@ -212,7 +211,9 @@ impl Course {
         self.ways.extend(ways(host, path, serves, &needs));
         self.needs.extend(needs.into_iter().cloned());
         let slash = if path.is_empty() { "" } else { "/" };
-        let word = if candidate.role == Role::Origin { "itself" } else { host };
+        let is_origin = candidate.role == Role::Origin;
+        let word = if is_origin { "itself" } else { host };
+        self.origin = is_origin.then(|| wanted.asked_host(host)).or(self.origin.take());
         self.to.push(format!("{word}{slash}{path}"));
     }
 
@@ -221,6 +222,7 @@ impl Course {
             host: spelled,
             why: Why::Fence,
             ways: self.ways.clone(),
+            origin: self.origin.clone(),
             purpose: vec![format!("The fence: images of {host} come from {to}.")],
             needs: self.needs.clone(),
         }

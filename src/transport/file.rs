@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use super::need::{Transport, TransportNeed};
+use super::need::{Transport, TransportNeed, host_asked};
 
 /// What every file of ours begins with.
 pub(super) const MARK: &str = "# Written by cri-shunt";
@@ -66,7 +66,12 @@ pub(super) struct HeaderError {
 
 /// The ways to a registry, in the order in which they are tried. `path` is what its API has before the
 /// repository, `p/q` where a reference would be `host/p/q/repository`.
-pub(super) fn ways(host: &str, path: &str, serves: Serves, needs: &[&TransportNeed]) -> Vec<Way> {
+pub(super) fn ways<'a>(
+    mut host: &'a str,
+    path: &str,
+    serves: Serves,
+    needs: &[&'a TransportNeed],
+) -> Vec<Way> {
     let mut schemes: &[&str] = &["https"];
     let mut api_root = None;
     let mut options = Options::default();
@@ -75,12 +80,12 @@ pub(super) fn ways(host: &str, path: &str, serves: Serves, needs: &[&TransportNe
             Transport::PlainHttp => schemes = &["http"],
             Transport::HttpFallback if schemes == ["https"] => schemes = &["https", "http"],
             Transport::HttpFallback => {}
+            Transport::AskedAs(real) => host = real,
             Transport::ApiRoot(root) => api_root = Some(root.trim_end_matches('/')),
             what => options.add(what),
         }
     }
-    // containerd makes this of the name by itself, but not where a file says otherwise.
-    let host = if host == "docker.io" { "registry-1.docker.io" } else { host };
+    let host = host_asked(host);
     let root = match (api_root, path) {
         (Some(root), "") => Some(root.to_owned()),
         (Some(root), path) => Some(format!("{root}/{path}")),
@@ -190,7 +195,10 @@ impl Options {
             Transport::Header { name, value } => {
                 self.headers.entry(name.clone()).or_default().push(value.clone());
             }
-            Transport::PlainHttp | Transport::HttpFallback | Transport::ApiRoot(_) => {}
+            Transport::PlainHttp
+            | Transport::HttpFallback
+            | Transport::AskedAs(_)
+            | Transport::ApiRoot(_) => {}
         }
         self.ca.dedup();
         self.client.dedup();

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 
 use toml::{Table, Value};
 
+use super::need::host_asked;
 use super::tree;
 
 /// The file in each directory.
@@ -50,11 +51,6 @@ pub fn hosts_toml(roots: &[PathBuf], host: &str) -> Option<PathBuf> {
     let own = host_asked(host);
     let only_itself = tree::is_owned(&text) && asked(&text)?.iter().all(|asked| asked == own);
     (!only_itself).then_some(file)
-}
-
-/// The host that containerd asks for the names of `host`.
-fn host_asked(host: &str) -> &str {
-    if host == "docker.io" { "registry-1.docker.io" } else { host }
 }
 
 /// The file by which containerd sends requests for `host` elsewhere, if there is one that is not ours.

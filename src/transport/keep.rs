@@ -4,7 +4,7 @@
 //! Holds: one pass does all that can be done; what can't is a problem in words, and nothing else suffers.
 //! Not here: how a change is made whole (`tree`).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -26,8 +26,12 @@ pub struct Report {
     pub changes: Vec<String>,
     /// What is not as it should be.
     pub problems: Vec<String>,
-    /// The hosts whose pulls containerd takes elsewhere by our fence.
-    fenced: BTreeSet<String>,
+    /// The hosts that containerd is told of, as references spell them.
+    told: BTreeSet<String>,
+    /// The hosts that it could not be told of.
+    untold: BTreeSet<String>,
+    /// The hosts whose pulls containerd takes elsewhere by our fence, each with how it is asked itself.
+    fenced: BTreeMap<String, Option<String>>,
 }
 
 /// A pass under way.
@@ -51,11 +55,13 @@ pub fn survey(plan: &Plan, roots: &[PathBuf]) -> Report {
 }
 
 fn pass(plan: &Plan, roots: &[PathBuf], changing: bool) -> Report {
-    let Some(root) = roots.first() else { return Report::default() };
+    let untold = plan.files.iter().map(|planned| planned.host.clone()).collect();
+    let Some(root) = roots.first() else { return Report { untold, ..Report::default() } };
     let mut report = Report { root: Some(root.clone()), ..Report::default() };
     if let Some(relative) = roots.iter().find(|root| root.is_relative()) {
         let path = relative.display();
         report.problems.push(format!("containerd's config_path {path} is no absolute path: write one"));
+        report.untold = untold;
         return report;
     }
     let mut pass = Pass { roots, root, changing, report };
@@ -77,7 +83,7 @@ impl Pass<'_> {
         let host = &planned.host;
         let text = match render(&planned.purpose, &planned.ways) {
             Ok(text) => text,
-            Err(error) => return self.problem(format!("{host}: not told to containerd: {error}")),
+            Err(error) => return self.untold(planned, format!("{host}: not told to containerd: {error}")),
         };
         let path = self.root.join(coded(host)).join(found::HOSTS_TOML);
         let done = match tree::look(self.roots, host) {
@@ -89,7 +95,7 @@ impl Pass<'_> {
         };
         match done {
             Ok(()) => self.kept(planned),
-            Err(error) => self.problem(refused(planned, &path, &error)),
+            Err(error) => self.untold(planned, refused(planned, &path, &error)),
         }
     }
 
@@ -104,8 +110,14 @@ impl Pass<'_> {
     fn kept(&mut self, planned: &Planned) {
         self.report.kept.push(format!("{} ({})", coded(&planned.host), planned.summary()));
         if planned.why == Why::Fence {
-            self.report.fenced.insert(planned.host.clone());
+            self.report.fenced.insert(planned.host.clone(), planned.origin.clone());
         }
+        self.report.told.insert(planned.host.clone());
+    }
+
+    fn untold(&mut self, planned: &Planned, problem: String) {
+        self.report.untold.insert(planned.host.clone());
+        self.problem(problem);
     }
 
     /// A file that a person wrote, or another program.
@@ -113,10 +125,11 @@ impl Pass<'_> {
         let same = std::fs::read_to_string(path).is_ok_and(|other| found::says_the_same(&other, own));
         if same {
             self.report.kept.push(format!("{} (another's, which says the same)", coded(&planned.host)));
+            self.report.told.insert(planned.host.clone());
             return;
         }
         let (path, host) = (path.display(), &planned.host);
-        self.problem(match planned.why {
+        let problem = match planned.why {
             Why::Transport => format!(
                 "{path} is not cri-shunt's and stays as it is, so containerd is not told by cri-shunt that {host} \
                  needs {}: say it there, or remove the directory",
@@ -126,7 +139,8 @@ impl Pass<'_> {
                 "{path} is not cri-shunt's and stays as it is, so {host} is not fenced: what goes round the shunt \
                  obeys that file; remove its directory to have a fence"
             ),
-        });
+        };
+        self.untold(planned, problem);
     }
 
     /// Takes away what is ours and not wanted any more, and what a crash has left.
@@ -209,9 +223,16 @@ impl Report {
         Self { problems: vec![problem], ..Self::default() }
     }
 
-    /// Whether our fence turns pulls of this host's own names aside.
+    /// Where our fence turns pulls of this host's own names aside and asks the host after all: how it asks it.
     #[must_use]
-    pub fn fences(&self, host: &str) -> bool {
-        self.fenced.contains(host)
+    pub fn fenced_origin(&self, host: &str) -> Option<&str> {
+        self.fenced.get(host)?.as_deref()
+    }
+
+    /// Whether containerd is told of a host; none where no pass has come to it yet.
+    #[must_use]
+    pub fn tells(&self, host: &str) -> Option<bool> {
+        let told = self.told.contains(host);
+        (told || self.untold.contains(host)).then_some(told)
     }
 }

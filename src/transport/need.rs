@@ -31,6 +31,8 @@ pub enum Transport {
     PlainHttp,
     /// `http` where `https` does not come about.
     HttpFallback,
+    /// This spelling of the host is there to be told from others: the host is really asked by this one.
+    AskedAs(String),
     /// An API root that does not begin with `/v2`: its path, for example `/proxy`.
     ApiRoot(String),
     /// A certificate authority of its own: the file.
@@ -76,24 +78,65 @@ pub struct Wanted {
 impl Wanted {
     /// What is said of a host, spelled as references spell it.
     ///
-    /// A native statement is for every spelling of the host. A source's is for its own spelling alone, as
-    /// in its own program; `*` is for hosts of which the same source says nothing else.
+    /// A native statement is for every spelling of the host, and takes the place of what sources say, but for
+    /// what their endpoints' addresses say and it does not. A source's is for its own spelling alone, as in its
+    /// own program; `*` is for hosts of which the same source says nothing else.
     #[must_use]
     pub fn needs_of(&self, host: &str) -> Vec<&TransportNeed> {
         let folded = fold(host);
         let native = |need: &&TransportNeed| need.layer == Layer::Native && fold(&need.host) == folded;
-        let own: Vec<&TransportNeed> = self.needs.iter().filter(native).collect();
-        if !own.is_empty() {
-            return own;
-        }
+        let mut own: Vec<&TransportNeed> = self.needs.iter().filter(native).collect();
         let spelled = |name: &str| {
             let said = || self.needs.iter().filter(|need| need.layer != Layer::Native && need.host == name);
             let first = said().map(|need| need.layer).min();
             said().filter(|need| Some(need.layer) == first).collect::<Vec<_>>()
         };
-        let own = spelled(host);
-        if own.is_empty() { spelled("*") } else { own }
+        let mut sources = spelled(host);
+        if sources.is_empty() {
+            sources = spelled("*");
+        }
+        if own.is_empty() {
+            return sources;
+        }
+        let has = |test: fn(&Transport) -> bool| own.iter().any(|need| test(&need.what));
+        let has_root = has(|what| matches!(what, Transport::ApiRoot(_)));
+        let has_scheme = has(|what| matches!(what, Transport::PlainHttp) || is_tls(what));
+        sources.retain(|need| match &need.what {
+            Transport::ApiRoot(_) => !has_root,
+            Transport::PlainHttp => !has_scheme,
+            what => matches!(what, Transport::AskedAs(_)),
+        });
+        own.extend(sources);
+        own
     }
+
+    /// The host that containerd asks for the names of `host`, once it has been told: credentials that are bound
+    /// to a host must be bound to this one.
+    #[must_use]
+    pub fn asked_host(&self, host: &str) -> String {
+        let needs = self.needs_of(host);
+        let real = needs.iter().find_map(|need| match &need.what {
+            Transport::AskedAs(real) => Some(real.as_str()),
+            _ => None,
+        });
+        host_asked(real.unwrap_or(host)).to_owned()
+    }
+
+    /// Whether containerd, as long as it is not told, would ask another place of the host, where another image
+    /// may have the same name.
+    #[must_use]
+    pub fn must_be_told(&self, host: &str) -> bool {
+        self.needs_of(host).iter().any(|need| matches!(need.what, Transport::ApiRoot(_)))
+    }
+}
+
+fn is_tls(what: &Transport) -> bool {
+    matches!(what, Transport::CaFile(_) | Transport::ClientCert { .. } | Transport::SkipVerify)
+}
+
+/// The host that containerd asks by itself (`docker.DefaultHost` in its resolver).
+pub(super) fn host_asked(host: &str) -> &str {
+    if host == "docker.io" { "registry-1.docker.io" } else { host }
 }
 
 /// One spelling for all of a host.
@@ -128,6 +171,7 @@ impl fmt::Display for Transport {
         match self {
             Self::PlainHttp => f.write_str("plain http"),
             Self::HttpFallback => f.write_str("plain http where https fails"),
+            Self::AskedAs(host) => write!(f, "to be asked as {host}"),
             Self::ApiRoot(path) => write!(f, "the API root {path}"),
             Self::CaFile(path) => write!(f, "the certificate authority {}", path.display()),
             Self::ClientCert { cert, .. } => write!(f, "the client certificate {}", cert.display()),
@@ -154,6 +198,10 @@ mod tests {
         let needs = vec![
             need("m.dev", Layer::Native, "/native"),
             need("m.dev", Layer::Source(0), "/hidden"),
+            TransportNeed {
+                what: Transport::ApiRoot("/root".to_owned()),
+                ..need("m.dev", Layer::Source(0), "")
+            },
             need("s.dev:443", Layer::Source(1), "/later"),
             need("s.dev:443", Layer::Source(0), "/first"),
             need("*", Layer::Source(0), "/rest"),
@@ -163,6 +211,7 @@ mod tests {
             wanted.needs_of(host).iter().map(|need| need.what.to_string()).collect()
         };
         assert_eq!(ca("M.dev:443"), ["the certificate authority /native"]);
+        assert_eq!(ca("m.dev"), ["the certificate authority /native", "the API root /root"]);
         assert_eq!(ca("s.dev:443"), ["the certificate authority /first"]);
         assert_eq!(ca("s.dev"), ["the certificate authority /rest"]);
     }
