@@ -28,7 +28,7 @@ mod tree;
 use std::path::{Path, PathBuf};
 
 use crate::policy::Policy;
-use crate::transport::{TransportNeed, Wanted};
+use crate::transport::Wanted;
 
 use self::diagnostic::{Located, Problem, Span, Texts};
 use self::files::Role;
@@ -123,7 +123,7 @@ pub fn load_from(input: &Input) -> Result<Loaded, Diagnostics> {
     let found = files::read(input, &mut texts, &mut problems);
     let mut draft = Draft::default();
     let mut settings = None;
-    let mut needs: Vec<Located<TransportNeed>> = Vec::new();
+    let mut needs = transport::Draft::default();
     for &(text, role) in &found.texts {
         let Some(document) = tree::parse(text, texts.content(text), &mut problems) else { continue };
         let mut root = Section::root(text, &document);
@@ -131,7 +131,7 @@ pub fn load_from(input: &Input) -> Result<Loaded, Diagnostics> {
             Role::Main => settings = Some(settings::read(&mut root, &mut problems)),
             Role::DropIn => refuse_settings(&mut root, &mut problems),
         }
-        needs.extend(transport::read(&mut root, &texts, &mut problems));
+        needs.read(&mut root, &texts, &mut problems);
         rules::read(root.section("policy", &mut problems), &texts, &mut draft, &mut problems);
         root.finish(&mut problems);
     }
@@ -142,7 +142,7 @@ pub fn load_from(input: &Input) -> Result<Loaded, Diagnostics> {
     let sources: Vec<SourceFile> = named.chain(input.sources.iter().cloned()).collect();
     let mut imported = sources::read_all(&sources, &mut texts, &mut draft, &mut problems);
     sources::roots::settle(&mut draft, &mut imported.transport, &mut problems);
-    transport::check_registries(&needs, &mut problems);
+    let mut needs = needs.finish(&mut texts, &mut problems);
     needs.extend(imported.transport);
     transport::check_files(&needs, &mut problems);
     let policy = assemble::policy(&draft, &texts, &mut problems);

@@ -167,4 +167,46 @@ async fn a_missing_image_is_asked_for_once(ground: &Ground, cri: &Cri) {
     assert!(heads <= 2, "{records:?}");
 }
 
-on_each_containerd!(every_way_to_a_registry_is_told_to_containerd);
+/// As Artifactory and Nexus have it: a root for each repository on one host, as k3s' file names them.
+async fn several_roots_of_one_host_are_told_apart(version: Version) {
+    let (Some(storage), Some(containerd)) = (Registry::start(), Containerd::start(version)) else { return };
+    let pki = Pki::new();
+    let pair = pki.pair("two.test");
+    let tls = Some((pair.certificate.as_path(), pair.key.as_path()));
+    let front = storage.front(&Front { tls, below: "/x", ..Front::default() });
+    containerd.lead("two.test:443", front.host());
+    let roots = [("a.dev", "", "app"), ("b.dev", "/sub", "sub/app"), ("c.dev", "/more", "more/app")];
+    let mirrors = roots.map(|(registry, below, _)| {
+        format!("  {registry}:\n    endpoint: [\"https://two.test/x/v2{below}\"]\n")
+    });
+    let yaml = format!(
+        "mirrors:\n{}configs:\n  two.test:\n    tls:\n      ca_file: {}\n",
+        mirrors.concat(),
+        pki.ca().display()
+    );
+    let file = pki.path("registries.yaml");
+    std::fs::write(&file, yaml).unwrap();
+    let config = format!("[[policy.source]]\nregistries-yaml = \"{}\"\n", file.display());
+    let shunt = Shunt::start(&config, &containerd);
+    let cri = Cri::connect(&shunt.socket()).await;
+    for (registry, _, repository) in roots {
+        let image = Image::busybox(&format!("transport-root-{registry}"));
+        storage.push(repository, "1", &image);
+        let pulled = cri.pull(&format!("{registry}/app:1")).await;
+        assert_eq!(pulled.unwrap_or_else(|status| panic!("{registry}: {status}")), image.id(), "{registry}");
+    }
+    assert!(hosts_toml(&containerd, "two.test_0443_").exists());
+    // Untold, containerd would look for it below another root, or for another image by that name.
+    let theirs = "server = 'https://two.test'\n[host.'https://two.test']\n";
+    for directory in ["two.test", "two.test_443_", "two.test_0443_"] {
+        std::fs::write(hosts_toml(&containerd, directory), theirs).unwrap();
+    }
+    shunt.restart();
+    let cri = Cri::connect(&shunt.socket()).await;
+    let before = front.requests().len();
+    let status = cri.pull("b.dev/app:1").await.unwrap_err();
+    assert!(status.message().contains("containerd is not told of the API root of two.test:443"), "{status}");
+    assert_eq!(front.requests().len(), before);
+}
+
+on_each_containerd!(every_way_to_a_registry_is_told_to_containerd, several_roots_of_one_host_are_told_apart,);

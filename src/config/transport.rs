@@ -13,7 +13,7 @@ use crate::policy::{Layer, Location};
 use crate::secret::Secret;
 use crate::transport::{self, HeaderValue, Transport, TransportNeed};
 
-use super::diagnostic::{Located, Problem, Severity, Texts};
+use super::diagnostic::{Located, Problem, Severity, Span, Texts};
 use super::settings::absolute;
 use super::tree::{Entry, Refusal, Section};
 use super::{assemble, duration};
@@ -21,47 +21,102 @@ use super::{assemble, duration};
 /// Headers that are credentials, or may well be.
 const CREDENTIALS: [&str; 3] = ["authorization", "proxy-authorization", "cookie"];
 
-/// Reads the tables of one file.
-pub(super) fn read(
-    root: &mut Section<'_>,
-    texts: &Texts,
-    out: &mut Vec<Problem>,
-) -> Vec<Located<TransportNeed>> {
-    root.sections("transport", out).into_iter().flat_map(|table| read_table(table, texts, out)).collect()
+/// The tables of all files.
+#[derive(Default)]
+pub(super) struct Draft {
+    pub(super) needs: Vec<Located<TransportNeed>>,
+    registries: Vec<Located<String>>,
+    /// Values that may be secrets, and are not shown.
+    hidden: Vec<Span>,
 }
 
-fn read_table(mut table: Section<'_>, texts: &Texts, out: &mut Vec<Problem>) -> Vec<Located<TransportNeed>> {
-    let before = out.len();
-    let registry = table.parse("registry", out, registry);
-    let mut needs = Vec::new();
-    flag(&mut table, "plain-http", Transport::PlainHttp, &mut needs, out);
-    tls(&mut table, &mut needs, out);
-    headers(&mut table, &mut needs, out);
-    let root = table.parse("api-root", out, api_root);
-    needs.extend(root.map(|set| set.map(Transport::ApiRoot)));
-    let timeout = table.parse("dial-timeout", out, |text| {
-        duration::parse_positive(text)?;
-        Ok(Transport::DialTimeout(text.to_owned()))
-    });
-    needs.extend(timeout);
-    if out.len() == before && !table.has_unknown() {
-        if registry.is_none() {
-            table.missing("registry", "say which host it is for: registry = \"mirror.dev.de:5000\"", out);
-        } else if needs.is_empty() {
-            let hint = "leave the table out, or say what the registry needs";
-            out.push(Problem::error("this table says nothing").at(table.at()).hint(hint));
+// === impl Draft ===
+
+impl Draft {
+    /// Adds what one file says.
+    pub(super) fn read(&mut self, root: &mut Section<'_>, texts: &Texts, out: &mut Vec<Problem>) {
+        for table in root.sections("transport", out) {
+            self.read_table(table, texts, out);
         }
     }
-    contradictions(&needs, out);
-    table.finish(out);
-    let Some(registry) = registry else { return Vec::new() };
-    let need = |what: Located<Transport>| {
-        let mut need = assemble::need(&registry.value, what, texts);
-        // A problem with the registry is shown at its name, one with a file at the file's.
-        need.value.source = assemble::source(&registry.at, texts);
-        need
-    };
-    needs.into_iter().map(need).collect()
+
+    fn read_table(&mut self, mut table: Section<'_>, texts: &Texts, out: &mut Vec<Problem>) {
+        let before = out.len();
+        let registry = table.parse("registry", out, registry);
+        let needs = self.needs_of(&mut table, out);
+        if out.len() == before && !table.has_unknown() {
+            if registry.is_none() {
+                table.missing("registry", "say which host it is for: registry = \"mirror.dev.de:5000\"", out);
+            } else if needs.is_empty() {
+                let hint = "leave the table out, or say what the registry needs";
+                out.push(Problem::error("this table says nothing").at(table.at()).hint(hint));
+            }
+        }
+        contradictions(&needs, out);
+        table.finish(out);
+        let Some(registry) = registry else { return };
+        // A problem with a file is shown at the file's name, and what becomes of it names the registry's line.
+        let source = assemble::source(&registry.at, texts);
+        self.needs.extend(needs.into_iter().map(|what| {
+            let mut need = assemble::need(&registry.value, what, texts);
+            need.value.source = source.clone();
+            need
+        }));
+        self.registries.push(registry);
+    }
+
+    fn needs_of(&mut self, table: &mut Section<'_>, out: &mut Vec<Problem>) -> Vec<Located<Transport>> {
+        let mut needs = Vec::new();
+        flag(table, "plain-http", Transport::PlainHttp, &mut needs, out);
+        tls(table, &mut needs, out);
+        self.headers(table, &mut needs, out);
+        let root = table.parse("api-root", out, api_root);
+        needs.extend(root.map(|set| set.map(Transport::ApiRoot)));
+        let timeout = table.parse("dial-timeout", out, |text| {
+            duration::parse_positive(text)?;
+            Ok(Transport::DialTimeout(text.to_owned()))
+        });
+        needs.extend(timeout);
+        needs
+    }
+
+    fn headers(
+        &mut self,
+        table: &mut Section<'_>,
+        needs: &mut Vec<Located<Transport>>,
+        out: &mut Vec<Problem>,
+    ) {
+        let Some(mut headers) = table.section("headers", out) else { return };
+        for (name, entry) in headers.named() {
+            self.hidden.extend(entry.text().map(|_| entry.at.clone()));
+            if !is_header_name(name.value) {
+                out.push(Problem::error(format!("\"{}\" is no name of a header", name.value)).at(&name.at));
+                continue;
+            }
+            let value = header(name.value, &entry, out);
+            needs.extend(value.map(|value| Located {
+                value: Transport::Header { name: name.value.to_owned(), value },
+                at: entry.at.clone(),
+            }));
+        }
+    }
+
+    /// The needs, once every file is read.
+    pub(super) fn finish(self, texts: &mut Texts, out: &mut Vec<Problem>) -> Vec<Located<TransportNeed>> {
+        for Span { text, range } in &self.hidden {
+            texts.mask(*text, std::slice::from_ref(range));
+        }
+        for (i, registry) in self.registries.iter().enumerate() {
+            let host = transport::fold(&registry.value);
+            let same = |other: &&Located<String>| transport::fold(&other.value) == host;
+            if let Some(first) = self.registries[..i].iter().find(same) {
+                let message = format!("there are two tables for the registry {}", registry.value);
+                let problem = Problem::error(message).at(&registry.at).also(&first.at, "first here");
+                out.push(problem.hint("put all that it needs into one"));
+            }
+        }
+        self.needs
+    }
 }
 
 fn registry(text: &str) -> Result<String, Refusal> {
@@ -120,21 +175,6 @@ fn tls(table: &mut Section<'_>, needs: &mut Vec<Located<Transport>>, out: &mut V
     flag(table, "skip-verify", Transport::SkipVerify, needs, out);
 }
 
-fn headers(table: &mut Section<'_>, needs: &mut Vec<Located<Transport>>, out: &mut Vec<Problem>) {
-    let Some(mut headers) = table.section("headers", out) else { return };
-    for (name, entry) in headers.named() {
-        if !is_header_name(name.value) {
-            out.push(Problem::error(format!("\"{}\" is no name of a header", name.value)).at(&name.at));
-            continue;
-        }
-        let value = header(name.value, &entry, out);
-        needs.extend(value.map(|value| Located {
-            value: Transport::Header { name: name.value.to_owned(), value },
-            at: entry.at.clone(),
-        }));
-    }
-}
-
 /// RFC 9110, 5.6.2.
 fn is_header_name(name: &str) -> bool {
     let is_token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
@@ -186,26 +226,8 @@ fn contradictions(needs: &[Located<Transport>], out: &mut Vec<Problem>) {
         matches!(need.value, Transport::CaFile(_) | Transport::ClientCert { .. } | Transport::SkipVerify)
     };
     if let Some(need) = needs.iter().find(tls) {
-        let message = format!("plain http knows no {}", need.value.to_string().trim_start_matches("the "));
+        let message = "this has no meaning beside `plain-http`, which has no TLS";
         out.push(Problem::error(message).at(&need.at).also(&plain.at, "plain http"));
-    }
-}
-
-/// Two tables for one host.
-pub(super) fn check_registries(needs: &[Located<TransportNeed>], out: &mut Vec<Problem>) {
-    let mut seen: Vec<(String, &Located<TransportNeed>)> = Vec::new();
-    for need in needs {
-        let host = transport::fold(&need.value.host);
-        match seen.iter().find(|(other, _)| *other == host) {
-            Some((_, first)) if first.value.source != need.value.source => {
-                let message = format!("there are two tables for the registry {}", need.value.host);
-                let problem = Problem::error(message).at(&need.at).also(&first.at, "first here");
-                out.push(problem.hint("put all that it needs into one"));
-                return;
-            }
-            Some(_) => {}
-            None => seen.push((host, need)),
-        }
     }
 }
 

@@ -89,7 +89,14 @@ impl Wanted {
         let spelled = |name: &str| {
             let said = || self.needs.iter().filter(|need| need.layer != Layer::Native && need.host == name);
             let first = said().map(|need| need.layer).min();
-            said().filter(|need| Some(need.layer) == first).collect::<Vec<_>>()
+            let mut needs: Vec<&TransportNeed> = Vec::new();
+            for need in said().filter(|need| Some(need.layer) == first) {
+                // Each of several endpoints with one address says the same.
+                if needs.iter().all(|other| other.what != need.what) {
+                    needs.push(need);
+                }
+            }
+            needs
         };
         let mut sources = spelled(host);
         if sources.is_empty() {

@@ -37,6 +37,7 @@ pub(in crate::config) fn settle(
         taken.insert(host.clone());
         known.entry(host.clone()).or_insert_with(|| vec![(Way::default(), host)]);
     }
+    entries_of_hosts_themselves(draft, needs, &mut known);
     let mut moved = Vec::new();
     for (mirror, at) in mirrors(draft, |layer| layer != Layer::Native) {
         let (host, way) = (mirror.location.host().to_owned(), Way::at(&at, needs));
@@ -61,6 +62,19 @@ pub(in crate::config) fn settle(
         ways.push((way, spelled));
     }
     move_needs(&moved, needs);
+}
+
+/// What is said of a registry under its own name keeps that name.
+fn entries_of_hosts_themselves(
+    draft: &mut Draft,
+    needs: &[Located<TransportNeed>],
+    known: &mut HashMap<String, Vec<(Way, String)>>,
+) {
+    let of_mirrors: Vec<Span> = mirrors(draft, |_| true).map(|(_, at)| at).collect();
+    for need in needs.iter().filter(|need| of_endpoint(&need.value.what) && !of_mirrors.contains(&need.at)) {
+        let host = &need.value.host;
+        known.entry(host.clone()).or_insert_with(|| vec![(Way::at(&need.at, needs), host.clone())]);
+    }
 }
 
 /// The mirrors of layers, each with its place.
