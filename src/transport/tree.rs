@@ -107,14 +107,17 @@ pub(super) fn replace(root: &Path, host: &str, text: &Text) -> io::Result<()> {
 
 /// Makes a directory of ours, with its file.
 pub(super) fn create(root: &Path, host: &str, text: &Text) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o755).create(root)?;
+    if !root.exists() {
+        DirBuilder::new().recursive(true).mode(0o755).create(root)?;
+        // Whatever the umask: containerd's other clients may run as other users.
+        fs::set_permissions(root, fs::Permissions::from_mode(0o755))?;
+    }
     let unfinished = root.join(format!("{UNFINISHED}{}", coded(host)));
     // Left by a crash, perhaps of this very step.
     if unfinished.exists() {
         fs::remove_dir_all(&unfinished)?;
     }
     DirBuilder::new().mode(0o755).create(&unfinished)?;
-    // Whatever the umask: containerd's other clients may run as other users.
     fs::set_permissions(&unfinished, fs::Permissions::from_mode(0o755))?;
     write_file(&unfinished.join(HOSTS_TOML), text)?;
     sync(&unfinished)?;
