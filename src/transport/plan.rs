@@ -123,3 +123,6 @@ impl Planned {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
