@@ -109,7 +109,11 @@ impl Pull<'_> {
         let started = Instant::now();
         let stalled = async {
             match self.generation.pull.stall_after.filter(|_| has_successor) {
-                Some(after) => stall::watch(self.node, candidate.name.host(), after).await,
+                Some(after) => {
+                    let host = candidate.name.host();
+                    let connected = self.generation.transport.connected_host(host);
+                    stall::watch(self.node, host, &connected, after).await
+                }
                 None => std::future::pending().await,
             }
         };

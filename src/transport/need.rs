@@ -129,6 +129,15 @@ impl Wanted {
         host_asked(real.unwrap_or(host)).to_owned()
     }
 
+    /// The host that containerd connects to for the names of `host`, with a port where it is not that of https.
+    #[must_use]
+    pub fn connected_host(&self, host: &str) -> String {
+        let asked = self.asked_host(host);
+        let plain = self.needs_of(host).iter().any(|need| need.what == Transport::PlainHttp);
+        let has_port = asked.rsplit_once(':').is_some_and(|(_, port)| !port.ends_with(']'));
+        if plain && !has_port { format!("{asked}:80") } else { asked }
+    }
+
     /// Whether containerd, as long as it is not told, would ask another place of the host, where another image
     /// may have the same name.
     #[must_use]
@@ -221,6 +230,31 @@ mod tests {
         assert_eq!(ca("m.dev"), ["the certificate authority /native", "the API root /root"]);
         assert_eq!(ca("s.dev:443"), ["the certificate authority /first"]);
         assert_eq!(ca("s.dev"), ["the certificate authority /rest"]);
+    }
+
+    #[test]
+    fn the_host_that_is_asked_is_the_real_one() {
+        let say = |host: &str, what| TransportNeed { what, ..need(host, Layer::Source(0), "") };
+        let needs = vec![
+            say("m.dev:0443", Transport::AskedAs("m.dev".to_owned())),
+            say("m.dev:0443", Transport::ApiRoot("/p".to_owned())),
+            say("h.dev", Transport::PlainHttp),
+            say("h.dev:81", Transport::PlainHttp),
+        ];
+        let wanted = Wanted { needs, fence: false };
+        for (host, asked, connected) in [
+            ("m.dev:0443", "m.dev", "m.dev"),
+            ("h.dev", "h.dev", "h.dev:80"),
+            ("h.dev:81", "h.dev:81", "h.dev:81"),
+            ("docker.io", "registry-1.docker.io", "registry-1.docker.io"),
+            ("x.dev:5000", "x.dev:5000", "x.dev:5000"),
+        ] {
+            assert_eq!(
+                (wanted.asked_host(host), wanted.connected_host(host)),
+                (asked.into(), connected.into())
+            );
+        }
+        assert!(wanted.must_be_told("m.dev:0443") && !wanted.must_be_told("h.dev"));
     }
 
     #[test]
