@@ -262,7 +262,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("token");
         let value = HeaderValue::File(file.clone());
-        assert!(value.read().is_err());
+        value.read().unwrap_err();
         std::fs::write(&file, "Bearer x\n").unwrap();
         assert_eq!(value.read().unwrap().expose(), "Bearer x");
         std::fs::write(&file, "a\nb\n").unwrap();

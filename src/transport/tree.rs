@@ -180,7 +180,7 @@ mod tests {
         replace(&root, "m.dev:5000", &text("b", true)).unwrap();
         assert_eq!(mode(&file), 0o600);
         assert!(
-            matches!(look(&[root.clone()], "m.dev:5000").unwrap(), Place::Ours(text) if text.ends_with('b'))
+            matches!(look(std::slice::from_ref(&root), "m.dev:5000").unwrap(), Place::Ours(text) if text.ends_with('b'))
         );
         assert_eq!(list(&root).unwrap(), ["m.dev_5000_"]);
         assert_eq!(remove(&root, "m.dev_5000_").unwrap(), None);
@@ -197,7 +197,7 @@ mod tests {
         create(&root, "ours.dev", &text("", false)).unwrap();
         std::os::unix::fs::symlink(root.join("ours.dev"), root.join("linked.dev")).unwrap();
         for host in ["bare.dev", "plain.dev:1", "linked.dev"] {
-            assert!(matches!(look(&[root.clone()], host).unwrap(), Place::Anothers(_)), "{host}");
+            assert!(matches!(look(std::slice::from_ref(&root), host).unwrap(), Place::Anothers(_)), "{host}");
         }
         assert_eq!(list(&root).unwrap(), ["ours.dev"]);
         // A directory that appears between the look and the write is not replaced.
