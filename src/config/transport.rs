@@ -1,15 +1,15 @@
 //! Reads `[[transport]]`, and says what becomes of every host's needs.
 //!
 //! Before: `tree` gives the tables, sources their own needs.  After: `Config` holds them all.
-//! Holds: what contradicts itself is refused; a file that is no good is an error where the native
-//! configuration names it, and a warning where another program's file does, which goes on as well.
+//! Holds: what contradicts itself is refused. A file that is no good is a warning: it is the node's state and not
+//! the configuration, it may come a moment later, and it costs one registry where a refusal to start costs all.
 //! Not here: telling containerd (`transport`, outside this folder).
 
 use std::time::SystemTime;
 
 use toml::de::DeValue;
 
-use crate::policy::{Layer, Location};
+use crate::policy::Location;
 use crate::secret::Secret;
 use crate::transport::{self, HeaderValue, Transport, TransportNeed};
 
@@ -68,6 +68,7 @@ impl Draft {
     fn needs_of(&mut self, table: &mut Section<'_>, out: &mut Vec<Problem>) -> Vec<Located<Transport>> {
         let mut needs = Vec::new();
         flag(table, "plain-http", Transport::PlainHttp, &mut needs, out);
+        flag(table, "http-fallback", Transport::HttpFallback, &mut needs, out);
         tls(table, &mut needs, out);
         self.headers(table, &mut needs, out);
         let root = table.parse("api-root", out, api_root);
@@ -108,11 +109,15 @@ impl Draft {
         }
         for (i, registry) in self.registries.iter().enumerate() {
             let host = transport::fold(&registry.value);
-            let same = |other: &&Located<String>| transport::fold(&other.value) == host;
-            if let Some(first) = self.registries[..i].iter().find(same) {
+            let earlier = &self.registries[..i];
+            if let Some(first) = earlier.iter().find(|other| other.value == registry.value) {
                 let message = format!("there are two tables for the registry {}", registry.value);
                 let problem = Problem::error(message).at(&registry.at).also(&first.at, "first here");
                 out.push(problem.hint("put all that it needs into one"));
+            } else if let Some(first) = earlier.iter().find(|other| transport::fold(&other.value) == host) {
+                let message = format!("this table is for mirrors that are spelled `{}`", registry.value);
+                let problem = Problem::new(Severity::Note, message).at(&registry.at);
+                out.push(problem.also(&first.at, "for every other spelling of this registry"));
             }
         }
         self.needs
@@ -207,7 +212,7 @@ fn header(name: &str, entry: &Entry<'_>, out: &mut Vec<Problem>) -> Option<Heade
     Some(HeaderValue::Text(Secret::new(text.to_owned())))
 }
 
-fn api_root(text: &str) -> Result<String, Refusal> {
+pub(super) fn api_root(text: &str) -> Result<String, Refusal> {
     let path = text.trim_end_matches('/');
     let odd = |c: char| c.is_whitespace() || c.is_control() || "?#{}\"\\".contains(c);
     if !text.starts_with('/') || text.contains(odd) || path.split('/').any(|part| part == "..") {
@@ -223,7 +228,13 @@ fn api_root(text: &str) -> Result<String, Refusal> {
 fn contradictions(needs: &[Located<Transport>], out: &mut Vec<Problem>) {
     let Some(plain) = needs.iter().find(|need| need.value == Transport::PlainHttp) else { return };
     let tls = |need: &&Located<Transport>| {
-        matches!(need.value, Transport::CaFile(_) | Transport::ClientCert { .. } | Transport::SkipVerify)
+        matches!(
+            need.value,
+            Transport::CaFile(_)
+                | Transport::ClientCert { .. }
+                | Transport::SkipVerify
+                | Transport::HttpFallback
+        )
     };
     if let Some(need) = needs.iter().find(tls) {
         let message = "this has no meaning beside `plain-http`, which has no TLS";
@@ -236,9 +247,8 @@ pub(super) fn check_files(needs: &[Located<TransportNeed>], out: &mut Vec<Proble
     let now = SystemTime::now();
     for need in needs {
         for fault in transport::faults([&need.value], now) {
-            let native = need.value.layer == Layer::Native;
-            let severity = if native && fault.unusable { Severity::Error } else { Severity::Warning };
-            out.push(Problem::new(severity, fault.to_string()).at(&need.at));
+            let hint = "until that is mended, no image comes from there";
+            out.push(Problem::warning(fault.to_string()).at(&need.at).hint(hint));
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Before: `config` has read the needs; `keep` looks again with each pass.  After: a fault names host and
 //! file.
-//! Holds: a fault that keeps TLS from coming about is told apart from one that time brought.
+//! Holds: what is read is bounded, whatever the file is.
 //! Not here: whether a registry's certificate was issued by them, which containerd finds out.
 //!
 //! Source: RFC 7468 (the text form), RFC 5280 4.1 (where the dates are).
@@ -30,8 +30,6 @@ pub struct Fault {
     pub file: PathBuf,
     /// What is wrong with it.
     pub what: String,
-    /// Whether the file is no good at all; else it is one whose time is over, or has not come.
-    pub unusable: bool,
 }
 
 /// Everything that is wrong with the files of these needs.
@@ -40,8 +38,8 @@ pub fn faults<'n>(needs: impl IntoIterator<Item = &'n TransportNeed>, now: Syste
     let mut faults = Vec::new();
     for need in needs {
         let mut add = |file: &Path, result: Result<(), Wrong>| {
-            let Err(Wrong { what, unusable }) = result else { return };
-            faults.push(Fault { host: need.host.clone(), file: file.to_owned(), what, unusable });
+            let Err(Wrong(what)) = result else { return };
+            faults.push(Fault { host: need.host.clone(), file: file.to_owned(), what });
         };
         match &need.what {
             Transport::CaFile(file) => add(file, certificates(file, now, Which::Any)),
@@ -52,7 +50,7 @@ pub fn faults<'n>(needs: impl IntoIterator<Item = &'n TransportNeed>, now: Syste
             }
             Transport::Header { value, .. } => {
                 if let super::HeaderValue::File(file) = value {
-                    add(file, value.read().map(drop).map_err(|error| Wrong::unusable(error.to_string())));
+                    add(file, value.read().map(drop).map_err(|error| Wrong(error.to_string())));
                 }
             }
             _ => {}
@@ -70,16 +68,14 @@ enum Which {
     First,
 }
 
-struct Wrong {
-    what: String,
-    unusable: bool,
-}
+/// What is wrong, in words.
+struct Wrong(String);
 
 fn certificates(file: &Path, now: Date, which: Which) -> Result<(), Wrong> {
     let blocks = blocks(file)?;
     let found: Vec<&Block> = blocks.iter().filter(|block| block.label == "CERTIFICATE").collect();
     if found.is_empty() {
-        return Err(Wrong::unusable(match blocks.first() {
+        return Err(Wrong(match blocks.first() {
             Some(block) => format!("it holds no certificate, but {}", block.label),
             None => "it holds no certificate in PEM form".to_owned(),
         }));
@@ -88,7 +84,7 @@ fn certificates(file: &Path, now: Date, which: Which) -> Result<(), Wrong> {
     for block in found {
         let dates = decode(&block.body).and_then(|der| dates::validity(&der));
         let Some((begins, ends)) = dates else {
-            return Err(Wrong::unusable("a certificate in it is damaged".to_owned()));
+            return Err(Wrong("a certificate in it is damaged".to_owned()));
         };
         let fault = match () {
             () if now > ends => Some(format!("its certificate expired on {ends}")),
@@ -101,7 +97,7 @@ fn certificates(file: &Path, now: Date, which: Which) -> Result<(), Wrong> {
         }
     }
     match first.flatten() {
-        Some(what) => Err(Wrong { what, unusable: false }),
+        Some(what) => Err(Wrong(what)),
         None => Ok(()),
     }
 }
@@ -110,10 +106,10 @@ fn private_key(file: &Path) -> Result<(), Wrong> {
     let blocks = blocks(file)?;
     match blocks.iter().find(|block| block.label.ends_with("PRIVATE KEY")) {
         Some(block) if block.label.starts_with("ENCRYPTED") => {
-            Err(Wrong::unusable("its key is encrypted, and containerd has no password for it".to_owned()))
+            Err(Wrong("its key is encrypted, and containerd has no password for it".to_owned()))
         }
         Some(_) => Ok(()),
-        None => Err(Wrong::unusable("it holds no private key in PEM form".to_owned())),
+        None => Err(Wrong("it holds no private key in PEM form".to_owned())),
     }
 }
 
@@ -123,11 +119,11 @@ struct Block {
 }
 
 fn blocks(file: &Path) -> Result<Vec<Block>, Wrong> {
-    let failed = |error: std::io::Error| Wrong::unusable(error.to_string());
+    let failed = |error: std::io::Error| Wrong(error.to_string());
     let mut text = Vec::new();
     // Anything else may have no end, or no beginning.
     if !std::fs::metadata(file).map_err(failed)?.is_file() {
-        return Err(Wrong::unusable("it is no file".to_owned()));
+        return Err(Wrong("it is no file".to_owned()));
     }
     std::fs::File::open(file).map_err(failed)?.take(LARGEST).read_to_end(&mut text).map_err(failed)?;
     let text = String::from_utf8_lossy(&text);
@@ -167,12 +163,6 @@ fn decode(text: &str) -> Option<Vec<u8>> {
         }
     }
     Some(bytes)
-}
-
-impl Wrong {
-    fn unusable(what: String) -> Self {
-        Self { what, unusable: true }
-    }
 }
 
 impl fmt::Display for Fault {

@@ -78,14 +78,12 @@ pub struct Wanted {
 impl Wanted {
     /// What is said of a host, spelled as references spell it.
     ///
-    /// A native statement is for every spelling of the host, and takes the place of what sources say, but for
+    /// A native statement is for every spelling of the host that has none of its own, and takes the place of what sources say, but for
     /// what their endpoints' addresses say and it does not. A source's is for its own spelling alone, as in its
     /// own program; `*` is for hosts of which the same source says nothing else.
     #[must_use]
     pub fn needs_of(&self, host: &str) -> Vec<&TransportNeed> {
-        let folded = fold(host);
-        let native = |need: &&TransportNeed| need.layer == Layer::Native && fold(&need.host) == folded;
-        let mut own: Vec<&TransportNeed> = self.needs.iter().filter(native).collect();
+        let mut own = self.native(host);
         let spelled = |name: &str| {
             let said = || self.needs.iter().filter(|need| need.layer != Layer::Native && need.host == name);
             let first = said().map(|need| need.layer).min();
@@ -115,6 +113,18 @@ impl Wanted {
         });
         own.extend(sources);
         own
+    }
+
+    /// The native table for a host: that of its own spelling, else the first for any spelling of it.
+    fn native(&self, host: &str) -> Vec<&TransportNeed> {
+        let natives = || self.needs.iter().filter(|need| need.layer == Layer::Native);
+        let own: Vec<&TransportNeed> = natives().filter(|need| need.host == host).collect();
+        if !own.is_empty() {
+            return own;
+        }
+        let folded = fold(host);
+        let Some(first) = natives().find(|need| fold(&need.host) == folded) else { return own };
+        natives().filter(|need| need.host == first.host).collect()
     }
 
     /// The host that containerd asks for the names of `host`, once it has been told: credentials that are bound
