@@ -6,7 +6,7 @@
 //! is ours shows it by its first line, so that a crash leaves nothing that the next start does not know.
 //! Not here: when to look (`attend`), where containerd looks for the files (`upstream`).
 //!
-//! The way through the folder: `need` is what a host needs, `plan` makes files of all needs, `fence` those
+//! The way through the folder: `need` is what a host needs, `reach` all of it put together, `plan` makes files of all needs, `fence` those
 //! of fenced registries, `file` writes their text, `keep` compares with the disk, `tree` changes it.
 //! `found` reads the files of others. `certificate` looks at the files that are named in them.
 
@@ -18,6 +18,7 @@ mod found;
 mod keep;
 mod need;
 mod plan;
+mod reach;
 mod tree;
 
 pub use advice::set_up;
@@ -27,4 +28,5 @@ pub use found::{Redirect, hosts_toml, redirect};
 pub use keep::{Report, keep, survey};
 pub use need::{HeaderValue, Transport, TransportNeed, Wanted, fold};
 pub use plan::{Plan, plan};
+pub use reach::Reach;
 pub use tree::is_owned;

@@ -209,4 +209,57 @@ async fn several_roots_of_one_host_are_told_apart(version: Version) {
     assert_eq!(front.requests().len(), before);
 }
 
-on_each_containerd!(every_way_to_a_registry_is_told_to_containerd, several_roots_of_one_host_are_told_apart,);
+/// What is no good costs the registry that it is for, and is named with it; nothing else is asked instead.
+async fn bad_files_cost_their_own_registry_only(version: Version) {
+    let (Some(storage), Some(containerd)) = (Registry::start(), Containerd::start(version)) else { return };
+    let pki = Pki::new();
+    let pair = pki.pair("tls.test");
+    let tls = Some((pair.certificate.as_path(), pair.key.as_path()));
+    let front = storage.front(&Front { tls, ..Front::default() });
+    containerd.lead("tls.test:443", front.host());
+    let image = Image::busybox("transport-bad");
+    storage.push("bad/app", "1", &image);
+    let other = Pki::new();
+    let (no_pem, missing, foreign) = (pki.path("no-pem"), pki.path("missing"), other.ca());
+    std::fs::write(&no_pem, "no certificate").unwrap();
+    let config = |ca: &Path, mirrors: &str| {
+        let ca = ca.display();
+        format!(
+            "[[policy.rule]]\nprefix = \"a.dev\"\nmirrors = [{mirrors}]\n\
+             [[transport]]\nregistry = \"tls.test\"\nca = \"{ca}\"\n"
+        )
+    };
+    let shunt = Shunt::start(&config(&foreign, "\"tls.test\""), &containerd);
+    let cri = Cri::connect(&shunt.socket()).await;
+    for (ca, part) in [(&foreign, "certificate"), (&no_pem, "no-pem"), (&missing, "missing")] {
+        shunt.write_config(&config(ca, "\"tls.test\""), &containerd);
+        shunt.signal(rustix::process::Signal::HUP);
+        let told = format!("ca = [\"{}\"]", ca.display());
+        let file = hosts_toml(&containerd, "tls.test");
+        let changed = || std::fs::read_to_string(&file).is_ok_and(|text| text.contains(&told));
+        assert!(wait_until(PATIENCE, changed), "{}", shunt.stderr());
+        let status = cri.pull("a.dev/bad/app:1").await.unwrap_err();
+        assert!(status.message().contains(part), "{part}: {status}");
+        let named = format!("{}, for the registry tls.test: ", ca.display());
+        let shown = || {
+            let shown = shunt.command(&["status", "--socket", shunt.socket().to_str().unwrap()]);
+            String::from_utf8(shown.stdout).unwrap()
+        };
+        let said = || ca == &foreign || shown().contains(&named);
+        assert!(wait_until(PATIENCE, said), "{}", shown());
+    }
+    // The next mirror serves.
+    let both = format!("\"tls.test\", \"{}\"", storage.host());
+    shunt.write_config(&config(&missing, &both), &containerd);
+    shunt.signal(rustix::process::Signal::HUP);
+    let served = support::wait_for(PATIENCE, async || cri.pull("a.dev/bad/app:1").await.is_ok()).await;
+    assert!(served, "{}", shunt.stderr());
+    let asked = containerd.escapes().asked();
+    assert!(asked.iter().all(|asked| asked == "tls.test:443"), "{asked:?}");
+}
+
+on_each_containerd!(
+    every_way_to_a_registry_is_told_to_containerd,
+    several_roots_of_one_host_are_told_apart,
+    bad_files_cost_their_own_registry_only,
+);

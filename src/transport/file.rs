@@ -12,7 +12,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use super::need::{Transport, TransportNeed, host_asked};
+use super::HeaderValue;
+use super::need::TransportNeed;
+use super::reach::Reach;
 
 /// What every file of ours begins with.
 pub(super) const MARK: &str = "# Written by cri-shunt";
@@ -26,7 +28,7 @@ pub(super) struct Way {
     pub(super) whole_root: bool,
     /// What it is asked for.
     pub(super) serves: Serves,
-    options: Options,
+    reach: Reach,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,16 +37,6 @@ pub(super) enum Serves {
     Everything,
     /// What is known by its digest already.
     Digests,
-}
-
-/// What a connection needs, in the order of the keys.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Options {
-    ca: Vec<PathBuf>,
-    client: Vec<(PathBuf, Option<PathBuf>)>,
-    skip_verify: bool,
-    dial_timeout: Option<String>,
-    headers: BTreeMap<String, Vec<super::HeaderValue>>,
 }
 
 /// A text, and whether everyone may read it.
@@ -66,39 +58,21 @@ pub(super) struct HeaderError {
 
 /// The ways to a registry, in the order in which they are tried. `path` is what its API has before the
 /// repository, `p/q` where a reference would be `host/p/q/repository`.
-pub(super) fn ways<'a>(
-    mut host: &'a str,
-    path: &str,
-    serves: Serves,
-    needs: &[&'a TransportNeed],
-) -> Vec<Way> {
-    let mut schemes: &[&str] = &["https"];
-    let mut api_root = None;
-    let mut options = Options::default();
-    for need in needs {
-        match &need.what {
-            Transport::PlainHttp => schemes = &["http"],
-            Transport::HttpFallback if schemes == ["https"] => schemes = &["https", "http"],
-            Transport::HttpFallback => {}
-            Transport::AskedAs(real) => host = real,
-            Transport::ApiRoot(root) => api_root = Some(root.trim_end_matches('/')),
-            what => options.add(what),
-        }
-    }
-    let host = host_asked(host);
-    let root = match (api_root, path) {
-        (Some(root), "") => Some(root.to_owned()),
+pub(super) fn ways(host: &str, path: &str, serves: Serves, needs: &[&TransportNeed]) -> Vec<Way> {
+    let reach = Reach::of(host, needs);
+    let root = match (&reach.api_root, path) {
+        (Some(root), "") => Some(root.clone()),
         (Some(root), path) => Some(format!("{root}/{path}")),
         (None, "") => None,
         (None, path) => Some(format!("/v2/{path}")),
     };
     let way = |scheme: &&str| Way {
-        url: format!("{scheme}://{host}{}", root.as_deref().unwrap_or("")),
+        url: format!("{scheme}://{}{}", reach.host, root.as_deref().unwrap_or("")),
         whole_root: root.is_some(),
         serves,
-        options: options.clone(),
+        reach: reach.clone(),
     };
-    schemes.iter().map(way).collect()
+    reach.schemes.iter().map(way).collect()
 }
 
 /// A way that leads nowhere, without a question to any resolver. `word` is in containerd's error.
@@ -107,7 +81,7 @@ pub(super) fn nowhere(word: &str) -> Way {
         url: format!("http://127.0.0.1:1/{word}"),
         whole_root: true,
         serves: Serves::Everything,
-        options: Options::default(),
+        reach: Reach::default(),
     }
 }
 
@@ -130,7 +104,7 @@ pub(super) fn render(purpose: &[String], ways: &[Way]) -> Result<Text, HeaderErr
         let _ = writeln!(text, "\n[{table}]\ncapabilities = {capabilities}");
         way.write_keys(&mut text, &format!("{table}.header"))?;
     }
-    Ok(Text { text, secret: ways.iter().any(|way| !way.options.headers.is_empty()) })
+    Ok(Text { text, secret: ways.iter().any(|way| !way.reach.headers.is_empty()) })
 }
 
 // === impl Way ===
@@ -140,7 +114,7 @@ impl Way {
         if self.whole_root {
             text.push_str("override_path = true\n");
         }
-        let Options { ca, client, skip_verify, dial_timeout, headers } = &self.options;
+        let Reach { ca, client, skip_verify, dial_timeout, headers, .. } = &self.reach;
         let path = |path: &PathBuf| quoted(&path.to_string_lossy());
         if !ca.is_empty() {
             let files: Vec<String> = ca.iter().map(path).collect();
@@ -163,45 +137,23 @@ impl Way {
             return Ok(());
         }
         let _ = writeln!(text, "[{header_table}]");
-        for (name, values) in headers {
-            let mut read = Vec::with_capacity(values.len());
-            for value in values {
-                let value = value.read().map_err(|error| self.header_error(name, value, error))?;
-                read.push(quoted(value.expose()));
-            }
-            let _ = writeln!(text, "{} = [{}]", quoted(name), read.join(", "));
+        let mut by_name: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        for (name, value) in headers {
+            let read = value.read().map_err(|error| self.header_error(name, value, error))?;
+            by_name.entry(name).or_default().push(quoted(read.expose()));
+        }
+        for (name, values) in by_name {
+            let _ = writeln!(text, "{} = [{}]", quoted(name), values.join(", "));
         }
         Ok(())
     }
 
-    fn header_error(&self, name: &str, value: &super::HeaderValue, error: std::io::Error) -> HeaderError {
+    fn header_error(&self, name: &str, value: &HeaderValue, error: std::io::Error) -> HeaderError {
         let file = match value {
-            super::HeaderValue::File(path) => path.display().to_string(),
-            super::HeaderValue::Text(_) => String::new(),
+            HeaderValue::File(path) => path.display().to_string(),
+            HeaderValue::Text(_) => String::new(),
         };
         HeaderError { name: name.to_owned(), url: self.url.clone(), file, error }
-    }
-}
-
-// === impl Options ===
-
-impl Options {
-    fn add(&mut self, what: &Transport) {
-        match what {
-            Transport::CaFile(path) => self.ca.push(path.clone()),
-            Transport::ClientCert { cert, key } => self.client.push((cert.clone(), key.clone())),
-            Transport::SkipVerify => self.skip_verify = true,
-            Transport::DialTimeout(time) => self.dial_timeout = Some(time.clone()),
-            Transport::Header { name, value } => {
-                self.headers.entry(name.clone()).or_default().push(value.clone());
-            }
-            Transport::PlainHttp
-            | Transport::HttpFallback
-            | Transport::AskedAs(_)
-            | Transport::ApiRoot(_) => {}
-        }
-        self.ca.dedup();
-        self.client.dedup();
     }
 }
 

@@ -11,6 +11,8 @@ use std::path::PathBuf;
 use crate::policy::{Layer, Prefix, Source};
 use crate::secret::Secret;
 
+use super::reach::Reach;
+
 /// One thing that a host needs.
 #[derive(Clone, Debug)]
 pub struct TransportNeed {
@@ -127,32 +129,32 @@ impl Wanted {
         natives().filter(|need| need.host == first.host).collect()
     }
 
+    /// How a host is reached.
+    #[must_use]
+    pub fn reach(&self, host: &str) -> Reach {
+        Reach::of(host, &self.needs_of(host))
+    }
+
     /// The host that containerd asks for the names of `host`, once it has been told: credentials that are bound
     /// to a host must be bound to this one.
     #[must_use]
     pub fn asked_host(&self, host: &str) -> String {
-        let needs = self.needs_of(host);
-        let real = needs.iter().find_map(|need| match &need.what {
-            Transport::AskedAs(real) => Some(real.as_str()),
-            _ => None,
-        });
-        host_asked(real.unwrap_or(host)).to_owned()
+        self.reach(host).host
     }
 
     /// The host that containerd connects to for the names of `host`, with a port where it is not that of https.
     #[must_use]
     pub fn connected_host(&self, host: &str) -> String {
-        let asked = self.asked_host(host);
-        let plain = self.needs_of(host).iter().any(|need| need.what == Transport::PlainHttp);
-        let has_port = asked.rsplit_once(':').is_some_and(|(_, port)| !port.ends_with(']'));
-        if plain && !has_port { format!("{asked}:80") } else { asked }
+        let Reach { host, schemes, .. } = self.reach(host);
+        let has_port = host.rsplit_once(':').is_some_and(|(_, port)| !port.ends_with(']'));
+        if schemes == ["http"] && !has_port { format!("{host}:80") } else { host }
     }
 
     /// Whether containerd, as long as it is not told, would ask another place of the host, where another image
     /// may have the same name.
     #[must_use]
     pub fn must_be_told(&self, host: &str) -> bool {
-        self.needs_of(host).iter().any(|need| matches!(need.what, Transport::ApiRoot(_)))
+        self.reach(host).api_root.is_some()
     }
 }
 
