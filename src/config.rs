@@ -6,7 +6,7 @@
 //!
 //! The way through the folder: `files` finds the texts, `tree` reads typed values out of each,
 //! `settings` and `rules` know the keys, `assemble` makes one policy of all files, `lint` finds what
-//! is valid and still not meant. `diagnostic` shows what they have to say.
+//! is valid and still not meant; `transport` reads what registries need of connections. `diagnostic` shows what they have to say.
 
 mod assemble;
 pub mod defaults;
@@ -22,17 +22,18 @@ mod socket_path;
 mod sources;
 #[cfg(test)]
 mod tests;
+mod transport;
 mod tree;
 
 use std::path::{Path, PathBuf};
 
 use crate::policy::Policy;
+use crate::transport::Wanted;
 
 use self::diagnostic::{Located, Problem, Span, Texts};
 use self::files::Role;
 use self::rules::Draft;
 use self::settings::Settings;
-use self::sources::Imported;
 use self::tree::{Refusal, Section};
 
 pub(crate) use self::diagnostic::visible;
@@ -42,7 +43,7 @@ pub use self::expectations::{Candidates, Expectation, Outcome, expectations};
 pub use self::import::{Import, ImportRequest, import};
 pub use self::settings::{Containerd, Group, Level, Listen, Log, Pull, State};
 pub use self::socket_path::{SocketPath, SocketPathError};
-pub use self::sources::{Format, Login, SourceFile, Transport, TransportNeed};
+pub use self::sources::{Format, Login, SourceFile};
 
 /// The whole configuration, checked.
 #[derive(Debug)]
@@ -59,8 +60,8 @@ pub struct Config {
     pub state: State,
     /// What is logged.
     pub log: Log,
-    /// What hosts need that no image reference can say. Nothing acts on it yet but `check`.
-    pub transport: Vec<TransportNeed>,
+    /// What containerd is to be told of hosts.
+    pub transport: Wanted,
     /// Credentials that sources hold. Nothing is done with them yet.
     pub logins: Vec<Login>,
     /// The files and directories that this was read from, and that a change may appear in.
@@ -123,6 +124,7 @@ pub fn load_from(input: &Input) -> Result<Loaded, Diagnostics> {
     let found = files::read(input, &mut texts, &mut problems);
     let mut draft = Draft::default();
     let mut settings = None;
+    let mut needs = transport::Draft::default();
     for &(text, role) in &found.texts {
         let Some(document) = tree::parse(text, texts.content(text), &mut problems) else { continue };
         let mut root = Section::root(text, &document);
@@ -130,6 +132,7 @@ pub fn load_from(input: &Input) -> Result<Loaded, Diagnostics> {
             Role::Main => settings = Some(settings::read(&mut root, &mut problems)),
             Role::DropIn => refuse_settings(&mut root, &mut problems),
         }
+        needs.read(&mut root, &texts, &mut problems);
         rules::read(root.section("policy", &mut problems), &texts, &mut draft, &mut problems);
         root.finish(&mut problems);
     }
@@ -138,18 +141,24 @@ pub fn load_from(input: &Input) -> Result<Loaded, Diagnostics> {
     settings.check_loop(&mut problems);
     let named = draft.sources.iter().map(|set| set.value.clone());
     let sources: Vec<SourceFile> = named.chain(input.sources.iter().cloned()).collect();
-    let imported = sources::read_all(&sources, &mut texts, &mut draft, &mut problems);
-    sources::check::roots(&draft, &imported.transport, &mut problems);
+    let mut imported = sources::read_all(&sources, &mut texts, &mut draft, &mut problems);
+    sources::roots::settle(&mut draft, &mut imported.transport, &mut problems);
+    let mut needs = needs.finish(&mut texts, &mut problems);
+    needs.extend(imported.transport);
+    transport::check_files(&needs, &mut problems);
     let policy = assemble::policy(&draft, &texts, &mut problems);
     let Some(policy) = policy.filter(|_| problems.iter().all(|problem| problem.severity != Severity::Error))
     else {
         return Err(Diagnostics::new(texts, problems));
     };
     lint::policy(&draft, &settings, &mut problems);
-    let Imported { transport, logins, files, rules: _ } = imported;
-    sources::check::policy(&draft, &transport, &mut problems);
+    sources::check::policy(&draft, &mut problems);
+    transport::lint(&needs, &mut problems);
     let Settings { listen, containerd, pull, state, log, sockets_at: _ } = settings;
-    let sources = [found.sources, files].concat();
+    let sources = [found.sources, imported.files].concat();
+    let needs = needs.into_iter().map(|need| need.value).collect();
+    let transport = Wanted { needs, fence: containerd.fence };
+    let logins = imported.logins;
     let config = Config { listen, containerd, policy, pull, state, log, transport, logins, sources };
     Ok(Loaded { config, warnings: Diagnostics::new(texts, problems) })
 }
@@ -160,7 +169,7 @@ fn refuse_settings(root: &mut Section<'_>, out: &mut Vec<Problem>) {
         if let Some(entry) = root.entry(key) {
             let problem = Problem::error(format!("`{key}` belongs in the main file"))
                 .at(&entry.at)
-                .hint("a file in conf.d holds `policy` only");
+                .hint("a file in conf.d holds `policy` and `transport` only");
             out.push(problem);
         }
     }

@@ -5,6 +5,7 @@
 //! client's credentials go to the registry they were meant for, and to no other.
 //! Not here: how names match rules (`policy`), what an upstream failure means (`failure`).
 
+mod bind;
 mod failure;
 mod health;
 mod route;

@@ -5,12 +5,14 @@
 //! image it asked for, the rule, and every candidate with its own error.
 
 use std::fmt::Write;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tonic::{Code, Status};
 
 use super::rule_text;
 use crate::policy::{Name, RuleRef};
+use crate::transport;
 
 /// What a failure says about the candidate. The order is that of [`status`]: the later tells more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -70,19 +72,43 @@ pub(super) struct Failure {
     candidate: Name,
     status: Status,
     pub(super) class: Class,
+    /// What there is to be known beside containerd's text.
+    remark: Option<String>,
 }
 
 impl Failure {
     /// From containerd's status.
     pub(super) fn new(candidate: Name, status: Status) -> Self {
         let class = classify(&status);
-        Self { candidate, status, class }
+        Self { candidate, status, class, remark: None }
     }
 
     /// A candidate that was cancelled because it showed no life.
     pub(super) fn swallowed(candidate: Name, reason: &str, after: Duration) -> Self {
         let text = format!("nothing came within {:.1} s, and {reason}", after.as_secs_f64());
-        Self { candidate, status: Status::unavailable(text), class: Class::Unreachable }
+        Self { candidate, status: Status::unavailable(text), class: Class::Unreachable, remark: None }
+    }
+
+    /// Adds what may be behind a refusal: a file by which containerd asks somebody else, and so withholds the
+    /// credentials that are for the candidate's host.
+    pub(super) fn explain(&mut self, config_path: &[PathBuf]) {
+        let host = self.candidate.host();
+        self.remark = transport::redirect(config_path, host).map(|redirect| {
+            let (file, to) = (redirect.file.display(), redirect.to.join(", "));
+            format!(
+                " (containerd asks {to} instead of {host}, by {file}, and withholds credentials that are for {host}: let \
+                 that file name {host} itself)"
+            )
+        });
+    }
+
+    /// A candidate that is not asked, for containerd would ask another place for it.
+    pub(super) fn untold(candidate: Name) -> Self {
+        let host = candidate.host();
+        let text = format!(
+            "not asked: containerd is not told of the API root of {host} (cri-shunt status says why)"
+        );
+        Self { candidate, status: Status::unavailable(text), class: Class::Other, remark: None }
     }
 
     /// Whether an image GC removed a record while containerd was working with it: that is no registry's
@@ -138,6 +164,7 @@ pub(super) fn summary(name: &Name, rule: &RuleRef<'_>, failures: &[Failure]) -> 
         let separator = if index == 0 { ": " } else { "; " };
         // Writing to a string cannot fail.
         let _ = write!(text, "{separator}[{}] {}: {}", index + 1, failure.candidate, failure.message());
+        text.push_str(failure.remark.as_deref().unwrap_or_default());
     }
     text
 }
