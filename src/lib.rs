@@ -33,4 +33,5 @@ pub mod upstream;
 
 pub mod policy;
 pub mod secret;
+pub mod snapshot;
 pub mod wire;

@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("cli", &["admin", "app", "config", "listener", "node", "policy", "telemetry", "upstream"]),
     ("telemetry", &[]),
-    ("config", &["policy", "secret"]),
-    ("app", &["attend", "listener", "node", "sweep", "upstream"]),
+    ("config", &["policy", "secret", "snapshot"]),
+    ("app", &["attend", "listener", "node", "snapshot", "sweep", "upstream"]),
     ("listener", &["node", "router"]),
     ("router", &["admin", "call", "hold", "lookup", "node", "pause", "pull", "relay", "upstream"]),
     ("admin", &["node", "upstream"]),
@@ -34,6 +34,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("upstream", &[]),
     ("policy", &[]),
     ("secret", &[]),
+    ("snapshot", &[]),
     ("wire", &[]),
 ];
 

@@ -22,7 +22,7 @@ pub(super) fn policy(draft: &Draft, texts: &Texts, out: &mut Vec<Problem>) -> Op
 }
 
 fn settings(draft: &Draft, texts: &Texts) -> Settings {
-    let Draft { default, default_registry, present, names, rules: _, sources: _ } = draft;
+    let Draft { default, default_registry, present, names, watch: _, rules: _, sources: _ } = draft;
     let value = |set: &Located<_>| (set.value, source(&set.at, texts));
     let (default, default_source) = default.as_ref().map(value).unzip();
     Settings {

@@ -22,7 +22,7 @@ mod registries_conf;
 mod registries_yaml;
 pub(super) mod request;
 #[cfg(test)]
-mod sample;
+pub(super) mod sample;
 mod text;
 mod transport;
 mod yaml;

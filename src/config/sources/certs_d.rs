@@ -20,6 +20,7 @@ mod meaning;
 mod tests;
 
 use std::ffi::OsStr;
+use std::io;
 use std::path::Path;
 
 use super::super::diagnostic::{Located, Problem, Span, Texts};
@@ -36,7 +37,7 @@ pub(super) fn read(path: &Path, texts: &mut Texts, out: &mut Vec<Problem>) -> Im
     let before = out.len();
     let mut imported = Imported::default();
     imported.files.push(path.to_path_buf());
-    let directories = directory::list(path, out);
+    let directories = directory::list(path, texts, out);
     let has_default = directories.iter().any(|directory| directory.registry == "*");
     let mut files = Vec::new();
     for directory in directories {
@@ -70,7 +71,8 @@ fn read_file(
 ) -> (Option<HostsFile>, Span) {
     let path = directory.path.join(HOSTS_TOML);
     imported.files.push(path.clone());
-    if !path.is_symlink() && !path.exists() {
+    let absent = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+    if path.symlink_metadata().as_ref().err().is_some_and(absent) {
         let text = texts.add(&directory.path.to_string_lossy(), String::new());
         let at = Span { text, range: 0..0 };
         certificates(directory, &at, texts, imported, out);
@@ -87,18 +89,14 @@ fn read_file(
 fn certificates(
     directory: &Directory,
     at: &Span,
-    texts: &Texts,
+    texts: &mut Texts,
     imported: &mut Imported,
     out: &mut Vec<Problem>,
 ) {
-    let entries = match std::fs::read_dir(&directory.path) {
-        Ok(entries) => entries,
-        Err(error) => {
-            out.push(text::problem(&directory.path, &error.into()));
-            return;
-        }
-    };
-    let mut paths: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
+    let mut paths = text::list(&directory.path, texts).unwrap_or_else(|error| {
+        out.push(text::problem(&directory.path, &error));
+        Vec::new()
+    });
     paths.sort();
     for path in paths {
         let value = match path.extension().and_then(OsStr::to_str) {

@@ -61,18 +61,48 @@ fn syntax_problem(text: TextId, content: &str, error: &serde_saphyr::Error) -> P
     // The place is shown by the caret; the parser repeats it in its words.
     let words = words.split(" at line ").next().unwrap_or(&words).trim_end_matches(',').to_owned();
     let range = error.location().map_or(0..0, |location| bytes(&location, content));
-    let line = content[..range.start].rfind('\n').map_or(0, |newline| newline + 1);
-    let indented_by_tab = content[line..].trim_start_matches(' ').starts_with('\t');
-    let problem = Problem::error(format!("this is not YAML: {words}")).at(&Span { text, range });
-    if indented_by_tab { problem.hint("YAML is indented by spaces, never by tabs") } else { problem }
+    let (range, hint) = match indenting_tab(content, range.start, words.contains("tab")) {
+        Some(tab) => (tab..tab + 1, Some("YAML is indented by spaces, never by tabs")),
+        None if content[range.clone()].starts_with('*') => {
+            (range, Some("a word that begins with * is an alias: put it in quotes, as in \"*\""))
+        }
+        None => (range, None),
+    };
+    Problem::error(format!("this is not YAML: {words}")).at(&Span { text, range }).maybe_hint(hint)
 }
 
-/// The parser counts bytes as well where it reads from a string.
+/// The tab behind a complaint, where it is a tab in front of a line: the parser points behind it, or in front
+/// of the line where it has not `named` a tab but was led astray by one.
+fn indenting_tab(content: &str, at: usize, named: bool) -> Option<usize> {
+    let line = content[..at].rfind('\n').map_or(0, |newline| newline + 1);
+    let after = content[line..].split_inclusive('\n').scan(line, |start, line| {
+        let found = (*start, line);
+        *start += line.len();
+        Some(found)
+    });
+    // A tab on a line further down can be one of a block of text, where tabs are allowed.
+    let lines = if named { usize::MAX } else { 1 };
+    let tab = |(start, line): (usize, &str)| {
+        let indent = &line[..line.len() - line.trim_start_matches([' ', '\t']).len()];
+        indent.find('\t').map(|tab| start + tab)
+    };
+    after.take(lines).find_map(tab)
+}
+
+/// The parser counts bytes as well where it reads from a string, but for what is wrong with the syntax.
 fn bytes(location: &Location, content: &str) -> std::ops::Range<usize> {
-    let number = |value: Option<u64>| value.and_then(|value| usize::try_from(value).ok());
+    let number = |value: u64| usize::try_from(value).unwrap_or(usize::MAX);
     let span = location.span();
-    let start = number(span.byte_offset()).unwrap_or(0).min(content.len());
-    let end = start.saturating_add(number(span.byte_len()).unwrap_or(0)).min(content.len());
+    let byte_of = |nth: u64| content.char_indices().nth(number(nth)).map_or(content.len(), |(at, _)| at);
+    let (start, end) = match (span.byte_offset(), span.byte_len()) {
+        (Some(start), Some(length)) => (number(start), number(start).saturating_add(number(length))),
+        _ => {
+            let start = byte_of(span.offset());
+            // Of a line's end there is nothing to show but that it is there.
+            (start, start + content[start..].chars().next().filter(|c| *c != '\n').map_or(0, char::len_utf8))
+        }
+    };
+    let (start, end) = (start.min(content.len()), end.min(content.len()));
     if content.is_char_boundary(start) && content.is_char_boundary(end) { start..end } else { 0..0 }
 }
 
