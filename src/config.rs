@@ -24,6 +24,7 @@ mod sources;
 mod tests;
 mod text;
 mod tree;
+mod wider;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -125,7 +125,7 @@ impl Texts {
 
     /// Shows stars in place of these stretches, byte by byte, so that spans go on pointing where they did.
     pub(crate) fn mask(&mut self, id: TextId, hidden: &[Range<usize>]) {
-        let Some(text) = self.texts.get_mut(id.0) else { return };
+        let Some(text) = self.texts.get_mut(id.0).filter(|_| !hidden.is_empty()) else { return };
         let masked = text.masked.get_or_insert_with(|| text.content.clone());
         for range in hidden {
             if masked.get(range.clone()).is_some() {

@@ -5,7 +5,7 @@
 //! Holds: each warning says what will happen and what to write instead; a lint refuses nothing.
 //! Not here: errors (`rules`, `settings`, `assemble`).
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::path::Path;
 
 use crate::policy::{Action, DefaultAction, Kind, Layer, Location, Only, Origin, Prefix, Present, Route};
@@ -13,18 +13,19 @@ use crate::policy::{Action, DefaultAction, Kind, Layer, Location, Only, Origin, 
 use super::diagnostic::{Problem, Severity, Span};
 use super::rules::{Draft, DraftRule};
 use super::settings::Settings;
+use super::wider::Wider;
 
 /// Where k3s and RKE2 have their containerd.
 const K3S_SOCKET: &str = "/run/k3s/containerd/containerd.sock";
 
 /// Looks at every rule, and at rules beside each other.
 pub(super) fn policy(draft: &Draft, settings: &Settings, out: &mut Vec<Problem>) {
-    let prefixes = Prefixes::of(draft);
+    let wider = Wider::of(draft.rules.iter().map(|drafted| (&drafted.rule.prefix, ())));
     for drafted in draft.rules.iter().filter(|drafted| drafted.rule.layer == Layer::Native) {
         match &drafted.rule.action {
             Action::Route(route) => lint_route(drafted, route, out),
             Action::Deny { .. } => out.extend(tag_deny(drafted)),
-            Action::Pass => out.extend(idle_pass(drafted, &prefixes, draft)),
+            Action::Pass => out.extend(idle_pass(drafted, &wider, draft)),
         }
         out.extend(unofficial(drafted));
     }
@@ -35,15 +36,16 @@ pub(super) fn policy(draft: &Draft, settings: &Settings, out: &mut Vec<Problem>)
 
 fn lint_route(drafted: &DraftRule, route: &Route, out: &mut Vec<Problem>) {
     let prefix = &drafted.rule.prefix;
+    let mut first_at: HashMap<(String, Only, bool), &Span> = HashMap::new();
     for (at, mirror) in drafted.mirrors_at.iter().zip(&route.mirrors) {
         if route.rewrites.is_empty() && is_own_source(prefix, &mirror.location) {
             let message = format!("this mirror is the registry that the rule is for: `{prefix}`");
             let hint = "leave it out; for the registry itself, after the mirrors, write origin = \"last\"";
             out.push(Problem::warning(message).at(at).hint(hint));
         }
-        let same = |(_, other): &(&Span, _)| *other == mirror;
-        let first = drafted.mirrors_at.iter().zip(&route.mirrors).find(same);
-        if let Some((first, _)) = first.filter(|(first, _)| *first != at) {
+        let same = (mirror.location.to_string(), mirror.only, mirror.strip_prefix);
+        let first = *first_at.entry(same).or_insert(at);
+        if first != at {
             let message = format!("the mirror `{}` is in this list already", mirror.location);
             let hint = "leave one out; a mirror that failed is not tried again in the same pull";
             out.push(Problem::warning(message).at(at).also(first, "first here").hint(hint));
@@ -118,44 +120,17 @@ fn unofficial(drafted: &DraftRule) -> Option<Problem> {
     Some(Problem::new(Severity::Note, message).at(&drafted.at).hint(hint))
 }
 
-fn idle_pass(drafted: &DraftRule, prefixes: &Prefixes<'_>, draft: &Draft) -> Option<Problem> {
+fn idle_pass(drafted: &DraftRule, wider: &Wider<'_, ()>, draft: &Draft) -> Option<Problem> {
     let prefix = &drafted.rule.prefix;
     let denies = draft.default.as_ref().is_some_and(|set| set.value == DefaultAction::Deny);
     let hub = prefix.as_str() == "docker.io" || prefix.as_str().starts_with("docker.io/");
-    if denies || (hub && draft.default_registry.is_some()) || prefixes.hold_wider_than(prefix) {
+    if denies || (hub && draft.default_registry.is_some()) || wider.around(prefix).next().is_some() {
         return None;
     }
     let message = format!("`{prefix}` would pass without this rule");
     let hint =
         "`pass` is an exception inside a wider rule or under default = \"deny\"; there is neither here";
     Some(Problem::warning(message).at(&drafted.at).hint(hint))
-}
-
-/// The prefixes of all rules, by text: a policy can have ten thousand.
-struct Prefixes<'d> {
-    texts: HashSet<&'d str>,
-    wildcards: Vec<&'d Prefix>,
-}
-
-impl<'d> Prefixes<'d> {
-    fn of(draft: &'d Draft) -> Self {
-        let all = || draft.rules.iter().map(|drafted| &drafted.rule.prefix);
-        let is_wildcard = |prefix: &&Prefix| matches!(prefix.kind(), Kind::Domain | Kind::Any);
-        Prefixes {
-            texts: all().map(Prefix::as_str).collect(),
-            wildcards: all().filter(is_wildcard).collect(),
-        }
-    }
-
-    /// Whether a rule is for all that `prefix` is for, and more.
-    fn hold_wider_than(&self, prefix: &Prefix) -> bool {
-        let text = prefix.as_str();
-        // A colon is a tag's in an exact prefix only; elsewhere it is a port's.
-        let cuts = text.match_indices(|c| c == '/' || c == '@' || (c == ':' && prefix.kind() == Kind::Exact));
-        let mut cuts = cuts.map(|(end, _)| &text[..end]);
-        cuts.any(|wider| self.texts.contains(wider))
-            || self.wildcards.iter().any(|wider| *wider != prefix && wider.covers(prefix))
-    }
 }
 
 fn idle_default_registry(draft: &Draft) -> Option<Problem> {

@@ -6,7 +6,7 @@
 //! Not here: mistakes inside one rule (`prefix`, `location`); a single name that falls into another rule's
 //! target (`index`, when it is decided).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::index::Ancestors;
 use super::rule::{Layer, Rule, Source};
@@ -143,11 +143,12 @@ fn collapse(text: &str, mut group: Vec<usize>, strict: &[(&Routing<'_>, &str, Ta
     let location = group.first().map_or(text, |&i| &strict[i].2.location).to_owned();
     let mut registries: Vec<String> = Vec::new();
     let mut sources: Vec<Source> = Vec::new();
+    let (mut known, mut placed) = (HashSet::new(), HashSet::new());
     for (routing, host, _) in group.into_iter().map(|i| &strict[i]) {
-        if !registries.iter().any(|registry| registry == host) {
+        if known.insert(*host) {
             registries.push((*host).to_owned());
         }
-        if !sources.contains(routing.source) {
+        if placed.insert((&routing.source.file, routing.source.line)) {
             sources.push(routing.source.clone());
         }
     }

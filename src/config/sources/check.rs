@@ -5,10 +5,11 @@
 //! which containerd could be told only one.
 //! Not here: native rules beside each other (`lint`); what one format's own program does (its reader).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::super::diagnostic::{Problem, Severity, Span};
 use super::super::rules::{Draft, DraftRule};
+use super::super::wider::Wider;
 use super::transport::{self, Transport, TransportNeed};
 use crate::policy::{Action, DefaultAction, Kind, Layer, Prefix};
 
@@ -57,17 +58,14 @@ fn overridden(draft: &Draft, out: &mut Vec<Problem>) {
 /// A rule that would open what a native rule denies.
 fn denied(draft: &Draft, out: &mut Vec<Problem>) {
     let natives = draft.rules.iter().filter(|drafted| native(drafted));
-    let denies: Vec<&DraftRule> =
-        natives.filter(|drafted| matches!(drafted.rule.action, Action::Deny { .. })).collect();
+    let denies = natives.filter(|drafted| matches!(drafted.rule.action, Action::Deny { .. }));
+    let denies = Wider::of(denies.map(|drafted| (&drafted.rule.prefix, drafted)));
     if denies.is_empty() {
         return;
     }
     let foreign = draft.rules.iter().filter(|drafted| !native(drafted));
     for drafted in foreign.filter(|drafted| !matches!(drafted.rule.action, Action::Deny { .. })) {
-        let covers = |deny: &&&DraftRule| {
-            deny.rule.prefix != drafted.rule.prefix && deny.rule.prefix.covers(&drafted.rule.prefix)
-        };
-        let Some(deny) = denies.iter().find(covers) else { continue };
+        let Some(deny) = denies.around(&drafted.rule.prefix).next() else { continue };
         let message = format!("the native rule denies what this rule is for: `{}`", drafted.rule.prefix);
         let hint = "a rule of a source opens nothing that a native rule denies; write a [[policy.rule]] with `pass` or `mirrors`";
         out.push(Problem::warning(message).at(&drafted.at).also(&deny.at, "this one holds").hint(hint));
@@ -141,13 +139,13 @@ pub(in crate::config) fn roots(draft: &Draft, transport: &[TransportNeed], out: 
     if roots.is_empty() {
         return;
     }
+    let with_root = transport.iter().filter(|need| matches!(need.what, Transport::ApiRoot(_)));
+    let rooted: HashSet<_> = with_root.map(|need| (need.at.text, need.at.range.start)).collect();
     for drafted in &draft.rules {
         let Action::Route(route) = &drafted.rule.action else { continue };
         for (mirror, at) in route.mirrors.iter().zip(&drafted.mirrors_at) {
             let Some((root, root_at)) = roots.get(mirror.location.host()) else { continue };
-            let has_root =
-                transport.iter().any(|need| need.at == *at && matches!(need.what, Transport::ApiRoot(_)));
-            if !has_root {
+            if !rooted.contains(&(at.text, at.range.start)) {
                 out.push(two_roots(mirror.location.host(), ["/v2", root], [at, root_at]));
             }
         }

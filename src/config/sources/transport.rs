@@ -5,6 +5,7 @@
 //! Holds: what a file says of a host's transport is never dropped, and its secrets are not shown.
 //! Not here: writing containerd's `hosts.toml`.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -56,11 +57,11 @@ pub enum Transport {
 
 /// Says for each host how containerd has to be told of what it needs.
 pub(super) fn lint(needs: &[TransportNeed], out: &mut Vec<Problem>) {
-    let mut hosts: Vec<&str> = needs.iter().map(|need| need.host.as_str()).collect();
-    hosts.sort_unstable();
-    hosts.dedup();
-    for host in hosts {
-        let needs: Vec<&TransportNeed> = needs.iter().filter(|need| need.host == host).collect();
+    let mut hosts: BTreeMap<&str, Vec<&TransportNeed>> = BTreeMap::new();
+    for need in needs {
+        hosts.entry(&need.host).or_default().push(need);
+    }
+    for (host, needs) in hosts {
         let Some(first) = needs.first() else { continue };
         let mut what: Vec<String> = needs.iter().map(|need| need.what.to_string()).collect();
         what.dedup();
