@@ -185,6 +185,7 @@ fn load_once(input: &Input) -> Result<Loaded, Diagnostics> {
     lint::policy(&draft, &settings, &mut problems);
     let Imported { transport, logins, files, rules: _ } = imported;
     sources::check::policy(&draft, &transport, &mut problems);
+    sources::check::live(&sources, &mut problems);
     let Settings { listen, containerd, pull, state, log, sockets_at: _ } = settings;
     let sources = [found.sources, files].concat();
     let watch = draft.watch.map_or(Some(defaults::WATCH), |set| set.value);

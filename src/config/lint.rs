@@ -5,6 +5,9 @@
 //! Holds: each warning says what will happen and what to write instead; a lint refuses nothing.
 //! Not here: errors (`rules`, `settings`, `assemble`).
 
+mod mirrored;
+mod targets;
+
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -30,7 +33,10 @@ pub(super) fn policy(draft: &Draft, settings: &Settings, out: &mut Vec<Problem>)
         out.extend(unofficial(drafted));
     }
     out.extend(idle_default_registry(draft));
-    nested_targets(draft, out);
+    let targets = targets::of(draft);
+    targets::nested(&targets, out);
+    targets::meeting(&targets, out);
+    mirrored::lint(draft, out);
     k3s(draft, settings, out);
 }
 
@@ -67,11 +73,7 @@ fn lint_route(drafted: &DraftRule, route: &Route, out: &mut Vec<Problem>) {
 /// gives the name back that came in.
 fn is_own_source(prefix: &Prefix, location: &Location) -> bool {
     let host = prefix.as_str().split('/').next().unwrap_or_default();
-    location.path().is_empty() && folded_host(location) == Some(host.to_owned())
-}
-
-fn folded_host(location: &Location) -> Option<String> {
-    location.host().parse::<Prefix>().ok().map(|host| host.as_str().to_owned())
+    location.path().is_empty() && targets::folded_host(location) == Some(host.to_owned())
 }
 
 fn one_sided(drafted: &DraftRule, route: &Route) -> Option<Problem> {
@@ -140,78 +142,6 @@ fn idle_default_registry(draft: &Draft) -> Option<Problem> {
     let message = format!("`default-registry` has no effect beside the rule for `{}`", wider.rule.prefix);
     let hint = "it is the lowest rule, for what would go to Docker Hub; leave one of the two out";
     Some(Problem::warning(message).at(&set.at).also(&wider.at, "this rule takes all of it").hint(hint))
-}
-
-/// A place that images of one source are looked for at.
-struct Target<'d> {
-    /// The registry whose images they are.
-    source: &'d str,
-    /// Host and path.
-    at: String,
-    span: &'d Span,
-    collapse: bool,
-}
-
-/// Equal targets are a conflict. Where one lies inside another, only a repository of just that name makes
-/// the two meet, and `policy` refuses it when it is asked for.
-fn nested_targets(draft: &Draft, out: &mut Vec<Problem>) {
-    let targets: Vec<Target<'_>> = targets(draft).into_iter().filter(|target| !target.collapse).collect();
-    let mut places: HashMap<&str, Vec<&Target<'_>>> = HashMap::with_capacity(targets.len());
-    for target in &targets {
-        places.entry(&target.at).or_default().push(target);
-    }
-    for inner in &targets {
-        let around = inner.at.match_indices('/').filter_map(|(end, _)| places.get(&inner.at[..end]));
-        let Some(outer) = around.flatten().find(|outer| outer.source != inner.source) else { continue };
-        let Target { source, at, .. } = inner;
-        let message = format!(
-            "images of `{}` that would be looked for below {at} are refused: that is the place of `{source}`",
-            outer.source
-        );
-        let hint = "give each registry a path of its own that does not lie inside the other's";
-        let problem = Problem::warning(message).at(inner.span).also(outer.span, "the path around it");
-        out.push(problem.hint(hint));
-    }
-}
-
-fn targets(draft: &Draft) -> Vec<Target<'_>> {
-    let mut targets = Vec::new();
-    for drafted in &draft.rules {
-        let Action::Route(route) = &drafted.rule.action else { continue };
-        let (source, path) = split(&drafted.rule.prefix);
-        // A rewrite may lead anywhere below the mirror, everything else keeps the rule's own path.
-        let path = if route.rewrites.is_empty() { path } else { "" };
-        for (span, mirror) in drafted.mirrors_at.iter().zip(&route.mirrors) {
-            targets.extend(target(source, &mirror.location, path, span, route.collapse));
-        }
-    }
-    if let Some(set) = &draft.default_registry {
-        targets.extend(target("docker.io", &set.value, "", &set.at, false));
-    }
-    targets
-}
-
-/// A prefix's registry and its repository path.
-fn split(prefix: &Prefix) -> (&str, &str) {
-    let (host, path) = prefix.as_str().split_once('/').unwrap_or((prefix.as_str(), ""));
-    let path = path.split('@').next().unwrap_or(path);
-    (host, path.split(':').next().unwrap_or(path))
-}
-
-fn target<'d>(
-    source: &'d str,
-    location: &Location,
-    path: &str,
-    span: &'d Span,
-    collapse: bool,
-) -> Option<Target<'d>> {
-    if location.has_placeholder() {
-        return None;
-    }
-    let host = folded_host(location)?;
-    let parts = [host.as_str(), location.path(), path];
-    let at: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
-    Some(Target { source, at: at.join("/"), span, collapse })
 }
 
 /// On k3s and RKE2 the runtime endpoint cannot be the shunt: their flag for it switches the embedded

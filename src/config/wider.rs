@@ -42,9 +42,10 @@ impl<'p, T: Copy> Wider<'p, T> {
     /// What there is for the prefixes around this one, itself not among them.
     pub(super) fn around(&self, prefix: &Prefix) -> impl Iterator<Item = T> {
         let text = prefix.as_str();
-        // A colon is a tag's in an exact prefix only; elsewhere it is a port's.
-        let cuts =
-            text.rmatch_indices(|c| c == '/' || c == '@' || (c == ':' && prefix.kind() == Kind::Exact));
+        // Behind the last slash a colon is a tag's, before it a port's.
+        let last = text.rfind('/').unwrap_or(text.len());
+        let cuts = text.rmatch_indices(|c| matches!(c, '/' | '@' | ':'));
+        let cuts = cuts.filter(move |(end, sign)| *sign != ":" || *end > last);
         let literal = cuts.filter_map(|(end, _)| self.literal.get(&text[..end]));
         let name = prefix.host().map(without_port).or(prefix.domain()).unwrap_or_default();
         let dots = name.match_indices('.').filter_map(|(dot, _)| self.domains.get(&name[dot + 1..]));

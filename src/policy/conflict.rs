@@ -117,24 +117,46 @@ fn collapses(routings: &[Routing<'_>]) -> Vec<Conflict> {
         .flat_map(|(routing, host)| routing.targets().into_iter().map(move |target| (routing, host, target)))
         .collect();
     let mut by_text: HashMap<&str, Vec<usize>> = HashMap::with_capacity(strict.len());
-    for (i, (_, _, target)) in strict.iter().enumerate() {
+    // Thousands of rules can have one target, so only which registries there are is compared.
+    let mut at: HashMap<&str, Registries<'_>> = HashMap::with_capacity(strict.len());
+    let mut within: HashMap<(&str, &str), Registries<'_>> = HashMap::with_capacity(strict.len());
+    for (i, (_, host, target)) in strict.iter().enumerate() {
         by_text.entry(&target.text).or_default().push(i);
+        at.entry(&target.text).or_default().add(host);
+        within.entry((&target.text, &target.location)).or_default().add(host);
     }
     let mut groups: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (i, (_, host, target)) in strict.iter().enumerate() {
         for text in Ancestors::of(&target.text).take_while(|text| text.len() >= target.location.len()) {
-            let there = by_text.get(text).map_or(&[][..], Vec::as_slice);
-            let meets = |&other: &usize| {
-                let (_, registry, place) = &strict[other];
-                registry != host && (text == target.text || place.location == target.location)
+            let there = match text == target.text {
+                true => at.get(text),
+                false => within.get(&(text, target.location.as_str())),
             };
-            if there.iter().any(meets) {
-                let group = groups.entry(text).or_insert_with(|| there.to_vec());
-                group.push(i);
+            if there.is_some_and(|there| there.hold_another(host)) {
+                let all = || by_text.get(text).cloned().unwrap_or_default();
+                groups.entry(text).or_insert_with(all).push(i);
             }
         }
     }
     groups.into_iter().map(|(text, group)| collapse(text, group, &strict)).collect()
+}
+
+/// The registries whose images are in one place: the first, and whether there are more.
+#[derive(Default)]
+struct Registries<'r> {
+    first: &'r str,
+    several: bool,
+}
+
+impl<'r> Registries<'r> {
+    fn add(&mut self, registry: &'r str) {
+        self.several |= !self.first.is_empty() && self.first != registry;
+        self.first = if self.first.is_empty() { registry } else { self.first };
+    }
+
+    fn hold_another(&self, registry: &str) -> bool {
+        self.several || self.first != registry
+    }
 }
 
 fn collapse(text: &str, mut group: Vec<usize>, strict: &[(&Routing<'_>, &str, Target)]) -> Conflict {

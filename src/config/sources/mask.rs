@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 static SECRET: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    let key = r#"(?i)[\w-]*(?:password|passwd|token|secret|authorization|auth|api-?key)["']?[ \t]*[:=][ \t]*\[?[ \t]*"#;
+    let key = r#"(?i)[\w-]*(?:pas+\w*|pwd|token|secret|authorization|auth|api-?key)["']?[ \t]*[:=][ \t]*\[?[ \t]*"#;
     let value = r#"("(?:[^"\\\n]|\\.)*"?|'[^'\n]*'?|[^\s{\["'][^\n]*)"#;
     Regex::new(&format!("{key}{value}|//[^/@\\s]*:([^/@\\s]+)@")).ok()
 });
@@ -39,6 +39,7 @@ mod tests {
             ("auth:\n  username: u", "auth:\n  username: u"),
             ("auth: 'user:pass'", "auth: ***********"),
             ("identity_token = \"x", "identity_token = **"),
+            ("pasword: x", "pasword: *"),
             ("X-Api-Key = [\"k\"]", "X-Api-Key = [***]"),
             ("- https://u:pw@m.dev/v2", "- https://u:**@m.dev/v2"),
             ("authConfigSecretName: name", "authConfigSecretName: name"),

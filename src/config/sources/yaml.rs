@@ -47,6 +47,7 @@ pub(in crate::config) fn parse(text: TextId, content: &str, out: &mut Vec<Proble
     options.with_snippet = false;
     // The visitor below sees both, so that both can be shown.
     options.duplicate_keys = DuplicateKeyPolicy::PassThrough;
+    options.budget = Some(budget(content.len()));
     match serde_saphyr::from_str_with_options::<Spanned<Raw>>(content, options) {
         Ok(raw) => Some(Builder { text, content }.node(raw, out)),
         Err(error) => {
@@ -56,17 +57,37 @@ pub(in crate::config) fn parse(text: TextId, content: &str, out: &mut Vec<Proble
     }
 }
 
+/// What is written out may be as long as it likes, for there is a limit for the file. What aliases make of it
+/// may not, but one anchor may well have thousands of them, a registry each.
+fn budget(length: usize) -> serde_saphyr::Budget {
+    let mut budget = serde_saphyr::Budget::default();
+    budget.enforce_alias_anchor_ratio = false;
+    // A node takes two bytes at least.
+    budget.max_nodes += length / 2;
+    budget.max_events += length;
+    budget.max_aliases += length / 2;
+    budget.max_anchors += length / 2;
+    budget.max_merge_keys += length / 2;
+    budget
+}
+
 fn syntax_problem(text: TextId, content: &str, error: &serde_saphyr::Error) -> Problem {
     let words = error.render_with_formatter(&UserMessageFormatter);
     // The place is shown by the caret; the parser repeats it in its words.
     let words = words.split(" at line ").next().unwrap_or(&words).trim_end_matches(',').to_owned();
     let range = error.location().map_or(0..0, |location| bytes(&location, content));
-    let (range, hint) = match indenting_tab(content, range.start, words.contains("tab")) {
-        Some(tab) => (tab..tab + 1, Some("YAML is indented by spaces, never by tabs")),
-        None if content[range.clone()].starts_with('*') => {
-            (range, Some("a word that begins with * is an alias: put it in quotes, as in \"*\""))
+    let is_alias = content[range.clone()].starts_with('*');
+    let (words, range, hint) = match indenting_tab(content, range.start, words.contains("tab")) {
+        Some(tab) => (words, tab..tab + 1, Some("YAML is indented by spaces, never by tabs")),
+        None if words.contains("too large or too complex") => {
+            let words = "written out, its aliases make it too large".to_owned();
+            (words, range, Some("a list of aliases of lists of aliases grows fast; write out what is meant"))
         }
-        None => (range, None),
+        None if is_alias => {
+            let hint = "`*` begins an alias, and there is no anchor `&` of this name before it; a name that begins with `*` needs quotes: \"*\"";
+            (words, range, Some(hint))
+        }
+        None => (words, range, None),
     };
     Problem::error(format!("this is not YAML: {words}")).at(&Span { text, range }).maybe_hint(hint)
 }

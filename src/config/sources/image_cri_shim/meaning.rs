@@ -128,18 +128,11 @@ fn place(registry: Registry, offline: bool, out: &mut Vec<Problem>) -> Option<Ra
 }
 
 /// What image-cri-shim does by its nature, and people may not know.
-fn hazards(at: &Span) -> [Problem; 3] {
+fn hazards(at: &Span) -> [Problem; 2] {
     let leak = Problem::warning("what none of these registries has is pulled from where its name says").hint(
         "image-cri-shim does so too; to keep it in, write a native rule for `*` with origin = \"never\"",
     );
-    let one_place = Problem::warning(
-        "images of different registries are one image here if their paths are equal",
-    )
-    .hint(
-        "`quay.io/a/b` and `docker.io/a/b` are both looked for as `a/b`; a native rule can keep them apart \
-               with {host}",
-    );
     let verified = Problem::new(Severity::Note, "the certificates of these registries are looked at")
         .hint("image-cri-shim does not; where one is not from a known authority, tell containerd");
-    [leak.at(at), one_place.at(at), verified.at(at)]
+    [leak.at(at), verified.at(at)]
 }
