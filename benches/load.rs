@@ -21,10 +21,12 @@ use cri_shunt::config::{Format, Input, MainFile, SourceFile, load_from};
 /// What makes the files of one row below a directory, and says what to read.
 type Make = fn(&Path, usize) -> Input;
 
-const ROWS: [(&str, Make); 10] = [
+const ROWS: [(&str, Make); 12] = [
     ("native, routes", native_routes),
     ("native, deny and pass", native_denies),
+    ("native, one mirror", native_one_mirror),
     ("registries.yaml", registries_yaml),
+    ("registries.yaml, aliases", registries_yaml_aliases),
     ("registries.yaml, configs", registries_yaml_configs),
     ("registries.conf", registries_conf),
     ("registries.conf, aliases", registries_conf_aliases),
@@ -113,6 +115,21 @@ fn native_denies(dir: &Path, size: usize) -> Input {
     };
     let head = "[[policy.rule]]\nprefix = \"docker.io\"\nmirrors = [\"m.dev\"]\n[[policy.rule]]\nprefix = \"*.dev\"\ndeny = \"no\"\n";
     Input::file(&write(&dir.join("config.toml"), &format!("{head}{}", lines(size, rule))))
+}
+
+fn native_one_mirror(dir: &Path, size: usize) -> Input {
+    let rule = |i| {
+        format!(
+            "[[policy.rule]]\nprefix = \"h{i}.dev/team\"\nmirrors = [\"m.dev\", \"m.dev/all\"]\ncollapse = true\n"
+        )
+    };
+    Input::file(&write(&dir.join("config.toml"), &lines(size, rule)))
+}
+
+fn registries_yaml_aliases(dir: &Path, size: usize) -> Input {
+    let entry = |i| format!("  h{i}.dev: *mirror\n");
+    let text = format!("common: &mirror\n  endpoint: [m.dev]\nmirrors:\n{}", lines(size, entry));
+    alone(Format::RegistriesYaml, write(&dir.join("registries.yaml"), &text))
 }
 
 fn yaml(size: usize) -> String {

@@ -97,7 +97,7 @@ async fn a_source_that_changes_breaks_and_is_mended() {
 
     write(&file, "mirrors:\n  quay.io:\n    endpoint: [three.dev\n");
     watched.status_says("reload refused").await;
-    assert!(watched.status().contains(&format!("{}:4:1", file.display())), "{}", watched.status());
+    assert!(watched.status().contains(&format!("{}:3:15", file.display())), "{}", watched.status());
     assert!(watched.pull("quay.io/a:1").await.contains("two.dev/a:1"));
     assert!(watched.shunt.stderr().contains("the policy in force stays"));
     // It is said once, and not at every look.

@@ -57,8 +57,8 @@ pub(super) fn read(input: &Input, texts: &mut Texts, out: &mut Vec<Problem>) -> 
 
 /// The drop-ins by name. Hidden files are what editors leave behind.
 fn drop_ins(directory: &Path, texts: &mut Texts, out: &mut Vec<Problem>) -> Vec<PathBuf> {
-    let mut paths = match text::list(directory, texts) {
-        Ok(paths) => paths,
+    let entries = match text::list(directory, texts) {
+        Ok(entries) => entries,
         Err(error) if is_absent(&error) => return Vec::new(),
         Err(error) => {
             out.push(text::problem(directory, &error));
@@ -66,6 +66,7 @@ fn drop_ins(directory: &Path, texts: &mut Texts, out: &mut Vec<Problem>) -> Vec<
         }
     };
     let hidden = |path: &Path| path.file_name().is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
+    let mut paths: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path).collect();
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "toml") && !hidden(path));
     paths.sort();
     paths

@@ -65,8 +65,15 @@ pub(in crate::config) fn bytes(path: &Path, texts: &mut Texts) -> Result<Vec<u8>
     found.map(|(bytes, _)| bytes)
 }
 
-/// The paths in a directory, in no order.
-pub(in crate::config) fn list(path: &Path, texts: &mut Texts) -> Result<Vec<PathBuf>, TextError> {
+/// Something in a directory.
+pub(in crate::config) struct Entry {
+    pub(in crate::config) path: PathBuf,
+    /// Whether it is a directory, or a symbolic link to one.
+    pub(in crate::config) is_directory: bool,
+}
+
+/// What is in a directory, in no order.
+pub(in crate::config) fn list(path: &Path, texts: &mut Texts) -> Result<Vec<Entry>, TextError> {
     let found = settled(|| attempt_list(path));
     texts.saw(path, found.as_ref().map_or_else(|error| seen(path, error), |(_, stamp)| State::There(*stamp)));
     found.map(|(paths, _)| paths)
@@ -130,8 +137,10 @@ fn attempt(path: &Path, after_reading: impl FnOnce()) -> Result<Option<(Vec<u8>,
         return Err(TextError::NotAFile);
     }
     let Some(before) = at_rest(&metadata, || file.metadata())? else { return Ok(None) };
-    let mut bytes = Vec::with_capacity(usize::try_from(before.length().min(MAX_LEN)).unwrap_or(0) + 1);
-    (&file).take(MAX_LEN + 1).read_to_end(&mut bytes)?;
+    // To ask for the end as well costs one more call; a length of nothing can be that of no real file.
+    let limit = if before.length() == 0 { MAX_LEN } else { before.length().min(MAX_LEN + 1) };
+    let mut bytes = Vec::with_capacity(usize::try_from(before.length().min(MAX_LEN)).unwrap_or(0));
+    (&file).take(limit).read_to_end(&mut bytes)?;
     after_reading();
     if bytes.len() as u64 > MAX_LEN {
         return Err(TextError::TooLong);
@@ -142,12 +151,21 @@ fn attempt(path: &Path, after_reading: impl FnOnce()) -> Result<Option<(Vec<u8>,
     Ok(whole.then_some((bytes, before)))
 }
 
-fn attempt_list(path: &Path) -> Result<Option<(Vec<PathBuf>, Stamp)>, TextError> {
+fn attempt_list(path: &Path) -> Result<Option<(Vec<Entry>, Stamp)>, TextError> {
     let metadata = || std::fs::metadata(path);
     let Some(before) = at_rest(&metadata()?, metadata)? else { return Ok(None) };
-    let paths = std::fs::read_dir(path)?.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>()?;
+    let entry = |entry: io::Result<std::fs::DirEntry>| {
+        let entry = entry?;
+        let path = entry.path();
+        // The listing tells most, and a system call for each of thousands is saved.
+        let is_directory = entry
+            .file_type()
+            .map_or_else(|_| path.is_dir(), |kind| kind.is_dir() || (kind.is_symlink() && path.is_dir()));
+        Ok(Entry { path, is_directory })
+    };
+    let entries = std::fs::read_dir(path)?.map(entry).collect::<io::Result<_>>()?;
     let after = Stamp::of(&metadata()?);
-    Ok((before == after).then_some((paths, before)))
+    Ok((before == after).then_some((entries, before)))
 }
 
 /// The stamp once a further change is sure to alter it; nothing where there was one while it was waited for.

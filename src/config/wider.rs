@@ -7,19 +7,21 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
+
 use crate::policy::{Kind, Prefix};
 
 /// Something for each prefix: of two for one, the first.
 pub(super) struct Wider<'p, T> {
-    literal: HashMap<&'p str, T>,
+    literal: HashMap<&'p str, T, RandomState>,
     /// By the domain, without `*.`.
-    domains: HashMap<&'p str, T>,
+    domains: HashMap<&'p str, T, RandomState>,
     any: Option<T>,
 }
 
 impl<'p, T: Copy> Wider<'p, T> {
     pub(super) fn of(all: impl IntoIterator<Item = (&'p Prefix, T)>) -> Self {
-        let mut wider = Wider { literal: HashMap::new(), domains: HashMap::new(), any: None };
+        let mut wider = Wider { literal: HashMap::default(), domains: HashMap::default(), any: None };
         for (prefix, value) in all {
             match (prefix.kind(), prefix.domain()) {
                 (Kind::Any, _) => drop(wider.any.get_or_insert(value)),

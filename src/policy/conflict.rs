@@ -6,7 +6,10 @@
 //! Not here: mistakes inside one rule (`prefix`, `location`); a single name that falls into another rule's
 //! target (`index`, when it is decided).
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
+
+use foldhash::fast::RandomState;
 
 use super::index::Ancestors;
 use super::rule::{Layer, Rule, Source};
@@ -79,7 +82,8 @@ pub(super) fn find(rules: &[Rule], routings: &[Routing<'_>]) -> Vec<Conflict> {
 }
 
 fn duplicates(rules: &[Rule]) -> Vec<Conflict> {
-    let mut first: HashMap<(Layer, &str), usize> = HashMap::with_capacity(rules.len());
+    let mut first: HashMap<(Layer, &str), usize, RandomState> = HashMap::default();
+    first.reserve(rules.len());
     let mut repeated: BTreeMap<usize, Vec<Source>> = BTreeMap::new();
     for (i, rule) in rules.iter().enumerate() {
         let at = *first.entry((rule.layer, rule.prefix.as_str())).or_insert(i);
@@ -116,12 +120,12 @@ fn collapses(routings: &[Routing<'_>]) -> Vec<Conflict> {
         .filter_map(|routing| Some((routing, routing.host?)))
         .flat_map(|(routing, host)| routing.targets().into_iter().map(move |target| (routing, host, target)))
         .collect();
-    let mut by_text: HashMap<&str, Vec<usize>> = HashMap::with_capacity(strict.len());
+    // Built where there is a conflict, which is hardly ever.
+    let by_text = OnceCell::new();
     // Thousands of rules can have one target, so only which registries there are is compared.
-    let mut at: HashMap<&str, Registries<'_>> = HashMap::with_capacity(strict.len());
-    let mut within: HashMap<(&str, &str), Registries<'_>> = HashMap::with_capacity(strict.len());
-    for (i, (_, host, target)) in strict.iter().enumerate() {
-        by_text.entry(&target.text).or_default().push(i);
+    let mut at: HashMap<&str, Registries<'_>, RandomState> = HashMap::default();
+    let mut within: HashMap<(&str, &str), Registries<'_>, RandomState> = HashMap::default();
+    for (_, host, target) in &strict {
         at.entry(&target.text).or_default().add(host);
         within.entry((&target.text, &target.location)).or_default().add(host);
     }
@@ -133,12 +137,23 @@ fn collapses(routings: &[Routing<'_>]) -> Vec<Conflict> {
                 false => within.get(&(text, target.location.as_str())),
             };
             if there.is_some_and(|there| there.hold_another(host)) {
+                let by_text = by_text.get_or_init(|| indices_by_text(&strict));
                 let all = || by_text.get(text).cloned().unwrap_or_default();
                 groups.entry(text).or_insert_with(all).push(i);
             }
         }
     }
     groups.into_iter().map(|(text, group)| collapse(text, group, &strict)).collect()
+}
+
+fn indices_by_text<'t>(
+    strict: &'t [(&Routing<'_>, &str, Target)],
+) -> HashMap<&'t str, Vec<usize>, RandomState> {
+    let mut by_text: HashMap<&str, Vec<usize>, RandomState> = HashMap::default();
+    for (i, (_, _, target)) in strict.iter().enumerate() {
+        by_text.entry(&target.text).or_default().push(i);
+    }
+    by_text
 }
 
 /// The registries whose images are in one place: the first, and whether there are more.

@@ -99,7 +99,8 @@ impl Routing<'_> {
     /// The targets that can be written down: all, but for those with `{host}` in a wildcard rule.
     pub(super) fn targets(&self) -> Vec<Target> {
         let mut targets = Vec::with_capacity(self.route.mirrors.len());
-        let mut seen = HashSet::with_capacity(self.route.mirrors.len());
+        // A few are compared faster than hashed.
+        let mut seen = (self.route.mirrors.len() > 8).then(HashSet::new);
         for mirror in &self.route.mirrors {
             let folded = mirror.location.folded();
             let location = match (self.host, mirror.location.has_placeholder()) {
@@ -111,7 +112,11 @@ impl Routing<'_> {
             let alone = self.below.is_empty() || !self.route.rewrites.is_empty() || mirror.strip_prefix;
             let text = if alone { location.clone() } else { format!("{location}/{}", self.below) };
             let target = Target { location, text };
-            if seen.insert(target.clone()) {
+            let new = match &mut seen {
+                Some(seen) => seen.insert(target.clone()),
+                None => !targets.contains(&target),
+            };
+            if new {
                 targets.push(target);
             }
         }

@@ -326,35 +326,35 @@ fn yaml_anchors() {
     exit 0
     ");
     assert_snapshot!(check_file("--registries-yaml", "mirrors:\n  *:\n    endpoint: [m.dev]\n"), @r#"
-    error: this is not YAML: reference to unknown value
+    error: this is not YAML: there is no anchor `&:` before this alias
      --> registries.yaml:2:3
       |
     2 |   *:
-      |   ^
+      |   ^^
       |
-      = help: `*` begins an alias, and there is no anchor `&` of this name before it; a name that begins with `*` needs quotes: "*"
+      = help: a name that begins with `*` needs quotes: "*"
 
     registries.yaml: not usable: 1 error
     exit 1
     "#);
     assert_snapshot!(check_file("--registries-yaml", "mirrors:\n  quay.io: *mirror\n"), @r#"
-    error: this is not YAML: reference to unknown value
+    error: this is not YAML: there is no anchor `&mirror` before this alias
      --> registries.yaml:2:12
       |
     2 |   quay.io: *mirror
-      |            ^
+      |            ^^^^^^^
       |
-      = help: `*` begins an alias, and there is no anchor `&` of this name before it; a name that begins with `*` needs quotes: "*"
+      = help: a name that begins with `*` needs quotes: "*"
 
     registries.yaml: not usable: 1 error
     exit 1
     "#);
     assert_snapshot!(check_file("--registries-yaml", &bomb()), @r"
-    error: this is not YAML: written out, its aliases make it too large
-     --> registries.yaml:7:10
+    error: written out, the aliases of this document make it too large
+     --> registries.yaml:6:55
       |
-    7 | l6: &l6 [*l5, *l5, *l5, *l5, *l5, *l5, *l5, *l5, *l5, *l5]
-      |          ^^^
+    6 | l5: &l5 [*l4, *l4, *l4, *l4, *l4, *l4, *l4, *l4, *l4, *l4]
+      |                                                       ^^^
       |
       = help: a list of aliases of lists of aliases grows fast; write out what is meant
 
@@ -382,13 +382,13 @@ fn yaml_anchors() {
     exit 0
     "#);
     assert_snapshot!(check_file("--image-cri-shim", "address: *nowhere\n"), @r#"
-    error: this is not YAML: reference to unknown value
+    error: this is not YAML: there is no anchor `&nowhere` before this alias
      --> shim.yaml:1:10
       |
     1 | address: *nowhere
-      |          ^
+      |          ^^^^^^^^
       |
-      = help: `*` begins an alias, and there is no anchor `&` of this name before it; a name that begins with `*` needs quotes: "*"
+      = help: a name that begins with `*` needs quotes: "*"
 
     shim.yaml: not usable: 1 error
     exit 1
@@ -520,11 +520,13 @@ fn broken_syntax() {
     exit 1
     ");
     assert_snapshot!(check_file("--registries-yaml", "mirrors: {}\n---\nmirrors: {}\n"), @r"
-    error: this is not YAML: only single YAML document expected but multiple found
+    error: this is a second YAML document, and one is meant
      --> registries.yaml:3:1
       |
     3 | mirrors: {}
       | ^
+      |
+      = help: make one of the two, without `---` between them
 
     registries.yaml: not usable: 1 error
     exit 1

@@ -6,6 +6,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use foldhash::fast::RandomState;
+
 use super::super::diagnostic::{Problem, Span};
 use super::super::rules::{Draft, DraftRule};
 use crate::policy::{Action, Kind, Layer, Location, Mirror, Prefix, Route};
@@ -27,7 +29,7 @@ pub(super) struct Target<'d> {
 
 /// The targets of the rules in force, and of the default registry.
 pub(super) fn of(draft: &Draft) -> Vec<Target<'_>> {
-    let mut layers: HashMap<&str, Layer> = HashMap::with_capacity(draft.rules.len());
+    let mut layers: HashMap<&str, Layer, RandomState> = HashMap::default();
     for drafted in &draft.rules {
         let layer = layers.entry(drafted.rule.prefix.as_str()).or_insert(drafted.rule.layer);
         *layer = drafted.rule.layer.min(*layer);
@@ -92,8 +94,8 @@ type Pair<'t, 'd> = (&'t Target<'d>, Option<&'t Target<'d>>);
 /// The first target at each place, and the first of another registry than that.
 fn pairs<'t, 'd, K: std::hash::Hash + Eq>(
     targets: impl Iterator<Item = (K, &'t Target<'d>)>,
-) -> HashMap<K, Pair<'t, 'd>> {
-    let mut places: HashMap<K, Pair<'t, 'd>> = HashMap::new();
+) -> HashMap<K, Pair<'t, 'd>, RandomState> {
+    let mut places: HashMap<K, Pair<'t, 'd>, RandomState> = HashMap::default();
     for (key, target) in targets {
         let (first, other) = places.entry(key).or_insert((target, None));
         if other.is_none() && first.registry != target.registry {

@@ -21,9 +21,10 @@ mod tests;
 
 use std::ffi::OsStr;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::super::diagnostic::{Located, Problem, Span, Texts};
+use super::super::text::{TextError, bytes};
 use super::{Imported, Transport, text};
 
 use self::directory::Directory;
@@ -71,14 +72,17 @@ fn read_file(
 ) -> (Option<HostsFile>, Span) {
     let path = directory.path.join(HOSTS_TOML);
     imported.files.push(path.clone());
-    let absent = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
-    if path.symlink_metadata().as_ref().err().is_some_and(absent) {
-        let text = texts.add(&directory.path.to_string_lossy(), String::new());
-        let at = Span { text, range: 0..0 };
-        certificates(directory, &at, texts, imported, out);
-        return (None, at);
-    }
-    let Some(text) = text::read(&path, texts, out) else {
+    let bytes = match bytes(&path, texts) {
+        // A link that leads nowhere is not nothing.
+        Err(TextError::Io(error)) if error.kind() == io::ErrorKind::NotFound && !path.is_symlink() => {
+            let text = texts.add(&directory.path.to_string_lossy(), String::new());
+            let at = Span { text, range: 0..0 };
+            certificates(directory, &at, texts, imported, out);
+            return (None, at);
+        }
+        other => other,
+    };
+    let Some(text) = text::take(&path, bytes, texts, out) else {
         let text = texts.add(&path.to_string_lossy(), String::new());
         return (None, Span { text, range: 0..0 });
     };
@@ -93,10 +97,11 @@ fn certificates(
     imported: &mut Imported,
     out: &mut Vec<Problem>,
 ) {
-    let mut paths = text::list(&directory.path, texts).unwrap_or_else(|error| {
+    let entries = text::list(&directory.path, texts).unwrap_or_else(|error| {
         out.push(text::problem(&directory.path, &error));
         Vec::new()
     });
+    let mut paths: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path).collect();
     paths.sort();
     for path in paths {
         let value = match path.extension().and_then(OsStr::to_str) {

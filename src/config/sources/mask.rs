@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 static SECRET: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    let key = r#"(?i)[\w-]*(?:pas+\w*|pwd|token|secret|authorization|auth|api-?key)["']?[ \t]*[:=][ \t]*\[?[ \t]*"#;
+    let key = r#"(?i)(?:pas+\w*|pwd|token|secret|authorization|auth|api-?key)["']?[ \t]*[:=][ \t]*\[?[ \t]*"#;
     let value = r#"("(?:[^"\\\n]|\\.)*"?|'[^'\n]*'?|[^\s{\["'][^\n]*)"#;
     Regex::new(&format!("{key}{value}|//[^/@\\s]*:([^/@\\s]+)@")).ok()
 });

@@ -58,15 +58,17 @@ fn drop_in_directory(path: &Path) -> PathBuf {
 
 /// The drop-ins by name.
 fn drop_ins(directory: &Path, texts: &mut Texts, out: &mut Vec<Problem>) -> Vec<PathBuf> {
-    let mut paths = match text::list(directory, texts) {
-        Ok(paths) => paths,
+    let entries = match text::list(directory, texts) {
+        Ok(entries) => entries,
         Err(TextError::Io(error)) if error.kind() == io::ErrorKind::NotFound => return Vec::new(),
         Err(error) => {
             out.push(text::problem(directory, &error));
             return Vec::new();
         }
     };
-    paths.retain(|path| path.extension().is_some_and(|extension| extension == "conf") && !path.is_dir());
+    let files = entries.into_iter().filter(|entry| !entry.is_directory).map(|entry| entry.path);
+    let mut paths: Vec<PathBuf> =
+        files.filter(|path| path.extension().is_some_and(|extension| extension == "conf")).collect();
     paths.sort();
     paths
 }

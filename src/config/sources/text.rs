@@ -7,14 +7,25 @@
 use std::path::Path;
 
 use super::super::diagnostic::{Problem, TextId, Texts};
-use super::super::text;
+use super::super::text::{self, TextError};
 use super::mask;
 
 pub(in crate::config) use super::super::text::{list, problem};
 
 /// Reads a file into `texts`; what is wrong is in `out`.
 pub(in crate::config) fn read(path: &Path, texts: &mut Texts, out: &mut Vec<Problem>) -> Option<TextId> {
-    match text::bytes(path, texts) {
+    let bytes = text::bytes(path, texts);
+    take(path, bytes, texts, out)
+}
+
+/// Takes what was read of a file into `texts`; what is wrong is in `out`.
+pub(in crate::config) fn take(
+    path: &Path,
+    bytes: Result<Vec<u8>, TextError>,
+    texts: &mut Texts,
+    out: &mut Vec<Problem>,
+) -> Option<TextId> {
+    match bytes {
         Ok(bytes) => text::add(path, bytes, mask::secrets, texts, out),
         Err(error) => {
             out.push(problem(path, &error));

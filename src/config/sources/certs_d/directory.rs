@@ -11,7 +11,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::config::diagnostic::{Problem, Texts};
-use crate::config::text::{self, TextError};
+use crate::config::text::{self, Entry, TextError};
 use crate::policy::{Kind, Prefix};
 use crate::snapshot::State;
 
@@ -30,13 +30,13 @@ pub(super) struct Directory {
 /// The directories by name; what can't be listed is in `out`.
 pub(super) fn list(root: &Path, texts: &mut Texts, out: &mut Vec<Problem>) -> Vec<Directory> {
     let mut found: Vec<Directory> = Vec::new();
-    for path in entries(root, texts, out) {
+    for Entry { path, is_directory } in entries(root, texts, out) {
         let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
         let Some(registry) = registry(name) else {
             out.extend(misnamed(&path, name));
             continue;
         };
-        if !path.is_dir() {
+        if !is_directory {
             // A link may come to lead to a directory, and the root would not show it.
             texts.saw(&path, State::of(&path));
             out.extend(not_a_directory(&path, name, &registry));
@@ -50,8 +50,8 @@ pub(super) fn list(root: &Path, texts: &mut Texts, out: &mut Vec<Problem>) -> Ve
     one_each(found, out)
 }
 
-fn entries(root: &Path, texts: &mut Texts, out: &mut Vec<Problem>) -> Vec<PathBuf> {
-    let mut paths = text::list(root, texts).unwrap_or_else(|error| {
+fn entries(root: &Path, texts: &mut Texts, out: &mut Vec<Problem>) -> Vec<Entry> {
+    let mut entries = text::list(root, texts).unwrap_or_else(|error| {
         let kind = if let TextError::Io(cause) = &error { Some(cause.kind()) } else { None };
         let hint = match kind {
             Some(io::ErrorKind::NotADirectory) => {
@@ -65,8 +65,8 @@ fn entries(root: &Path, texts: &mut Texts, out: &mut Vec<Problem>) -> Vec<PathBu
         out.push(text::problem(root, &error).maybe_hint(hint));
         Vec::new()
     });
-    paths.sort();
-    paths
+    entries.sort_by(|one, other| one.path.cmp(&other.path));
+    entries
 }
 
 /// The registry that containerd looks for under this name: `host_port_` for `host:port`, and every name for
