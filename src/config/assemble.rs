@@ -57,11 +57,14 @@ fn problem(conflict: &Conflict, places: &Places<'_>) -> Problem {
 }
 
 /// Where rules stand, by the source that `policy` knows them by. Two rules on one line have one source.
-struct Places<'d>(HashMap<(Arc<str>, u32), Vec<(&'d str, &'d Span)>>);
+struct Places<'d>(HashMap<(Arc<str>, u32), Vec<Place<'d>>>);
+
+/// A rule's prefix and its span.
+type Place<'d> = (&'d str, &'d Span);
 
 impl<'d> Places<'d> {
     fn of(draft: &'d Draft, texts: &Texts) -> Self {
-        let mut places: HashMap<(Arc<str>, u32), Vec<(&str, &Span)>> = HashMap::new();
+        let mut places: HashMap<(Arc<str>, u32), Vec<Place<'_>>> = HashMap::new();
         let rules = draft.rules.iter();
         let rules =
             rules.map(|drafted| (drafted.rule.source.clone(), (drafted.rule.prefix.as_str(), &drafted.at)));

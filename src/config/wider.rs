@@ -46,7 +46,7 @@ impl<'p, T: Copy> Wider<'p, T> {
         let text = prefix.as_str();
         // Behind the last slash a colon is a tag's, before it a port's.
         let last = text.rfind('/').unwrap_or(text.len());
-        let cuts = text.rmatch_indices(|c| matches!(c, '/' | '@' | ':'));
+        let cuts = text.rmatch_indices(['/', '@', ':']);
         let cuts = cuts.filter(move |(end, sign)| *sign != ":" || *end > last);
         let literal = cuts.filter_map(|(end, _)| self.literal.get(&text[..end]));
         let name = prefix.host().map(without_port).or(prefix.domain()).unwrap_or_default();

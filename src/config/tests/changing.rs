@@ -104,7 +104,7 @@ fn several_files_are_those_of_one_moment() {
     ]);
     let change = |round: usize| {
         let new = dir.path().join("new");
-        std::os::unix::fs::symlink(if round % 2 == 0 { "1" } else { "2" }, &new).unwrap();
+        std::os::unix::fs::symlink(if round.is_multiple_of(2) { "1" } else { "2" }, &new).unwrap();
         std::fs::rename(new, dir.path().join("now")).unwrap();
     };
     change(0);

@@ -1,7 +1,7 @@
 //! Documents in, trees out, each node with its place.
 
 use super::*;
-use crate::config::diagnostic::{Diagnostics, Style, Texts};
+use crate::config::diagnostic::{Diagnostics, Texts};
 
 /// The tree in one line, `value@start` for scalars, and what is said of it.
 fn tree(content: &str) -> (String, String) {
