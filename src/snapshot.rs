@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 /// How long ago the last change must be for the next one to have another time: the kernel stamps files by a
-/// clock that ticks every 10 ms at the slowest.
-pub const REST: Duration = Duration::from_millis(20);
+/// clock that ticks every 10 ms at the slowest. It is also what a start may have to wait for a new file.
+pub const REST: Duration = Duration::from_millis(12);
 
 /// What a path was like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

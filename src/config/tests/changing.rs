@@ -9,9 +9,13 @@ use insta::assert_snapshot;
 use super::{at_rest, shown, write};
 use crate::config::{Config, Diagnostics, Input, Loaded, load, load_once, load_whole};
 
-/// Three hundred rules that all say the same word: long enough for a read to take more than one go.
+/// So many that a file fits a page of memory: the kernel writes more in several goes, and may rest between
+/// them for as long as it likes.
+const RULES: usize = 80;
+
+/// Rules that all say the same word.
 fn policy(word: &str) -> String {
-    (0..300).map(|i| format!("[[policy.rule]]\nprefix = 'h{i}.dev'\ndeny = '{word}'\n")).collect()
+    (0..RULES).map(|i| format!("[[policy.rule]]\nprefix = 'h{i}.dev'\ndeny = '{word}'\n")).collect()
 }
 
 /// The word that all rules say; a policy of two words, or of too few rules, is a mix.
@@ -72,7 +76,7 @@ fn a_file_that_is_written_in_place_all_the_time() {
         let file = std::fs::File::options().write(true).open(&path).unwrap();
         file.write_all_at(texts[round % 2].as_bytes(), 0).unwrap();
     };
-    assert_eq!(load_while(change, &path, 300).0, 2);
+    assert_eq!(load_while(change, &path, RULES).0, 2);
 }
 
 #[test]
@@ -85,7 +89,7 @@ fn a_file_that_is_replaced_all_the_time_is_read_all_the_time() {
         std::fs::write(&new, &texts[round % 2]).unwrap();
         std::fs::rename(new, &path).unwrap();
     };
-    let (words, loaded) = load_while(change, &path, 300);
+    let (words, loaded) = load_while(change, &path, RULES);
     assert_eq!(words, 2);
     assert!(loaded >= 60, "{loaded}");
 }
@@ -133,7 +137,7 @@ fn a_change_behind_the_reader_is_read_again() {
             at_rest(&path);
         }
     });
-    assert!(word_of(&loaded.unwrap().config, 300).contains("bbb"));
+    assert!(word_of(&loaded.unwrap().config, RULES).contains("bbb"));
     let loaded = load_and_change(&path, |round| {
         if round == 0 {
             std::fs::write(dir.path().join("conf.d/y.toml"), "[policy]\nnames = 'both'\n").unwrap();
