@@ -25,10 +25,10 @@ test: setup
 demo:
 	@demo/run
 
-# Single steps; pulls; and the relay side by side with others that are installed (haproxy, nginx, socat).
+# Single steps; loading; pulls; and the relay side by side with others that are installed (haproxy, nginx, socat).
 # The tables are saved in target/bench as well.
 bench: setup
-	cargo bench --locked --bench micro --bench pull --bench relay
+	cargo bench --locked --bench micro --bench load --bench pull --bench relay
 
 # Honours DESTDIR and PREFIX. A configuration that is there already stays.
 install: $(BINARY)

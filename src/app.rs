@@ -2,6 +2,9 @@
 //!
 //! Before: `cli::serve` has a valid config.  After: `listener` serves, until a signal says stop.
 //! Holds: the socket is bound before readiness is told, and what can fail at start fails before that.
+//! Not here: when another policy is read (`reload`).
+
+mod reload;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,9 +16,11 @@ use tokio_util::sync::CancellationToken;
 use crate::attend;
 use crate::listener::{self, socket::Socket};
 use crate::node::{Generation, Node};
+use crate::snapshot::Snapshot;
 use crate::sweep::{self, Ledger, LedgerError};
 use crate::upstream::Link;
 
+pub use self::reload::{Outcome, Read};
 pub use crate::attend::Said;
 
 /// How long calls under way may take to end after a stop signal. PullImage has no deadline, and kubelet
@@ -34,6 +39,10 @@ pub struct Parts {
     pub bypass: PathBuf,
     /// The policy to begin with.
     pub generation: Generation,
+    /// What it was read from.
+    pub seen: Snapshot,
+    /// Reads the same configuration again.
+    pub read: Read,
 }
 
 /// Why the program could not start or go on.
@@ -52,23 +61,18 @@ pub enum AppError {
     },
 }
 
-/// Runs until SIGTERM or SIGINT. `reload` is called at SIGHUP and gives the next policy, or says what
-/// is wrong with it.
+/// Runs until SIGTERM or SIGINT.
 ///
 /// # Errors
 /// What keeps the program from starting.
-pub async fn run(
-    parts: Parts,
-    socket: Socket,
-    mut reload: impl FnMut() -> Result<Generation, String>,
-) -> Result<(), AppError> {
+pub async fn run(parts: Parts, socket: Socket) -> Result<(), AppError> {
     let ledger = Arc::new(Ledger::open(parts.state)?);
     let link = Link::new(Arc::<Path>::from(parts.containerd));
     let node = Arc::new(Node::new(parts.generation, link, ledger, parts.bypass));
     let stop = CancellationToken::new();
 
     let failed = |what| move |source| AppError::System { what, source };
-    let mut hangup = signal(SignalKind::hangup()).map_err(failed("SIGHUP"))?;
+    let hangup = signal(SignalKind::hangup()).map_err(failed("SIGHUP"))?;
     let mut terminate = signal(SignalKind::terminate()).map_err(failed("SIGTERM"))?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed("SIGINT"))?;
 
@@ -76,18 +80,13 @@ pub async fn run(
     let sweeping = tokio::spawn(sweep::run(node.clone()));
     let attending = tokio::spawn(attend::run(node.clone(), parts.said));
     let keeping = tokio::spawn(attend::hosts::run(node.clone()));
+    let reloading = tokio::spawn(reload::run(node.clone(), hangup, parts.read, parts.seen));
     notify(&[sd_notify::NotifyState::Ready]);
     tracing::info!(containerd = %node.link.socket().display(), "serving");
 
-    loop {
-        tokio::select! {
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
-            _ = hangup.recv() => {
-                apply_reload(&node, reload());
-                notify(&[sd_notify::NotifyState::Ready]);
-            }
-        }
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
     }
 
     tracing::info!("stopping: no new calls");
@@ -96,23 +95,11 @@ pub async fn run(
     sweeping.abort();
     attending.abort();
     keeping.abort();
+    reloading.abort();
     if tokio::time::timeout(DRAIN, serving).await.is_err() {
         tracing::warn!(waited = ?DRAIN, "calls were still under way; they are cut");
     }
     Ok(())
-}
-
-fn apply_reload(node: &Node, next: Result<Generation, String>) {
-    match next {
-        Ok(generation) => {
-            node.replace_generation(generation);
-            tracing::info!("another policy is in force");
-        }
-        Err(reason) => {
-            tracing::error!("the policy in force stays, for the new one is not valid:\n{reason}");
-            node.refuse_reload(reason);
-        }
-    }
 }
 
 fn notify(states: &[sd_notify::NotifyState<'_>]) {

@@ -22,10 +22,13 @@ mod socket_path;
 mod sources;
 #[cfg(test)]
 mod tests;
+mod text;
 mod transport;
 mod tree;
+mod wider;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::policy::Policy;
 use crate::transport::Wanted;
@@ -66,6 +69,8 @@ pub struct Config {
     pub logins: Vec<Login>,
     /// The files and directories that this was read from, and that a change may appear in.
     pub sources: Vec<PathBuf>,
+    /// How often they are looked at for a change; `None` is never.
+    pub watch: Option<Duration>,
 }
 
 /// A usable configuration, and what is worth saying about it.
@@ -73,7 +78,7 @@ pub struct Config {
 pub struct Loaded {
     /// The configuration.
     pub config: Config,
-    /// Warnings and notes; no errors.
+    /// Warnings and notes; no errors. They also know what was looked at ([`Diagnostics::seen`]).
     pub warnings: Diagnostics,
 }
 
@@ -114,11 +119,44 @@ pub fn load(path: &Path) -> Result<Loaded, Diagnostics> {
     load_from(&Input::file(path))
 }
 
-/// Reads a configuration.
+/// Reads a configuration. All its files are what they were at one moment: where one of them changes before
+/// the last one is read, all are read again.
 ///
 /// # Errors
 /// As [`load`].
 pub fn load_from(input: &Input) -> Result<Loaded, Diagnostics> {
+    load_whole(|| load_once(input))
+}
+
+/// Calls `load` until nothing changes meanwhile.
+fn load_whole(mut load: impl FnMut() -> Result<Loaded, Diagnostics>) -> Result<Loaded, Diagnostics> {
+    let mut loaded = load();
+    for _ in 1..text::ATTEMPTS {
+        if torn(&loaded).is_none() {
+            return loaded;
+        }
+        std::thread::sleep(text::PAUSE);
+        loaded = load();
+    }
+    let Some(path) = torn(&loaded).map(Path::to_path_buf) else { return loaded };
+    let message = format!("{} changed each time the configuration was read", path.display());
+    let hint = "something writes it again and again; try once it has finished";
+    let seen = match &loaded {
+        Ok(loaded) => loaded.warnings.seen(),
+        Err(problems) => problems.seen(),
+    };
+    Err(Diagnostics::new(Texts::looked_at(seen.clone()), vec![Problem::error(message).hint(hint)]))
+}
+
+/// The path that changed while all were read.
+fn torn(loaded: &Result<Loaded, Diagnostics>) -> Option<&Path> {
+    match loaded {
+        Ok(loaded) => loaded.warnings.seen().torn(),
+        Err(problems) => problems.seen().torn(),
+    }
+}
+
+fn load_once(input: &Input) -> Result<Loaded, Diagnostics> {
     let mut texts = Texts::default();
     let mut problems = Vec::new();
     let found = files::read(input, &mut texts, &mut problems);
@@ -153,13 +191,15 @@ pub fn load_from(input: &Input) -> Result<Loaded, Diagnostics> {
     };
     lint::policy(&draft, &settings, &mut problems);
     sources::check::policy(&draft, &mut problems);
+    sources::check::live(&sources, &mut problems);
     transport::lint(&needs, &mut problems);
     let Settings { listen, containerd, pull, state, log, sockets_at: _ } = settings;
     let sources = [found.sources, imported.files].concat();
     let needs = needs.into_iter().map(|need| need.value).collect();
     let transport = Wanted { needs, fence: containerd.fence };
     let logins = imported.logins;
-    let config = Config { listen, containerd, policy, pull, state, log, transport, logins, sources };
+    let watch = draft.watch.map_or(Some(defaults::WATCH), |set| set.value);
+    let config = Config { listen, containerd, policy, pull, state, log, transport, logins, sources, watch };
     Ok(Loaded { config, warnings: Diagnostics::new(texts, problems) })
 }
 

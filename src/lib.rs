@@ -35,5 +35,6 @@ pub mod policy;
 pub mod proxy;
 pub mod registry;
 pub mod secret;
+pub mod snapshot;
 pub mod transport;
 pub mod wire;

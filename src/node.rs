@@ -31,6 +31,8 @@ pub struct Generation {
     pub transport: Wanted,
     /// The files it was read from.
     pub sources: Vec<PathBuf>,
+    /// How often these are looked at for a change; none: never.
+    pub watch: Option<Duration>,
     /// When it was read.
     pub loaded_at: SystemTime,
 }

@@ -26,8 +26,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         ],
     ),
     ("telemetry", &[]),
-    ("config", &["policy", "secret", "transport"]),
-    ("app", &["attend", "listener", "node", "sweep", "upstream"]),
+    ("config", &["policy", "secret", "snapshot", "transport"]),
+    ("app", &["attend", "listener", "node", "snapshot", "sweep", "upstream"]),
     ("listener", &["node", "router"]),
     ("router", &["admin", "call", "hold", "lookup", "node", "pause", "pull", "relay", "upstream"]),
     ("admin", &["node", "upstream"]),
@@ -64,6 +64,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("policy", &[]),
     ("secret", &[]),
     ("transport", &["policy", "secret"]),
+    ("snapshot", &[]),
     ("wire", &[]),
 ];
 

@@ -4,10 +4,12 @@
 //! Holds: nothing is bound or dialled before the configuration has been found good as a whole.
 //! Not here: the program itself (`app`).
 
+use std::sync::Arc;
+
 use super::inputs::Inputs;
 use super::{Exit, terminal};
-use crate::app::{self, Parts, Said};
-use crate::config::{self, Config, Group, Input, Listen, Loaded, Severity, defaults};
+use crate::app::{self, Outcome, Parts, Said};
+use crate::config::{self, Config, Diagnostics, Group, Input, Listen, Loaded, Severity, defaults};
 use crate::listener::socket::{Access, Socket, SocketError};
 use crate::node::{Generation, PullSettings};
 use crate::telemetry;
@@ -52,18 +54,25 @@ pub(super) fn run(arguments: Arguments) -> Exit {
         terminal::complain(&error);
         return Exit::Usage;
     }
-    for (severity, line) in loaded.warnings.lines() {
+    log(&loaded.warnings);
+    start(input, loaded)
+}
+
+fn log(warnings: &Diagnostics) {
+    for (severity, line) in warnings.lines() {
         match severity {
             Severity::Error | Severity::Warning => tracing::warn!("{line}"),
             Severity::Note => tracing::debug!("{line}"),
         }
     }
-    start(input, loaded)
 }
 
 /// Hands over to the daemon. A reload reads the same input again.
 fn start(input: Input, loaded: Loaded) -> Exit {
-    let Loaded { config, .. } = loaded;
+    let Loaded { config, warnings } = loaded;
+    let seen = warnings.seen().clone();
+    // It holds the texts of all files.
+    drop(warnings);
     // One thread: the work is passing bytes on, and a second one would only hand them over.
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -89,8 +98,10 @@ fn start(input: Input, loaded: Loaded) -> Exit {
             state: config.state.dir.clone(),
             bypass: config.state.bypass_file.clone(),
             generation: generation(config),
+            seen,
+            read: Arc::new(move || read_again(&input)),
         };
-        match app::run(parts, socket, move || reload(&input)).await {
+        match app::run(parts, socket).await {
             Ok(()) => Exit::Ok,
             Err(error) => failed(&error),
         }
@@ -111,10 +122,16 @@ fn failed(error: &dyn std::error::Error) -> Exit {
     Exit::Runtime
 }
 
-fn reload(input: &Input) -> Result<Generation, String> {
-    config::load_from(input)
-        .map(|loaded| generation(loaded.config))
-        .map_err(|problems| problems.render(terminal::style(), false))
+fn read_again(input: &Input) -> Outcome {
+    match config::load_from(input) {
+        Ok(Loaded { config, warnings }) => {
+            log(&warnings);
+            Outcome { next: Ok(generation(config)), seen: warnings.seen().clone() }
+        }
+        Err(problems) => {
+            Outcome { next: Err(problems.render(terminal::style(), false)), seen: problems.seen().clone() }
+        }
+    }
 }
 
 /// What of a config a reload can change: the policy and how pulls behave.
@@ -129,6 +146,7 @@ fn generation(config: Config) -> Generation {
         policy: config.policy,
         transport: config.transport,
         sources: config.sources,
+        watch: config.watch,
         loaded_at: std::time::SystemTime::now(),
     }
 }

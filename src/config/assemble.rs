@@ -4,7 +4,9 @@
 //! Holds: each conflict that `policy` finds is shown with every place that takes part.
 //! Not here: which rules conflict (`policy`).
 
+use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::policy::{Conflict, Layer, Policy, Settings, Source};
 use crate::transport::{Transport, TransportNeed};
@@ -18,14 +20,15 @@ pub(super) fn policy(draft: &Draft, texts: &Texts, out: &mut Vec<Problem>) -> Op
     match Policy::new(rules, settings(draft, texts)) {
         Ok(policy) => Some(policy),
         Err(conflicts) => {
-            out.extend(conflicts.iter().map(|conflict| problem(conflict, draft, texts)));
+            let places = Places::of(draft, texts);
+            out.extend(conflicts.iter().map(|conflict| problem(conflict, &places)));
             None
         }
     }
 }
 
 fn settings(draft: &Draft, texts: &Texts) -> Settings {
-    let Draft { default, default_registry, present, names, rules: _, sources: _ } = draft;
+    let Draft { default, default_registry, present, names, watch: _, rules: _, sources: _ } = draft;
     let value = |set: &Located<_>| (set.value, source(&set.at, texts));
     let (default, default_source) = default.as_ref().map(value).unzip();
     Settings {
@@ -61,8 +64,8 @@ pub(super) fn need(host: &str, what: Located<Transport>, texts: &Texts) -> Locat
 }
 
 /// The caret goes to the last of the places: that is the one that was added.
-fn problem(conflict: &Conflict, draft: &Draft, texts: &Texts) -> Problem {
-    let places = places(conflict, draft, texts);
+fn problem(conflict: &Conflict, places: &Places<'_>) -> Problem {
+    let places = places.spans(conflict);
     let mut problem = Problem::error(conflict.to_string()).hint(conflict.hint());
     if let Some((last, others)) = places.split_last() {
         problem = problem.at(last);
@@ -73,20 +76,39 @@ fn problem(conflict: &Conflict, draft: &Draft, texts: &Texts) -> Problem {
     problem
 }
 
-/// Where the rules of a conflict stand. Two rules on one line have equal sources and different spans.
-fn places(conflict: &Conflict, draft: &Draft, texts: &Texts) -> Vec<Span> {
-    let same_prefix = |prefix: &str| match conflict {
-        Conflict::Duplicate { prefix: duplicate, .. } => prefix == duplicate,
-        _ => true,
-    };
-    let rules = draft.rules.iter().filter(|drafted| same_prefix(drafted.rule.prefix.as_str()));
-    let mut known: Vec<(Source, Span)> =
-        rules.map(|drafted| (drafted.rule.source.clone(), drafted.at.clone())).collect();
-    known.extend(draft.default_registry.iter().map(|set| (source(&set.at, texts), set.at.clone())));
-    let mut spans: Vec<Span> = Vec::new();
-    for wanted in conflict.sources() {
-        let unused = known.iter().find(|(source, span)| source == wanted && !spans.contains(span));
-        spans.extend(unused.map(|(_, span)| span.clone()));
+/// Where rules stand, by the source that `policy` knows them by. Two rules on one line have one source.
+struct Places<'d>(HashMap<(Arc<str>, u32), Vec<Place<'d>>>);
+
+/// A rule's prefix and its span.
+type Place<'d> = (&'d str, &'d Span);
+
+impl<'d> Places<'d> {
+    fn of(draft: &'d Draft, texts: &Texts) -> Self {
+        let mut places: HashMap<(Arc<str>, u32), Vec<Place<'_>>> = HashMap::new();
+        let rules = draft.rules.iter();
+        let rules =
+            rules.map(|drafted| (drafted.rule.source.clone(), (drafted.rule.prefix.as_str(), &drafted.at)));
+        let default = draft.default_registry.iter().map(|set| (source(&set.at, texts), ("", &set.at)));
+        for (Source { file, line }, place) in rules.chain(default) {
+            places.entry((file, line)).or_default().push(place);
+        }
+        Places(places)
     }
-    spans
+
+    fn spans(&self, conflict: &Conflict) -> Vec<&'d Span> {
+        let mut taken: HashMap<(&Arc<str>, u32), usize> = HashMap::new();
+        let mut spans = Vec::new();
+        for wanted in conflict.sources() {
+            let there = self.0.get(&(wanted.file.clone(), wanted.line)).map_or(&[][..], Vec::as_slice);
+            let fits = |(prefix, _): &(&str, &Span)| match conflict {
+                Conflict::Duplicate { prefix: duplicate, .. } => prefix == duplicate,
+                _ => true,
+            };
+            let next = taken.entry((&wanted.file, wanted.line)).or_default();
+            let Some(found) = there[*next..].iter().position(fits) else { continue };
+            spans.push(there[*next + found].1);
+            *next += found + 1;
+        }
+        spans
+    }
 }

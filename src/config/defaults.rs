@@ -30,6 +30,9 @@ pub const SWEEP_AFTER: Duration = Duration::from_secs(30);
 /// How long a mirror stays behind the others after its first connection failure; repetition doubles it.
 pub const RETRY_DOWN_AFTER: Duration = Duration::from_secs(10);
 
+/// How often the files that the policy comes from are looked at for a change.
+pub const WATCH: Duration = Duration::from_secs(2);
+
 /// Where the sweeper's ledger and other durable knowledge is kept.
 pub const STATE_DIR: &str = "/var/lib/cri-shunt";
 

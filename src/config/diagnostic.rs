@@ -8,9 +8,12 @@
 
 use std::borrow::Cow;
 use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+
+use crate::snapshot::{Snapshot, State};
 
 mod left_behind;
 
@@ -54,7 +57,11 @@ pub(crate) struct Located<T> {
 
 /// The texts that configuration was read from: files, and command-line flags that stand for one.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Texts(Vec<Text>);
+pub(crate) struct Texts {
+    texts: Vec<Text>,
+    /// Every path that was looked at.
+    seen: Snapshot,
+}
 
 #[derive(Clone, Debug)]
 struct Text {
@@ -89,21 +96,36 @@ pub struct Diagnostics {
 impl Texts {
     pub(crate) fn add(&mut self, name: &str, content: String) -> TextId {
         let lines = content.match_indices('\n').map(|(newline, _)| newline + 1).collect();
-        self.0.push(Text { name: Arc::from(name), content, masked: None, lines });
-        TextId(self.0.len() - 1)
+        self.texts.push(Text { name: Arc::from(name), content, masked: None, lines });
+        TextId(self.texts.len() - 1)
+    }
+
+    /// No texts, but what was looked at.
+    pub(crate) fn looked_at(seen: Snapshot) -> Self {
+        Texts { texts: Vec::new(), seen }
+    }
+
+    /// Notes what a path was like when it was looked at.
+    pub(crate) fn saw(&mut self, path: &Path, state: State) {
+        self.seen.note(path, state);
+    }
+
+    /// Every path that was looked at, as it was then.
+    pub(crate) fn snapshot(&self) -> &Snapshot {
+        &self.seen
     }
 
     pub(crate) fn name(&self, id: TextId) -> Arc<str> {
-        self.0.get(id.0).map_or_else(|| Arc::from(""), |text| Arc::clone(&text.name))
+        self.texts.get(id.0).map_or_else(|| Arc::from(""), |text| Arc::clone(&text.name))
     }
 
     pub(crate) fn content(&self, id: TextId) -> &str {
-        self.0.get(id.0).map_or("", |text| text.content.as_str())
+        self.texts.get(id.0).map_or("", |text| text.content.as_str())
     }
 
     /// Shows stars in place of these stretches, byte by byte, so that spans go on pointing where they did.
     pub(crate) fn mask(&mut self, id: TextId, hidden: &[Range<usize>]) {
-        let Some(text) = self.0.get_mut(id.0) else { return };
+        let Some(text) = self.texts.get_mut(id.0).filter(|_| !hidden.is_empty()) else { return };
         let masked = text.masked.get_or_insert_with(|| text.content.clone());
         for range in hidden {
             if masked.get(range.clone()).is_some() {
@@ -113,12 +135,12 @@ impl Texts {
     }
 
     fn shown(&self, id: TextId) -> &str {
-        self.0.get(id.0).map_or("", |text| text.masked.as_deref().unwrap_or(&text.content))
+        self.texts.get(id.0).map_or("", |text| text.masked.as_deref().unwrap_or(&text.content))
     }
 
     /// The line (from 1) on which a span begins.
     pub(crate) fn line(&self, span: &Span) -> u32 {
-        let lines = self.0.get(span.text.0).map_or(&[][..], |text| text.lines.as_slice());
+        let lines = self.texts.get(span.text.0).map_or(&[][..], |text| text.lines.as_slice());
         let before = lines.partition_point(|&line| line <= span.range.start);
         u32::try_from(before).unwrap_or(u32::MAX - 1) + 1
     }
@@ -272,6 +294,12 @@ impl Diagnostics {
     pub(crate) fn new(texts: Texts, mut problems: Vec<Problem>) -> Self {
         problems.sort_by_key(Problem::order);
         Diagnostics { texts, problems }
+    }
+
+    /// Every file and directory that was looked at, as it was then.
+    #[must_use]
+    pub fn seen(&self) -> &Snapshot {
+        self.texts.snapshot()
     }
 
     /// How many problems there are of one severity.

@@ -9,7 +9,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::defaults;
-use super::diagnostic::{Problem, Span, TextId, Texts};
+use super::diagnostic::{Problem, TextId, Texts};
+use super::text::{self, TextError};
 use super::{Input, MainFile};
 
 /// What a text may contain.
@@ -37,17 +38,17 @@ pub(super) fn read(input: &Input, texts: &mut Texts, out: &mut Vec<Problem>) -> 
         MainFile::Absent => return found,
     };
     found.sources.push(main.to_path_buf());
-    match std::fs::read(main) {
+    match text::bytes(main, texts) {
         Ok(bytes) => add(main, bytes, Role::Main, &mut found, texts, out),
-        Err(error) if !required && error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => out.push(unreadable(main, &error).maybe_hint(advice(main, &error))),
+        Err(error) if !required && is_absent(&error) => {}
+        Err(error) => out.push(text::problem(main, &error).maybe_hint(advice(main, &error))),
     }
     let directory = main.with_file_name("conf.d");
-    for path in drop_ins(&directory, out) {
+    for path in drop_ins(&directory, texts, out) {
         found.sources.push(path.clone());
-        match std::fs::read(&path) {
+        match text::bytes(&path, texts) {
             Ok(bytes) => add(&path, bytes, Role::DropIn, &mut found, texts, out),
-            Err(error) => out.push(unreadable(&path, &error)),
+            Err(error) => out.push(text::problem(&path, &error)),
         }
     }
     found.sources.push(directory);
@@ -55,23 +56,17 @@ pub(super) fn read(input: &Input, texts: &mut Texts, out: &mut Vec<Problem>) -> 
 }
 
 /// The drop-ins by name. Hidden files are what editors leave behind.
-fn drop_ins(directory: &Path, out: &mut Vec<Problem>) -> Vec<PathBuf> {
-    let entries = match std::fs::read_dir(directory) {
+fn drop_ins(directory: &Path, texts: &mut Texts, out: &mut Vec<Problem>) -> Vec<PathBuf> {
+    let entries = match text::list(directory, texts) {
         Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Vec::new(),
+        Err(error) if is_absent(&error) => return Vec::new(),
         Err(error) => {
-            out.push(unreadable(directory, &error));
+            out.push(text::problem(directory, &error));
             return Vec::new();
         }
     };
-    let mut paths = Vec::new();
-    for entry in entries {
-        match entry {
-            Ok(entry) => paths.push(entry.path()),
-            Err(error) => out.push(unreadable(directory, &error)),
-        }
-    }
     let hidden = |path: &Path| path.file_name().is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
+    let mut paths: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path).collect();
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "toml") && !hidden(path));
     paths.sort();
     paths
@@ -85,34 +80,21 @@ fn add(
     texts: &mut Texts,
     out: &mut Vec<Problem>,
 ) {
-    let name = path.to_string_lossy();
-    match String::from_utf8(bytes) {
-        Ok(content) => found.texts.push((texts.add(&name, content), role)),
-        Err(error) => {
-            let valid = error.utf8_error().valid_up_to();
-            let content = String::from_utf8_lossy(error.as_bytes()).into_owned();
-            let text = texts.add(&name, content);
-            out.push(Problem::error("this is not UTF-8 text").at(&Span { text, range: valid..valid }));
-        }
-    }
+    let text = text::add(path, bytes, |_| Vec::new(), texts, out);
+    found.texts.extend(text.map(|text| (text, role)));
 }
 
-fn unreadable(path: &Path, error: &io::Error) -> Problem {
-    Problem::error(format!("cannot read {}: {error}", path.display()))
+fn is_absent(error: &TextError) -> bool {
+    matches!(error, TextError::Io(cause) if cause.kind() == io::ErrorKind::NotFound)
 }
 
-fn advice(path: &Path, error: &io::Error) -> Option<String> {
-    match error.kind() {
-        io::ErrorKind::NotFound if path == Path::new(defaults::CONFIG_FILE) => Some(
+/// What to do about a main file that cannot be read, beyond what holds for every file.
+fn advice(path: &Path, error: &TextError) -> Option<String> {
+    match error {
+        TextError::Io(_) if is_absent(error) && path == Path::new(defaults::CONFIG_FILE) => Some(
             "create it (an empty file means: every default, no rule), or name another with --config".into(),
         ),
-        io::ErrorKind::NotFound => None,
-        io::ErrorKind::IsADirectory => {
-            Some(format!("name the file itself: {}", path.join("config.toml").display()))
-        }
-        io::ErrorKind::PermissionDenied => {
-            Some("run this as root, or as the user that the service runs as".into())
-        }
+        TextError::Directory => Some(format!("name the file itself: {}", path.join("config.toml").display())),
         _ => None,
     }
 }
@@ -123,15 +105,13 @@ mod tests {
 
     #[test]
     fn each_cause_has_its_advice() {
-        let told = |path: &str, kind: io::ErrorKind| advice(Path::new(path), &io::Error::from(kind));
-        let create = told(defaults::CONFIG_FILE, io::ErrorKind::NotFound);
+        let absent = || TextError::Io(io::Error::from(io::ErrorKind::NotFound));
+        let create = advice(Path::new(defaults::CONFIG_FILE), &absent());
         let expected =
             "create it (an empty file means: every default, no rule), or name another with --config";
         assert_eq!(create.as_deref(), Some(expected));
-        assert_eq!(told("/x/config.toml", io::ErrorKind::NotFound), None);
-        let denied = told("/x", io::ErrorKind::PermissionDenied);
-        assert_eq!(denied.as_deref(), Some("run this as root, or as the user that the service runs as"));
-        let directory = told("/x", io::ErrorKind::IsADirectory);
+        assert_eq!(advice(Path::new("/x/config.toml"), &absent()), None);
+        let directory = advice(Path::new("/x"), &TextError::Directory);
         assert_eq!(directory.as_deref(), Some("name the file itself: /x/config.toml"));
     }
 }

@@ -5,7 +5,10 @@
 //! Holds: each warning says what will happen and what to write instead; a lint refuses nothing.
 //! Not here: errors (`rules`, `settings`, `assemble`).
 
-use std::collections::{HashMap, HashSet};
+mod mirrored;
+mod targets;
+
+use std::collections::HashMap;
 use std::path::Path;
 
 use crate::policy::{Action, DefaultAction, Kind, Layer, Location, Only, Origin, Prefix, Present, Route};
@@ -13,37 +16,42 @@ use crate::policy::{Action, DefaultAction, Kind, Layer, Location, Only, Origin, 
 use super::diagnostic::{Problem, Severity, Span};
 use super::rules::{Draft, DraftRule};
 use super::settings::Settings;
+use super::wider::Wider;
 
 /// Where k3s and RKE2 have their containerd.
 const K3S_SOCKET: &str = "/run/k3s/containerd/containerd.sock";
 
 /// Looks at every rule, and at rules beside each other.
 pub(super) fn policy(draft: &Draft, settings: &Settings, out: &mut Vec<Problem>) {
-    let prefixes = Prefixes::of(draft);
+    let wider = Wider::of(draft.rules.iter().map(|drafted| (&drafted.rule.prefix, ())));
     for drafted in draft.rules.iter().filter(|drafted| drafted.rule.layer == Layer::Native) {
         match &drafted.rule.action {
             Action::Route(route) => lint_route(drafted, route, out),
             Action::Deny { .. } => out.extend(tag_deny(drafted)),
-            Action::Pass => out.extend(idle_pass(drafted, &prefixes, draft)),
+            Action::Pass => out.extend(idle_pass(drafted, &wider, draft)),
         }
         out.extend(unofficial(drafted));
     }
     out.extend(idle_default_registry(draft));
-    nested_targets(draft, out);
+    let targets = targets::of(draft);
+    targets::nested(&targets, out);
+    targets::meeting(&targets, out);
+    mirrored::lint(draft, out);
     k3s(draft, settings, out);
 }
 
 fn lint_route(drafted: &DraftRule, route: &Route, out: &mut Vec<Problem>) {
     let prefix = &drafted.rule.prefix;
+    let mut first_at: HashMap<(String, Only, bool), &Span> = HashMap::new();
     for (at, mirror) in drafted.mirrors_at.iter().zip(&route.mirrors) {
         if route.rewrites.is_empty() && is_own_source(prefix, &mirror.location) {
             let message = format!("this mirror is the registry that the rule is for: `{prefix}`");
             let hint = "leave it out; for the registry itself, after the mirrors, write origin = \"last\"";
             out.push(Problem::warning(message).at(at).hint(hint));
         }
-        let same = |(_, other): &(&Span, _)| *other == mirror;
-        let first = drafted.mirrors_at.iter().zip(&route.mirrors).find(same);
-        if let Some((first, _)) = first.filter(|(first, _)| *first != at) {
+        let same = (mirror.location.to_string(), mirror.only, mirror.strip_prefix);
+        let first = *first_at.entry(same).or_insert(at);
+        if first != at {
             let message = format!("the mirror `{}` is in this list already", mirror.location);
             let hint = "leave one out; a mirror that failed is not tried again in the same pull";
             out.push(Problem::warning(message).at(at).also(first, "first here").hint(hint));
@@ -65,11 +73,7 @@ fn lint_route(drafted: &DraftRule, route: &Route, out: &mut Vec<Problem>) {
 /// gives the name back that came in.
 fn is_own_source(prefix: &Prefix, location: &Location) -> bool {
     let host = prefix.as_str().split('/').next().unwrap_or_default();
-    location.path().is_empty() && folded_host(location) == Some(host.to_owned())
-}
-
-fn folded_host(location: &Location) -> Option<String> {
-    location.host().parse::<Prefix>().ok().map(|host| host.as_str().to_owned())
+    location.path().is_empty() && targets::folded_host(location) == Some(host.to_owned())
 }
 
 fn one_sided(drafted: &DraftRule, route: &Route) -> Option<Problem> {
@@ -118,44 +122,17 @@ fn unofficial(drafted: &DraftRule) -> Option<Problem> {
     Some(Problem::new(Severity::Note, message).at(&drafted.at).hint(hint))
 }
 
-fn idle_pass(drafted: &DraftRule, prefixes: &Prefixes<'_>, draft: &Draft) -> Option<Problem> {
+fn idle_pass(drafted: &DraftRule, wider: &Wider<'_, ()>, draft: &Draft) -> Option<Problem> {
     let prefix = &drafted.rule.prefix;
     let denies = draft.default.as_ref().is_some_and(|set| set.value == DefaultAction::Deny);
     let hub = prefix.as_str() == "docker.io" || prefix.as_str().starts_with("docker.io/");
-    if denies || (hub && draft.default_registry.is_some()) || prefixes.hold_wider_than(prefix) {
+    if denies || (hub && draft.default_registry.is_some()) || wider.around(prefix).next().is_some() {
         return None;
     }
     let message = format!("`{prefix}` would pass without this rule");
     let hint =
         "`pass` is an exception inside a wider rule or under default = \"deny\"; there is neither here";
     Some(Problem::warning(message).at(&drafted.at).hint(hint))
-}
-
-/// The prefixes of all rules, by text: a policy can have ten thousand.
-struct Prefixes<'d> {
-    texts: HashSet<&'d str>,
-    wildcards: Vec<&'d Prefix>,
-}
-
-impl<'d> Prefixes<'d> {
-    fn of(draft: &'d Draft) -> Self {
-        let all = || draft.rules.iter().map(|drafted| &drafted.rule.prefix);
-        let is_wildcard = |prefix: &&Prefix| matches!(prefix.kind(), Kind::Domain | Kind::Any);
-        Prefixes {
-            texts: all().map(Prefix::as_str).collect(),
-            wildcards: all().filter(is_wildcard).collect(),
-        }
-    }
-
-    /// Whether a rule is for all that `prefix` is for, and more.
-    fn hold_wider_than(&self, prefix: &Prefix) -> bool {
-        let text = prefix.as_str();
-        // A colon is a tag's in an exact prefix only; elsewhere it is a port's.
-        let cuts = text.match_indices(|c| c == '/' || c == '@' || (c == ':' && prefix.kind() == Kind::Exact));
-        let mut cuts = cuts.map(|(end, _)| &text[..end]);
-        cuts.any(|wider| self.texts.contains(wider))
-            || self.wildcards.iter().any(|wider| *wider != prefix && wider.covers(prefix))
-    }
 }
 
 fn idle_default_registry(draft: &Draft) -> Option<Problem> {
@@ -165,78 +142,6 @@ fn idle_default_registry(draft: &Draft) -> Option<Problem> {
     let message = format!("`default-registry` has no effect beside the rule for `{}`", wider.rule.prefix);
     let hint = "it is the lowest rule, for what would go to Docker Hub; leave one of the two out";
     Some(Problem::warning(message).at(&set.at).also(&wider.at, "this rule takes all of it").hint(hint))
-}
-
-/// A place that images of one source are looked for at.
-struct Target<'d> {
-    /// The registry whose images they are.
-    source: &'d str,
-    /// Host and path.
-    at: String,
-    span: &'d Span,
-    collapse: bool,
-}
-
-/// Equal targets are a conflict. Where one lies inside another, only a repository of just that name makes
-/// the two meet, and `policy` refuses it when it is asked for.
-fn nested_targets(draft: &Draft, out: &mut Vec<Problem>) {
-    let targets: Vec<Target<'_>> = targets(draft).into_iter().filter(|target| !target.collapse).collect();
-    let mut places: HashMap<&str, Vec<&Target<'_>>> = HashMap::with_capacity(targets.len());
-    for target in &targets {
-        places.entry(&target.at).or_default().push(target);
-    }
-    for inner in &targets {
-        let around = inner.at.match_indices('/').filter_map(|(end, _)| places.get(&inner.at[..end]));
-        let Some(outer) = around.flatten().find(|outer| outer.source != inner.source) else { continue };
-        let Target { source, at, .. } = inner;
-        let message = format!(
-            "images of `{}` that would be looked for below {at} are refused: that is the place of `{source}`",
-            outer.source
-        );
-        let hint = "give each registry a path of its own that does not lie inside the other's";
-        let problem = Problem::warning(message).at(inner.span).also(outer.span, "the path around it");
-        out.push(problem.hint(hint));
-    }
-}
-
-fn targets(draft: &Draft) -> Vec<Target<'_>> {
-    let mut targets = Vec::new();
-    for drafted in &draft.rules {
-        let Action::Route(route) = &drafted.rule.action else { continue };
-        let (source, path) = split(&drafted.rule.prefix);
-        // A rewrite may lead anywhere below the mirror, everything else keeps the rule's own path.
-        let path = if route.rewrites.is_empty() { path } else { "" };
-        for (span, mirror) in drafted.mirrors_at.iter().zip(&route.mirrors) {
-            targets.extend(target(source, &mirror.location, path, span, route.collapse));
-        }
-    }
-    if let Some(set) = &draft.default_registry {
-        targets.extend(target("docker.io", &set.value, "", &set.at, false));
-    }
-    targets
-}
-
-/// A prefix's registry and its repository path.
-fn split(prefix: &Prefix) -> (&str, &str) {
-    let (host, path) = prefix.as_str().split_once('/').unwrap_or((prefix.as_str(), ""));
-    let path = path.split('@').next().unwrap_or(path);
-    (host, path.split(':').next().unwrap_or(path))
-}
-
-fn target<'d>(
-    source: &'d str,
-    location: &Location,
-    path: &str,
-    span: &'d Span,
-    collapse: bool,
-) -> Option<Target<'d>> {
-    if location.has_placeholder() {
-        return None;
-    }
-    let host = folded_host(location)?;
-    let parts = [host.as_str(), location.path(), path];
-    let at: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
-    Some(Target { source, at: at.join("/"), span, collapse })
 }
 
 /// On k3s and RKE2 the runtime endpoint cannot be the shunt: their flag for it switches the embedded

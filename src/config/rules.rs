@@ -7,16 +7,17 @@
 //! Not here: whether rules contradict each other (`policy` decides that, `assemble` shows it).
 
 use std::path::Path;
+use std::time::Duration;
 
 use crate::policy::{
     Action, Checkpoint, DefaultAction, Layer, Location, Mirror, Names, Only, Origin, Prefix, Present,
     Rewrite, Route, Rule,
 };
 
-use super::assemble;
 use super::diagnostic::{Located, Problem, Span, Texts};
 use super::sources::{self, SourceFile};
 use super::tree::{Entry, Refusal, Section};
+use super::{assemble, duration};
 
 /// The policy tables of all files, before they are made into one.
 #[derive(Debug, Default)]
@@ -25,6 +26,8 @@ pub(super) struct Draft {
     pub(super) default_registry: Option<Located<Location>>,
     pub(super) present: Option<Located<Present>>,
     pub(super) names: Option<Located<Names>>,
+    /// How often the files are looked at; nothing in it is never.
+    pub(super) watch: Option<Located<Option<Duration>>>,
     pub(super) rules: Vec<DraftRule>,
     pub(super) sources: Vec<Located<SourceFile>>,
 }
@@ -54,6 +57,8 @@ pub(super) fn read(section: Option<Section<'_>>, texts: &Texts, draft: &mut Draf
     let words = [("original", Names::Original), ("both", Names::Both)];
     let set = section.choice("names", out, &words);
     once("policy.names", &mut draft.names, set, texts, out);
+    let set = section.parse("watch", out, watch);
+    once("policy.watch", &mut draft.watch, set, texts, out);
     for rule in section.sections("rule", out) {
         draft.rules.extend(read_rule(rule, texts, out));
     }
@@ -81,6 +86,10 @@ pub(super) fn once<T>(
         format!("`{key}` is set in {} and in {}", texts.name(first.at.text), texts.name(set.at.text));
     let problem = Problem::error(message).at(&set.at).also(&first.at, "first set here");
     out.push(problem.hint("no place overrides another: remove one of the two"));
+}
+
+fn watch(text: &str) -> Result<Option<Duration>, Refusal> {
+    Ok(Some(duration::parse(text)?).filter(|every| !every.is_zero()))
 }
 
 /// A registry, with a path if need be.

@@ -23,7 +23,7 @@ mod registries_yaml;
 pub(super) mod request;
 pub(super) mod roots;
 #[cfg(test)]
-mod sample;
+pub(super) mod sample;
 mod text;
 mod yaml;
 

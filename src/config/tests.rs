@@ -1,6 +1,7 @@
 //! Whole configurations in, whole answers out. The files are real ones in a directory of their own.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+mod changing;
 mod default_registry;
 mod files;
 mod lints;
@@ -12,6 +13,7 @@ mod values;
 
 use std::path::Path;
 
+use super::sources::sample::at_rest;
 use super::{Config, Diagnostics, Loaded, Style, load};
 
 /// Writes files below a new directory.
@@ -20,7 +22,8 @@ fn write(files: &[(&str, &str)]) -> tempfile::TempDir {
     for (name, content) in files {
         let path = dir.path().join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, content).unwrap();
+        std::fs::write(&path, content).unwrap();
+        at_rest(&path);
     }
     dir
 }

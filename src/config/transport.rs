@@ -5,6 +5,7 @@
 //! the configuration, it may come a moment later, and it costs one registry where a refusal to start costs all.
 //! Not here: telling containerd (`transport`, outside this folder).
 
+use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use toml::de::DeValue;
@@ -255,12 +256,11 @@ pub(super) fn check_files(needs: &[Located<TransportNeed>], out: &mut Vec<Proble
 
 /// Says for each host what containerd will be told.
 pub(super) fn lint(needs: &[Located<TransportNeed>], out: &mut Vec<Problem>) {
-    let mut hosts: Vec<&str> = needs.iter().map(|need| need.value.host.as_str()).collect();
-    hosts.sort_unstable();
-    hosts.dedup();
-    for host in hosts {
-        let needs: Vec<&Located<TransportNeed>> =
-            needs.iter().filter(|need| need.value.host == host).collect();
+    let mut hosts: BTreeMap<&str, Vec<&Located<TransportNeed>>> = BTreeMap::new();
+    for need in needs {
+        hosts.entry(&need.value.host).or_default().push(need);
+    }
+    for (host, needs) in hosts {
         let Some(first) = needs.first() else { continue };
         let mut what: Vec<String> = needs.iter().map(|need| need.value.what.to_string()).collect();
         what.dedup();

@@ -6,7 +6,10 @@
 //! Not here: mistakes inside one rule (`prefix`, `location`); a single name that falls into another rule's
 //! target (`index`, when it is decided).
 
-use std::collections::{BTreeMap, HashMap};
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use foldhash::fast::RandomState;
 
 use super::index::Ancestors;
 use super::rule::{Layer, Rule, Source};
@@ -79,7 +82,8 @@ pub(super) fn find(rules: &[Rule], routings: &[Routing<'_>]) -> Vec<Conflict> {
 }
 
 fn duplicates(rules: &[Rule]) -> Vec<Conflict> {
-    let mut first: HashMap<(Layer, &str), usize> = HashMap::with_capacity(rules.len());
+    let mut first: HashMap<(Layer, &str), usize, RandomState> = HashMap::default();
+    first.reserve(rules.len());
     let mut repeated: BTreeMap<usize, Vec<Source>> = BTreeMap::new();
     for (i, rule) in rules.iter().enumerate() {
         let at = *first.entry((rule.layer, rule.prefix.as_str())).or_insert(i);
@@ -116,25 +120,58 @@ fn collapses(routings: &[Routing<'_>]) -> Vec<Conflict> {
         .filter_map(|routing| Some((routing, routing.host?)))
         .flat_map(|(routing, host)| routing.targets().into_iter().map(move |target| (routing, host, target)))
         .collect();
-    let mut by_text: HashMap<&str, Vec<usize>> = HashMap::with_capacity(strict.len());
-    for (i, (_, _, target)) in strict.iter().enumerate() {
-        by_text.entry(&target.text).or_default().push(i);
+    // Built where there is a conflict, which is hardly ever.
+    let by_text = OnceCell::new();
+    // Thousands of rules can have one target, so only which registries there are is compared.
+    let mut at: HashMap<&str, Registries<'_>, RandomState> = HashMap::default();
+    let mut within: HashMap<(&str, &str), Registries<'_>, RandomState> = HashMap::default();
+    for (_, host, target) in &strict {
+        at.entry(&target.text).or_default().add(host);
+        within.entry((&target.text, &target.location)).or_default().add(host);
     }
     let mut groups: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (i, (_, host, target)) in strict.iter().enumerate() {
         for text in Ancestors::of(&target.text).take_while(|text| text.len() >= target.location.len()) {
-            let there = by_text.get(text).map_or(&[][..], Vec::as_slice);
-            let meets = |&other: &usize| {
-                let (_, registry, place) = &strict[other];
-                registry != host && (text == target.text || place.location == target.location)
+            let there = match text == target.text {
+                true => at.get(text),
+                false => within.get(&(text, target.location.as_str())),
             };
-            if there.iter().any(meets) {
-                let group = groups.entry(text).or_insert_with(|| there.to_vec());
-                group.push(i);
+            if there.is_some_and(|there| there.hold_another(host)) {
+                let by_text = by_text.get_or_init(|| indices_by_text(&strict));
+                let all = || by_text.get(text).cloned().unwrap_or_default();
+                groups.entry(text).or_insert_with(all).push(i);
             }
         }
     }
     groups.into_iter().map(|(text, group)| collapse(text, group, &strict)).collect()
+}
+
+fn indices_by_text<'t>(
+    strict: &'t [(&Routing<'_>, &str, Target)],
+) -> HashMap<&'t str, Vec<usize>, RandomState> {
+    let mut by_text: HashMap<&str, Vec<usize>, RandomState> = HashMap::default();
+    for (i, (_, _, target)) in strict.iter().enumerate() {
+        by_text.entry(&target.text).or_default().push(i);
+    }
+    by_text
+}
+
+/// The registries whose images are in one place: the first, and whether there are more.
+#[derive(Default)]
+struct Registries<'r> {
+    first: &'r str,
+    several: bool,
+}
+
+impl<'r> Registries<'r> {
+    fn add(&mut self, registry: &'r str) {
+        self.several |= !self.first.is_empty() && self.first != registry;
+        self.first = if self.first.is_empty() { registry } else { self.first };
+    }
+
+    fn hold_another(&self, registry: &str) -> bool {
+        self.several || self.first != registry
+    }
 }
 
 fn collapse(text: &str, mut group: Vec<usize>, strict: &[(&Routing<'_>, &str, Target)]) -> Conflict {
@@ -143,11 +180,12 @@ fn collapse(text: &str, mut group: Vec<usize>, strict: &[(&Routing<'_>, &str, Ta
     let location = group.first().map_or(text, |&i| &strict[i].2.location).to_owned();
     let mut registries: Vec<String> = Vec::new();
     let mut sources: Vec<Source> = Vec::new();
+    let (mut known, mut placed) = (HashSet::new(), HashSet::new());
     for (routing, host, _) in group.into_iter().map(|i| &strict[i]) {
-        if !registries.iter().any(|registry| registry == host) {
+        if known.insert(*host) {
             registries.push((*host).to_owned());
         }
-        if !sources.contains(routing.source) {
+        if placed.insert((&routing.source.file, routing.source.line)) {
             sources.push(routing.source.clone());
         }
     }

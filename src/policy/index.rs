@@ -85,23 +85,32 @@ impl Index {
         self.slots.entry(text.into()).or_default()
     }
 
+    /// Thousands of rules can have one target, so slots are not compared owner by owner: each learns first
+    /// what all that is inside it has in common.
     fn find_contested(&self) -> HashSet<By, RandomState> {
-        let mut contested = HashSet::default();
+        let mut inside: HashMap<&str, Inside<'_>, RandomState> = HashMap::default();
+        let mut contested: HashSet<By, RandomState> = HashSet::default();
         for (text, slot) in self.slots.iter().filter(|(_, slot)| slot.holds_target()) {
             for (around, outer) in Ancestors::of(text).filter_map(|around| self.slots.get_key_value(around)) {
-                let inner = &slot.owners;
-                let differs = |owner: &&Owner| inner.iter().any(|other| other.registry != owner.registry);
-                let by_pattern = outer.owners.iter().filter(|_| !slot.patterns.is_empty());
-                contested.extend(by_pattern.map(|owner| owner.by));
-                contested.extend(outer.owners.iter().filter(differs).map(|owner| owner.by));
+                if !outer.holds_target() {
+                    continue;
+                }
+                let alone = std::ptr::eq(around, text) && slot.owners.is_empty() && outer.patterns.len() == 1;
+                inside.entry(around).or_default().add(slot, alone);
                 // The targets of a pattern end anywhere below its head, so around or inside the others.
                 if !outer.patterns.is_empty() {
-                    contested.extend(inner.iter().map(|owner| owner.by));
-                    let alone = std::ptr::eq(around, text) && inner.is_empty() && outer.patterns.len() == 1;
-                    let patterns = outer.patterns.iter().chain(&slot.patterns);
-                    contested.extend(patterns.filter(|_| !alone).map(|(by, ..)| *by));
+                    contested.extend(slot.owners.iter().map(|owner| owner.by));
+                    let patterns = slot.patterns.iter().filter(|_| !alone);
+                    contested.extend(patterns.map(|(by, ..)| *by));
                 }
             }
+        }
+        for (text, inside) in &inside {
+            let Some(slot) = self.slots.get(*text) else { continue };
+            let differs = |owner: &&Owner| inside.patterns || inside.holds_another(owner.registry.as_deref());
+            contested.extend(slot.owners.iter().filter(differs).map(|owner| owner.by));
+            let patterns = slot.patterns.iter().filter(|_| inside.company);
+            contested.extend(patterns.map(|(by, ..)| *by));
         }
         contested
     }
@@ -178,6 +187,33 @@ impl Index {
     }
 }
 
+/// What the slots inside one slot, itself among them, hold together.
+#[derive(Debug, Default)]
+struct Inside<'i> {
+    /// The registry of the first owner.
+    first: Option<Option<&'i str>>,
+    /// Whether another owner has another.
+    several: bool,
+    patterns: bool,
+    /// Whether there is anything but a single pattern of the slot's own.
+    company: bool,
+}
+
+impl<'i> Inside<'i> {
+    fn add(&mut self, slot: &'i Slot, alone: bool) {
+        self.patterns |= !slot.patterns.is_empty();
+        self.company |= !alone;
+        for owner in &slot.owners {
+            let registry = owner.registry.as_deref();
+            self.several |= *self.first.get_or_insert(registry) != registry;
+        }
+    }
+
+    fn holds_another(&self, registry: Option<&str>) -> bool {
+        self.several || self.first.is_some_and(|first| first != registry)
+    }
+}
+
 impl Slot {
     fn holds_target(&self) -> bool {
         !self.owners.is_empty() || !self.patterns.is_empty()
@@ -217,3 +253,6 @@ fn parent(text: &str) -> Option<&str> {
         None => Some(&text[..slash]),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -96,7 +96,7 @@ pub struct Rewrite {
 }
 
 /// Which names a mirror serves.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Only {
     /// All.
     #[default]

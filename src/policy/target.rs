@@ -4,6 +4,8 @@
 //! Holds: texts are folded as keys are, so a target can be looked up by the key of any name.
 //! Not here: the candidates of one name (`candidate`).
 
+use std::collections::HashSet;
+
 use super::key::{HUB, fold_host};
 use super::location::{Location, PLACEHOLDER};
 use super::rule::{Action, Mirror, Only, Origin, Route, Rule, Source};
@@ -32,7 +34,7 @@ pub(super) struct Routing<'p> {
 }
 
 /// A place where images of one registry are, or of any where `registry` is none.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Target {
     /// The mirror's location, `{host}` filled in.
     pub(super) location: String,
@@ -97,6 +99,8 @@ impl Routing<'_> {
     /// The targets that can be written down: all, but for those with `{host}` in a wildcard rule.
     pub(super) fn targets(&self) -> Vec<Target> {
         let mut targets = Vec::with_capacity(self.route.mirrors.len());
+        // A few are compared faster than hashed.
+        let mut seen = (self.route.mirrors.len() > 8).then(HashSet::new);
         for mirror in &self.route.mirrors {
             let folded = mirror.location.folded();
             let location = match (self.host, mirror.location.has_placeholder()) {
@@ -108,7 +112,11 @@ impl Routing<'_> {
             let alone = self.below.is_empty() || !self.route.rewrites.is_empty() || mirror.strip_prefix;
             let text = if alone { location.clone() } else { format!("{location}/{}", self.below) };
             let target = Target { location, text };
-            if !targets.contains(&target) {
+            let new = match &mut seen {
+                Some(seen) => seen.insert(target.clone()),
+                None => !targets.contains(&target),
+            };
+            if new {
                 targets.push(target);
             }
         }

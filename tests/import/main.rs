@@ -208,6 +208,14 @@ fn registries_conf() {
       |
       = help: credentials for registries are configured by themselves
 
+    warning: images of every registry under `*.corp.dev.de` are looked for in one place, another-corp-mirror.dev.de/a-rather-long-path, and so at 1 more
+     --> registries.conf.d/1.conf:5:12
+      |
+    5 | location = 'another-corp-mirror.dev.de/a-rather-long-path'
+      |            ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+      |
+      = help: this format means it, and the mirror is no longer told which registry was asked for; a [[policy.rule]] with {host} in its mirror keeps them apart
+
     3 rules; not carried over: 1 (listed at the end of the output)
     --- exit 1
     "#);
@@ -235,14 +243,6 @@ fn image_cri_shim() {
     # Not carried over:
     # - shim.yaml:3:1: the credentials for sealos.hub:5000 are not carried over (a configuration holds no password: give them to containerd, by a registries.yaml that has `configs` and no `mirrors`, or by registry.configs in containerd's own configuration)
     --- stderr
-    warning: images of every registry under `*` are looked for in one place, sealos.hub:5000
-     --> shim.yaml:2:10
-      |
-    2 | address: http://sealos.hub:5000
-      |          ^^^^^^^^^^^^^^^^^^^^^^
-      |
-      = help: this format means it, and the mirror is no longer told which registry was asked for; a [[policy.rule]] with {host} in its mirror keeps them apart
-
     warning: the credentials for sealos.hub:5000 are not carried over
      --> shim.yaml:3:1
       |
@@ -259,15 +259,7 @@ fn image_cri_shim() {
       |
       = help: image-cri-shim does so too; to keep it in, write a native rule for `*` with origin = "never"
 
-    warning: images of different registries are one image here if their paths are equal
-     --> shim.yaml:5:12
-      |
-    5 | - address: https://other.dev.de
-      |            ^^^^^^^^^^^^^^^^^^^^
-      |
-      = help: `quay.io/a/b` and `docker.io/a/b` are both looked for as `a/b`; a native rule can keep them apart with {host}
-
-    warning: images of every registry under `*` are looked for in one place, other.dev.de
+    warning: images of every registry under `*` are looked for in one place, other.dev.de, and so at 1 more
      --> shim.yaml:5:12
       |
     5 | - address: https://other.dev.de

@@ -108,14 +108,6 @@ fn a_format_that_is_said_counts() {
       |
       = help: image-cri-shim does so too; to keep it in, write a native rule for `*` with origin = "never"
 
-    warning: images of different registries are one image here if their paths are equal
-     --> both.yaml:1:10
-      |
-    1 | address: http://localhost:5000
-      |          ^^^^^^^^^^^^^^^^^^^^^
-      |
-      = help: `quay.io/a/b` and `docker.io/a/b` are both looked for as `a/b`; a native rule can keep them apart with {host}
-
     warning: images of every registry under `*` are looked for in one place, localhost:5000
      --> both.yaml:1:10
       |

@@ -20,8 +20,8 @@ impl Problem {
 impl Texts {
     /// The line that a source names, without the blanks around it.
     fn span_of(&self, source: &Source) -> Option<Span> {
-        let text = self.0.iter().position(|text| text.name == source.file)?;
-        let Text { content, lines, .. } = self.0.get(text)?;
+        let text = self.texts.iter().position(|text| text.name == source.file)?;
+        let Text { content, lines, .. } = self.texts.get(text)?;
         let behind = usize::try_from(source.line).ok()?;
         let start = if behind < 2 { 0 } else { *lines.get(behind - 2)? };
         let line = content.get(start..)?.lines().next().unwrap_or_default();

@@ -20,9 +20,11 @@ mod meaning;
 mod tests;
 
 use std::ffi::OsStr;
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use super::super::diagnostic::{Located, Problem, Span, Texts};
+use super::super::text::{TextError, bytes};
 use super::{Imported, text};
 use crate::transport::{self, Transport};
 
@@ -37,7 +39,7 @@ pub(super) fn read(path: &Path, texts: &mut Texts, out: &mut Vec<Problem>) -> Im
     let before = out.len();
     let mut imported = Imported::default();
     imported.files.push(path.to_path_buf());
-    let mut directories = directory::list(path, out);
+    let mut directories = directory::list(path, texts, out);
     // What the shunt has written there itself comes of the rules, and must not become one.
     directories.retain(|directory| !is_own(directory));
     let has_default = directories.iter().any(|directory| directory.registry == "*");
@@ -78,13 +80,17 @@ fn read_file(
 ) -> (Option<HostsFile>, Span) {
     let path = directory.path.join(HOSTS_TOML);
     imported.files.push(path.clone());
-    if !path.is_symlink() && !path.exists() {
-        let text = texts.add(&directory.path.to_string_lossy(), String::new());
-        let at = Span { text, range: 0..0 };
-        certificates(directory, &at, texts, imported, out);
-        return (None, at);
-    }
-    let Some(text) = text::read(&path, texts, out) else {
+    let bytes = match bytes(&path, texts) {
+        // A link that leads nowhere is not nothing.
+        Err(TextError::Io(error)) if error.kind() == io::ErrorKind::NotFound && !path.is_symlink() => {
+            let text = texts.add(&directory.path.to_string_lossy(), String::new());
+            let at = Span { text, range: 0..0 };
+            certificates(directory, &at, texts, imported, out);
+            return (None, at);
+        }
+        other => other,
+    };
+    let Some(text) = text::take(&path, bytes, texts, out) else {
         let text = texts.add(&path.to_string_lossy(), String::new());
         return (None, Span { text, range: 0..0 });
     };
@@ -95,18 +101,15 @@ fn read_file(
 fn certificates(
     directory: &Directory,
     at: &Span,
-    texts: &Texts,
+    texts: &mut Texts,
     imported: &mut Imported,
     out: &mut Vec<Problem>,
 ) {
-    let entries = match std::fs::read_dir(&directory.path) {
-        Ok(entries) => entries,
-        Err(error) => {
-            out.push(text::problem(&directory.path, &error.into()));
-            return;
-        }
-    };
-    let mut paths: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
+    let entries = text::list(&directory.path, texts).unwrap_or_else(|error| {
+        out.push(text::problem(&directory.path, &error));
+        Vec::new()
+    });
+    let mut paths: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path).collect();
     paths.sort();
     for path in paths {
         let value = match path.extension().and_then(OsStr::to_str) {

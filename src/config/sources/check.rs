@@ -4,18 +4,50 @@
 //! Holds: each warning is about rules of sources; nothing is refused here.
 //! Not here: native rules beside each other (`lint`); what one format's own program does (its reader).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
-use super::super::diagnostic::{Problem, Severity, Span};
+use super::super::diagnostic::{Problem, Severity};
 use super::super::rules::{Draft, DraftRule};
-use crate::policy::{Action, DefaultAction, Kind, Layer, Prefix};
+use super::super::wider::Wider;
+use super::{Format, SourceFile};
+use crate::policy::{Action, DefaultAction, Kind, Layer};
 
 /// Looks at every rule of a source.
 pub(in crate::config) fn policy(draft: &Draft, out: &mut Vec<Problem>) {
     overridden(draft, out);
     denied(draft, out);
     open_default(draft, out);
-    meeting(draft, out);
+}
+
+/// Where k3s and RKE2 have their file, on the node or under another root.
+const RANCHER: [(&str, &str); 2] =
+    [("etc/rancher/k3s/registries.yaml", "k3s"), ("etc/rancher/rke2/registries.yaml", "RKE2")];
+
+/// What containerd's `config_path` is where nothing else is said, and what k3s and RKE2 make of it below their
+/// own directories.
+const CERTS_D: [&str; 2] = ["etc/containerd/certs.d", "etc/docker/certs.d"];
+
+/// Files that the node's own programs read as well, behind this one.
+pub(in crate::config) fn live(sources: &[SourceFile], out: &mut Vec<Problem>) {
+    for source in sources {
+        let path = std::fs::canonicalize(&source.path).unwrap_or_else(|_| source.path.clone());
+        let (message, hint) = match source.format {
+            Format::RegistriesYaml => {
+                let Some((_, program)) = RANCHER.iter().find(|(known, _)| path.ends_with(known)) else { continue };
+                (
+                    format!("{program} reads {} too, when it starts", source.path.display()),
+                    format!("a change acts here within seconds, and on what goes past the shunt once {program} was started again"),
+                )
+            }
+            Format::CertsD if CERTS_D.iter().any(|known| path.ends_with(known)) => (
+                format!("containerd reads {} too, at every pull", source.path.display()),
+                "what goes past the shunt has the same mirrors, and a mirror's own name is looked up there as well"
+                    .to_owned(),
+            ),
+            _ => continue,
+        };
+        out.push(Problem::new(Severity::Note, message).hint(hint));
+    }
 }
 
 fn native(drafted: &DraftRule) -> bool {
@@ -54,17 +86,14 @@ fn overridden(draft: &Draft, out: &mut Vec<Problem>) {
 /// A rule that would open what a native rule denies.
 fn denied(draft: &Draft, out: &mut Vec<Problem>) {
     let natives = draft.rules.iter().filter(|drafted| native(drafted));
-    let denies: Vec<&DraftRule> =
-        natives.filter(|drafted| matches!(drafted.rule.action, Action::Deny { .. })).collect();
+    let denies = natives.filter(|drafted| matches!(drafted.rule.action, Action::Deny { .. }));
+    let denies = Wider::of(denies.map(|drafted| (&drafted.rule.prefix, drafted)));
     if denies.is_empty() {
         return;
     }
     let foreign = draft.rules.iter().filter(|drafted| !native(drafted));
     for drafted in foreign.filter(|drafted| !matches!(drafted.rule.action, Action::Deny { .. })) {
-        let covers = |deny: &&&DraftRule| {
-            deny.rule.prefix != drafted.rule.prefix && deny.rule.prefix.covers(&drafted.rule.prefix)
-        };
-        let Some(deny) = denies.iter().find(covers) else { continue };
+        let Some(deny) = denies.around(&drafted.rule.prefix).next() else { continue };
         let message = format!("the native rule denies what this rule is for: `{}`", drafted.rule.prefix);
         let hint = "a rule of a source opens nothing that a native rule denies; write a [[policy.rule]] with `pass` or `mirrors`";
         out.push(Problem::warning(message).at(&drafted.at).also(&deny.at, "this one holds").hint(hint));
@@ -83,41 +112,4 @@ fn open_default(draft: &Draft, out: &mut Vec<Problem>) {
         let hint = "write a [[policy.rule]] for \"*\" with `deny`, and rules for what may be pulled";
         out.push(Problem::warning(message).at(&drafted.at).also(&set.at, "the default").hint(hint));
     }
-}
-
-/// Places where the images of several registries are looked for, because a source's format means it.
-fn meeting(draft: &Draft, out: &mut Vec<Problem>) {
-    let mut places: BTreeMap<String, Vec<(&Prefix, &Span)>> = BTreeMap::new();
-    for drafted in draft.rules.iter().filter(|drafted| !native(drafted)) {
-        let Action::Route(route) = &drafted.rule.action else { continue };
-        for (mirror, at) in route.mirrors.iter().zip(&drafted.mirrors_at) {
-            if mirror.strip_prefix || mirror.location.has_placeholder() {
-                continue;
-            }
-            places.entry(mirror.location.to_string()).or_default().push((&drafted.rule.prefix, at));
-        }
-    }
-    for (place, rules) in &places {
-        let Some(((first, first_at), others)) = rules.split_first() else { continue };
-        let other = others.iter().find(|(prefix, _)| registry(prefix) != registry(first));
-        let wildcard = rules.iter().find(|(prefix, _)| matches!(prefix.kind(), Kind::Any | Kind::Domain));
-        let problem = match (wildcard, other) {
-            (Some((prefix, at)), _) => {
-                let message =
-                    format!("images of every registry under `{prefix}` are looked for in one place, {place}");
-                Problem::warning(message).at(at)
-            }
-            (None, Some((prefix, at))) => {
-                let message =
-                    format!("images of `{first}` and of `{prefix}` are looked for in one place, {place}");
-                Problem::warning(message).at(at).also(first_at, "the other one")
-            }
-            (None, None) => continue,
-        };
-        out.push(problem.hint("this format means it, and the mirror is no longer told which registry was asked for; a [[policy.rule]] with {host} in its mirror keeps them apart"));
-    }
-}
-
-fn registry(prefix: &Prefix) -> &str {
-    prefix.as_str().split('/').next().unwrap_or_default()
 }

@@ -19,7 +19,7 @@ pub(in crate::config) struct Endpoint {
     pub(in crate::config) has_login: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(in crate::config) enum Scheme {
     Http,
     Https,

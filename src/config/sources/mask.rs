@@ -11,16 +11,41 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 static SECRET: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    let key = r#"(?i)[\w-]*(?:password|passwd|token|secret|authorization|auth|api-?key)["']?[ \t]*[:=][ \t]*\[?[ \t]*"#;
+    let key = r#"(?i)(?:pas+\w*|pwd|token|secret|authorization|auth|api-?key)["']?[ \t]*[:=][ \t]*\[?[ \t]*"#;
     let value = r#"("(?:[^"\\\n]|\\.)*"?|'[^'\n]*'?|[^\s{\["'][^\n]*)"#;
     Regex::new(&format!("{key}{value}|//[^/@\\s]*:([^/@\\s]+)@")).ok()
 });
 
+/// What a line with a secret has in it, one way or another. Without any, the expression is not tried, for it
+/// is slow and nearly every line is like that.
+const SIGNS: [&str; 6] = ["pas", "pwd", "token", "secret", "auth", "api"];
+
 /// The stretches that are not to be shown.
 pub(super) fn secrets(content: &str) -> Vec<Range<usize>> {
     let Some(secret) = SECRET.as_ref() else { return Vec::from([Range { start: 0, end: content.len() }]) };
-    let value = |found: regex::Captures<'_>| found.get(1).or_else(|| found.get(2)).map(|part| part.range());
-    secret.captures_iter(content).filter_map(value).collect()
+    let mut found = Vec::new();
+    let mut start = 0;
+    for line in content.split_inclusive('\n') {
+        if is_suspicious(line) {
+            let value =
+                |found: regex::Captures<'_>| found.get(1).or_else(|| found.get(2)).map(|part| part.range());
+            let ranges = secret.captures_iter(line).filter_map(value);
+            found.extend(ranges.map(|range| range.start + start..range.end + start));
+        }
+        start += line.len();
+    }
+    found
+}
+
+fn is_suspicious(line: &str) -> bool {
+    let bytes = line.as_bytes();
+    let sign = |at: usize| {
+        matches!(bytes[at] | 0x20, b'p' | b't' | b's' | b'a')
+            && SIGNS.iter().any(|sign| {
+                bytes.get(at..at + sign.len()).is_some_and(|word| word.eq_ignore_ascii_case(sign.as_bytes()))
+            })
+    };
+    (line.contains('@') && line.contains("//")) || (0..bytes.len()).any(sign)
 }
 
 #[cfg(test)]
@@ -39,6 +64,7 @@ mod tests {
             ("auth:\n  username: u", "auth:\n  username: u"),
             ("auth: 'user:pass'", "auth: ***********"),
             ("identity_token = \"x", "identity_token = **"),
+            ("pasword: x", "pasword: *"),
             ("X-Api-Key = [\"k\"]", "X-Api-Key = [***]"),
             ("- https://u:pw@m.dev/v2", "- https://u:**@m.dev/v2"),
             ("authConfigSecretName: name", "authConfigSecretName: name"),

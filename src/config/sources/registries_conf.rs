@@ -19,6 +19,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::super::diagnostic::{Problem, Texts};
+use super::super::text::TextError;
 use super::{Imported, text};
 
 use self::merge::Merged;
@@ -36,7 +37,7 @@ pub(super) fn read(path: &Path, texts: &mut Texts, out: &mut Vec<Problem>) -> Im
     };
     add(path.to_path_buf(), texts, out);
     let directory = drop_in_directory(path);
-    for path in drop_ins(&directory, out) {
+    for path in drop_ins(&directory, texts, out) {
         add(path, texts, out);
     }
     imported.files.push(directory);
@@ -56,23 +57,18 @@ fn drop_in_directory(path: &Path) -> PathBuf {
 }
 
 /// The drop-ins by name.
-fn drop_ins(directory: &Path, out: &mut Vec<Problem>) -> Vec<PathBuf> {
-    let entries = match std::fs::read_dir(directory) {
+fn drop_ins(directory: &Path, texts: &mut Texts, out: &mut Vec<Problem>) -> Vec<PathBuf> {
+    let entries = match text::list(directory, texts) {
         Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Vec::new(),
+        Err(TextError::Io(error)) if error.kind() == io::ErrorKind::NotFound => return Vec::new(),
         Err(error) => {
-            out.push(text::problem(directory, &error.into()));
+            out.push(text::problem(directory, &error));
             return Vec::new();
         }
     };
-    let mut paths = Vec::new();
-    for entry in entries {
-        match entry {
-            Ok(entry) => paths.push(entry.path()),
-            Err(error) => out.push(text::problem(directory, &error.into())),
-        }
-    }
-    paths.retain(|path| path.extension().is_some_and(|extension| extension == "conf") && !path.is_dir());
+    let files = entries.into_iter().filter(|entry| !entry.is_directory).map(|entry| entry.path);
+    let mut paths: Vec<PathBuf> =
+        files.filter(|path| path.extension().is_some_and(|extension| extension == "conf")).collect();
     paths.sort();
     paths
 }

@@ -20,7 +20,7 @@ mod mirrors;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use super::super::assemble;
@@ -60,7 +60,7 @@ pub(super) fn read(
         configs::read_auths(auths, &reader, &mut imported, out);
     }
     let configured = configs.iter().flat_map(Mapping::entries);
-    let configured: Vec<Prefix> = configured.filter_map(|entry| entry.key.text.parse().ok()).collect();
+    let configured: HashSet<Prefix> = configured.filter_map(|entry| entry.key.text.parse().ok()).collect();
     again::lint(&entries, &configured, out);
     imported
 }
@@ -169,10 +169,11 @@ impl<'t> Reader<'t> {
         if !entries.iter().any(|entry| entry.prefix.kind() == Kind::Any) {
             return;
         }
+        let mut ruled: HashSet<Prefix> =
+            imported.rules.iter().map(|drafted| drafted.rule.prefix.clone()).collect();
         for entry in configs.entries() {
             let Ok(prefix) = entry.key.text.parse::<Prefix>() else { continue };
-            let has_rule = imported.rules.iter().any(|drafted| drafted.rule.prefix == prefix);
-            if prefix.kind() == Kind::Host && !has_rule {
+            if prefix.kind() == Kind::Host && ruled.insert(prefix.clone()) {
                 imported.rules.push(self.rule(prefix, &entry.key.at, Action::Pass, Vec::new()));
             }
         }

@@ -122,7 +122,7 @@ fn a_directory_for_a_file() {
     let dir = write(&[("config.toml/config.toml", "")]);
     let problems = load(&dir.path().join("config.toml")).unwrap_err();
     assert_snapshot!(shown(&problems, dir.path()), @r"
-    error: cannot read config.toml: Is a directory (os error 21)
+    error: cannot read config.toml: it is a directory, and a file is meant
      |
      = help: name the file itself: config.toml/config.toml
     ");
@@ -132,7 +132,7 @@ fn a_directory_for_a_file() {
 fn a_file_for_the_directory_of_drop_ins_and_a_directory_for_a_drop_in() {
     assert_snapshot!(refused(&[("config.toml", ""), ("conf.d", "")]), @r"error: cannot read conf.d: Not a directory (os error 20)");
     assert_snapshot!(refused(&[("config.toml", "x = 1"), ("conf.d/a.toml/x", "")]), @r"
-    error: cannot read conf.d/a.toml: Is a directory (os error 21)
+    error: cannot read conf.d/a.toml: it is a directory, and a file is meant
 
     error: unknown key `x`
      --> config.toml:1:1

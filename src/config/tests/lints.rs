@@ -11,7 +11,8 @@ fn what_is_as_it_should_be_has_no_warning() {
         [policy]\ndefault-registry = 'm.dev/hub'\n\
         [[policy.rule]]\nprefix = 'quay.io'\nmirrors = ['m.dev/{host}', 'n.dev/quay']\n\
         [[policy.rule]]\nprefix = 'quay.io/own'\npass = true\n\
-        [[policy.rule]]\nprefix = 'docker.io/evil/miner'\ndeny = 'no'\n";
+        [[policy.rule]]\nprefix = 'docker.io/evil/miner'\ndeny = 'no'\n\
+        [[policy.rule]]\nprefix = 'm.dev/hub/evil/miner'\ndeny = 'no'\n";
     assert_eq!(warned(text), "");
 }
 
@@ -68,7 +69,7 @@ fn a_default_registry_beside_a_rule_for_docker_hub() {
     ");
     assert_eq!(
         warned(
-            "[policy]\ndefault-registry = 'm.dev'\n[[policy.rule]]\nprefix = 'docker.io/x/y'\ndeny = 'no'"
+            "[policy]\ndefault-registry = 'm.dev'\n[[policy.rule]]\nprefix = 'docker.io/x/y'\npass = true"
         ),
         ""
     );

@@ -13,9 +13,10 @@ fn defaults_in_force() -> Config {
 
 #[test]
 fn an_empty_file_means_every_default() {
-    let Config { listen, containerd, policy, pull, state, log, transport, logins, sources } =
+    let Config { listen, containerd, policy, pull, state, log, transport, logins, sources, watch } =
         defaults_in_force();
     assert!(transport.needs.is_empty() && !transport.fence && logins.is_empty());
+    assert_eq!(watch, Some(Duration::from_secs(2)));
     let own = defaults::LISTEN_SOCKET.parse().unwrap();
     assert_eq!(listen, Listen { socket: own, mode: 0o660, group: None });
     let theirs = defaults::CONTAINERD_SOCKET.parse().unwrap();
@@ -96,6 +97,8 @@ fn policy_keys() {
         (settings.default, settings.present, settings.names),
         (DefaultAction::Deny, Present::Hide, Names::Both)
     );
+    assert_eq!(accepted_text("policy.watch = '1m'").watch, Some(Duration::from_secs(60)));
+    assert_eq!(accepted_text("policy.watch = '0s'").watch, None);
     assert_eq!(settings.default_source.as_ref().unwrap().line, 2);
     let (location, source) = settings.default_registry.as_ref().unwrap();
     assert_eq!((location.to_string().as_str(), source.line), ("r.dev/hub", 3));

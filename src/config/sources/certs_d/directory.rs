@@ -10,9 +10,10 @@ use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::config::diagnostic::Problem;
-use crate::config::sources::text::{self, TextError};
+use crate::config::diagnostic::{Problem, Texts};
+use crate::config::text::{self, Entry, TextError};
 use crate::policy::{Kind, Prefix};
+use crate::snapshot::State;
 
 /// The name of the directory for registries that have none of their own.
 pub(super) const DEFAULT: &str = "_default";
@@ -27,15 +28,17 @@ pub(super) struct Directory {
 }
 
 /// The directories by name; what can't be listed is in `out`.
-pub(super) fn list(root: &Path, out: &mut Vec<Problem>) -> Vec<Directory> {
+pub(super) fn list(root: &Path, texts: &mut Texts, out: &mut Vec<Problem>) -> Vec<Directory> {
     let mut found: Vec<Directory> = Vec::new();
-    for path in entries(root, out) {
+    for Entry { path, is_directory } in entries(root, texts, out) {
         let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
         let Some(registry) = registry(name) else {
             out.extend(misnamed(&path, name));
             continue;
         };
-        if !path.is_dir() {
+        if !is_directory {
+            // A link may come to lead to a directory, and the root would not show it.
+            texts.saw(&path, State::of(&path));
             out.extend(not_a_directory(&path, name, &registry));
             continue;
         }
@@ -47,32 +50,23 @@ pub(super) fn list(root: &Path, out: &mut Vec<Problem>) -> Vec<Directory> {
     one_each(found, out)
 }
 
-fn entries(root: &Path, out: &mut Vec<Problem>) -> Vec<PathBuf> {
-    let mut paths = Vec::new();
-    match std::fs::read_dir(root) {
-        Ok(entries) => {
-            for entry in entries {
-                match entry {
-                    Ok(entry) => paths.push(entry.path()),
-                    Err(error) => out.push(text::problem(root, &TextError::Io(error))),
-                }
+fn entries(root: &Path, texts: &mut Texts, out: &mut Vec<Problem>) -> Vec<Entry> {
+    let mut entries = text::list(root, texts).unwrap_or_else(|error| {
+        let kind = if let TextError::Io(cause) = &error { Some(cause.kind()) } else { None };
+        let hint = match kind {
+            Some(io::ErrorKind::NotADirectory) => {
+                Some("name the directory that holds one directory a registry, as config_path does")
             }
-        }
-        Err(error) => {
-            let hint = match error.kind() {
-                io::ErrorKind::NotADirectory => {
-                    Some("name the directory that holds one directory a registry, as config_path does")
-                }
-                io::ErrorKind::NotFound if root.to_string_lossy().contains(':') => {
-                    Some("this is one directory; a list as in config_path needs a source for each")
-                }
-                _ => None,
-            };
-            out.push(text::problem(root, &TextError::Io(error)).maybe_hint(hint));
-        }
-    }
-    paths.sort();
-    paths
+            Some(io::ErrorKind::NotFound) if root.to_string_lossy().contains(':') => {
+                Some("this is one directory; a list as in config_path needs a source for each")
+            }
+            _ => None,
+        };
+        out.push(text::problem(root, &error).maybe_hint(hint));
+        Vec::new()
+    });
+    entries.sort_by(|one, other| one.path.cmp(&other.path));
+    entries
 }
 
 /// The registry that containerd looks for under this name: `host_port_` for `host:port`, and every name for

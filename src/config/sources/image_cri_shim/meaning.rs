@@ -8,6 +8,7 @@
 //! from one to the next.
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
 use crate::config::assemble;
 use crate::config::diagnostic::{Located, Problem, Severity, Span, Texts};
@@ -67,17 +68,19 @@ pub(super) fn add(registries: Registries, texts: &Texts, imported: &mut Imported
 /// The registries without their duplicates: the last of several counts.
 fn rank(registries: Registries, out: &mut Vec<Problem>) -> Vec<Ranked> {
     let Registries { offline, others } = registries;
-    let mut ranked: Vec<Ranked> = Vec::new();
-    for registry in others {
+    let mut by_host: BTreeMap<String, (usize, Ranked)> = BTreeMap::new();
+    for (i, registry) in others.into_iter().enumerate() {
         let Some(one) = place(registry, false, out) else { continue };
-        if let Some(i) = ranked.iter().position(|other| other.location.host() == one.location.host()) {
-            let message = format!("`{}` is in this list twice: the last one counts", one.location.host());
-            let problem = Problem::warning(message).at(&one.registry.address.at);
-            out.push(problem.also(&ranked[i].registry.address.at, "has no effect"));
-            ranked.remove(i);
+        let (host, at) = (one.location.host().to_owned(), one.registry.address.at.clone());
+        if let Some((_, other)) = by_host.insert(host.clone(), (i, one)) {
+            let message = format!("`{host}` is in this list twice: the last one counts");
+            let problem = Problem::warning(message).at(&at);
+            out.push(problem.also(&other.registry.address.at, "has no effect"));
         }
-        ranked.push(one);
     }
+    let mut ranked: Vec<(usize, Ranked)> = by_host.into_values().collect();
+    ranked.sort_by_key(|(i, _)| *i);
+    let mut ranked: Vec<Ranked> = ranked.into_iter().map(|(_, ranked)| ranked).collect();
     ranked.extend(offline.and_then(|registry| place(registry, true, out)));
     ranked
 }
@@ -125,18 +128,11 @@ fn place(registry: Registry, offline: bool, out: &mut Vec<Problem>) -> Option<Ra
 }
 
 /// What image-cri-shim does by its nature, and people may not know.
-fn hazards(at: &Span) -> [Problem; 3] {
+fn hazards(at: &Span) -> [Problem; 2] {
     let leak = Problem::warning("what none of these registries has is pulled from where its name says").hint(
         "image-cri-shim does so too; to keep it in, write a native rule for `*` with origin = \"never\"",
     );
-    let one_place = Problem::warning(
-        "images of different registries are one image here if their paths are equal",
-    )
-    .hint(
-        "`quay.io/a/b` and `docker.io/a/b` are both looked for as `a/b`; a native rule can keep them apart \
-               with {host}",
-    );
     let verified = Problem::new(Severity::Note, "the certificates of these registries are looked at")
         .hint("image-cri-shim does not; where one is not from a known authority, tell containerd");
-    [leak.at(at), one_place.at(at), verified.at(at)]
+    [leak.at(at), verified.at(at)]
 }

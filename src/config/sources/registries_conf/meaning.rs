@@ -188,7 +188,7 @@ impl Place<'_> {
             out.push(Problem::warning(message).at(at).also(&block.at, "by this entry"));
             return None;
         }
-        if let Some(block) = merged.below(text).find(|entry| entry.blocked) {
+        if let Some(block) = merged.blocked_below(text) {
             let message =
                 format!("`{text}` is open in part only, and a rule for `{}` can't say so", registry.prefix);
             let problem = Problem::error(message).at(at).also(&block.at, "this part of it is blocked");

@@ -5,7 +5,7 @@
 //! file the first entry of a prefix counts (containers/image `updateWithConfigurationFrom`).
 //! Not here: which files there are (`registries_conf`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::config::diagnostic::{Located, Problem, Severity};
 
@@ -16,6 +16,8 @@ use super::file::{File, Registry};
 pub(super) struct Merged {
     /// By prefix.
     registries: BTreeMap<String, Registry>,
+    /// The prefixes of those that are blocked.
+    blocked: BTreeSet<String>,
     pub(super) search: Option<Located<Vec<String>>>,
     /// By short name.
     pub(super) aliases: BTreeMap<String, (Located<String>, Located<String>)>,
@@ -36,6 +38,11 @@ impl Merged {
                 let message = format!("this entry replaces the earlier one for `{prefix}`, mirrors and all");
                 let note = Problem::new(Severity::Note, message).at(&registry.at);
                 out.push(note.also(&earlier.at, "has no effect"));
+            }
+            if registry.blocked {
+                self.blocked.insert(prefix.clone());
+            } else {
+                self.blocked.remove(&prefix);
             }
             self.registries.insert(prefix, registry);
         }
@@ -83,12 +90,13 @@ impl Merged {
         literal.chain(wildcards).filter(|entry| match_len(&entry.prefix, repository).is_some())
     }
 
-    /// The entries for parts of a repository.
-    pub(super) fn below<'m>(&'m self, repository: &'m str) -> impl Iterator<Item = &'m Registry> {
-        let from = self.registries.range(repository.to_owned()..).map(|(_, entry)| entry);
-        let begins = from.take_while(move |entry| entry.prefix.starts_with(repository));
-        begins.filter(move |entry| {
-            entry.prefix.len() > repository.len() && match_len(repository, &entry.prefix).is_some()
+    /// The first of the entries for parts of a repository that are blocked.
+    pub(super) fn blocked_below(&self, repository: &str) -> Option<&Registry> {
+        // One look for each sign that can follow: there can be thousands of other entries that begin so.
+        [':', '/', '@'].into_iter().find_map(|sign| {
+            let from = format!("{repository}{sign}");
+            let prefix = self.blocked.range(from.clone()..).next()?;
+            self.registries.get(prefix.strip_prefix(&from).map(|_| prefix)?)
         })
     }
 }

@@ -5,21 +5,23 @@
 //! configured containerd from the same file, so containerd applies the file's entry for that name as well.
 //! Not here: the order of rewrites (`mirrors`).
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::super::super::diagnostic::Problem;
 use super::{MirrorEntry, PROGRAM};
 use crate::policy::{Kind, Location, Prefix};
 
 /// Warns once for each mirror's host. A host with an entry in `configs` alone is out of reach of `*`.
-pub(super) fn lint(entries: &[MirrorEntry], configured: &[Prefix], out: &mut Vec<Problem>) {
+pub(super) fn lint(entries: &[MirrorEntry], configured: &HashSet<Prefix>, out: &mut Vec<Problem>) {
+    let by_prefix: HashMap<&Prefix, &MirrorEntry> =
+        entries.iter().map(|entry| (&entry.prefix, entry)).collect();
+    let any = entries.iter().find(|entry| entry.prefix.kind() == Kind::Any);
     let mut seen = HashSet::new();
     let all = entries.iter().flat_map(|entry| entry.route.hosts());
     for (location, at) in all {
         let Ok(host) = location.host().parse::<Prefix>() else { continue };
-        let own = entries.iter().find(|entry| entry.prefix == host);
-        let any = || entries.iter().find(|entry| entry.prefix.kind() == Kind::Any);
-        let found = if configured.contains(&host) { own } else { own.or_else(any) };
+        let own = by_prefix.get(&host).copied();
+        let found = if configured.contains(&host) { own } else { own.or(any) };
         let Some(entry) = found else { continue };
         let Some(what) = effect(entry, &host) else { continue };
         if !seen.insert(host.as_str().to_owned()) {

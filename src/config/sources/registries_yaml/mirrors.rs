@@ -6,6 +6,9 @@
 //! public registry.
 //! Not here: which host needs which certificate (`configs`).
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry::{Occupied, Vacant};
+
 use super::super::super::assemble;
 use super::super::super::diagnostic::{Located, Problem, Span};
 use super::super::endpoint::{self, Endpoint, Scheme};
@@ -39,15 +42,22 @@ pub(super) fn read(
     let rewrites = mapping.entry("rewrite").map(|entry| rewrites(&entry, out)).unwrap_or_default();
     mapping.finish(PROGRAM, out);
     let mut parsed: Vec<(Endpoint, &yaml::Node)> = Vec::new();
+    let mut seen: HashMap<(Scheme, String, String), &Span> = HashMap::new();
     for item in &endpoints {
         let Some(endpoint) = parse(item, out) else { continue };
-        match parsed.iter().find(|(other, _)| same(other, &endpoint)) {
-            Some((_, first)) => {
+        let same = (endpoint.scheme, endpoint.host.clone(), root(&endpoint).to_owned());
+        match seen.entry(same) {
+            // k3s compares what it has normalised.
+            Occupied(first) => {
+                let first: &Span = first.get();
                 let message = format!("`{}` is in this list already", endpoint.url());
-                let problem = Problem::warning(message).at(&item.node.at).also(&first.at, "first here");
+                let problem = Problem::warning(message).at(&item.node.at).also(first, "first here");
                 out.push(problem.hint("leave one out"));
             }
-            None => parsed.push((endpoint, item.node)),
+            Vacant(place) => {
+                place.insert(&item.node.at);
+                parsed.push((endpoint, item.node));
+            }
         }
     }
     if parsed.is_empty() {
@@ -101,11 +111,6 @@ fn parse(item: &Entry<'_>, out: &mut Vec<Problem>) -> Option<Endpoint> {
             None
         }
     }
-}
-
-/// k3s compares what it has normalised.
-fn same(one: &Endpoint, other: &Endpoint) -> bool {
-    one.scheme == other.scheme && one.host == other.host && root(one) == root(other)
 }
 
 /// The API root.

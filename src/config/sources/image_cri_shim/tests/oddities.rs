@@ -25,14 +25,6 @@ fn a_file_as_it_is_deployed() {
       |
       = help: image-cri-shim does so too; to keep it in, write a native rule for `*` with origin = "never"
 
-    warning: images of different registries are one image here if their paths are equal
-     --> shim.yaml:3:10
-      |
-    3 | address: http://sealos.hub:5000
-      |          ^^^^^^^^^^^^^^^^^^^^^^
-      |
-      = help: `quay.io/a/b` and `docker.io/a/b` are both looked for as `a/b`; a native rule can keep them apart with {host}
-
     note: the certificates of these registries are looked at
      --> shim.yaml:3:10
       |
@@ -81,14 +73,6 @@ fn what_is_odd_in_image_cri_shim_is_said() {
       |          ^^^^^^^^^^^^^^^^
       |
       = help: image-cri-shim does so too; to keep it in, write a native rule for `*` with origin = "never"
-
-    warning: images of different registries are one image here if their paths are equal
-     --> shim.yaml:1:10
-      |
-    1 | address: hub.de:5000/path
-      |          ^^^^^^^^^^^^^^^^
-      |
-      = help: `quay.io/a/b` and `docker.io/a/b` are both looked for as `a/b`; a native rule can keep them apart with {host}
 
     note: the certificates of these registries are looked at
      --> shim.yaml:1:10
@@ -162,14 +146,6 @@ fn odd_offline_priorities() {
       |          ^^^^^^^^^^^^
       |
       = help: image-cri-shim does so too; to keep it in, write a native rule for `*` with origin = "never"
-
-    warning: images of different registries are one image here if their paths are equal
-     --> shim.yaml:1:10
-      |
-    1 | address: https://o.de
-      |          ^^^^^^^^^^^^
-      |
-      = help: `quay.io/a/b` and `docker.io/a/b` are both looked for as `a/b`; a native rule can keep them apart with {host}
 
     note: the certificates of these registries are looked at
      --> shim.yaml:1:10

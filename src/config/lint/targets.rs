@@ -1,0 +1,188 @@
+//! Where rules put images, and where those places meet.
+//!
+//! Before: `lint` has all rules.  After: `check` shows where images of two registries could be taken for one.
+//! Holds: only rules in force count; the cost does not grow with the square of their number.
+//! Not here: places that meet without anybody having said that they may, which is an error (`policy`).
+
+use std::collections::{BTreeMap, HashMap};
+
+use foldhash::fast::RandomState;
+
+use super::super::diagnostic::{Problem, Span};
+use super::super::rules::{Draft, DraftRule};
+use crate::policy::{Action, Kind, Layer, Location, Mirror, Prefix, Route};
+
+/// A place that images of one source are looked for at.
+pub(super) struct Target<'d> {
+    /// The rule's prefix; none for the default registry.
+    prefix: Option<&'d Prefix>,
+    /// The registry whose images they are; a wildcard for all that it is for.
+    registry: &'d str,
+    /// The mirror.
+    location: String,
+    /// Host and path: the location, and what the rule's own prefix adds to it.
+    pub(super) at: String,
+    span: &'d Span,
+    collapse: bool,
+    native: bool,
+}
+
+/// The targets of the rules in force, and of the default registry.
+pub(super) fn of(draft: &Draft) -> Vec<Target<'_>> {
+    let mut layers: HashMap<&str, Layer, RandomState> = HashMap::default();
+    for drafted in &draft.rules {
+        let layer = layers.entry(drafted.rule.prefix.as_str()).or_insert(drafted.rule.layer);
+        *layer = drafted.rule.layer.min(*layer);
+    }
+    let in_force =
+        |drafted: &&DraftRule| layers.get(drafted.rule.prefix.as_str()) == Some(&drafted.rule.layer);
+    let mut targets = Vec::with_capacity(draft.rules.len());
+    for drafted in draft.rules.iter().filter(in_force) {
+        let Action::Route(route) = &drafted.rule.action else { continue };
+        for (span, mirror) in drafted.mirrors_at.iter().zip(&route.mirrors) {
+            targets.extend(target(drafted, route, mirror, span));
+        }
+    }
+    let default = draft.default_registry.as_ref().and_then(|set| {
+        let location = folded(&set.value)?;
+        let (at, span) = (location.clone(), &set.at);
+        Some(Target {
+            prefix: None,
+            registry: "docker.io",
+            location,
+            at,
+            span,
+            collapse: false,
+            native: true,
+        })
+    });
+    targets.extend(default);
+    targets
+}
+
+fn target<'d>(drafted: &'d DraftRule, route: &Route, mirror: &Mirror, span: &'d Span) -> Option<Target<'d>> {
+    let prefix = &drafted.rule.prefix;
+    let (registry, path) = split(prefix);
+    let location = folded(&mirror.location)?;
+    // A rewrite may lead anywhere below the mirror, everything else keeps the rule's own path.
+    let alone = path.is_empty() || mirror.strip_prefix || !route.rewrites.is_empty();
+    let at = if alone { location.clone() } else { format!("{location}/{path}") };
+    let native = drafted.rule.layer == Layer::Native;
+    Some(Target { prefix: Some(prefix), registry, location, at, span, collapse: route.collapse, native })
+}
+
+/// A prefix's registry and its repository path.
+pub(super) fn split(prefix: &Prefix) -> (&str, &str) {
+    let (host, path) = prefix.as_str().split_once('/').unwrap_or((prefix.as_str(), ""));
+    let path = path.split('@').next().unwrap_or(path);
+    (host, path.split(':').next().unwrap_or(path))
+}
+
+pub(super) fn folded_host(location: &Location) -> Option<String> {
+    location.host().parse::<Prefix>().ok().map(|host| host.as_str().to_owned())
+}
+
+/// None where each registry has a place of its own.
+fn folded(location: &Location) -> Option<String> {
+    let host = folded_host(location).filter(|_| !location.has_placeholder())?;
+    Some(if location.path().is_empty() { host } else { format!("{host}/{}", location.path()) })
+}
+
+/// What is at one place: the first target, and the first of another registry.
+type Pair<'t, 'd> = (&'t Target<'d>, Option<&'t Target<'d>>);
+
+/// The first target at each place, and the first of another registry than that.
+fn pairs<'t, 'd, K: std::hash::Hash + Eq>(
+    targets: impl Iterator<Item = (K, &'t Target<'d>)>,
+) -> HashMap<K, Pair<'t, 'd>, RandomState> {
+    let mut places: HashMap<K, Pair<'t, 'd>, RandomState> = HashMap::default();
+    for (key, target) in targets {
+        let (first, other) = places.entry(key).or_insert((target, None));
+        if other.is_none() && first.registry != target.registry {
+            *other = Some(target);
+        }
+    }
+    places
+}
+
+/// Of the two at a place the one whose images come from elsewhere.
+fn another<'t, 'd>(pair: &Pair<'t, 'd>, registry: &str) -> Option<&'t Target<'d>> {
+    if pair.0.registry != registry { Some(pair.0) } else { pair.1 }
+}
+
+/// Equal targets are a conflict. Where one lies inside another, only a repository of just that name makes
+/// the two meet, and `policy` refuses it when it is asked for.
+pub(super) fn nested(targets: &[Target<'_>], out: &mut Vec<Problem>) {
+    let strict = || targets.iter().filter(|target| !target.collapse);
+    let places = pairs(strict().map(|target| (target.at.as_str(), target)));
+    for inner in strict() {
+        let around = inner.at.match_indices('/').filter_map(|(end, _)| places.get(&inner.at[..end]));
+        let Some(outer) = { around }.find_map(|pair| another(pair, inner.registry)) else { continue };
+        let Target { registry, at, .. } = inner;
+        let message = format!(
+            "images of `{}` that would be looked for below {at} are refused: that is the place of `{registry}`",
+            outer.registry
+        );
+        let hint = "give each registry a path of its own that does not lie inside the other's";
+        let problem = Problem::warning(message).at(inner.span).also(outer.span, "the path around it");
+        out.push(problem.hint(hint));
+    }
+}
+
+/// Places where the images of several registries are looked for because a source's format means it, with a
+/// native rule or without one. What native rules do among themselves they have said that they mean.
+pub(super) fn meeting(targets: &[Target<'_>], out: &mut Vec<Problem>) {
+    let at = pairs(targets.iter().map(|target| (target.at.as_str(), target)));
+    // Inside one mirror, what is around a place is part of the same tree.
+    let within = pairs(targets.iter().map(|target| ((target.at.as_str(), target.location.as_str()), target)));
+    let mut told: BTreeMap<&str, Problem> = BTreeMap::new();
+    let mut wildcards: BTreeMap<&str, (&Target<'_>, usize)> = BTreeMap::new();
+    for target in targets.iter().filter(|target| !target.native) {
+        if let Some(prefix) = target.prefix.filter(|prefix| is_wildcard(prefix)) {
+            let found = wildcards.entry(prefix.as_str());
+            found.and_modify(|(_, more)| *more += 1).or_insert((target, 0));
+        }
+    }
+    for (prefix, (first, more)) in wildcards {
+        told.insert(&first.at, for_many(prefix, first, more));
+    }
+    for target in targets {
+        let ends =
+            target.at.match_indices('/').map(|(end, _)| end).filter(|end| *end >= target.location.len());
+        let around = ends.filter_map(|end| within.get(&(&target.at[..end], target.location.as_str())));
+        let there = at.get(target.at.as_str()).into_iter().chain(around);
+        let others = { there }.filter_map(|pair| another(pair, target.registry));
+        for other in others.filter(|other| !(target.native && other.native)) {
+            let order = |target: &Target<'_>| (!target.native, target.span.text, target.span.range.start);
+            let (first, later) = if order(target) < order(other) { (target, other) } else { (other, target) };
+            let place = if other.at.len() > target.at.len() { &other.at } else { &target.at };
+            told.entry(place).or_insert_with(|| of_two(first, later, place));
+        }
+    }
+    out.extend(told.into_values().map(|problem| {
+        problem.hint("this format means it, and the mirror is no longer told which registry was asked for; a [[policy.rule]] with {host} in its mirror keeps them apart")
+    }));
+}
+
+fn is_wildcard(prefix: &Prefix) -> bool {
+    matches!(prefix.kind(), Kind::Any | Kind::Domain)
+}
+
+/// One warning for a rule, however many mirrors it has.
+fn for_many(prefix: &str, first: &Target<'_>, more: usize) -> Problem {
+    let more = if more == 0 { String::new() } else { format!(", and so at {more} more") };
+    let at = &first.at;
+    let message =
+        format!("images of every registry under `{prefix}` are looked for in one place, {at}{more}");
+    Problem::warning(message).at(first.span)
+}
+
+fn of_two(first: &Target<'_>, later: &Target<'_>, place: &str) -> Problem {
+    let name = |target: &Target<'_>| match target.prefix {
+        Some(prefix) => format!("`{prefix}`"),
+        None => format!("`{}`, by `default-registry`,", target.registry),
+    };
+    let message =
+        format!("images of {} and of {} are looked for in one place, {place}", name(first), name(later));
+    Problem::warning(message).at(later.span).also(first.span, "the other one")
+}

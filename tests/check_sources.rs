@@ -1,0 +1,72 @@
+//! `cri-shunt check` on other programs' files: what people read, as a whole.
+//!
+//! Before: a directory of files as administrators have them.  After: stdout, stderr and the exit status.
+//! Holds: each mistake is shown for each format that it can be made in.
+//! Not here: what the files mean (each reader's own tests).
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+#[path = "check_sources/again.rs"]
+mod again;
+#[path = "check_sources/beside.rs"]
+mod beside;
+#[path = "check_sources/content.rs"]
+mod content;
+#[path = "check_sources/reading.rs"]
+mod reading;
+#[path = "check_sources/yaml.rs"]
+mod yaml;
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+/// The formats, by flag and by the path that each test uses.
+const FORMATS: [(&str, &str); 5] = [
+    ("--config", "config.toml"),
+    ("--registries-yaml", "registries.yaml"),
+    ("--certs-d", "certs.d"),
+    ("--registries-conf", "registries.conf"),
+    ("--image-cri-shim", "shim.yaml"),
+];
+
+/// Writes files into a new directory; a name that ends with a slash is a directory.
+fn lay_out(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, content) in files {
+        let path = dir.path().join(name);
+        if name.ends_with('/') {
+            std::fs::create_dir_all(path).unwrap();
+            continue;
+        }
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, content).unwrap();
+    }
+    dir
+}
+
+/// Runs `check` in a directory, with what is said at every check left out.
+fn check_in(dir: &Path, arguments: &[&str]) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cri-shunt"));
+    shown(&command.current_dir(dir).arg("check").args(arguments).stdin(Stdio::null()).output().unwrap())
+}
+
+fn shown(output: &Output) -> String {
+    let stdout = String::from_utf8(output.stdout.clone()).unwrap();
+    let stdout = stdout.split("Not covered, because").next().unwrap();
+    let stderr = String::from_utf8(output.stderr.clone()).unwrap();
+    format!("{stdout}{stderr}exit {}", output.status.code().unwrap())
+}
+
+fn check(files: &[(&str, &str)], arguments: &[&str]) -> String {
+    check_in(lay_out(files).path(), arguments)
+}
+
+/// One file of a format that is one file.
+fn check_file(flag: &str, content: &str) -> String {
+    let (_, name) = FORMATS.iter().find(|(known, _)| *known == flag).unwrap();
+    check(&[(name, content)], &[flag, name])
+}
+
+/// One directory of a `certs.d`.
+fn check_hosts(content: &str) -> String {
+    check(&[("certs.d/quay.io/hosts.toml", content)], &["--certs-d", "certs.d"])
+}

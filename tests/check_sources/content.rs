@@ -1,0 +1,422 @@
+//! What is wrong in a file.
+
+use insta::assert_snapshot;
+
+use super::{check, check_file, check_hosts};
+
+#[test]
+fn unknown_keys() {
+    assert_snapshot!(check_file("--config", "[policy]\nmirors = 1\n"), @r"
+    error: unknown key `mirors` in `policy`
+     --> config.toml:2:1
+      |
+    2 | mirors = 1
+      | ^^^^^^
+      |
+      = help: known here: default, default-registry, present, names, watch, rule, source
+
+    config.toml: not usable: 1 error
+    exit 1
+    ");
+    assert_snapshot!(check_file("--registries-yaml", "mirrors:\n  quay.io:\n    endpoints: [m.dev]\n    endpoint: [n.dev]\nconfig: {}\nconfigs:\n  m.dev:\n    tls: {ca: /x}\n    auth: {token: secret}\n"), @r"
+    registries.yaml: usable: 1 rule, default pass; 4 warnings
+    warning: unknown key `endpoints` in `mirrors.quay.io`: k3s takes no notice of it, nor does this
+     --> registries.yaml:3:5
+      |
+    3 |     endpoints: [m.dev]
+      |     ^^^^^^^^^
+      |
+      = help: did you mean `endpoint`?
+
+    warning: unknown key `config`: k3s takes no notice of it, nor does this
+     --> registries.yaml:5:1
+      |
+    5 | config: {}
+      | ^^^^^^
+      |
+      = help: did you mean `configs`?
+
+    warning: unknown key `ca` in `configs.m.dev.tls`: k3s takes no notice of it, nor does this
+     --> registries.yaml:8:11
+      |
+    8 |     tls: {ca: /x}
+      |           ^^
+      |
+      = help: known here: ca_file, cert_file, key_file, insecure_skip_verify
+
+    warning: unknown key `token` in `configs.m.dev.auth`: k3s takes no notice of it, nor does this
+     --> registries.yaml:9:12
+      |
+    9 |     auth: {token: *******
+      |            ^^^^^
+      |
+      = help: known here: username, password, auth, identity_token
+
+    exit 0
+    ");
+    assert_snapshot!(check_hosts("sever = \"https://m.dev\"\n[host.\"https://n.dev\"]\ncapability = [\"pull\"]\n"), @r#"
+    certs.d: usable: 1 rule, default pass; 2 warnings
+    warning: unknown key `sever`: containerd takes no notice of it, nor does this
+     --> certs.d/quay.io/hosts.toml:1:1
+      |
+    1 | sever = "https://m.dev"
+      | ^^^^^
+      |
+      = help: did you mean `server`?
+
+    warning: unknown key `capability` in `host.https://n.dev`: containerd takes no notice of it, nor does this
+     --> certs.d/quay.io/hosts.toml:3:1
+      |
+    3 | capability = ["pull"]
+      | ^^^^^^^^^^
+      |
+      = help: did you mean `capabilities`?
+
+    exit 0
+    "#);
+    assert_snapshot!(check_file("--registries-conf", "[[registry]]\nlocation = \"quay.io\"\nmirrors = [\"m.dev\"]\n"), @r#"
+    registries.conf: usable: 0 rules, default pass; 1 warning
+    warning: unknown key `mirrors` in `registry`: containers/image takes no notice of it, nor does this
+     --> registries.conf:3:1
+      |
+    3 | mirrors = ["m.dev"]
+      | ^^^^^^^
+      |
+      = help: did you mean `mirror`?
+
+    exit 0
+    "#);
+    assert_snapshot!(check_file("--image-cri-shim", "address: https://m.dev\nregistry: [x]\n"), @r#"
+    shim.yaml: usable: 1 rule, default pass; 3 warnings
+    warning: what none of these registries has is pulled from where its name says
+     --> shim.yaml:1:10
+      |
+    1 | address: https://m.dev
+      |          ^^^^^^^^^^^^^
+      |
+      = help: image-cri-shim does so too; to keep it in, write a native rule for `*` with origin = "never"
+
+    warning: images of every registry under `*` are looked for in one place, m.dev
+     --> shim.yaml:1:10
+      |
+    1 | address: https://m.dev
+      |          ^^^^^^^^^^^^^
+      |
+      = help: this format means it, and the mirror is no longer told which registry was asked for; a [[policy.rule]] with {host} in its mirror keeps them apart
+
+    warning: unknown key `registry`: image-cri-shim takes no notice of it, nor does this
+     --> shim.yaml:2:1
+      |
+    2 | registry: [x]
+      | ^^^^^^^^
+      |
+      = help: did you mean `registries`?
+
+    exit 0
+    "#);
+}
+
+#[test]
+fn wrong_types() {
+    assert_snapshot!(check_file("--config", "[[policy.rule]]\nprefix = 1\nmirrors = \"m.dev\"\n"), @r#"
+    error: `policy.rule.prefix` must be a string, not an integer
+     --> config.toml:2:10
+      |
+    2 | prefix = 1
+      |          ^
+
+    error: `policy.rule.mirrors` must be an array, not a string
+     --> config.toml:3:11
+      |
+    3 | mirrors = "m.dev"
+      |           ^^^^^^^
+      |
+      = help: write mirrors = ["m.dev"]
+
+    config.toml: not usable: 2 errors
+    exit 1
+    "#);
+    assert_snapshot!(check_file("--registries-yaml", "mirrors:\n  quay.io:\n    endpoint: m.dev\n    rewrite: [a]\n  ghcr.io: [m.dev]\nconfigs:\n  m.dev:\n    tls:\n      insecure_skip_verify: \"yes\"\n    auth: user:password\n"), @r#"
+    error: `mirrors.quay.io.endpoint` must be a list, not a string
+     --> registries.yaml:3:15
+      |
+    3 |     endpoint: m.dev
+      |               ^^^^^
+
+    error: `mirrors.quay.io.rewrite` must be a mapping, not a list
+     --> registries.yaml:4:14
+      |
+    4 |     rewrite: [a]
+      |              ^
+
+    error: `mirrors.ghcr.io` must be a mapping, not a list
+     --> registries.yaml:5:12
+      |
+    5 |   ghcr.io: [m.dev]
+      |            ^
+
+    error: `configs.m.dev.tls.insecure_skip_verify` must be true or false, not a string
+     --> registries.yaml:9:29
+      |
+    9 |       insecure_skip_verify: "yes"
+      |                             ^^^^^
+
+    error: `configs.m.dev.auth` must be a mapping, not a string
+      --> registries.yaml:10:11
+       |
+    10 |     auth: *************
+       |           ^^^^^^^^^^^^^
+
+    registries.yaml: not usable: 5 errors
+    exit 1
+    "#);
+    assert_snapshot!(check_hosts("server = [\"https://m.dev\"]\n[host.\"https://n.dev\"]\ncapabilities = \"pull\"\nskip_verify = 1\n"), @r#"
+    error: `server` must be a string, not an array
+     --> certs.d/quay.io/hosts.toml:1:10
+      |
+    1 | server = ["https://m.dev"]
+      |          ^^^^^^^^^^^^^^^^^
+
+    error: `host.https://n.dev.capabilities` must be an array, not a string
+     --> certs.d/quay.io/hosts.toml:3:16
+      |
+    3 | capabilities = "pull"
+      |                ^^^^^^
+
+    error: `host.https://n.dev.skip_verify` must be true or false, not an integer
+     --> certs.d/quay.io/hosts.toml:4:15
+      |
+    4 | skip_verify = 1
+      |               ^
+
+    certs.d: not usable: 3 errors
+    exit 1
+    "#);
+    assert_snapshot!(check_file("--registries-conf", "[[registry]]\nlocation = 1\nblocked = \"yes\"\n[registry.mirror]\nlocation = \"m.dev\"\n"), @r#"
+    error: `registry.location` must be a string, not an integer
+     --> registries.conf:2:12
+      |
+    2 | location = 1
+      |            ^
+
+    error: `registry.blocked` must be true or false, not a string
+     --> registries.conf:3:11
+      |
+    3 | blocked = "yes"
+      |           ^^^^^
+
+    error: `registry.mirror` must be a list of tables
+     --> registries.conf:4:1
+      |
+    4 | [registry.mirror]
+      | ^^^^^^^^^^^^^^^^^
+      |
+      = help: write [[registry.mirror]]
+
+    registries.conf: not usable: 3 errors
+    exit 1
+    "#);
+    assert_snapshot!(check_file("--image-cri-shim", "address: 5\nregistries: m.dev\n"), @r"
+    error: there is no registry in this file
+     --> shim.yaml:1:1
+      |
+    1 | address: 5
+      | ^
+      |
+      = help: image-cri-shim needs an `address`, such as http://sealos.hub:5000
+
+    error: `address` must be a string, not a number
+     --> shim.yaml:1:10
+      |
+    1 | address: 5
+      |          ^
+      |
+      = help: put it in quotes
+
+    error: `registries` must be a list, not a string
+     --> shim.yaml:2:13
+      |
+    2 | registries: m.dev
+      |             ^^^^^
+
+    shim.yaml: not usable: 3 errors
+    exit 1
+    ");
+}
+
+#[test]
+fn regular_expressions() {
+    assert_snapshot!(check_file("--registries-yaml", "mirrors:\n  quay.io:\n    endpoint: [m.dev]\n    rewrite:\n      \"^(?!library/)(.*)\": x/$1\n      \"(a)\\\\1\": b\n      \"[a\": b\n"), @r#"
+    error: this is no regular expression that k3s takes: look-around, including look-ahead and look-behind, is not supported
+     --> registries.yaml:5:7
+      |
+    5 |       "^(?!library/)(.*)": x/$1
+      |       ^^^^^^^^^^^^^^^^^^^
+      |
+      = help: k3s goes on without the rewrite, so that the mirror is asked for another path; see github.com/google/re2/wiki/Syntax
+
+    warning: k3s writes this pattern into containerd's configuration as it is, and TOML reads the backslash
+     --> registries.yaml:6:7
+      |
+    6 |       "(a)\\1": b
+      |       ^^^^^^^^
+      |
+      = help: write [.] for a dot and [0-9] for a digit, which need none
+
+    error: this is no regular expression that k3s takes: backreferences are not supported
+     --> registries.yaml:6:7
+      |
+    6 |       "(a)\\1": b
+      |       ^^^^^^^^
+      |
+      = help: k3s goes on without the rewrite, so that the mirror is asked for another path; see github.com/google/re2/wiki/Syntax
+
+    error: this is no regular expression that k3s takes: unclosed character class
+     --> registries.yaml:7:7
+      |
+    7 |       "[a": b
+      |       ^^^^
+      |
+      = help: k3s goes on without the rewrite, so that the mirror is asked for another path; see github.com/google/re2/wiki/Syntax
+
+    registries.yaml: not usable: 3 errors, 1 warning
+    exit 1
+    "#);
+    assert_snapshot!(check_file("--config", "[[policy.rule]]\nprefix = \"quay.io\"\nmirrors = [\"m.dev\"]\nrewrite = [{ match = \"^(?!library/)(.*)\", replace = \"x/$1\" }]\n"), @r#"
+    error: `policy.rule.rewrite.match`: bad regular expression: look-around, including look-ahead and look-behind, is not supported
+     --> config.toml:4:22
+      |
+    4 | rewrite = [{ match = "^(?!library/)(.*)", replace = "x/$1" }]
+      |                      ^^^^^^^^^^^^^^^^^^^
+
+    config.toml: not usable: 1 error
+    exit 1
+    "#);
+}
+
+#[test]
+fn empty_files() {
+    assert_snapshot!(check_file("--config", ""), @r"
+    config.toml: usable: 0 rules, default pass
+    exit 0
+    ");
+    assert_snapshot!(check_file("--registries-yaml", ""), @r"
+    registries.yaml: usable: 0 rules, default pass; 1 warning
+    warning: registries.yaml is empty: no rule comes from it
+     --> registries.yaml:1:1
+      |
+    1 |
+      | ^
+      |
+      = help: write `mirrors:` and `configs:`, as for k3s
+
+    exit 0
+    ");
+    assert_snapshot!(check_file("--registries-yaml", "# nothing but a comment\n"), @r"
+    registries.yaml: usable: 0 rules, default pass; 1 warning
+    warning: registries.yaml is empty: no rule comes from it
+     --> registries.yaml:1:1
+      |
+    1 | # nothing but a comment
+      | ^
+      |
+      = help: write `mirrors:` and `configs:`, as for k3s
+
+    exit 0
+    ");
+    assert_snapshot!(check_hosts(""), @r"
+    certs.d: usable: 0 rules, default pass
+    exit 0
+    ");
+    assert_snapshot!(check(&[("certs.d/", "")], &["--certs-d", "certs.d"]), @r"
+    certs.d: usable: 0 rules, default pass
+    exit 0
+    ");
+    assert_snapshot!(check_file("--registries-conf", ""), @r"
+    registries.conf: usable: 0 rules, default pass
+    exit 0
+    ");
+    assert_snapshot!(check_file("--image-cri-shim", ""), @r"
+    error: there is no registry in this file
+     --> shim.yaml:1:1
+      |
+    1 |
+      | ^
+      |
+      = help: image-cri-shim needs an `address`, such as http://sealos.hub:5000
+
+    shim.yaml: not usable: 1 error
+    exit 1
+    ");
+}
+
+#[test]
+fn broken_syntax() {
+    assert_snapshot!(check_file("--registries-yaml", "mirrors:\n  quay.io:\n    endpoint: [m.dev\n"), @r"
+    error: this is not YAML: unclosed bracket '['
+     --> registries.yaml:3:15
+      |
+    3 |     endpoint: [m.dev
+      |               ^
+
+    registries.yaml: not usable: 1 error
+    exit 1
+    ");
+    assert_snapshot!(check_file("--registries-yaml", "mirrors: {}\n---\nmirrors: {}\n"), @r"
+    error: this is a second YAML document, and one is meant
+     --> registries.yaml:3:1
+      |
+    3 | mirrors: {}
+      | ^
+      |
+      = help: make one of the two, without `---` between them
+
+    registries.yaml: not usable: 1 error
+    exit 1
+    ");
+    assert_snapshot!(check_file("--registries-yaml", "mirrors:\n  quay.io:\n    endpoint: [m.dev]\n  quay.io:\n    endpoint: [n.dev]\n"), @r"
+    error: `quay.io` is set twice in one mapping
+     --> registries.yaml:4:3
+      |
+    2 |   quay.io:
+      |   ------- first set here
+    3 |     endpoint: [m.dev]
+    4 |   quay.io:
+      |   ^^^^^^^
+      |
+      = help: keep one of the two
+
+    registries.yaml: not usable: 1 error
+    exit 1
+    ");
+    assert_snapshot!(check_hosts("[host.\"https://m.dev\"\n"), @r#"
+    error: this is not TOML: unclosed table, expected `]`
+     --> certs.d/quay.io/hosts.toml:1:22
+      |
+    1 | [host."https://m.dev"
+      |                      ^
+
+    certs.d: not usable: 1 error
+    exit 1
+    "#);
+    assert_snapshot!(check_file("--registries-conf", "[[registry]\nlocation = \"quay.io\"\n"), @r"
+    error: this is not TOML: unclosed array table, expected `]`
+     --> registries.conf:1:12
+      |
+    1 | [[registry]
+      |            ^
+
+    registries.conf: not usable: 1 error
+    exit 1
+    ");
+    assert_snapshot!(check_file("--image-cri-shim", "address: \"https://m.dev\n"), @r#"
+    error: this is not YAML: unclosed quote
+     --> shim.yaml:1:10
+      |
+    1 | address: "https://m.dev
+      |          ^
+
+    shim.yaml: not usable: 1 error
+    exit 1
+    "#);
+}
