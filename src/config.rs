@@ -5,10 +5,11 @@
 //! Not here: the meaning of rules (`policy`, which knows nothing of files).
 //!
 //! The way through the folder: `files` finds the texts, `tree` reads typed values out of each,
-//! `settings` and `rules` know the keys, `assemble` makes one policy of all files, `lint` finds what
+//! `settings`, `rules` and `credentials` know the keys, `assemble` makes one policy of all files, `lint` finds what
 //! is valid and still not meant. `diagnostic` shows what they have to say.
 
 mod assemble;
+mod credentials;
 pub mod defaults;
 mod diagnostic;
 mod duration;
@@ -26,13 +27,13 @@ mod tree;
 
 use std::path::{Path, PathBuf};
 
+use crate::credentials::Credentials;
 use crate::policy::Policy;
 
 use self::diagnostic::{Located, Problem, Span, Texts};
 use self::files::Role;
 use self::rules::Draft;
 use self::settings::Settings;
-use self::sources::Imported;
 use self::tree::{Refusal, Section};
 
 pub(crate) use self::diagnostic::visible;
@@ -42,7 +43,7 @@ pub use self::expectations::{Candidates, Expectation, Outcome, expectations};
 pub use self::import::{Import, ImportRequest, import};
 pub use self::settings::{Containerd, Group, Level, Listen, Log, Pull, State};
 pub use self::socket_path::{SocketPath, SocketPathError};
-pub use self::sources::{Format, Login, SourceFile, Transport, TransportNeed};
+pub use self::sources::{Format, SourceFile, Transport, TransportNeed};
 
 /// The whole configuration, checked.
 #[derive(Debug)]
@@ -61,8 +62,8 @@ pub struct Config {
     pub log: Log,
     /// What hosts need that no image reference can say. Nothing acts on it yet but `check`.
     pub transport: Vec<TransportNeed>,
-    /// Credentials that sources hold. Nothing is done with them yet.
-    pub logins: Vec<Login>,
+    /// The node's logins for registries.
+    pub credentials: Credentials,
     /// The files and directories that this was read from, and that a change may appear in.
     pub sources: Vec<PathBuf>,
 }
@@ -122,6 +123,7 @@ pub fn load_from(input: &Input) -> Result<Loaded, Diagnostics> {
     let mut problems = Vec::new();
     let found = files::read(input, &mut texts, &mut problems);
     let mut draft = Draft::default();
+    let mut logins = credentials::Draft::default();
     let mut settings = None;
     for &(text, role) in &found.texts {
         let Some(document) = tree::parse(text, texts.content(text), &mut problems) else { continue };
@@ -131,6 +133,7 @@ pub fn load_from(input: &Input) -> Result<Loaded, Diagnostics> {
             Role::DropIn => refuse_settings(&mut root, &mut problems),
         }
         rules::read(root.section("policy", &mut problems), &texts, &mut draft, &mut problems);
+        logins.read(root.sections("credentials", &mut problems), &texts, &mut problems);
         root.finish(&mut problems);
     }
     let mut settings = settings.unwrap_or_else(Settings::built_in);
@@ -140,17 +143,19 @@ pub fn load_from(input: &Input) -> Result<Loaded, Diagnostics> {
     let sources: Vec<SourceFile> = named.chain(input.sources.iter().cloned()).collect();
     let imported = sources::read_all(&sources, &mut texts, &mut draft, &mut problems);
     sources::check::roots(&draft, &imported.transport, &mut problems);
+    let credentials = logins.finish(imported.logins, &texts, &mut problems);
     let policy = assemble::policy(&draft, &texts, &mut problems);
     let Some(policy) = policy.filter(|_| problems.iter().all(|problem| problem.severity != Severity::Error))
     else {
         return Err(Diagnostics::new(texts, problems));
     };
     lint::policy(&draft, &settings, &mut problems);
-    let Imported { transport, logins, files, rules: _ } = imported;
-    sources::check::policy(&draft, &transport, &mut problems);
+    sources::check::policy(&draft, &imported.transport, &mut problems);
     let Settings { listen, containerd, pull, state, log, sockets_at: _ } = settings;
-    let sources = [found.sources, files].concat();
-    let config = Config { listen, containerd, policy, pull, state, log, transport, logins, sources };
+    let (credentials, named) = credentials;
+    let sources = [found.sources, imported.files, named].concat();
+    let transport = imported.transport;
+    let config = Config { listen, containerd, policy, pull, state, log, transport, credentials, sources };
     Ok(Loaded { config, warnings: Diagnostics::new(texts, problems) })
 }
 

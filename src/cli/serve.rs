@@ -4,6 +4,8 @@
 //! Holds: nothing is bound or dialled before the configuration has been found good as a whole.
 //! Not here: the program itself (`app`).
 
+use rustix::process::DumpableBehavior;
+
 use super::inputs::Inputs;
 use super::{Exit, terminal};
 use crate::app::{self, Parts};
@@ -64,6 +66,11 @@ pub(super) fn run(arguments: Arguments) -> Exit {
 /// Hands over to the daemon. A reload reads the same input again.
 fn start(input: Input, loaded: Loaded) -> Exit {
     let Loaded { config, .. } = loaded;
+    // What clients log in with passes through this process, and so do the node's own logins: none of it is
+    // for a core dump, or for another process of the same user to look at.
+    if let Err(error) = rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable) {
+        tracing::warn!(%error, "cannot switch core dumps off");
+    }
     // One thread: the work is passing bytes on, and a second one would only hand them over.
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -124,6 +131,7 @@ fn generation(config: Config) -> Generation {
             retry_down_after: config.pull.retry_down_after,
         },
         policy: config.policy,
+        credentials: config.credentials,
         sources: config.sources,
         loaded_at: std::time::SystemTime::now(),
     }

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::defaults;
 use super::diagnostic::{Problem, Span, TextId, Texts};
+use super::sources::mask;
 use super::{Input, MainFile};
 
 /// What a text may contain.
@@ -87,7 +88,13 @@ fn add(
 ) {
     let name = path.to_string_lossy();
     match String::from_utf8(bytes) {
-        Ok(content) => found.texts.push((texts.add(&name, content), role)),
+        Ok(content) => {
+            // No password belongs here, and people put them everywhere.
+            let hidden = mask::secrets(&content);
+            let text = texts.add(&name, content);
+            texts.mask(text, &hidden);
+            found.texts.push((text, role));
+        }
         Err(error) => {
             let valid = error.utf8_error().valid_up_to();
             let content = String::from_utf8_lossy(error.as_bytes()).into_owned();

@@ -9,8 +9,8 @@
 use std::path::Path;
 
 use crate::policy::{
-    Action, Checkpoint, DefaultAction, Layer, Location, Mirror, Names, Only, Origin, Prefix, Present,
-    Rewrite, Route, Rule,
+    Action, Checkpoint, DefaultAction, Layer, Location, Mirror, Names, NodeCredentials, Only, Origin, Prefix,
+    Present, Rewrite, Route, Rule,
 };
 
 use super::assemble;
@@ -25,6 +25,7 @@ pub(super) struct Draft {
     pub(super) default_registry: Option<Located<Location>>,
     pub(super) present: Option<Located<Present>>,
     pub(super) names: Option<Located<Names>>,
+    pub(super) node_credentials: Option<Located<NodeCredentials>>,
     pub(super) rules: Vec<DraftRule>,
     pub(super) sources: Vec<Located<SourceFile>>,
 }
@@ -38,6 +39,13 @@ pub(super) struct DraftRule {
     /// Each mirror of a route, in order.
     pub(super) mirrors_at: Vec<Span>,
 }
+
+/// When mirrors on another registry are given what the node has for them.
+const NODE_CREDENTIALS: [(&str, NodeCredentials); 3] = [
+    ("always", NodeCredentials::Always),
+    ("with-client", NodeCredentials::WithClient),
+    ("never", NodeCredentials::Never),
+];
 
 /// Adds what one file says.
 pub(super) fn read(section: Option<Section<'_>>, texts: &Texts, draft: &mut Draft, out: &mut Vec<Problem>) {
@@ -54,6 +62,8 @@ pub(super) fn read(section: Option<Section<'_>>, texts: &Texts, draft: &mut Draf
     let words = [("original", Names::Original), ("both", Names::Both)];
     let set = section.choice("names", out, &words);
     once("policy.names", &mut draft.names, set, texts, out);
+    let set = section.choice("node-credentials", out, &NODE_CREDENTIALS);
+    once("policy.node-credentials", &mut draft.node_credentials, set, texts, out);
     for rule in section.sections("rule", out) {
         draft.rules.extend(read_rule(rule, texts, out));
     }
@@ -243,6 +253,7 @@ struct Options {
     rewrites: Option<Located<Vec<Rewrite>>>,
     origin: Option<Located<Origin>>,
     collapse: Option<Located<bool>>,
+    node_credentials: Option<Located<NodeCredentials>>,
     checkpoint: Option<Located<Checkpoint>>,
 }
 
@@ -256,6 +267,7 @@ impl Options {
                 .and_then(|entry| Some(Located { value: read_rewrites(&entry, out)?, at: entry.at })),
             origin: section.choice("origin", out, &[("never", Origin::Never), ("last", Origin::Last)]),
             collapse: section.boolean("collapse", out),
+            node_credentials: section.choice("node-credentials", out, &NODE_CREDENTIALS),
             checkpoint: section.choice(
                 "checkpoint",
                 out,
@@ -270,6 +282,7 @@ impl Options {
             rewrites: self.rewrites.as_ref().map(|set| set.value.clone()).unwrap_or_default(),
             origin: self.origin.as_ref().map_or(Origin::Never, |set| set.value),
             collapse: self.collapse.as_ref().is_some_and(|set| set.value),
+            node_credentials: self.node_credentials.as_ref().map(|set| set.value),
         }
     }
 
@@ -279,6 +292,7 @@ impl Options {
             ("rewrite", self.rewrites.as_ref().map(|set| &set.at)),
             ("origin", self.origin.as_ref().map(|set| &set.at)),
             ("collapse", self.collapse.as_ref().map(|set| &set.at)),
+            ("node-credentials", self.node_credentials.as_ref().map(|set| &set.at)),
         ];
         for (key, at) in set {
             if let Some(at) = at {

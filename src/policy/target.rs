@@ -59,6 +59,7 @@ pub(super) fn default_route(location: &Location) -> Route {
         rewrites: Vec::new(),
         origin: Origin::Never,
         collapse: false,
+        node_credentials: None,
     }
 }
 

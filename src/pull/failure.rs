@@ -70,19 +70,36 @@ pub(super) struct Failure {
     candidate: Name,
     status: Status,
     pub(super) class: Class,
+    /// What a refusal has to do with the login that was sent, in words.
+    login: Option<String>,
 }
 
 impl Failure {
     /// From containerd's status.
     pub(super) fn new(candidate: Name, status: Status) -> Self {
         let class = classify(&status);
-        Self { candidate, status, class }
+        Self { candidate, status, class, login: None }
+    }
+
+    /// A login is configured for the candidate and cannot be used. Nothing was asked of the registry.
+    pub(super) fn no_login(candidate: Name, reason: &str) -> Self {
+        let status = Status::unauthenticated(reason);
+        Self { candidate, status, class: Class::Unauthorized, login: None }
+    }
+
+    /// The same failure, with what is to be said of the login where the registry refused.
+    pub(super) fn with_login(mut self, login: &str) -> Self {
+        if self.class == Class::Unauthorized {
+            self.login = Some(login.to_owned());
+        }
+        self
     }
 
     /// A candidate that was cancelled because it showed no life.
     pub(super) fn swallowed(candidate: Name, reason: &str, after: Duration) -> Self {
         let text = format!("nothing came within {:.1} s, and {reason}", after.as_secs_f64());
-        Self { candidate, status: Status::unavailable(text), class: Class::Unreachable }
+        let status = Status::unavailable(text);
+        Self { candidate, status, class: Class::Unreachable, login: None }
     }
 
     /// Whether an image GC removed a record while containerd was working with it: that is no registry's
@@ -138,6 +155,9 @@ pub(super) fn summary(name: &Name, rule: &RuleRef<'_>, failures: &[Failure]) -> 
         let separator = if index == 0 { ": " } else { "; " };
         // Writing to a string cannot fail.
         let _ = write!(text, "{separator}[{}] {}: {}", index + 1, failure.candidate, failure.message());
+        if let Some(login) = &failure.login {
+            let _ = write!(text, " ({login})");
+        }
     }
     text
 }

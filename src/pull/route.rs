@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use tonic::Status;
 
+use super::auth::{Auth, AuthError};
 use super::failure::{self, Class, Failure};
 use super::settle::{self, Served};
 use super::stall;
@@ -70,7 +71,7 @@ impl Pull<'_> {
                 },
             };
             let has_successor = index + 1 < ordered.len();
-            match self.attempt(candidate, has_successor).await {
+            match self.attempt(rule, candidate, has_successor).await {
                 Outcome::Served(answer) => {
                     tracing::info!(image = %self.name, from = %candidate.name, rule = rule.prefix(), "pulled");
                     let served = self.served(rule, candidate.name.clone(), candidate.role, answer);
@@ -97,8 +98,15 @@ impl Pull<'_> {
         })
     }
 
-    async fn attempt(&self, candidate: &Candidate, has_successor: bool) -> Outcome {
-        let message = match self.edited(candidate) {
+    async fn attempt(&self, rule: &RuleRef<'_>, candidate: &Candidate, has_successor: bool) -> Outcome {
+        let auth = match self.auth(rule, candidate).await {
+            Ok(auth) => auth,
+            Err(AuthError::Wire(error)) => return Outcome::Final(crate::call::malformed(&error)),
+            Err(AuthError::Login(reason)) => {
+                return Outcome::Failed(Failure::no_login(candidate.name.clone(), &reason));
+            }
+        };
+        let message = match self.edited(candidate, &auth) {
             Ok(message) => message,
             Err(error) => return Outcome::Final(crate::call::malformed(&error)),
         };
@@ -128,7 +136,7 @@ impl Pull<'_> {
         if not_initialized(&answer) {
             return Outcome::Final(answer);
         }
-        let failure = Failure::new(candidate.name.clone(), answer.status());
+        let failure = Failure::new(candidate.name.clone(), answer.status()).with_login(&auth.to_string());
         match failure.class {
             Class::Local => return Outcome::Final(answer),
             Class::Unreachable => {
@@ -140,17 +148,12 @@ impl Pull<'_> {
     }
 
     /// The client's message with the candidate in it: its name, and no credentials that are not its own.
-    fn edited(&self, candidate: &Candidate) -> Result<Vec<u8>, WireError> {
+    fn edited(&self, candidate: &Candidate, auth: &Auth) -> Result<Vec<u8>, WireError> {
         if candidate.role == Role::Origin {
             return Ok(self.message.to_vec());
         }
-        let named =
-            wire::set(self.message, cri::pull_image_request::IMAGE, candidate.name.as_str().as_bytes())?;
-        if candidate.same_host {
-            return Ok(named);
-        }
-        // The field is cut out, not emptied: an empty one would switch off containerd's own credentials.
-        wire::cut(&named, cri::pull_image_request::AUTH)
+        let image = candidate.name.as_str().as_bytes();
+        auth.put(&wire::set(self.message, cri::pull_image_request::IMAGE, image)?)
     }
 
     fn served(&self, rule: &RuleRef<'_>, from: crate::policy::Name, role: Role, answer: Answer) -> Served {

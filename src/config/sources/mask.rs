@@ -17,7 +17,7 @@ static SECRET: LazyLock<Option<Regex>> = LazyLock::new(|| {
 });
 
 /// The stretches that are not to be shown.
-pub(super) fn secrets(content: &str) -> Vec<Range<usize>> {
+pub(in crate::config) fn secrets(content: &str) -> Vec<Range<usize>> {
     let Some(secret) = SECRET.as_ref() else { return Vec::from([Range { start: 0, end: content.len() }]) };
     let value = |found: regex::Captures<'_>| found.get(1).or_else(|| found.get(2)).map(|part| part.range());
     secret.captures_iter(content).filter_map(value).collect()

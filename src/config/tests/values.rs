@@ -13,9 +13,9 @@ fn defaults_in_force() -> Config {
 
 #[test]
 fn an_empty_file_means_every_default() {
-    let Config { listen, containerd, policy, pull, state, log, transport, logins, sources } =
+    let Config { listen, containerd, policy, pull, state, log, transport, credentials, sources } =
         defaults_in_force();
-    assert!(transport.is_empty() && logins.is_empty());
+    assert!(transport.is_empty() && credentials.is_empty());
     let own = defaults::LISTEN_SOCKET.parse().unwrap();
     assert_eq!(listen, Listen { socket: own, mode: 0o660, group: None });
     let theirs = defaults::CONTAINERD_SOCKET.parse().unwrap();

@@ -8,10 +8,11 @@ use std::path::PathBuf;
 
 use super::super::super::assemble;
 use super::super::super::diagnostic::{Problem, Span};
+use super::super::Imported;
 use super::super::mapping::{Entry, Mapping};
 use super::super::transport::{Transport, TransportNeed};
-use super::super::{Imported, Login};
 use super::{PROGRAM, Reader, located};
+use crate::credentials::Login;
 use crate::secret::Secret;
 
 /// Reads `configs`.
