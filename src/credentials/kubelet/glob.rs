@@ -94,7 +94,7 @@ fn normalised(key: &str) -> Option<String> {
 }
 
 /// Whether a name without a registry, or with Docker Hub's, is asked for.
-fn is_hub(image: &str) -> bool {
+pub(super) fn is_hub(image: &str) -> bool {
     match image.split_once('/') {
         None => !image.is_empty(),
         Some((host, _)) => {
