@@ -42,6 +42,9 @@ const TEXTS: &[(&str, Class)] = &[
     ("toomanyrequests", Class::RateLimited),
     ("401 unauthorized", Class::Unauthorized),
     ("403 forbidden", Class::Unauthorized),
+    // The words behind the number are the server's own where it speaks HTTP/1.
+    (": 401 ", Class::Unauthorized),
+    (": 403 ", Class::Unauthorized),
     ("authorization failed", Class::Unauthorized),
     ("failed to authorize", Class::Unauthorized),
     ("no basic auth credentials", Class::Unauthorized),
@@ -200,6 +203,10 @@ mod tests {
                 Class::Unauthorized,
             ),
             ("unexpected status code [manifests 1]: 401 Unauthorized", Class::Unauthorized),
+            (
+                "pulling from host m:1 failed with status code [manifests 1]: 401 Login Required",
+                Class::Unauthorized,
+            ),
             (
                 "pull access denied, repository does not exist or may require authorization: server message: insufficient_scope: authorization failed",
                 Class::Unauthorized,
