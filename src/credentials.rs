@@ -55,6 +55,9 @@ pub enum Proof {
     RegistryToken(Secret),
 }
 
+/// A user's name and the secret, as a source gives them.
+type Given = (Option<String>, Proof);
+
 /// What can be said of a login without the secret and without running a program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Known {

@@ -46,6 +46,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "node",
             "policy",
             "provenance",
+            "secret",
             "sweep",
             "upstream",
             "wire",

@@ -6,8 +6,6 @@
 //! Not here: which login a target gets (`credentials`).
 
 mod login;
-#[cfg(test)]
-mod tests;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -51,7 +49,7 @@ impl Draft {
                 let problem = Problem::error(message).at(second).also(first, "the other one");
                 out.push(problem.hint("write a [[credentials]] for each"));
             }
-            self.read_table(&mut section, directory, texts, out);
+            self.read_table(&mut section, directory, texts, before, out);
             if named.is_empty() && out.len() == before && !section.has_unknown() {
                 missing(&section, out);
             }
@@ -59,11 +57,13 @@ impl Draft {
         }
     }
 
+    /// Reads a table about which `before` problems were known when it began.
     fn read_table(
         &mut self,
         section: &mut Section<'_>,
         directory: &Path,
         texts: &Texts,
+        before: usize,
         out: &mut Vec<Problem>,
     ) {
         let docker = section.parse("docker-config", out, path);
@@ -98,7 +98,7 @@ impl Draft {
             }
         }
         let source = |at: &Span| assemble::source(at, texts);
-        self.entries.extend(login::read(section, &place, &source, out));
+        self.entries.extend(login::read(section, &place, &source, before, out));
     }
 
     /// Puts all sources together, and names the files that a change may appear in.
@@ -115,8 +115,9 @@ impl Draft {
         }
         for (file, at) in &docker {
             if let Err(cause) = file.examine() {
-                let problem = Problem::warning(format!("{cause}: no login comes from this file")).at(at);
-                out.push(problem.hint("a file that is not there holds nothing; any other fault fails the pulls that look into it"));
+                let hint =
+                    "a file that is not there holds nothing; any other fault fails the pulls that it is for";
+                out.push(Problem::warning(cause.to_string()).at(at).hint(hint));
             }
         }
         let mut files = Vec::new();

@@ -1,6 +1,7 @@
 //! Whole configurations in, whole answers out. The files are real ones in a directory of their own.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+mod credentials;
 mod default_registry;
 mod files;
 mod lints;

@@ -23,7 +23,7 @@ use super::error::Cause;
 use super::flights::Flights;
 use super::key::{RegistryKey, Specificity};
 use super::kubelet::Glob;
-use super::{Known, Proof, file};
+use super::{Given, Known, Proof, file};
 use crate::policy::Name;
 use crate::secret::Secret;
 
@@ -39,7 +39,7 @@ pub struct DockerConfig {
     path: PathBuf,
     helper_dir: Option<PathBuf>,
     timeout: Duration,
-    flights: Flights<Result<Option<(Option<String>, Proof)>, Cause>>,
+    flights: Flights<Result<Option<Given>, Cause>>,
 }
 
 /// What the file has for a name.
@@ -120,7 +120,7 @@ impl DockerConfig {
     }
 
     /// Asks a helper, once for all that ask at the same time.
-    pub(super) async fn ask(&self, helper: &Helper) -> Result<Option<(Option<String>, Proof)>, Cause> {
+    pub(super) async fn ask(&self, helper: &Helper) -> Result<Option<Given>, Cause> {
         let key = format!("{} {}", helper.program.display(), helper.server);
         self.flights.join(key, helper.get(self.timeout)).await
     }

@@ -29,7 +29,7 @@ use super::error::Cause;
 use super::flights::Flights;
 use super::key::Specificity;
 use super::program::Program;
-use super::{Known, Proof};
+use super::{Given, Known, Proof};
 use crate::policy::Name;
 use crate::secret::Secret;
 
@@ -78,7 +78,7 @@ impl Provider {
     }
 
     /// What the plugin has for a name.
-    pub(super) async fn login(&self, target: &Name) -> Result<Option<(Option<String>, Proof)>, Cause> {
+    pub(super) async fn login(&self, target: &Name) -> Result<Option<Given>, Cause> {
         let image = target.repository();
         let answer = match self.cache.get(image, Instant::now()) {
             Some(answer) => answer,

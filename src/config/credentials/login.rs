@@ -21,14 +21,15 @@ const LITERAL: [(&str, &str); 5] = [
     ("registry-token", "identity-token"),
 ];
 
-/// Reads the login of a table, if it is one.
+/// Reads the login of a table, if it is one. `before` is how many problems were known when the table began:
+/// where there are more, what is missing is not worth saying.
 pub(super) fn read(
     section: &mut Section<'_>,
     place: &dyn Fn(&Path) -> PathBuf,
     source: &dyn Fn(&Span) -> Source,
+    before: usize,
     out: &mut Vec<Problem>,
 ) -> Option<(Entry, Span)> {
-    let before = out.len();
     let registry = section.parse("registry", out, key);
     let username = section.string("username", out).map(|set| (Username::Text(set.value.to_owned()), set.at));
     let username_file = section.parse("username-file", out, path);

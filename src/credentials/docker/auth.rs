@@ -9,7 +9,7 @@ use base64::engine::general_purpose::GeneralPurpose;
 use base64::engine::{DecodePaddingMode, GeneralPurposeConfig};
 use serde_json::Value;
 
-use super::super::Proof;
+use super::super::{Given, Proof};
 use super::password;
 use crate::secret::Secret;
 
@@ -20,7 +20,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 );
 
 /// The login in an entry; nothing where it is empty.
-pub(super) fn read(entry: &Value) -> Result<Option<(Option<String>, Proof)>, &'static str> {
+pub(super) fn read(entry: &Value) -> Result<Option<Given>, &'static str> {
     if entry.is_null() {
         return Ok(None);
     }

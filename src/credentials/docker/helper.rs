@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::super::Proof;
 use super::super::error::Cause;
 use super::super::program::Program;
+use super::super::{Given, Proof};
 use super::auth::TOKEN_USER;
 use super::password;
 use crate::secret::Secret;
@@ -30,7 +30,7 @@ const NOT_FOUND: &str = "credentials not found";
 
 impl Helper {
     /// Runs it.
-    pub(super) async fn get(&self, timeout: Duration) -> Result<Option<(Option<String>, Proof)>, Cause> {
+    pub(super) async fn get(&self, timeout: Duration) -> Result<Option<Given>, Cause> {
         let arguments = ["get".to_owned()];
         let program = Program { path: &self.program, arguments: &arguments, environment: &[], timeout };
         let finished = program.run(self.server.clone().into_bytes()).await?;
@@ -46,7 +46,7 @@ impl Helper {
         Err(finished.failure(&self.program, complaint).into())
     }
 
-    fn read(&self, stdout: &[u8]) -> Result<(Option<String>, Proof), Cause> {
+    fn read(&self, stdout: &[u8]) -> Result<Given, Cause> {
         let unusable = |message: String| Cause::Answer { program: self.program.clone(), message };
         if stdout.trim_ascii().is_empty() {
             return Err(unusable("it is empty".to_owned()));

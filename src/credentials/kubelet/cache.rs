@@ -23,8 +23,12 @@ pub(super) enum KeyType {
     Global,
 }
 
+/// An answer and the end of its time.
+type Kept = (Instant, Arc<Answer>);
+
+/// The answers of one plugin.
 #[derive(Debug, Default)]
-pub(super) struct Cache(Mutex<HashMap<(KeyType, String), (Instant, Arc<Answer>)>>);
+pub(super) struct Cache(Mutex<HashMap<(KeyType, String), Kept>>);
 
 /// The registry of an image's name, with its port.
 pub(super) fn registry(image: &str) -> &str {

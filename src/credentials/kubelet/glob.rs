@@ -194,7 +194,7 @@ mod tests {
 
     #[test]
     fn a_pattern_with_many_stars_ends() {
-        assert!(!part_matches(&"*a".repeat(8), &"a".repeat(30).replace("aaaaa", "aaaab").repeat(1)[..25]));
+        assert!(!part_matches(&"*a".repeat(8), &"aaaab".repeat(5)));
     }
 
     #[test]
