@@ -143,7 +143,7 @@ pub fn load_from(input: &Input) -> Result<Loaded, Diagnostics> {
     let sources: Vec<SourceFile> = named.chain(input.sources.iter().cloned()).collect();
     let imported = sources::read_all(&sources, &mut texts, &mut draft, &mut problems);
     sources::check::roots(&draft, &imported.transport, &mut problems);
-    let credentials = logins.finish(imported.logins, &texts, &mut problems);
+    let credentials = logins.finish(imported.logins, &draft, &texts, &mut problems);
     let policy = assemble::policy(&draft, &texts, &mut problems);
     let Some(policy) = policy.filter(|_| problems.iter().all(|problem| problem.severity != Severity::Error))
     else {

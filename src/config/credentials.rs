@@ -7,13 +7,15 @@
 
 mod login;
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::diagnostic::{Located, Problem, Span, Texts};
 use super::tree::{Refusal, Section};
-use super::{assemble, defaults, duration};
+use super::{assemble, defaults, duration, rules};
 use crate::credentials::{self, Credentials, DockerConfig, Entry, Login, Sources};
+use crate::policy::{Action, Location, Prefix};
 
 /// The tables of all files, before they are made into one.
 #[derive(Default)]
@@ -105,13 +107,21 @@ impl Draft {
     pub(super) fn finish(
         self,
         logins: Vec<Login>,
+        policy: &rules::Draft,
         texts: &Texts,
         out: &mut Vec<Problem>,
     ) -> (Credentials, Vec<PathBuf>) {
         let Draft { entries, docker, providers } = self;
         duplicates(&entries, texts, out);
+        let mirrors = if entries.is_empty() { HashSet::new() } else { mirrors(policy) };
         for (entry, at) in &entries {
             login::lint(entry, at, out);
+            if !mirrors.contains(entry.key.host()) {
+                let message =
+                    format!("no rule has a mirror on `{}`: this login is never used", entry.key.host());
+                let hint = "for the registry that is asked for itself, the client's own login is used";
+                out.push(Problem::warning(message).at(at).hint(hint));
+            }
         }
         for (file, at) in &docker {
             if let Err(cause) = file.examine() {
@@ -139,6 +149,17 @@ impl Draft {
         let docker = docker.into_iter().map(|(file, _)| file).collect();
         (Credentials::new(Sources { entries, logins, docker, providers: plugins }), files)
     }
+}
+
+/// The hosts of all mirrors, folded.
+fn mirrors(policy: &rules::Draft) -> HashSet<String> {
+    let routes = policy.rules.iter().filter_map(|drafted| match &drafted.rule.action {
+        Action::Route(route) => Some(route.mirrors.iter().map(|mirror| &mirror.location)),
+        Action::Deny { .. } | Action::Pass => None,
+    });
+    let locations = routes.flatten().chain(policy.default_registry.iter().map(|set| &set.value));
+    let folded = |location: &Location| location.host().parse::<Prefix>().ok();
+    locations.filter_map(folded).map(|host| host.as_str().to_owned()).collect()
 }
 
 fn missing(section: &Section<'_>, out: &mut Vec<Problem>) {

@@ -12,8 +12,9 @@ mod tests;
 use std::path::PathBuf;
 
 use super::diagnostic::{Diagnostics, Problem, Texts};
-use super::sources::{Format, Login, SourceFile, recognise};
+use super::sources::{Format, SourceFile, recognise};
 use super::{Input, Loaded, MainFile, load_from};
+use crate::credentials::Login;
 
 /// What is to be converted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,7 +54,7 @@ pub fn import(request: &ImportRequest) -> Result<Import, Diagnostics> {
         let line = format!("{} needs {}", place(&need.host), need.what);
         needs.push((line, need.source.to_string()));
     }
-    report.extend(config.logins.iter().map(|login| (login_left_behind(login), &login.source)));
+    report.extend(config.credentials.logins().iter().map(|login| (login_left_behind(login), &login.source)));
     let others: Vec<String> = report.left_behind().collect();
     let rules: Vec<_> = config.policy.rules_in_force().collect();
     let toml = native::write(&rules, &needs, &others);
@@ -93,7 +94,7 @@ fn place(host: &str) -> &str {
 
 fn login_left_behind(login: &Login) -> Problem {
     let message = format!("the credentials for {} are not carried over", place(&login.host));
-    let hint = "a configuration holds no password: give them to containerd, by a registries.yaml that has \
-                `configs` and no `mirrors`, or by registry.configs in containerd's own configuration";
+    let hint = "a configuration holds no password: write it into a file of its own, and name that by a \
+                [[credentials]] with `registry`, `username` and `password-file`";
     Problem::warning(message).hint(hint).left_behind()
 }

@@ -33,6 +33,12 @@ impl RegistryKey {
         whole.then(|| (self.0.as_str().matches('/').count(), true))
     }
 
+    /// The registry, folded.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        self.0.host().unwrap_or_default()
+    }
+
     /// The folded text.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -52,6 +52,14 @@ fn a_drop_in_may_hold_logins() {
     let config = accepted(&[("config.toml", ""), ("conf.d/a.toml", login)]);
     assert!(known(&config.credentials, "h.de/x").is_some());
     assert_snapshot!(refused(&[("config.toml", login), ("conf.d/a.toml", &login.replace("h.de", "H.de:443"))]), @r"
+    warning: no rule has a mirror on `h.de`: this login is never used
+     --> config.toml:2:12
+      |
+    2 | registry = 'h.de'
+      |            ^^^^^^
+      |
+      = help: for the registry that is asked for itself, the client's own login is used
+
     error: a login for `h.de` is in config.toml:2 already
      --> conf.d/a.toml:2:12
       |
@@ -64,6 +72,14 @@ fn a_drop_in_may_hold_logins() {
       |            ------ the other one
       |
       = help: keep one of the two; a longer path may have a login of its own
+
+    warning: no rule has a mirror on `h.de`: this login is never used
+     --> conf.d/a.toml:2:12
+      |
+    2 | registry = 'H.de:443'
+      |            ^^^^^^^^^^
+      |
+      = help: for the registry that is asked for itself, the client's own login is used
     ");
 }
 
@@ -277,6 +293,7 @@ fn plugins_are_read_as_strictly_as_kubelet_does() {
 fn what_is_not_there_now_is_a_warning() {
     use std::os::unix::fs::PermissionsExt;
     let text = "\
+        policy.default-registry = 'H.de:443/hub'\n\
         [[credentials]]\nregistry = 'h.de'\nusername = 'a'\npassword-file = 'missing'\n\
         [[credentials]]\nregistry = 'i.de'\nusername = 'a'\npassword-file = 'open'\n\
         [[credentials]]\ndocker-config = 'config.json'\n\
@@ -297,41 +314,49 @@ fn what_is_not_there_now_is_a_warning() {
     let loaded = load(&dir.path().join("config.toml")).unwrap();
     assert_snapshot!(shown(&loaded.warnings, dir.path()), @r#"
     warning: cannot read missing: No such file or directory (os error 2)
-     --> config.toml:2:12
+     --> config.toml:3:12
       |
-    2 | registry = 'h.de'
+    3 | registry = 'h.de'
       |            ^^^^^^
       |
       = help: pulls that need this login fail until it can be read
 
     warning: every user of the node can read open, which holds a secret
-     --> config.toml:6:12
+     --> config.toml:7:12
       |
-    6 | registry = 'i.de'
+    7 | registry = 'i.de'
       |            ^^^^^^
       |
       = help: chmod 600 open
 
+    warning: no rule has a mirror on `i.de`: this login is never used
+     --> config.toml:7:12
+      |
+    7 | registry = 'i.de'
+      |            ^^^^^^
+      |
+      = help: for the registry that is asked for itself, the client's own login is used
+
     warning: config.json: `auths` "h.de": `auth` is not base64
-      --> config.toml:10:17
+      --> config.toml:11:17
        |
-    10 | docker-config = 'config.json'
+    11 | docker-config = 'config.json'
        |                 ^^^^^^^^^^^^^
        |
        = help: a file that is not there holds nothing; any other fault fails the pulls that it is for
 
     warning: the credential provider "gcr" is never asked: it needs a pod's service account
-      --> config.toml:12:36
+      --> config.toml:13:36
        |
-    12 | image-credential-provider-config = 'p.yaml'
+    13 | image-credential-provider-config = 'p.yaml'
        |                                    ^^^^^^^^
        |
        = help: only kubelet has that; give the mirror another login
 
     warning: cannot run ecr: it is not executable
-      --> config.toml:12:36
+      --> config.toml:13:36
        |
-    12 | image-credential-provider-config = 'p.yaml'
+    13 | image-credential-provider-config = 'p.yaml'
        |                                    ^^^^^^^^
        |
        = help: pulls that need it fail until it can be run
