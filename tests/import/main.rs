@@ -101,7 +101,7 @@ fn registries_yaml() {
     # - mirror.dev.de:443 needs the certificate authority /etc/ssl/mirror.pem (registries.yaml:16)
 
     # Not carried over:
-    # - registries.yaml:11:3: the credentials for mirror.dev.de:443 are not carried over (a configuration holds no password: give them to containerd, by a registries.yaml that has `configs` and no `mirrors`, or by registry.configs in containerd's own configuration)
+    # - registries.yaml:11:3: the credentials for mirror.dev.de:443 are not carried over (a configuration holds no password: write it into a file of its own, and name that by a [[credentials]] with `registry`, `username` and `password-file`)
     --- stderr
     warning: 10.0.0.5:5000 needs plain http, which no image reference can say
      --> registries.yaml:5:9
@@ -117,7 +117,7 @@ fn registries_yaml() {
     11 |   mirror.dev.de:443:
        |   ^^^^^^^^^^^^^^^^^^
        |
-       = help: a configuration holds no password: give them to containerd, by a registries.yaml that has `configs` and no `mirrors`, or by registry.configs in containerd's own configuration
+       = help: a configuration holds no password: write it into a file of its own, and name that by a [[credentials]] with `registry`, `username` and `password-file`
 
     warning: mirror.dev.de:443 needs the certificate authority /etc/ssl/mirror.pem, which no image reference can say
       --> registries.yaml:16:16
@@ -229,7 +229,7 @@ fn image_cri_shim() {
     # - sealos.hub:5000 needs plain http (shim.yaml:2)
 
     # Not carried over:
-    # - shim.yaml:3:1: the credentials for sealos.hub:5000 are not carried over (a configuration holds no password: give them to containerd, by a registries.yaml that has `configs` and no `mirrors`, or by registry.configs in containerd's own configuration)
+    # - shim.yaml:3:1: the credentials for sealos.hub:5000 are not carried over (a configuration holds no password: write it into a file of its own, and name that by a [[credentials]] with `registry`, `username` and `password-file`)
     --- stderr
     warning: images of every registry under `*` are looked for in one place, sealos.hub:5000
      --> shim.yaml:2:10
@@ -253,7 +253,7 @@ fn image_cri_shim() {
     3 | auth: **************
       | ^^^^^^^^^^^^^^^^^^^^
       |
-      = help: a configuration holds no password: give them to containerd, by a registries.yaml that has `configs` and no `mirrors`, or by registry.configs in containerd's own configuration
+      = help: a configuration holds no password: write it into a file of its own, and name that by a [[credentials]] with `registry`, `username` and `password-file`
 
     warning: what none of these registries has is pulled from where its name says
      --> shim.yaml:5:12
