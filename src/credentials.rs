@@ -154,6 +154,14 @@ impl Credentials {
         Ok(None)
     }
 
+    /// Notes that a registry has refused the login for a target: an answer of a plugin that is kept for it may
+    /// have been withdrawn before its time, so the next pull asks anew.
+    pub fn refused(&self, target: &Name) {
+        for provider in self.0.iter().flat_map(|sources| &sources.providers) {
+            provider.forget(target);
+        }
+    }
+
     /// What [`Credentials::for_target`] would use first, as far as it can be said without running programs.
     #[must_use]
     pub fn known(&self, target: &Name) -> Option<Known> {

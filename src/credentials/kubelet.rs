@@ -77,6 +77,11 @@ impl Provider {
         Known { username: None, source: self.place(), asks, problem: None }
     }
 
+    /// Drops the answer that is kept for a name.
+    pub(super) fn forget(&self, target: &Name) {
+        self.cache.forget(target.repository());
+    }
+
     /// What the plugin has for a name.
     pub(super) async fn login(&self, target: &Name) -> Result<Option<Given>, Cause> {
         let image = target.repository();

@@ -185,6 +185,12 @@ async fn a_plugin_runs_once_for_all_that_wait_and_not_while_its_answer_lasts() {
     assert_eq!(ground.runs("plugin0"), 1);
     ask("other.de/c").await;
     assert_eq!(ground.runs("plugin0"), 2);
+    // A registry that refuses it makes the next pull ask anew, and no other registry's.
+    credentials.refused(&"h.de/x".parse().unwrap());
+    ask("other.de/c").await;
+    assert_eq!(ground.runs("plugin0"), 2);
+    ask("h.de/x").await;
+    assert_eq!(ground.runs("plugin0"), 3);
 }
 
 #[tokio::test]

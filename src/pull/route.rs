@@ -142,6 +142,10 @@ impl Pull<'_> {
             Class::Unreachable => {
                 self.node.health.note_down(&candidate.name, self.generation.pull.retry_down_after);
             }
+            Class::Unauthorized => {
+                self.node.health.note_up(&candidate.name);
+                self.generation.credentials.refused(&candidate.name);
+            }
             _ => self.node.health.note_up(&candidate.name),
         }
         Outcome::Failed(failure)

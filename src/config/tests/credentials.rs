@@ -386,3 +386,28 @@ fn a_rule_and_the_policy_say_for_whom_the_nodes_logins_are() {
       |                    ^^^^^^^^^^^
     "#);
 }
+
+#[test]
+fn nothing_secret_is_in_the_debug_output_of_a_configuration() {
+    let text = "\
+        [[policy.source]]\nregistries-yaml = 'r.yaml'\n\
+        [[credentials]]\nregistry = 'h.de'\nusername = 'robot'\npassword-file = 'pw'\n\
+        [[credentials]]\ndocker-config = 'config.json'\n\
+        [[credentials]]\nimage-credential-provider-config = 'p.yaml'\nimage-credential-provider-bin-dir = '.'\n";
+    let config = accepted(&[
+        ("config.toml", text),
+        ("pw", "hunter2"),
+        (
+            "r.yaml",
+            "configs:\n  y.de:\n    auth: {username: yam, password: hunter2, identity_token: hunter2}\n",
+        ),
+        ("config.json", r#"{"auths": {"d.de": {"username": "foo", "password": "hunter2"}}}"#),
+        ("p.yaml", &format!("{PROVIDERS}  env: [{{name: KEY, value: hunter2}}]\n")),
+    ]);
+    for name in ["h.de/x", "y.de/x", "1.dkr.ecr.eu.amazonaws.com/x"] {
+        known(&config.credentials, name).unwrap();
+    }
+    let shown = format!("{config:?} {config:#?}");
+    assert!(shown.contains("yam") && shown.contains("KEY"), "{shown}");
+    assert!(!shown.contains("hunter2"), "{shown}");
+}

@@ -53,6 +53,14 @@ impl Cache {
         found.find(|(ends, _)| *ends > now).map(|(_, answer)| Arc::clone(answer))
     }
 
+    /// Drops every answer for an image.
+    pub(super) fn forget(&self, image: &str) {
+        let mut answers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for key_type in [KeyType::Image, KeyType::Registry, KeyType::Global] {
+            answers.remove(&key(key_type, image));
+        }
+    }
+
     /// Keeps an answer for as long as it lasts; what has ended goes.
     pub(super) fn put(&self, answer: &Arc<Answer>, lasts: Duration, now: Instant) {
         let mut answers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -91,5 +99,9 @@ mod tests {
         assert!(cache.get("h/a", now + minute).is_none());
         cache.put(&answer(KeyType::Image, "h/b"), minute, now + minute);
         assert_eq!(cache.0.lock().unwrap().len(), 1, "what has ended is gone");
+        cache.forget("h/a");
+        assert!(cache.get("h/b", now + minute).is_some());
+        cache.forget("h/b");
+        assert!(cache.get("h/b", now + minute).is_none());
     }
 }

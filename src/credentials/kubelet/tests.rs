@@ -189,3 +189,24 @@ fn a_broken_file_is_named_and_what_is_in_it_is_not_shown() {
     let twice = told("kind: a\nkind: hunter2\n");
     assert!(!twice.contains("hunter2"), "{twice}");
 }
+
+proptest::proptest! {
+    #[test]
+    fn no_pattern_and_no_answer_is_too_odd(
+        pattern in "[\\[\\]*?^a-c\\\\.:/%-]{0,12}|\\PC{0,12}",
+        image in "[a-c.:/-]{0,12}|\\PC{0,12}",
+        answer in "[{}\\[\\]:,\"a-zA-Z ]{0,40}",
+    ) {
+        if let Ok(glob) = Glob::parse(&pattern) {
+            let _ = glob.matches(&image);
+        }
+        let keys = [(pattern.clone(), ()), (image.clone(), ())];
+        let _ = glob::choose(&keys, &image);
+        let _ = exchange::answer(answer.as_bytes(), "v1", &image);
+        let _ = duration::parse(&pattern);
+        // A registry without signs is always for its own images.
+        if image.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'.') {
+            assert!(Glob::parse(&image).unwrap().matches(&format!("{image}/x")), "{image}");
+        }
+    }
+}
