@@ -2,13 +2,14 @@
 //!
 //! Before: a source has a path.  After: the source has the text, as it is now.
 //! Holds: only a regular file is opened and only so much of it is read, so nothing can hold a pull up but
-//! the disk; what is in the file is in no error.
+//! the disk; a file that is written meanwhile is read again; what is in the file is in no error.
 //! Not here: what the text means. Callers are on a thread that may block (see `Credentials::for_target`).
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::Read;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
+use std::time::Duration;
 
 use super::error::Cause;
 use crate::secret::Secret;
@@ -19,8 +20,25 @@ const MAX_SECRET: u64 = 64 << 10;
 /// No file of logins is longer.
 pub(super) const MAX_LOGINS: u64 = 4 << 20;
 
+/// How often a file that changes while it is read is read again, and what its writer gets to finish.
+const ATTEMPTS: u32 = 5;
+const PAUSE: Duration = Duration::from_millis(20);
+
 /// The text of a file.
 pub(super) fn text(path: &Path, limit: u64) -> Result<String, Cause> {
+    for attempt in 0..ATTEMPTS {
+        if attempt > 0 {
+            std::thread::sleep(PAUSE);
+        }
+        if let Some(text) = attempt_at(path, limit)? {
+            return Ok(text);
+        }
+    }
+    Err(Cause::File { path: path.to_path_buf(), message: "it changed each time it was read".to_owned() })
+}
+
+/// One attempt; nothing where the file has changed meanwhile.
+fn attempt_at(path: &Path, limit: u64) -> Result<Option<String>, Cause> {
     let failed = |error: std::io::Error| Cause::File { path: path.to_path_buf(), message: error.to_string() };
     let refused = |message: &str| Cause::File { path: path.to_path_buf(), message: message.to_owned() };
     // Opening a pipe waits for its writer unless it is told not to.
@@ -35,7 +53,16 @@ pub(super) fn text(path: &Path, limit: u64) -> Result<String, Cause> {
     if bytes.len() as u64 > limit {
         return Err(refused(&format!("it is longer than {} KiB", limit >> 10)));
     }
-    String::from_utf8(bytes).map_err(|_| refused("it is not UTF-8 text"))
+    let after = file.metadata().map_err(failed)?;
+    // A file that was replaced meanwhile was whole when it was opened.
+    if state(&metadata) != state(&after) || bytes.len() as u64 != after.len() {
+        return Ok(None);
+    }
+    String::from_utf8(bytes).map(Some).map_err(|_| refused("it is not UTF-8 text"))
+}
+
+fn state(metadata: &Metadata) -> (u64, i64, i64, i64, i64) {
+    (metadata.len(), metadata.mtime(), metadata.mtime_nsec(), metadata.ctime(), metadata.ctime_nsec())
 }
 
 /// The one line of a file: editors and `echo` end it with a line break, which is not meant.

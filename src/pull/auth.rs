@@ -16,9 +16,12 @@ use crate::wire::{self, WireError, cri};
 pub(super) enum Auth {
     /// The client's, untouched.
     Client,
-    /// None: those of the client are for another registry.
-    None {
-        /// Why the node's own are not there either.
+    /// None of ours: those of the client are for another registry, and the node has none here. containerd's
+    /// own configuration may still have some.
+    None,
+    /// None at all, containerd's own neither: the rule says so.
+    Withheld {
+        /// Why, in words.
         because: &'static str,
     },
     /// The node's own.
@@ -46,17 +49,17 @@ impl Pull<'_> {
         let host = candidate.name.host();
         match self.generation.policy.node_credentials(rule) {
             NodeCredentials::Never => {
-                return Ok(Auth::None { because: "the rule says node-credentials = \"never\"" });
+                return Ok(Auth::Withheld { because: "the rule says node-credentials = \"never\"" });
             }
             NodeCredentials::WithClient if !self.client_has_credentials().map_err(AuthError::Wire)? => {
                 let because = "the client brought none, and the rule says node-credentials = \"with-client\"";
-                return Ok(Auth::None { because });
+                return Ok(Auth::Withheld { because });
             }
             NodeCredentials::Always | NodeCredentials::WithClient => {}
         }
         let found = self.generation.credentials.for_target(&candidate.name).await;
         let Some(credential) = found.map_err(|error| AuthError::Login(error.to_string()))? else {
-            return Ok(Auth::None { because: "the node has none for this registry" });
+            return Ok(Auth::None);
         };
         if let Proof::RegistryToken(_) = credential.proof {
             let source = credential.source;
@@ -97,13 +100,11 @@ impl Auth {
     pub(super) fn put(&self, message: &[u8]) -> Result<Vec<u8>, WireError> {
         match self {
             Auth::Client => Ok(message.to_vec()),
-            // The field is cut out, not emptied: an empty one would switch off containerd's own credentials.
-            Auth::None { .. } => wire::cut(message, cri::pull_image_request::AUTH),
-            Auth::Node { credential, host } => {
-                // Cut first: what the client sent could be spread over several records.
-                let message = wire::cut(message, cri::pull_image_request::AUTH)?;
-                wire::set(&message, cri::pull_image_request::AUTH, &auth_config(credential, host))
-            }
+            // Cut out, not emptied: an empty field switches off what containerd's own configuration has
+            // (`hostauth` in `registryHosts` of its CRI plugin), and here that is wanted.
+            Auth::None => wire::cut(message, cri::pull_image_request::AUTH),
+            Auth::Withheld { .. } => replaced(message, &[]),
+            Auth::Node { credential, host } => replaced(message, &auth_config(credential, host)),
         }
     }
 }
@@ -113,7 +114,8 @@ impl fmt::Display for Auth {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Auth::Client => f.write_str("with the client's credentials, if it has any"),
-            Auth::None { because } => write!(f, "without credentials: {because}"),
+            Auth::None => f.write_str("without credentials: the node has none for this registry"),
+            Auth::Withheld { because } => write!(f, "without credentials: {because}"),
             Auth::Node { credential: Credential { username, proof, source }, .. } => {
                 match (proof, username) {
                     (Proof::Password(_), Some(name)) => write!(f, "logged in as {name}, from {source}"),
@@ -122,6 +124,12 @@ impl fmt::Display for Auth {
             }
         }
     }
+}
+
+/// Cut first: what the client sent could be spread over several records.
+fn replaced(message: &[u8], auth: &[u8]) -> Result<Vec<u8>, WireError> {
+    let message = wire::cut(message, cri::pull_image_request::AUTH)?;
+    wire::set(&message, cri::pull_image_request::AUTH, auth)
 }
 
 /// An `AuthConfig`. With `server_address` containerd gives the rest to that host only; it compares the URL's
@@ -192,7 +200,8 @@ mod tests {
             ..AuthConfig::default()
         };
         assert_eq!(put(&credential(Some("x"), Proof::IdentityToken(secret()))), request(Some(expected)));
-        assert_eq!(put(&Auth::None { because: "" }), request(None));
+        assert_eq!(put(&Auth::None), request(None));
+        assert_eq!(put(&Auth::Withheld { because: "" }), request(Some(AuthConfig::default())));
         assert_eq!(put(&Auth::Client).auth.unwrap().username, "b");
     }
 

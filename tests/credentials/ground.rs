@@ -67,13 +67,24 @@ impl Ground {
 
     /// A shunt with one rule for quay.io. It says all that it can say.
     pub fn shunt(&self, mirrors: &[&str], rest: &str, environment: &[(&str, &str)]) -> Shunt {
+        self.shunt_before(self.containerd, mirrors, rest, environment)
+    }
+
+    /// As `shunt`, in front of another containerd.
+    pub fn shunt_before(
+        &self,
+        containerd: &Containerd,
+        mirrors: &[&str],
+        rest: &str,
+        environment: &[(&str, &str)],
+    ) -> Shunt {
         let mirrors: Vec<String> = mirrors.iter().map(|mirror| format!("\"{mirror}\"")).collect();
         let config = format!(
             "[pull]\nsweep-after = \"200ms\"\n\n[[policy.rule]]\nprefix = \"quay.io\"\nmirrors = [{}]\n{rest}",
             mirrors.join(", ")
         );
         let environment = [&[("CRI_SHUNT_LOG", "trace")], environment].concat();
-        Shunt::start_with(&config, self.containerd, &environment)
+        Shunt::start_with(&config, containerd, &environment)
     }
 
     /// Pulls `quay.io/PATH:1`, with the client's own login or without one.

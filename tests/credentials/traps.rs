@@ -2,6 +2,8 @@
 
 use crate::ground::ground;
 use crate::on_each_containerd;
+use crate::support::containerd::Containerd;
+use crate::support::containerd_config::Options;
 use crate::support::fake::{Behaviour, Fake};
 use crate::support::version::Version;
 
@@ -52,4 +54,32 @@ async fn a_rule_says_for_whom_the_nodes_login_is(version: Version) {
     ground.end(last.unwrap()).await;
 }
 
-on_each_containerd!(a_rule_says_for_whom_the_nodes_login_is);
+/// A login in containerd's own configuration, as k3s writes it there.
+fn of_containerd(version: Version, host: &str) -> Options {
+    let plugin = if version < Version::V2_1 { "grpc.v1.cri" } else { "cri.v1.images" };
+    let more = format!(
+        "[plugins.\"io.containerd.{plugin}\".registry.configs.\"{host}\".auth]\n  username = \"mirror-a\"\n  \
+         password = \"hush-mirror-a\"\n"
+    );
+    Options { more, ..Options::default() }
+}
+
+async fn what_containerd_itself_has_is_the_nodes_as_well(version: Version) {
+    let Some(ground) = ground(version, "own") else { return };
+    let mirror = Fake::in_front_of(ground.registry.host());
+    mirror.on("/v2/", Behaviour::Basic("mirror-a", "hush-mirror-a"));
+    let Some(containerd) = Containerd::start_with(version, &of_containerd(version, &mirror.host())) else {
+        return;
+    };
+    let mut last = None;
+    for (word, expected) in [("always", true), ("with-client", false), ("never", false)] {
+        let rest = format!("node-credentials = \"{word}\"\n");
+        let shunt = ground.shunt_before(&containerd, &[&mirror.host()], &rest, &[]);
+        let pulled = ground.pull(&shunt, None).await;
+        assert_eq!(pulled.is_ok(), expected, "{word}: {pulled:?}");
+        let _ = last.replace(shunt);
+    }
+    ground.end(last.unwrap()).await;
+}
+
+on_each_containerd!(a_rule_says_for_whom_the_nodes_login_is, what_containerd_itself_has_is_the_nodes_as_well);
