@@ -151,7 +151,9 @@ impl DockerConfig {
         match value.get("credsStore") {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(name)) if name.is_empty() => Ok(None),
-            Some(Value::String(name)) => self.helper_named(name, server(target.host(), target)).map(Some),
+            Some(Value::String(name)) => {
+                self.helper_named(name, server(target.key().host(), target)).map(Some)
+            }
             Some(_) => Err(self.content("`credsStore` is not a text".to_owned())),
         }
     }

@@ -79,18 +79,25 @@ impl Provider {
 
     /// Drops the answer that is kept for a name.
     pub(super) fn forget(&self, target: &Name) {
-        self.cache.forget(target.repository());
+        self.cache.forget(&self.image(target));
     }
 
     /// What the plugin has for a name.
     pub(super) async fn login(&self, target: &Name) -> Result<Option<Given>, Cause> {
-        let image = target.repository();
-        let answer = match self.cache.get(image, Instant::now()) {
+        let image = self.image(target);
+        let answer = match self.cache.get(&image, Instant::now()) {
             Some(answer) => answer,
-            None => self.ask(image).await?,
+            None => self.ask(&image).await?,
         };
-        let login = answer.login(image);
+        let login = answer.login(&image);
         Ok(login.map(|(username, password)| (Some(username), Proof::Password(password))))
+    }
+
+    /// The spelling in which the plugin knows the image: that of the name, if a pattern is for it.
+    fn image(&self, target: &Name) -> String {
+        let spelled = target.repository();
+        let known = self.match_images.iter().any(|glob| glob.matches(spelled));
+        if known { spelled.to_owned() } else { target.key().repository().to_owned() }
     }
 
     /// One run at a time for a registry, for most answers are for all of it; where the answer turns out to

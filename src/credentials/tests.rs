@@ -114,6 +114,7 @@ async fn the_most_specific_login_wins_and_of_equals_the_first_source() {
         ("l.de/x", "yaml-l from r.yaml:2"),
         ("d.de/x", "docker-d from docker config /config-0.json"),
         ("p.de/x", "plugin from credential provider plugin0 (/providers.yaml)"),
+        ("P.de:443/x", "plugin from credential provider plugin0 (/providers.yaml)"),
         ("x.com/x", "none"),
     ];
     for (name, expected) in rows {

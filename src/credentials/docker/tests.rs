@@ -91,6 +91,7 @@ fn a_helper_of_the_host_comes_before_the_store() {
     assert_eq!(ground.held("h.de/x"), "/docker-credential-ecr-login < h.de");
     assert_eq!(ground.held("h.de/own/x"), "/docker-credential-ecr-login < h.de, foo:bar");
     assert_eq!(ground.held("o.de:5000/x"), "/docker-credential-pass < o.de:5000");
+    assert_eq!(ground.held("O.de:443/x"), "/docker-credential-pass < o.de");
     assert_eq!(ground.held("nginx"), "/docker-credential-hub < https://index.docker.io/v1/");
 }
 
