@@ -17,7 +17,7 @@ use crate::hold::not_initialized;
 use crate::policy::{Candidate, Role, RuleRef};
 use crate::sweep::Ticket;
 use crate::upstream::Answer;
-use crate::wire::{self, WireError, cri};
+use crate::wire::{self, cri};
 
 /// How one candidate ended.
 enum Outcome {
@@ -99,16 +99,12 @@ impl Pull<'_> {
     }
 
     async fn attempt(&self, rule: &RuleRef<'_>, candidate: &Candidate, has_successor: bool) -> Outcome {
-        let auth = match self.auth(rule, candidate).await {
-            Ok(auth) => auth,
+        let (auth, message) = match self.prepared(rule, candidate).await {
+            Ok(prepared) => prepared,
             Err(AuthError::Wire(error)) => return Outcome::Final(crate::call::malformed(&error)),
             Err(AuthError::Login(reason)) => {
                 return Outcome::Failed(Failure::no_login(candidate.name.clone(), &reason));
             }
-        };
-        let message = match self.edited(candidate, &auth) {
-            Ok(message) => message,
-            Err(error) => return Outcome::Final(crate::call::malformed(&error)),
         };
         let started = Instant::now();
         let stalled = async {
@@ -152,12 +148,20 @@ impl Pull<'_> {
     }
 
     /// The client's message with the candidate in it: its name, and no credentials that are not its own.
-    fn edited(&self, candidate: &Candidate, auth: &Auth) -> Result<Vec<u8>, WireError> {
+    async fn prepared(
+        &self,
+        rule: &RuleRef<'_>,
+        candidate: &Candidate,
+    ) -> Result<(Auth, Vec<u8>), AuthError> {
+        let auth = self.auth(rule, candidate).await?;
         if candidate.role == Role::Origin {
-            return Ok(self.message.to_vec());
+            return Ok((auth, self.message.to_vec()));
         }
         let image = candidate.name.as_str().as_bytes();
-        auth.put(&wire::set(self.message, cri::pull_image_request::IMAGE, image)?)
+        let named =
+            wire::set(self.message, cri::pull_image_request::IMAGE, image).map_err(AuthError::Wire)?;
+        let message = auth.put(&named).map_err(AuthError::Wire)?;
+        Ok((auth, message))
     }
 
     fn served(&self, rule: &RuleRef<'_>, from: crate::policy::Name, role: Role, answer: Answer) -> Served {

@@ -172,17 +172,7 @@ fn provider(
         return Err(about(format!("`apiVersion` is {api_version:?}; known are {GROUP}/{known}")));
     };
     let arguments = fields.texts("args").map_err(about)?.into_iter().map(str::to_owned).collect();
-    let mut environment = Vec::new();
-    for value in fields.list("env").map_err(about)? {
-        let mut variable = Fields::of("env", value).map_err(about)?;
-        let name = variable.required("name").map_err(about)?.to_owned();
-        let value = variable.text("value").map_err(about)?.unwrap_or_default().to_owned();
-        variable.finish().map_err(about)?;
-        if name.contains(['=', '\0']) || value.contains('\0') {
-            return Err(about("`env`: a name or value that no environment can hold".to_owned()));
-        }
-        environment.push((name, Secret::new(value)));
-    }
+    let environment = environment(fields).map_err(about)?;
     Ok(Provider {
         name: name.to_owned(),
         file: file.to_path_buf(),
@@ -197,6 +187,21 @@ fn provider(
         flights: Flights::default(),
         by_image: AtomicBool::new(false),
     })
+}
+
+fn environment(fields: &mut Fields<'_>) -> Result<Vec<(String, Secret)>, String> {
+    let mut environment = Vec::new();
+    for value in fields.list("env")? {
+        let mut variable = Fields::of("env", value)?;
+        let name = variable.required("name")?.to_owned();
+        let value = variable.text("value")?.unwrap_or_default().to_owned();
+        variable.finish()?;
+        if name.contains(['=', '\0']) || value.contains('\0') {
+            return Err("`env`: a name or value that no environment can hold".to_owned());
+        }
+        environment.push((name, Secret::new(value)));
+    }
+    Ok(environment)
 }
 
 /// Whether the plugin can't be asked without a pod's service account.
