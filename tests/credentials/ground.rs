@@ -112,7 +112,7 @@ impl Ground {
         let name = format!("quay.io/{}:1", self.path);
         for (command, arguments) in [
             ("explain", vec![name.as_str()]),
-            ("explain", vec!["--format", "json", &name]),
+            ("explain", vec!["--format", "json", "--live", &name]),
             ("check", vec!["-v"]),
         ] {
             let output = shunt.run(command, &arguments);

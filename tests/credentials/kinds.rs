@@ -117,11 +117,17 @@ async fn each_kind_of_source_opens_a_private_mirror(version: Version) {
                 ground.image.id()
             );
         }
+        // What asks in place of containerd logs in by the same source.
+        let name = format!("quay.io/{}:1", ground.path);
+        let output = shunt.run("explain", &["--live", &name]);
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success() && said.contains(&ground.image.digest()), "{kind}: {output:?}");
         if let Some(shunt) = last.replace(shunt) {
             ground.heard(&shunt);
         }
     }
-    assert_eq!(std::fs::read_to_string(ground.dir().join("runs")).unwrap(), "run\n");
+    // Once for the two pulls, once for `explain --live`.
+    assert_eq!(std::fs::read_to_string(ground.dir().join("runs")).unwrap(), "run\nrun\n");
     ground.end(last.unwrap()).await;
 }
 
