@@ -32,6 +32,7 @@ pub async fn status(node: &Node) -> Answer {
         Err(_) => format!("no answer within {} s", PATIENCE.as_secs()),
     };
     let loaded_at = generation.loaded_at.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let transport = node.transport();
     let response = proto::StatusResponse {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         bypass: node.bypassed(),
@@ -42,6 +43,9 @@ pub async fn status(node: &Node) -> Answer {
         reload_error: node.reload_error().unwrap_or_default(),
         mirrors_down: node.health.down(),
         sweep_pending: node.ledger.pending() as u64,
+        config_path: transport.root.as_ref().map(|root| root.display().to_string()).unwrap_or_default(),
+        hosts_kept: transport.kept.clone(),
+        hosts_problems: transport.problems.clone(),
     };
     Answer::message(&response.encode_to_vec())
 }

@@ -16,6 +16,8 @@ use crate::node::{Generation, Node};
 use crate::sweep::{self, Ledger, LedgerError};
 use crate::upstream::Link;
 
+pub use crate::attend::Said;
+
 /// How long calls under way may take to end after a stop signal. PullImage has no deadline, and kubelet
 /// asks again by itself.
 const DRAIN: Duration = Duration::from_secs(20);
@@ -24,8 +26,8 @@ const DRAIN: Duration = Duration::from_secs(20);
 pub struct Parts {
     /// containerd's socket.
     pub containerd: PathBuf,
-    /// The pause image's name, where the administrator gives it.
-    pub pause_image: Option<String>,
+    /// The administrator's word, over what containerd says of itself.
+    pub said: Said,
     /// Where the ledger is kept.
     pub state: PathBuf,
     /// The break-glass file.
@@ -72,7 +74,8 @@ pub async fn run(
 
     let serving = tokio::spawn(listener::serve(socket, node.clone(), stop.clone()));
     let sweeping = tokio::spawn(sweep::run(node.clone()));
-    let attending = tokio::spawn(attend::run(node.clone(), parts.pause_image));
+    let attending = tokio::spawn(attend::run(node.clone(), parts.said));
+    let keeping = tokio::spawn(attend::hosts::run(node.clone()));
     notify(&[sd_notify::NotifyState::Ready]);
     tracing::info!(containerd = %node.link.socket().display(), "serving");
 
@@ -92,6 +95,7 @@ pub async fn run(
     stop.cancel();
     sweeping.abort();
     attending.abort();
+    keeping.abort();
     if tokio::time::timeout(DRAIN, serving).await.is_err() {
         tracing::warn!(waited = ?DRAIN, "calls were still under way; they are cut");
     }

@@ -1,9 +1,13 @@
-//! Attends to containerd while it runs: learns how it is set up, and keeps the pause image there.
+//! Attends to containerd while it runs: learns how it is set up, and keeps what it needs in place.
 //!
 //! Before: `app` starts it.  After: `node` has the facts; `pause` is asked when it may be needed.
 //! Holds: everything is learned anew after containerd was restarted, which its event stream tells by
 //! ending.
+//! Not here: containerd's `hosts.toml` files, which `hosts` keeps.
 
+pub mod hosts;
+
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,11 +26,20 @@ const RETRY: Duration = Duration::from_millis(250);
 /// How long until the pause image is looked for again without any sign.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
 
-/// Attends for as long as it is polled. `pause_image` is the administrator's word, over containerd's.
-pub async fn run(node: Arc<Node>, pause_image: Option<String>) {
+/// What the administrator says of containerd, which holds over what containerd says.
+#[derive(Debug, Clone, Default)]
+pub struct Said {
+    /// The pause image.
+    pub pause_image: Option<String>,
+    /// Where it looks for `hosts.toml`.
+    pub config_path: Option<PathBuf>,
+}
+
+/// Attends for as long as it is polled.
+pub async fn run(node: Arc<Node>, said: Said) {
     let mut told = false;
     loop {
-        match attend(&node, pause_image.as_ref()).await {
+        match attend(&node, &said).await {
             Ok(()) => {
                 tracing::info!("containerd ended its events; asking again how it is set up");
                 told = false;
@@ -42,10 +55,13 @@ pub async fn run(node: Arc<Node>, pause_image: Option<String>) {
     }
 }
 
-async fn attend(node: &Arc<Node>, pause_image: Option<&String>) -> Result<(), Status> {
+async fn attend(node: &Arc<Node>, said: &Said) -> Result<(), Status> {
     let mut facts = Facts::learn(&node.link).await?;
-    if let Some(image) = pause_image {
+    if let Some(image) = &said.pause_image {
         facts.pause_image = Some(image.clone());
+    }
+    if let Some(path) = &said.config_path {
+        facts.config_path = vec![path.clone()];
     }
     tracing::info!(version = facts.version, pause_image = facts.pause_image, "containerd answers");
     if facts.pause_image.is_none() {

@@ -5,8 +5,9 @@
 //! Not here: the meaning of rules (`policy`, which knows nothing of files).
 //!
 //! The way through the folder: `files` finds the texts, `tree` reads typed values out of each,
-//! `settings`, `rules` and `credentials` know the keys, `assemble` makes one policy of all files, `lint` finds what
-//! is valid and still not meant. `diagnostic` shows what they have to say.
+//! `settings`, `rules` and `credentials` know the keys, `assemble` makes one policy of all files, `lint` finds
+//! what is valid and still not meant; `transport` reads what registries need of connections. `diagnostic` shows
+//! what they have to say.
 
 mod assemble;
 mod credentials;
@@ -23,12 +24,14 @@ mod socket_path;
 mod sources;
 #[cfg(test)]
 mod tests;
+mod transport;
 mod tree;
 
 use std::path::{Path, PathBuf};
 
 use crate::credentials::Credentials;
 use crate::policy::Policy;
+use crate::transport::Wanted;
 
 use self::diagnostic::{Located, Problem, Span, Texts};
 use self::files::Role;
@@ -43,7 +46,7 @@ pub use self::expectations::{Candidates, Expectation, Outcome, expectations};
 pub use self::import::{Import, ImportRequest, import};
 pub use self::settings::{Containerd, Group, Level, Listen, Log, Pull, State};
 pub use self::socket_path::{SocketPath, SocketPathError};
-pub use self::sources::{Format, SourceFile, Transport, TransportNeed};
+pub use self::sources::{Format, SourceFile};
 
 /// The whole configuration, checked.
 #[derive(Debug)]
@@ -60,8 +63,8 @@ pub struct Config {
     pub state: State,
     /// What is logged.
     pub log: Log,
-    /// What hosts need that no image reference can say. Nothing acts on it yet but `check`.
-    pub transport: Vec<TransportNeed>,
+    /// What containerd is to be told of hosts.
+    pub transport: Wanted,
     /// The node's logins for registries.
     pub credentials: Credentials,
     /// The files and directories that this was read from, and that a change may appear in.
@@ -125,6 +128,7 @@ pub fn load_from(input: &Input) -> Result<Loaded, Diagnostics> {
     let mut draft = Draft::default();
     let mut logins = credentials::Draft::default();
     let mut settings = None;
+    let mut needs = transport::Draft::default();
     for &(text, role) in &found.texts {
         let Some(document) = tree::parse(text, texts.content(text), &mut problems) else { continue };
         let mut root = Section::root(text, &document);
@@ -132,6 +136,7 @@ pub fn load_from(input: &Input) -> Result<Loaded, Diagnostics> {
             Role::Main => settings = Some(settings::read(&mut root, &mut problems)),
             Role::DropIn => refuse_settings(&mut root, &mut problems),
         }
+        needs.read(&mut root, &texts, &mut problems);
         rules::read(root.section("policy", &mut problems), &texts, &mut draft, &mut problems);
         logins.read(root.sections("credentials", &mut problems), &texts, &mut problems);
         root.finish(&mut problems);
@@ -141,20 +146,24 @@ pub fn load_from(input: &Input) -> Result<Loaded, Diagnostics> {
     settings.check_loop(&mut problems);
     let named = draft.sources.iter().map(|set| set.value.clone());
     let sources: Vec<SourceFile> = named.chain(input.sources.iter().cloned()).collect();
-    let imported = sources::read_all(&sources, &mut texts, &mut draft, &mut problems);
-    sources::check::roots(&draft, &imported.transport, &mut problems);
-    let credentials = logins.finish(imported.logins, &draft, &texts, &mut problems);
+    let mut imported = sources::read_all(&sources, &mut texts, &mut draft, &mut problems);
+    sources::roots::settle(&mut draft, &mut imported.transport, &mut problems);
+    let mut needs = needs.finish(&mut texts, &mut problems);
+    needs.extend(imported.transport);
+    transport::check_files(&needs, &mut problems);
+    let (credentials, named) = logins.finish(imported.logins, &draft, &texts, &mut problems);
     let policy = assemble::policy(&draft, &texts, &mut problems);
     let Some(policy) = policy.filter(|_| problems.iter().all(|problem| problem.severity != Severity::Error))
     else {
         return Err(Diagnostics::new(texts, problems));
     };
     lint::policy(&draft, &settings, &mut problems);
-    sources::check::policy(&draft, &imported.transport, &mut problems);
+    sources::check::policy(&draft, &mut problems);
+    transport::lint(&needs, &mut problems);
     let Settings { listen, containerd, pull, state, log, sockets_at: _ } = settings;
-    let (credentials, named) = credentials;
     let sources = [found.sources, imported.files, named].concat();
-    let transport = imported.transport;
+    let needs = needs.into_iter().map(|need| need.value).collect();
+    let transport = Wanted { needs, fence: containerd.fence };
     let config = Config { listen, containerd, policy, pull, state, log, transport, credentials, sources };
     Ok(Loaded { config, warnings: Diagnostics::new(texts, problems) })
 }
@@ -165,7 +174,7 @@ fn refuse_settings(root: &mut Section<'_>, out: &mut Vec<Problem>) {
         if let Some(entry) = root.entry(key) {
             let problem = Problem::error(format!("`{key}` belongs in the main file"))
                 .at(&entry.at)
-                .hint("a file in conf.d holds `policy` only");
+                .hint("a file in conf.d holds `policy` and `transport` only");
             out.push(problem);
         }
     }

@@ -36,4 +36,5 @@ pub mod policy;
 pub mod proxy;
 pub mod registry;
 pub mod secret;
+pub mod transport;
 pub mod wire;

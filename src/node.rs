@@ -15,7 +15,11 @@ use crate::credentials::Credentials;
 use crate::policy::Policy;
 use crate::pull::Health;
 use crate::sweep::Ledger;
+use crate::transport::{Report, Wanted};
 use crate::upstream::{Cri, Facts, Link, Store};
+
+/// How long a pull waits for containerd to be told of a host. It takes milliseconds, once containerd answers.
+const TOLD_WITHIN: Duration = Duration::from_secs(5);
 
 /// One policy with its settings, built whole and swapped in whole.
 #[derive(Debug)]
@@ -26,6 +30,8 @@ pub struct Generation {
     pub pull: PullSettings,
     /// The node's logins for registries.
     pub credentials: Credentials,
+    /// What containerd is to be told of registry hosts.
+    pub transport: Wanted,
     /// The files it was read from.
     pub sources: Vec<PathBuf>,
     /// When it was read.
@@ -48,6 +54,9 @@ pub struct PullSettings {
 /// The shared state of the running program.
 pub struct Node {
     generation: ArcSwap<Generation>,
+    /// Counts the generations.
+    replaced: watch::Sender<u64>,
+    transport: watch::Sender<Arc<Report>>,
     facts: watch::Sender<Option<Arc<Facts>>>,
     bypass: PathBuf,
     reload_error: ArcSwap<Option<String>>,
@@ -70,6 +79,8 @@ impl Node {
     pub fn new(generation: Generation, link: Link, ledger: Arc<Ledger>, bypass: PathBuf) -> Self {
         Self {
             generation: ArcSwap::from_pointee(generation),
+            replaced: watch::Sender::new(0),
+            transport: watch::Sender::default(),
             facts: watch::Sender::new(None),
             bypass,
             reload_error: ArcSwap::from_pointee(None),
@@ -91,6 +102,33 @@ impl Node {
     pub fn replace_generation(&self, generation: Generation) {
         self.generation.store(Arc::new(generation));
         self.reload_error.store(Arc::new(None));
+        self.replaced.send_modify(|count| *count += 1);
+    }
+
+    /// Changes whenever another policy is put in force.
+    pub fn generations(&self) -> watch::Receiver<u64> {
+        self.replaced.subscribe()
+    }
+
+    /// How things stand with containerd's files.
+    pub fn transport(&self) -> Arc<Report> {
+        self.transport.borrow().clone()
+    }
+
+    /// Notes how things stand with containerd's files.
+    pub fn note_transport(&self, report: Report) {
+        self.transport.send_replace(Arc::new(report));
+    }
+
+    /// Whether containerd is told of a host, of which it is to be told something. After a start and after a
+    /// reload that takes a moment, which is waited for.
+    pub async fn told(&self, host: &str) -> bool {
+        let mut transport = self.transport.subscribe();
+        let known = transport.wait_for(|report| report.tells(host).is_some());
+        match tokio::time::timeout(TOLD_WITHIN, known).await {
+            Ok(Ok(report)) => report.tells(host) == Some(true),
+            _ => false,
+        }
     }
 
     /// Notes why a reload was refused. The policy in force stays.
@@ -116,6 +154,11 @@ impl Node {
             Ok(facts) => facts.clone().unwrap_or_default(),
             Err(_) => Arc::default(),
         }
+    }
+
+    /// What was learned of containerd, as it changes.
+    pub fn watch_facts(&self) -> watch::Receiver<Option<Arc<Facts>>> {
+        self.facts.subscribe()
     }
 
     /// Notes how containerd is set up.

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::adopt::names;
 use crate::policy::Name;
+use crate::transport;
 use crate::upstream::{Facts, Store, StoreError};
 
 const REFERENCE: &str = "cri-shunt/reference";
@@ -41,7 +42,8 @@ impl Provenance {
             registry: from.host().to_owned(),
             rule: rule.to_owned(),
             time: prost_types::Timestamp::from(whole_seconds(SystemTime::now())).to_string(),
-            redirect: facts.hosts_toml(from.host()).map(|file| file.display().to_string()),
+            redirect: transport::hosts_toml(&facts.config_path, from.host())
+                .map(|file| file.display().to_string()),
         }
     }
 

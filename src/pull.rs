@@ -7,6 +7,7 @@
 //! Not here: how names match rules (`policy`), what an upstream failure means (`failure`).
 
 mod auth;
+mod bind;
 mod failure;
 mod health;
 mod route;

@@ -4,6 +4,8 @@
 //! Holds: what `check` accepts, `serve` starts with; both load by the same code.
 //! Not here: the checks (`config`).
 
+mod hosts;
+
 use super::inputs::Inputs;
 use super::{Exit, terminal};
 use crate::config::{self, Diagnostics, Loaded, Severity};
@@ -19,7 +21,8 @@ their own, pulls inside containerd, ctr and nerdctl, the Transfer API.
 /// Check the configuration and say everything that is wrong with it.
 ///
 /// Reads the configuration as `serve` would and reports every problem of every file at once, each with
-/// its place and what to do. Needs no daemon and no containerd.
+/// its place and what to do. Needs no daemon and no containerd; where containerd is to find hosts.toml files
+/// and answers, it is asked where it looks for them.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "Examples:\n  \
     cri-shunt check\n  \
@@ -52,11 +55,12 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
         }
     };
     terminal::say(&loaded.warnings.render(terminal::style(), *verbose));
-    let summary = format!("{title}: {}\n{NOT_COVERED}", summary(&loaded));
+    let (hosts, in_the_way) = hosts::text(&loaded.config);
+    let summary = format!("{title}: {}\n{hosts}{NOT_COVERED}", summary(&loaded));
     if let Err(exit) = terminal::print(&summary) {
         return exit;
     }
-    let warned = loaded.warnings.count(Severity::Warning) > 0;
+    let warned = loaded.warnings.count(Severity::Warning) + in_the_way > 0;
     if *strict && warned { Exit::Bad } else { Exit::Ok }
 }
 

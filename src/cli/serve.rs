@@ -8,7 +8,7 @@ use rustix::process::DumpableBehavior;
 
 use super::inputs::Inputs;
 use super::{Exit, terminal};
-use crate::app::{self, Parts};
+use crate::app::{self, Parts, Said};
 use crate::config::{self, Config, Group, Input, Listen, Loaded, Severity, defaults};
 use crate::listener::socket::{Access, Socket, SocketError};
 use crate::node::{Generation, PullSettings};
@@ -89,7 +89,10 @@ fn start(input: Input, loaded: Loaded) -> Exit {
         }
         let parts = Parts {
             containerd: config.containerd.socket.as_path().to_owned(),
-            pause_image: config.containerd.pause_image.as_ref().map(|name| name.as_str().to_owned()),
+            said: Said {
+                pause_image: config.containerd.pause_image.as_ref().map(|name| name.as_str().to_owned()),
+                config_path: config.containerd.config_path.clone(),
+            },
             state: config.state.dir.clone(),
             bypass: config.state.bypass_file.clone(),
             generation: generation(config),
@@ -132,6 +135,7 @@ fn generation(config: Config) -> Generation {
         },
         policy: config.policy,
         credentials: config.credentials,
+        transport: config.transport,
         sources: config.sources,
         loaded_at: std::time::SystemTime::now(),
     }

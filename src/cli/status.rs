@@ -86,6 +86,15 @@ fn render(status: &StatusResponse) -> String {
          mirrors down   {down}\nto be swept    {}\n",
         status.version, status.sweep_pending
     );
+    if !status.hosts_kept.is_empty() {
+        text.push_str(&format!("hosts.toml     {}\n", status.config_path));
+        for kept in &status.hosts_kept {
+            text.push_str(&format!("               {kept}\n"));
+        }
+    }
+    for problem in &status.hosts_problems {
+        text.push_str(&format!("problem        {problem}\n"));
+    }
     if !status.reload_error.is_empty() {
         text.push_str(&format!("reload refused; the policy above stays:\n{}\n", status.reload_error));
     }
@@ -107,6 +116,9 @@ mod tests {
             reload_error: "config.toml:1:1: no".into(),
             mirrors_down: vec!["m.example".into()],
             sweep_pending: 2,
+            config_path: "/c".into(),
+            hosts_kept: vec!["m.example_1_ (plain http)".into()],
+            hosts_problems: vec!["/c/x/hosts.toml is not cri-shunt's".into()],
             ..StatusResponse::default()
         };
         insta::assert_snapshot!(render(&status), @"
@@ -116,6 +128,9 @@ mod tests {
         loaded         2023-11-14T22:13:20Z
         mirrors down   m.example
         to be swept    2
+        hosts.toml     /c
+                       m.example_1_ (plain http)
+        problem        /c/x/hosts.toml is not cri-shunt's
         reload refused; the policy above stays:
         config.toml:1:1: no
         ");

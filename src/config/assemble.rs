@@ -4,7 +4,10 @@
 //! Holds: each conflict that `policy` finds is shown with every place that takes part.
 //! Not here: which rules conflict (`policy`).
 
-use crate::policy::{Conflict, Policy, Settings, Source};
+use std::path::PathBuf;
+
+use crate::policy::{Conflict, Layer, Policy, Settings, Source};
+use crate::transport::{Transport, TransportNeed};
 
 use super::diagnostic::{Located, Problem, Span, Texts};
 use super::rules::Draft;
@@ -38,6 +41,24 @@ fn settings(draft: &Draft, texts: &Texts) -> Settings {
 /// The place of a span in the form that decisions carry.
 pub(super) fn source(at: &Span, texts: &Texts) -> Source {
     Source { file: texts.name(at.text), line: texts.line(at) }
+}
+
+/// What a host needs. The layer is set by who asked.
+pub(super) fn need(host: &str, what: Located<Transport>, texts: &Texts) -> Located<TransportNeed> {
+    let Located { value: mut what, at } = what;
+    // containerd would look for it in the directory of its own file.
+    let absolute = |path: &mut PathBuf| *path = std::path::absolute(&*path).unwrap_or_else(|_| path.clone());
+    match &mut what {
+        Transport::CaFile(path) => absolute(path),
+        Transport::ClientCert { cert, key } => {
+            absolute(cert);
+            key.iter_mut().for_each(absolute);
+        }
+        _ => {}
+    }
+    let source = source(&at, texts);
+    let value = TransportNeed { host: host.to_owned(), what, source, layer: Layer::Native };
+    Located { value, at }
 }
 
 /// The caret goes to the last of the places: that is the one that was added.

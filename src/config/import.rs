@@ -8,6 +8,7 @@
 mod native;
 #[cfg(test)]
 mod tests;
+mod transport;
 
 use std::path::PathBuf;
 
@@ -30,7 +31,7 @@ pub struct ImportRequest {
 /// A native configuration, and what it had to do without.
 #[derive(Debug)]
 pub struct Import {
-    /// The configuration: TOML with `[[policy.rule]]` and comments.
+    /// The configuration: TOML with `[[policy.rule]]`, `[[transport]]` and comments.
     pub toml: String,
     /// How many rules it has.
     pub rules: usize,
@@ -49,15 +50,12 @@ pub fn import(request: &ImportRequest) -> Result<Import, Diagnostics> {
     let input =
         Input { main: MainFile::Absent, default_registry: None, sources, socket: None, containerd: None };
     let Loaded { config, warnings: mut report } = load_from(&input)?;
-    let mut needs: Vec<(String, String)> = Vec::new();
-    for need in &config.transport {
-        let line = format!("{} needs {}", place(&need.host), need.what);
-        needs.push((line, need.source.to_string()));
-    }
+    let mut tables = String::new();
+    let needs = transport::write(&config.transport.needs, &mut tables);
     report.extend(config.credentials.logins().iter().map(|login| (login_left_behind(login), &login.source)));
     let others: Vec<String> = report.left_behind().collect();
     let rules: Vec<_> = config.policy.rules_in_force().collect();
-    let toml = native::write(&rules, &needs, &others);
+    let toml = native::write(&rules, &tables, &needs, &others);
     let left_behind = needs.len() + others.len();
     Ok(Import { toml, rules: rules.len(), left_behind, report })
 }

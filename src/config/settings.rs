@@ -42,6 +42,10 @@ pub struct Containerd {
     pub socket: SocketPath,
     /// The pause image, where it is not to be asked of containerd.
     pub pause_image: Option<Name>,
+    /// Where it looks for `hosts.toml`, where that is not to be asked of it.
+    pub config_path: Option<PathBuf>,
+    /// Whether what goes round the shunt is kept to the rules by containerd's own files.
+    pub fence: bool,
 }
 
 /// How candidates are tried and what happens behind a pull.
@@ -183,14 +187,20 @@ fn read_containerd(
     theirs: Option<Located<SocketPath>>,
     out: &mut Vec<Problem>,
 ) -> Containerd {
-    let mut containerd =
-        Containerd { socket: SocketPath::known(defaults::CONTAINERD_SOCKET), pause_image: None };
+    let mut containerd = Containerd {
+        socket: SocketPath::known(defaults::CONTAINERD_SOCKET),
+        pause_image: None,
+        config_path: None,
+        fence: false,
+    };
     if let Some(set) = theirs {
         containerd.socket = set.value;
     }
     let Some(mut section) = section else { return containerd };
     let name = |text: &str| text.parse::<Name>().map_err(|error| Refusal::new(error.to_string()));
     containerd.pause_image = section.parse("pause-image", out, name).map(|set| set.value);
+    containerd.config_path = section.parse("config-path", out, absolute).map(|set| set.value);
+    containerd.fence = section.boolean("fence", out).is_some_and(|set| set.value);
     section.finish(out);
     containerd
 }
@@ -285,7 +295,7 @@ pub(super) fn socket(text: &str) -> Result<SocketPath, Refusal> {
     text.parse().map_err(refused)
 }
 
-fn absolute(text: &str) -> Result<PathBuf, Refusal> {
+pub(super) fn absolute(text: &str) -> Result<PathBuf, Refusal> {
     if !text.starts_with('/') {
         return Err(Refusal::new(format!("\"{text}\" is not an absolute path")));
     }

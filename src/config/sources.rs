@@ -21,20 +21,19 @@ pub(super) mod recognise;
 mod registries_conf;
 mod registries_yaml;
 pub(super) mod request;
+pub(super) mod roots;
 #[cfg(test)]
 mod sample;
 mod text;
-mod transport;
 mod yaml;
 
 use std::path::PathBuf;
 
-use super::diagnostic::{Problem, Texts};
+use super::diagnostic::{Located, Problem, Texts};
 use super::rules::{Draft, DraftRule};
 use crate::credentials::Login;
 use crate::policy::Layer;
-
-pub use self::transport::{Transport, TransportNeed};
+use crate::transport::TransportNeed;
 
 /// The formats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +64,7 @@ pub struct SourceFile {
 pub(super) struct Imported {
     /// In the order of the file. The layer is set by who asked.
     pub(super) rules: Vec<DraftRule>,
-    pub(super) transport: Vec<TransportNeed>,
+    pub(super) transport: Vec<Located<TransportNeed>>,
     pub(super) logins: Vec<Login>,
     /// Every file and directory that a change may appear in.
     pub(super) files: Vec<PathBuf>,
@@ -85,7 +84,10 @@ pub(super) fn read_all(
             drafted.rule.layer = Layer::Source(i);
             drafted
         }));
-        all.transport.extend(transport);
+        all.transport.extend(transport.into_iter().map(|mut need| {
+            need.value.layer = Layer::Source(i);
+            need
+        }));
         all.logins.extend(logins);
         all.files.extend(files);
     }

@@ -8,6 +8,7 @@ mod lints;
 mod problems;
 mod rules;
 mod syntax;
+mod transport;
 mod values;
 
 use std::path::Path;

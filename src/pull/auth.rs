@@ -67,7 +67,7 @@ impl Pull<'_> {
             return Err(AuthError::Login(reason));
         }
         tracing::debug!(candidate = %candidate.name, source = %credential.source, "with the node's login");
-        Ok(Auth::Node { credential, host: asked_host(host).to_owned() })
+        Ok(Auth::Node { credential, host: self.generation.transport.asked_host(host) })
     }
 
     /// kubelet and crictl leave the field out where they have nothing.
@@ -86,11 +86,6 @@ impl Pull<'_> {
         }
         Ok(false)
     }
-}
-
-/// The host that containerd asks for a registry (`docker.DefaultHost` in its resolver).
-fn asked_host(host: &str) -> &str {
-    if host == "docker.io" { "registry-1.docker.io" } else { host }
 }
 
 // === impl Auth ===
@@ -203,11 +198,5 @@ mod tests {
         assert_eq!(put(&Auth::None), request(None));
         assert_eq!(put(&Auth::Withheld { because: "" }), request(Some(AuthConfig::default())));
         assert_eq!(put(&Auth::Client).auth.unwrap().username, "b");
-    }
-
-    #[test]
-    fn docker_hub_is_asked_under_another_name() {
-        assert_eq!(asked_host("docker.io"), "registry-1.docker.io");
-        assert_eq!(asked_host("Docker.io"), "Docker.io");
     }
 }

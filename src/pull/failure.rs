@@ -5,12 +5,14 @@
 //! image it asked for, the rule, and every candidate with its own error.
 
 use std::fmt::Write;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tonic::{Code, Status};
 
 use super::rule_text;
 use crate::policy::{Name, RuleRef};
+use crate::transport;
 
 /// What a failure says about the candidate. The order is that of [`status`]: the later tells more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -75,19 +77,21 @@ pub(super) struct Failure {
     pub(super) class: Class,
     /// What a refusal has to do with the login that was sent, in words.
     login: Option<String>,
+    /// What there is to be known beside containerd's text.
+    remark: Option<String>,
 }
 
 impl Failure {
     /// From containerd's status.
     pub(super) fn new(candidate: Name, status: Status) -> Self {
         let class = classify(&status);
-        Self { candidate, status, class, login: None }
+        Self { candidate, status, class, login: None, remark: None }
     }
 
     /// A login is configured for the candidate and cannot be used. Nothing was asked of the registry.
     pub(super) fn no_login(candidate: Name, reason: &str) -> Self {
         let status = Status::unauthenticated(reason);
-        Self { candidate, status, class: Class::Unauthorized, login: None }
+        Self { candidate, status, class: Class::Unauthorized, login: None, remark: None }
     }
 
     /// The same failure, with what is to be said of the login where the registry refused.
@@ -101,8 +105,35 @@ impl Failure {
     /// A candidate that was cancelled because it showed no life.
     pub(super) fn swallowed(candidate: Name, reason: &str, after: Duration) -> Self {
         let text = format!("nothing came within {:.1} s, and {reason}", after.as_secs_f64());
-        let status = Status::unavailable(text);
-        Self { candidate, status, class: Class::Unreachable, login: None }
+        Self {
+            candidate,
+            status: Status::unavailable(text),
+            class: Class::Unreachable,
+            login: None,
+            remark: None,
+        }
+    }
+
+    /// Adds what may be behind a refusal: a file by which containerd asks somebody else, and so withholds the
+    /// credentials that are for the candidate's host.
+    pub(super) fn explain(&mut self, config_path: &[PathBuf]) {
+        let host = self.candidate.host();
+        self.remark = transport::redirect(config_path, host).map(|redirect| {
+            let (file, to) = (redirect.file.display(), redirect.to.join(", "));
+            format!(
+                " (containerd asks {to} instead of {host}, by {file}, and withholds credentials that are for {host}: let \
+                 that file name {host} itself)"
+            )
+        });
+    }
+
+    /// A candidate that is not asked, for containerd would ask another place for it.
+    pub(super) fn untold(candidate: Name) -> Self {
+        let host = candidate.host();
+        let text = format!(
+            "not asked: containerd is not told of the API root of {host} (cri-shunt status says why)"
+        );
+        Self { candidate, status: Status::unavailable(text), class: Class::Other, login: None, remark: None }
     }
 
     /// Whether an image GC removed a record while containerd was working with it: that is no registry's
@@ -161,6 +192,7 @@ pub(super) fn summary(name: &Name, rule: &RuleRef<'_>, failures: &[Failure]) -> 
         if let Some(login) = &failure.login {
             let _ = write!(text, " ({login})");
         }
+        text.push_str(failure.remark.as_deref().unwrap_or_default());
     }
     text
 }

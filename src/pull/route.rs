@@ -9,6 +9,7 @@ use std::time::Instant;
 use tonic::Status;
 
 use super::auth::{Auth, AuthError};
+use super::bind;
 use super::failure::{self, Class, Failure};
 use super::settle::{self, Served};
 use super::stall;
@@ -99,6 +100,9 @@ impl Pull<'_> {
     }
 
     async fn attempt(&self, rule: &RuleRef<'_>, candidate: &Candidate, has_successor: bool) -> Outcome {
+        if let Err(failure) = self.told(candidate).await {
+            return Outcome::Failed(failure);
+        }
         let (auth, message) = match self.prepared(rule, candidate).await {
             Ok(prepared) => prepared,
             Err(AuthError::Wire(error)) => return Outcome::Final(crate::call::malformed(&error)),
@@ -109,7 +113,11 @@ impl Pull<'_> {
         let started = Instant::now();
         let stalled = async {
             match self.generation.pull.stall_after.filter(|_| has_successor) {
-                Some(after) => stall::watch(self.node, candidate.name.host(), after).await,
+                Some(after) => {
+                    let host = candidate.name.host();
+                    let connected = self.generation.transport.connected_host(host);
+                    stall::watch(self.node, host, &connected, after).await
+                }
                 None => std::future::pending().await,
             }
         };
@@ -132,7 +140,10 @@ impl Pull<'_> {
         if not_initialized(&answer) {
             return Outcome::Final(answer);
         }
-        let failure = Failure::new(candidate.name.clone(), answer.status()).with_login(&auth.to_string());
+        let mut failure = Failure::new(candidate.name.clone(), answer.status()).with_login(&auth.to_string());
+        if failure.class == Class::Unauthorized {
+            failure.explain(&self.node.facts().config_path);
+        }
         match failure.class {
             Class::Local => return Outcome::Final(answer),
             Class::Unreachable => {
@@ -147,6 +158,19 @@ impl Pull<'_> {
         Outcome::Failed(failure)
     }
 
+    /// Waits until containerd is told how the candidate's host is reached. Where it can't be, it is asked all the
+    /// same and says why not, unless it would ask another place.
+    async fn told(&self, candidate: &Candidate) -> Result<(), Failure> {
+        let (wanted, host) = (&self.generation.transport, candidate.name.host());
+        if wanted.needs.is_empty() || wanted.needs_of(host).is_empty() {
+            return Ok(());
+        }
+        if self.node.told(host).await || !wanted.must_be_told(host) {
+            return Ok(());
+        }
+        Err(Failure::untold(candidate.name.clone()))
+    }
+
     /// The client's message with the candidate in it: its name, and no credentials that are not its own.
     async fn prepared(
         &self,
@@ -155,7 +179,12 @@ impl Pull<'_> {
     ) -> Result<(Auth, Vec<u8>), AuthError> {
         let auth = self.auth(rule, candidate).await?;
         if candidate.role == Role::Origin {
-            return Ok((auth, self.message.to_vec()));
+            let transport = self.node.transport();
+            let message = match transport.fenced_origin(candidate.name.host()) {
+                Some(host) => bind::to_origin(self.message, host).map_err(AuthError::Wire)?,
+                None => self.message.to_vec(),
+            };
+            return Ok((auth, message));
         }
         let image = candidate.name.as_str().as_bytes();
         let named =

@@ -16,8 +16,9 @@ use crate::upstream::StoreError;
 /// How long the connection of our own may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Returns why the candidate at `host` is to be given up; never returns for one that shows life.
-pub(super) async fn watch(node: &Arc<Node>, host: &str, after: Duration) -> String {
+/// Returns why the candidate at `host` is to be given up; never returns for one that shows life. `connected` is
+/// the host that containerd connects to for it.
+pub(super) async fn watch(node: &Arc<Node>, host: &str, connected: &str, after: Duration) -> String {
     let start = SystemTime::now();
     loop {
         tokio::time::sleep(after).await;
@@ -30,7 +31,7 @@ pub(super) async fn watch(node: &Arc<Node>, host: &str, after: Duration) -> Stri
                 continue;
             }
         }
-        let address = node.facts().connects_to(host);
+        let address = node.facts().connects_to(connected);
         match tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(&address)).await {
             Ok(Ok(_)) => {}
             Ok(Err(error)) => return format!("{address} can't be connected to: {error}"),

@@ -28,6 +28,8 @@ pub struct Facts {
     pub pause_image: Option<String>,
     /// Where it looks for `hosts.toml`: directories, in order.
     pub config_path: Vec<PathBuf>,
+    /// Whether its config could be read, so that an empty `config_path` means that it has none.
+    pub config_known: bool,
     /// The proxy variables of its environment, name and value.
     pub proxy_environment: Vec<(String, String)>,
 }
@@ -66,6 +68,9 @@ impl Facts {
         if let Some(image) = config["sandboxImage"].as_str().filter(|image| !image.is_empty()) {
             self.pause_image = Some(image.to_owned());
         }
+        if config["registry"].is_object() {
+            self.config_known = true;
+        }
         if let Some(path) = config["registry"]["configPath"].as_str() {
             self.config_path = split_path(path);
         }
@@ -73,6 +78,7 @@ impl Facts {
 
     /// The merged config of containerd 2.x.
     fn read_dump(&mut self, config: &toml::Table) {
+        self.config_known = true;
         let images = &config.get("plugins").and_then(|plugins| plugins.get("io.containerd.cri.v1.images"));
         let text = |keys: [&str; 2]| {
             images.and_then(|images| images.get(keys[0])).and_then(|table| table.get(keys[1]))?.as_str()
@@ -83,25 +89,6 @@ impl Facts {
         if let Some(path) = text(["registry", "config_path"]) {
             self.config_path = split_path(path);
         }
-    }
-
-    /// The `hosts.toml` by which containerd itself sends requests for `host` elsewhere, if one is there.
-    ///
-    /// The directory names are containerd's (`core/remotes/docker/config/hosts.go`): the host with its
-    /// port as `host_port_`, then plainly, then `_default`.
-    pub fn hosts_toml(&self, host: &str) -> Option<PathBuf> {
-        let underscored = match host.rsplit_once(':') {
-            Some((name, port)) => format!("{name}_{port}_"),
-            None => host.to_owned(),
-        };
-        let names = [underscored.as_str(), host, "_default"];
-        let directory = self
-            .config_path
-            .iter()
-            .flat_map(|root| names.iter().map(move |name| root.join(name)))
-            .find(|directory| directory.is_dir())?;
-        let file = directory.join("hosts.toml");
-        file.is_file().then_some(file)
     }
 
     /// The proxy variables of the process that listens on `socket`, without asking it anything; none where
@@ -194,30 +181,6 @@ mod tests {
         assert_eq!(find("containerd --log-level debug --config=/b.toml"), Some("/b.toml".into()));
         assert_eq!(find("containerd --log-level debug"), None);
         assert_eq!(find("--config"), None);
-    }
-
-    #[test]
-    fn the_hosts_toml_of_a_registry_is_the_one_that_containerd_reads() {
-        let root = tempfile::tempdir().unwrap();
-        let make = |directory: &str, with_file: bool| {
-            let path = root.path().join(directory);
-            std::fs::create_dir_all(&path).unwrap();
-            if with_file {
-                std::fs::write(path.join("hosts.toml"), "").unwrap();
-            }
-            path.join("hosts.toml")
-        };
-        let facts = Facts { config_path: vec![root.path().to_owned()], ..Facts::default() };
-        assert_eq!(facts.hosts_toml("m.example:5000"), None);
-        let fallback = make("_default", true);
-        assert_eq!(facts.hosts_toml("m.example:5000"), Some(fallback));
-        let plain = make("m.example:5000", true);
-        assert_eq!(facts.hosts_toml("m.example:5000"), Some(plain));
-        let first = make("m.example_5000_", true);
-        assert_eq!(facts.hosts_toml("m.example:5000"), Some(first));
-        // A directory without the file still hides `_default`.
-        make("bare.example", false);
-        assert_eq!(facts.hosts_toml("bare.example"), None);
     }
 
     #[tokio::test]

@@ -122,6 +122,11 @@ impl Containerd {
         );
     }
 
+    /// Lets containerd reach `name` (host and port) at an address on the loopback, past all hosts files.
+    pub fn lead(&self, name: &str, to: &str) {
+        self.escapes.lead(name, to);
+    }
+
     /// Puts the sandbox image where containerd will find it when a pod wants it.
     pub fn serve_pause(&self, registry: &Registry) {
         registry.push("pause", "testbed", &super::image::Image::pause());

@@ -26,6 +26,8 @@ pub enum Behaviour {
     Identity(&'static str),
     /// Send the client on to another host, given as `ADDRESS:PORT`.
     Redirect(String),
+    /// 403 unless this header comes; then forward.
+    Wants(&'static str, String),
     /// Forward, but close the connection after so many bytes of the body.
     Cut(usize),
     /// Accept, read, and never answer.
@@ -177,6 +179,12 @@ impl Shared {
                     format!("Bearer realm=\"{realm}\",service=\"testbed\",scope=\"repository:any:pull\""),
                 )
             }
+            Behaviour::Wants(name, value) => {
+                if request.header(name) == Some(&value) {
+                    return self.forward(stream, &request);
+                }
+                answer(stream, &bare(403))
+            }
             Behaviour::Cut(bytes) => self.cut(stream, &request, bytes),
             Behaviour::Silent => {
                 // Ends when the client does.
@@ -285,7 +293,9 @@ fn bare(status: u16) -> Message {
     if status == 429 || status == 503 {
         headers.push(("Retry-After".to_owned(), "1".to_owned()));
     }
-    Message { first: format!("HTTP/1.1 {status} Testbed"), headers, body: Vec::new() }
+    // containerd 1.6 repeats the word, and what it means is read from that.
+    let word = if status == 401 { "Unauthorized" } else { "Testbed" };
+    Message { first: format!("HTTP/1.1 {status} {word}"), headers, body: Vec::new() }
 }
 
 fn challenge(stream: &TcpStream, challenge: String) -> std::io::Result<()> {

@@ -22,6 +22,7 @@ pub mod http1;
 pub mod image;
 pub mod keeper;
 pub mod native;
+pub mod pki;
 pub mod pod;
 pub mod raw;
 pub mod registry;

@@ -8,10 +8,22 @@ use super::http1;
 use super::image::Image;
 use super::keeper::Keeper;
 use std::fs::File;
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command};
 use std::sync::OnceLock;
 use std::time::Duration;
+
+/// How another front of a registry's storage is reached.
+#[derive(Default)]
+pub struct Front<'a> {
+    /// Speaks TLS with this certificate and key.
+    pub tls: Option<(&'a Path, &'a Path)>,
+    /// Wants a certificate of this authority from its clients.
+    pub client_ca: Option<&'a Path>,
+    /// What stands before `/v2` in every path, `/proxy`.
+    pub below: &'a str,
+}
 
 /// A running registry.
 pub struct Registry {
@@ -45,14 +57,30 @@ impl Registry {
         SHARED.get_or_init(Registry::start).as_ref()
     }
 
+    /// Another registry process over the storage of this one, reached otherwise. Push to this one.
+    pub fn front(&self, front: &Front<'_>) -> Registry {
+        let storage = self.keeper.dir().join("storage");
+        (0..5).find_map(|_| Registry::try_with(&storage, front)).expect("a second registry starts")
+    }
+
     fn try_start() -> Option<Registry> {
         let keeper = Keeper::new("reg");
-        let dir = keeper.dir().display();
+        let storage = keeper.dir().join("storage");
+        Registry::run(keeper, &storage, &Front::default())
+    }
+
+    fn try_with(storage: &Path, front: &Front<'_>) -> Option<Registry> {
+        Registry::run(Keeper::new("reg"), storage, front)
+    }
+
+    fn run(keeper: Keeper, storage: &Path, front: &Front<'_>) -> Option<Registry> {
+        let storage = storage.display();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let host = format!("127.0.0.1:{port}");
         let config = format!(
             "version: 0.1\nlog:\n  accesslog:\n    disabled: false\n  level: warn\nstorage:\n  delete:\n    enabled: true\n  \
-             filesystem:\n    rootdirectory: {dir}/storage\nhttp:\n  addr: {host}\n"
+             filesystem:\n    rootdirectory: {storage}\nhttp:\n  addr: {host}\n{}",
+            front.config()
         );
         let config_file = keeper.dir().join("config.yml");
         std::fs::write(&config_file, config).unwrap();
@@ -67,7 +95,7 @@ impl Registry {
         keeper.keep(&child);
         let mut registry = Registry { host, child, keeper };
         let ready = super::wait_until(Duration::from_secs(20), || {
-            registry.child.try_wait().is_ok_and(|s| s.is_some()) || registry.get("/v2/").is_ok()
+            registry.child.try_wait().is_ok_and(|s| s.is_some()) || registry.listens(front)
         });
         (ready && registry.child.try_wait().is_ok_and(|s| s.is_none())).then_some(registry)
     }
@@ -123,6 +151,13 @@ impl Registry {
         assert_eq!(answer.status(), 201, "{}", String::from_utf8_lossy(&answer.body));
     }
 
+    fn listens(&self, front: &Front<'_>) -> bool {
+        match front.tls {
+            Some(_) => TcpStream::connect(&self.host).is_ok(),
+            None => self.get("/v2/").is_ok(),
+        }
+    }
+
     fn get(&self, path: &str) -> std::io::Result<http1::Message> {
         http1::send(&self.host, "GET", path, &[], b"")
     }
@@ -135,6 +170,24 @@ impl Registry {
     pub fn requests(&self) -> Vec<Asked> {
         let log = std::fs::read_to_string(self.keeper.dir().join("access.log")).unwrap();
         log.lines().filter_map(asked).collect()
+    }
+}
+
+impl Front<'_> {
+    /// Lines below `http:`.
+    fn config(&self) -> String {
+        let mut text = String::new();
+        if !self.below.is_empty() {
+            text.push_str(&format!("  prefix: {}/\n", self.below));
+        }
+        if let Some((certificate, key)) = self.tls {
+            let (certificate, key) = (certificate.display(), key.display());
+            text.push_str(&format!("  tls:\n    certificate: {certificate}\n    key: {key}\n"));
+        }
+        if let Some(ca) = self.client_ca {
+            text.push_str(&format!("    clientcas: [{}]\n", ca.display()));
+        }
+        text
     }
 }
 

@@ -13,8 +13,9 @@ use crate::policy::{Action, Checkpoint, Kind, Mirror, Only, Origin, Prefix, Rewr
 /// How long a line may become before an array gets a line for each element.
 const WIDTH: usize = 100;
 
-/// The text: the rules, and as comments what had to be left behind. A need comes with its place.
-pub(super) fn write(rules: &[&Rule], needs: &[(String, String)], others: &[String]) -> String {
+/// The text: the rules, the tables that follow them, and as comments what had to be left behind. A need comes
+/// with its place.
+pub(super) fn write(rules: &[&Rule], tables: &str, needs: &[(String, String)], others: &[String]) -> String {
     let mut out =
         String::from("# Written by cri-shunt import. Above each rule is the place that it comes from.\n");
     if rules.iter().any(|rule| !matches!(rule.action, Action::Deny { .. })) {
@@ -31,12 +32,10 @@ pub(super) fn write(rules: &[&Rule], needs: &[(String, String)], others: &[Strin
         out.push('\n');
         write_rule(rule, &mut out);
     }
+    out.push_str(tables);
     if !needs.is_empty() {
         comment("", &mut out);
-        comment(
-            "Not carried over, since no image reference can say it; containerd has to be told:",
-            &mut out,
-        );
+        comment("Not carried over, since [[transport]] can't say it, or it may be a secret:", &mut out);
         for (need, place) in needs {
             comment(&format!("- {need} ({place})"), &mut out);
         }
@@ -52,7 +51,7 @@ pub(super) fn write(rules: &[&Rule], needs: &[(String, String)], others: &[Strin
 }
 
 /// One line of comment; an empty one is a line without a sign.
-fn comment(text: &str, out: &mut String) {
+pub(super) fn comment(text: &str, out: &mut String) {
     if !text.is_empty() {
         out.push_str("# ");
         // A line break in a file's name would end the comment.
@@ -116,12 +115,12 @@ fn rewrite(rewrite: &Rewrite) -> String {
     format!("{{ match = {}, replace = {} }}", string(pattern.as_str()), string(replacement))
 }
 
-fn key(name: &str, value: &str, out: &mut String) {
+pub(super) fn key(name: &str, value: &str, out: &mut String) {
     // Writing to a String does not fail.
     let _ = writeln!(out, "{name} = {value}");
 }
 
-fn array(name: &str, elements: Vec<String>, out: &mut String) {
+pub(super) fn array(name: &str, elements: Vec<String>, out: &mut String) {
     let line = format!("[{}]", elements.join(", "));
     if name.len() + line.len() + 3 <= WIDTH {
         return key(name, &line, out);
@@ -131,7 +130,7 @@ fn array(name: &str, elements: Vec<String>, out: &mut String) {
 }
 
 /// A string on one line: literal where a backslash would have to be doubled, and it can be.
-fn string(text: &str) -> String {
+pub(super) fn string(text: &str) -> String {
     if text.contains('\\') && !text.contains(|c: char| c == '\'' || c.is_control()) {
         return format!("'{text}'");
     }

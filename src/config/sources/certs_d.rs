@@ -23,7 +23,8 @@ use std::ffi::OsStr;
 use std::path::Path;
 
 use super::super::diagnostic::{Located, Problem, Span, Texts};
-use super::{Imported, Transport, text};
+use super::{Imported, text};
+use crate::transport::{self, Transport};
 
 use self::directory::Directory;
 use self::hosts_file::HostsFile;
@@ -36,7 +37,9 @@ pub(super) fn read(path: &Path, texts: &mut Texts, out: &mut Vec<Problem>) -> Im
     let before = out.len();
     let mut imported = Imported::default();
     imported.files.push(path.to_path_buf());
-    let directories = directory::list(path, out);
+    let mut directories = directory::list(path, out);
+    // What the shunt has written there itself comes of the rules, and must not become one.
+    directories.retain(|directory| !is_own(directory));
     let has_default = directories.iter().any(|directory| directory.registry == "*");
     let mut files = Vec::new();
     for directory in directories {
@@ -59,6 +62,11 @@ pub(super) fn read(path: &Path, texts: &mut Texts, out: &mut Vec<Problem>) -> Im
     }
     again::note(&files, &imported, out);
     imported
+}
+
+fn is_own(directory: &Directory) -> bool {
+    let text = std::fs::read_to_string(directory.path.join(HOSTS_TOML));
+    text.is_ok_and(|text| transport::is_owned(&text))
 }
 
 /// The file of a directory, and its place; a directory without one holds certificates.

@@ -1,24 +1,21 @@
 //! What is worth saying of rules from sources: beside native ones, beside each other, and to containerd.
 //!
 //! Before: `assemble` has made a policy of all layers.  After: `check` shows what is found here.
-//! Holds: each warning is about rules of sources; nothing is refused here but two API roots of one host, of
-//! which containerd could be told only one.
+//! Holds: each warning is about rules of sources; nothing is refused here.
 //! Not here: native rules beside each other (`lint`); what one format's own program does (its reader).
 
 use std::collections::{BTreeMap, HashMap};
 
 use super::super::diagnostic::{Problem, Severity, Span};
 use super::super::rules::{Draft, DraftRule};
-use super::transport::{self, Transport, TransportNeed};
 use crate::policy::{Action, DefaultAction, Kind, Layer, Prefix};
 
 /// Looks at every rule of a source.
-pub(in crate::config) fn policy(draft: &Draft, transport: &[TransportNeed], out: &mut Vec<Problem>) {
+pub(in crate::config) fn policy(draft: &Draft, out: &mut Vec<Problem>) {
     overridden(draft, out);
     denied(draft, out);
     open_default(draft, out);
     meeting(draft, out);
-    transport::lint(transport, out);
 }
 
 fn native(drafted: &DraftRule) -> bool {
@@ -123,39 +120,4 @@ fn meeting(draft: &Draft, out: &mut Vec<Problem>) {
 
 fn registry(prefix: &Prefix) -> &str {
     prefix.as_str().split('/').next().unwrap_or_default()
-}
-
-/// Two API roots of one host: a reference names the host alone, so containerd can be told one of them only.
-pub(in crate::config) fn roots(draft: &Draft, transport: &[TransportNeed], out: &mut Vec<Problem>) {
-    let mut roots: HashMap<&str, (&str, &Span)> = HashMap::new();
-    for need in transport {
-        let Transport::ApiRoot(root) = &need.what else { continue };
-        match roots.get(need.host.as_str()) {
-            Some((first, at)) if first != root => {
-                out.push(two_roots(&need.host, [first, root], [at, &need.at]))
-            }
-            Some(_) => {}
-            None => drop(roots.insert(&need.host, (root, &need.at))),
-        }
-    }
-    if roots.is_empty() {
-        return;
-    }
-    for drafted in &draft.rules {
-        let Action::Route(route) = &drafted.rule.action else { continue };
-        for (mirror, at) in route.mirrors.iter().zip(&drafted.mirrors_at) {
-            let Some((root, root_at)) = roots.get(mirror.location.host()) else { continue };
-            let has_root =
-                transport.iter().any(|need| need.at == *at && matches!(need.what, Transport::ApiRoot(_)));
-            if !has_root {
-                out.push(two_roots(mirror.location.host(), ["/v2", root], [at, root_at]));
-            }
-        }
-    }
-}
-
-fn two_roots(host: &str, roots: [&str; 2], places: [&Span; 2]) -> Problem {
-    let message = format!("{host} is used with two API roots, {} and {}", roots[0], roots[1]);
-    let hint = "an image reference names the host alone: put the mirrors below /v2, or give one of them a host name of its own";
-    Problem::error(message).at(places[1]).also(places[0], "the other one").hint(hint)
 }

@@ -96,7 +96,7 @@ impl Sample {
     /// What the hosts need, a line each.
     pub(super) fn needs(&self) -> Vec<String> {
         let needs = self.imported.transport.iter();
-        needs.map(|need| self.relative(&format!("{}: {}", need.host, need.what))).collect()
+        needs.map(|need| self.relative(&format!("{}: {}", need.value.host, need.value.what))).collect()
     }
 
     /// Tries each name of a table.

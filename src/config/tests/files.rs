@@ -46,7 +46,7 @@ fn a_drop_in_holds_policy_only() {
     1 | [listen]
       | ^^^^^^^^
       |
-      = help: a file in conf.d holds `policy` only
+      = help: a file in conf.d holds `policy` and `transport` only
 
     error: `log` belongs in the main file
      --> conf.d/x.toml:3:1
@@ -54,7 +54,7 @@ fn a_drop_in_holds_policy_only() {
     3 | [log]
       | ^^^^^
       |
-      = help: a file in conf.d holds `policy` only
+      = help: a file in conf.d holds `policy` and `transport` only
     ");
 }
 
@@ -140,7 +140,7 @@ fn a_file_for_the_directory_of_drop_ins_and_a_directory_for_a_drop_in() {
     1 | x = 1
       | ^
       |
-      = help: known here: listen, containerd, pull, state, log, policy, credentials
+      = help: known here: listen, containerd, pull, state, log, transport, policy, credentials
     ");
 }
 

@@ -15,11 +15,11 @@ fn defaults_in_force() -> Config {
 fn an_empty_file_means_every_default() {
     let Config { listen, containerd, policy, pull, state, log, transport, credentials, sources } =
         defaults_in_force();
-    assert!(transport.is_empty() && credentials.is_empty());
+    assert!(transport.needs.is_empty() && !transport.fence && credentials.is_empty());
     let own = defaults::LISTEN_SOCKET.parse().unwrap();
     assert_eq!(listen, Listen { socket: own, mode: 0o660, group: None });
     let theirs = defaults::CONTAINERD_SOCKET.parse().unwrap();
-    assert_eq!(containerd, Containerd { socket: theirs, pause_image: None });
+    assert_eq!(containerd, Containerd { socket: theirs, pause_image: None, config_path: None, fence: false });
     assert!(policy.rules().is_empty() && !policy.has_deny());
     assert_eq!(
         pull,

@@ -8,10 +8,11 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use super::super::Format;
 use super::super::sample::Sample;
-use super::super::{Format, Transport};
 use super::hosts_file::{self, Host};
 use crate::config::diagnostic::{Problem, Texts};
+use crate::transport::{HeaderValue, Transport};
 
 const TABLE: &str = include_str!("../../../../tests/tables/hosts_toml.jsonl");
 
@@ -27,9 +28,11 @@ fn host(host: &Host) -> Value {
             Transport::CaFile(path) => ca.push(path),
             Transport::ClientCert { cert, key } => client.push((cert, key.clone().unwrap_or_default())),
             Transport::SkipVerify => skip_verify = true,
-            Transport::Header { name, value } => headers.entry(name).or_default().push(value.expose()),
+            Transport::Header { name, value: HeaderValue::Text(value) } => {
+                headers.entry(name).or_default().push(value.expose());
+            }
             Transport::DialTimeout(time) => dial_timeout = Some(time),
-            Transport::PlainHttp | Transport::ApiRoot(_) => panic!("these are in the address"),
+            other => panic!("{other} is in the address"),
         }
     }
     let (url, abilities) = (host.endpoint.url(), host.abilities);
@@ -71,8 +74,8 @@ fn certificates(row: &Value) -> Value {
     let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
     let (mut ca, mut client) = (Vec::new(), Vec::new());
     for need in &sample.imported.transport {
-        assert_eq!(need.host, "testing.io");
-        match &need.what {
+        assert_eq!(need.value.host, "testing.io");
+        match &need.value.what {
             Transport::CaFile(path) => ca.push(name(path)),
             Transport::ClientCert { cert, key } => client.push([name(cert), name(key.as_ref().unwrap())]),
             other => panic!("{other}"),

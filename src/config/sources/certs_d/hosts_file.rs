@@ -14,8 +14,7 @@ use crate::config::diagnostic::{Located, Problem, Severity, Span, TextId, Texts}
 use crate::config::duration;
 use crate::config::tree::{self, Entry, Refusal, Section};
 use crate::secret::Secret;
-
-use super::super::Transport;
+use crate::transport::{HeaderValue, Transport};
 
 use super::endpoint::Endpoint;
 
@@ -239,7 +238,10 @@ fn transport(section: &mut Section<'_>, frame: Frame<'_>, out: &mut Vec<Problem>
     if let Some(mut headers) = section.section("header", out) {
         for (name, entry) in headers.named() {
             let values = strings(&entry, out).unwrap_or_default();
-            let header = |value| Transport::Header { name: name.value.to_owned(), value: Secret::new(value) };
+            let header = |value| Transport::Header {
+                name: name.value.to_owned(),
+                value: HeaderValue::Text(Secret::new(value)),
+            };
             found.extend(
                 values.into_iter().map(|value| Located { value: header(value), at: name.at.clone() }),
             );

@@ -9,9 +9,10 @@
 use crate::config::assemble;
 use crate::config::diagnostic::{Located, Problem, Severity, Span, Texts};
 use crate::config::rules::DraftRule;
+use crate::config::sources::Imported;
 use crate::config::sources::endpoint::is_http_by_itself;
-use crate::config::sources::{Imported, Transport, TransportNeed};
 use crate::policy::{Action, Checkpoint, Layer, Location, Mirror, Only, Origin, Prefix, Route, Rule};
+use crate::transport::{Transport, TransportNeed};
 
 use super::directory::Directory;
 use super::hosts_file::{Abilities, Host, HostsFile};
@@ -79,9 +80,8 @@ pub(super) fn spelled(directory: &Directory) -> String {
     directory.registry.clone()
 }
 
-pub(super) fn transport_need(host: &str, what: Located<Transport>, texts: &Texts) -> TransportNeed {
-    let source = assemble::source(&what.at, texts);
-    TransportNeed { host: host.to_owned(), what: what.value, source, at: what.at }
+pub(super) fn transport_need(host: &str, what: Located<Transport>, texts: &Texts) -> Located<TransportNeed> {
+    assemble::need(host, what, texts)
 }
 
 // === impl Meaning ===

@@ -186,3 +186,12 @@ fn every_place_that_a_change_may_appear_in_is_watched() {
     let same = sample.imported.files.iter().zip(&expected).all(|(found, expected)| found == expected);
     assert!(same && sample.imported.files.len() == expected.len(), "{:?}", sample.imported.files);
 }
+
+#[test]
+fn what_the_shunt_wrote_there_itself_is_no_rule() {
+    let own =
+        "# Written by cri-shunt, which will change it\nserver = \"https://m.de\"\n[host.\"https://m.de\"]\n";
+    let sample =
+        tree(&[("quay.io/hosts.toml", own), ("docker.io/hosts.toml", "server = \"https://h.de\"\n")]);
+    sample.check(&[("quay.io/a:1", "pass"), ("docker.io/a/b:1", "h.de/a/b:1")]);
+}

@@ -12,10 +12,11 @@ use std::cmp::Reverse;
 use crate::config::assemble;
 use crate::config::diagnostic::{Located, Problem, Severity, Span, Texts};
 use crate::config::rules::DraftRule;
+use crate::config::sources::Imported;
 use crate::config::sources::endpoint::is_http_by_itself;
-use crate::config::sources::{Imported, Transport, TransportNeed};
 use crate::credentials::Login;
 use crate::policy::{Action, Checkpoint, Layer, Location, Mirror, Only, Origin, Prefix, Route, Rule};
+use crate::transport::Transport;
 
 use super::keys::{Registries, Registry};
 
@@ -41,9 +42,8 @@ pub(super) fn add(registries: Registries, texts: &Texts, imported: &mut Imported
         let Located { at, .. } = registry.address;
         let host = location.host().to_owned();
         if plain_http {
-            let source = assemble::source(&at, texts);
-            let what = Transport::PlainHttp;
-            imported.transport.push(TransportNeed { host: host.clone(), what, source, at: at.clone() });
+            let what = Located { value: Transport::PlainHttp, at: at.clone() };
+            imported.transport.push(assemble::need(&host, what, texts));
         }
         imported.logins.extend(registry.login.map(|login| Login {
             host,

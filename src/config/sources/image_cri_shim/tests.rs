@@ -108,7 +108,7 @@ fn the_config_map_says_the_same_in_another_shape() {
         logins(&sample),
         [("hub.de:5000".to_owned(), "admin".to_owned(), Some("pass:w0rd".to_owned()))]
     );
-    let lines: Vec<u32> = sample.imported.transport.iter().map(|need| need.source.line).collect();
+    let lines: Vec<u32> = sample.imported.transport.iter().map(|need| need.value.source.line).collect();
     assert_eq!((lines, sample.imported.rules[0].rule.source.line), (vec![11], 16));
     let inner = "sealos:\n  address: http://hub.de:5000\nregistries: []\n";
     shim(inner).check(&[("quay.io/a:1", "hub.de:5000/a:1, origin")]);

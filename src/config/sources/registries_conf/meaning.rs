@@ -9,8 +9,9 @@
 use crate::config::assemble;
 use crate::config::diagnostic::{Located, Problem, Severity, Span, Texts};
 use crate::config::rules::DraftRule;
-use crate::config::sources::{Imported, Transport, TransportNeed};
+use crate::config::sources::Imported;
 use crate::policy::{self, Action, Checkpoint, Kind, Layer, Location, Only, Origin, Prefix, Route, Rule};
+use crate::transport::Transport;
 
 use super::file::Registry;
 use super::merge::Merged;
@@ -104,9 +105,11 @@ fn needs(registry: &Registry, texts: &Texts, imported: &mut Imported) {
         mirrors.filter_map(|mirror| Some((mirror.location.value.as_str(), mirror.insecure.as_ref()?)));
     for (place, at) in primary.into_iter().chain(mirrors) {
         let host = place.split('/').next().unwrap_or_default().to_owned();
-        let source = assemble::source(at, texts);
-        let what = Transport::SkipVerify;
-        imported.transport.push(TransportNeed { host, what, source, at: at.clone() });
+        // containers/image looks at no certificate then, and speaks http where https does not come about.
+        for what in [Transport::SkipVerify, Transport::HttpFallback] {
+            let what = Located { value: what, at: at.clone() };
+            imported.transport.push(assemble::need(&host, what, texts));
+        }
     }
 }
 

@@ -141,7 +141,7 @@ fn an_alias_is_a_rule_for_the_name_that_containerd_makes_of_it() {
         ("ubi", "ubi.de/ubi:latest"),
         ("fedora2", "pass"),
     ]);
-    assert_eq!(sample.needs(), ["m.de: no look at its certificate"]);
+    assert_eq!(sample.needs(), ["m.de: no look at its certificate", "m.de: plain http where https fails"]);
 }
 
 #[test]

@@ -7,13 +7,13 @@
 use std::path::PathBuf;
 
 use super::super::super::assemble;
-use super::super::super::diagnostic::{Problem, Span};
+use super::super::super::diagnostic::{Located, Problem, Span};
 use super::super::Imported;
 use super::super::mapping::{Entry, Mapping};
-use super::super::transport::{Transport, TransportNeed};
 use super::{PROGRAM, Reader, located};
 use crate::credentials::Login;
 use crate::secret::Secret;
+use crate::transport::Transport;
 
 /// Reads `configs`.
 pub(super) fn read(
@@ -36,8 +36,8 @@ pub(super) fn read(
         }
         if let Some(tls) = config.mapping("tls", out) {
             for (what, at) in needs(tls, out) {
-                let source = assemble::source(&at, reader.texts);
-                imported.transport.push(TransportNeed { host: entry.key.text.clone(), what, source, at });
+                let what = Located { value: what, at };
+                imported.transport.push(assemble::need(&entry.key.text, what, reader.texts));
             }
         }
         refuse_rancher(&mut config, out);

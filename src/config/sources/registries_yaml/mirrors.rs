@@ -7,13 +7,13 @@
 //! Not here: which host needs which certificate (`configs`).
 
 use super::super::super::assemble;
-use super::super::super::diagnostic::{Problem, Span};
+use super::super::super::diagnostic::{Located, Problem, Span};
 use super::super::endpoint::{self, Endpoint, Scheme};
 use super::super::mapping::Entry;
-use super::super::transport::{Transport, TransportNeed};
 use super::super::{Imported, pattern, yaml};
 use super::{PROGRAM, Reader};
 use crate::policy::{Action, Location, Mirror, Only, Origin, Prefix, Rewrite, Route};
+use crate::transport::Transport;
 
 /// What an entry says.
 pub(super) struct Read {
@@ -129,8 +129,8 @@ fn location(
     out: &mut Vec<Problem>,
 ) -> Option<Location> {
     let mut need = |what| {
-        let source = assemble::source(at, reader.texts);
-        imported.transport.push(TransportNeed { host: endpoint.host.clone(), what, source, at: at.clone() });
+        let what = Located { value: what, at: at.clone() };
+        imported.transport.push(assemble::need(&endpoint.host, what, reader.texts));
     };
     if endpoint.needs_plain_http() {
         need(Transport::PlainHttp);

@@ -1,0 +1,76 @@
+//! Keeps the `hosts.toml` files that containerd is to find.
+//!
+//! Before: `app` starts it beside `attend`.  After: `transport` brings the disk to the plan; `node` has the report.
+//! Holds: they are looked at when containerd's set-up was learned, when another policy is put in force, and
+//! now and then: a header's file may change, or a person may take a directory away. What can't be done is said
+//! once, and no pull waits for it.
+//! Not here: which files (`transport`).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::node::Node;
+use crate::transport::{self, Report};
+use crate::upstream::Facts;
+
+/// How long until the files are looked at again without any sign.
+const LOOK_AGAIN: Duration = Duration::from_secs(20);
+
+/// Keeps them for as long as it is polled.
+pub async fn run(node: Arc<Node>) {
+    let (mut facts, mut generations) = (node.watch_facts(), node.generations());
+    let mut before = Report::default();
+    loop {
+        // Seen before the values are read: what changes meanwhile is looked at once more.
+        generations.mark_unchanged();
+        let Ok(known) = facts.wait_for(Option::is_some).await.map(|known| known.clone().unwrap_or_default())
+        else {
+            return;
+        };
+        let (report, idle) = look(&node, known).await;
+        tell(&before, &report);
+        node.note_transport(report.clone());
+        before = report;
+        let again = async {
+            match idle {
+                true => std::future::pending().await,
+                false => tokio::time::sleep(LOOK_AGAIN).await,
+            }
+        };
+        tokio::select! {
+            _ = facts.changed() => {}
+            _ = generations.changed() => {}
+            () = again => {}
+        }
+    }
+}
+
+/// One look, and whether there is nothing to look after.
+async fn look(node: &Arc<Node>, facts: Arc<Facts>) -> (Report, bool) {
+    let generation = node.generation();
+    // The disk may be slow, and the one thread of the program is for calls.
+    let pass = tokio::task::spawn_blocking(move || {
+        let plan = transport::plan(&generation.policy, &generation.transport);
+        let mut report = transport::keep(&plan, &facts.config_path);
+        if !plan.is_empty() {
+            let set_up = transport::set_up(&facts.version, facts.config_known, &facts.config_path);
+            report.problems.splice(0..0, set_up);
+        }
+        (report, plan.is_empty())
+    });
+    match pass.await {
+        Ok(done) => done,
+        Err(error) => {
+            (Report::failed(format!("containerd's hosts.toml files were not looked at: {error}")), false)
+        }
+    }
+}
+
+fn tell(before: &Report, report: &Report) {
+    for change in &report.changes {
+        tracing::info!("for containerd: {change}");
+    }
+    for problem in report.problems.iter().filter(|problem| !before.problems.contains(problem)) {
+        tracing::warn!("{problem}");
+    }
+}

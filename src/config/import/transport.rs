@@ -1,0 +1,138 @@
+//! Writes down how registries are reached, as `[[transport]]` tables.
+//!
+//! Before: `import` has what the sources' hosts need.  After: people keep the text, `config::transport` reads it.
+//! Holds: every need is in a table or in what is left behind; no header is written, for it may be a secret.
+//! Not here: what the tables mean.
+
+use crate::policy::Location;
+use crate::transport::{Transport, TransportNeed};
+
+use super::native::{array, comment, key, string};
+
+/// One table under way.
+#[derive(Default)]
+struct Table<'n> {
+    plain_http: bool,
+    http_fallback: bool,
+    ca: Vec<String>,
+    client: Option<(String, Option<String>)>,
+    skip_verify: bool,
+    api_root: Option<&'n str>,
+    dial_timeout: Option<&'n str>,
+}
+
+/// Writes the tables; the answer is what none of them can hold, each with its place.
+pub(super) fn write(needs: &[TransportNeed], out: &mut String) -> Vec<(String, String)> {
+    let mut hosts: Vec<&str> = Vec::new();
+    for need in needs {
+        if !hosts.contains(&need.host.as_str()) {
+            hosts.push(&need.host);
+        }
+    }
+    let mut left = Vec::new();
+    for host in hosts {
+        let needs: Vec<&TransportNeed> = needs.iter().filter(|need| need.host == host).collect();
+        let is_registry = host.parse::<Location>().is_ok_and(|location| location.path().is_empty());
+        // Plain http first: TLS has no meaning beside it.
+        let plain_http = is_registry && needs.iter().any(|need| need.what == Transport::PlainHttp);
+        let mut table = Table { plain_http, ..Table::default() };
+        for need in &needs {
+            if !is_registry || !table.take(&need.what) {
+                let who = if host == "*" { "every other host" } else { host };
+                left.push((format!("{who} needs {}", need.what), need.source.to_string()));
+            }
+        }
+        if let Some(first) = needs.first().filter(|_| !table.is_empty()) {
+            out.push('\n');
+            comment(&first.source.to_string(), out);
+            table.write(host, out);
+        }
+    }
+    left
+}
+
+// === impl Table ===
+
+impl<'n> Table<'n> {
+    /// Whether there is a place for it.
+    fn take(&mut self, what: &'n Transport) -> bool {
+        let path = |path: &std::path::Path| path.is_absolute().then(|| path.to_str().map(str::to_owned))?;
+        let tls = matches!(
+            what,
+            Transport::CaFile(_)
+                | Transport::ClientCert { .. }
+                | Transport::SkipVerify
+                | Transport::HttpFallback
+        );
+        if tls && self.plain_http {
+            return false;
+        }
+        match what {
+            // The spelling says as much.
+            Transport::PlainHttp | Transport::AskedAs(_) => {}
+            Transport::HttpFallback => self.http_fallback = true,
+            Transport::SkipVerify => self.skip_verify = true,
+            Transport::ApiRoot(root) => match crate::config::transport::api_root(root) {
+                Ok(_) => self.api_root = Some(root),
+                Err(_) => return false,
+            },
+            Transport::DialTimeout(time) => match crate::config::duration::parse_positive(time) {
+                Ok(_) => self.dial_timeout = Some(time),
+                Err(_) => return false,
+            },
+            Transport::CaFile(file) => match path(file) {
+                Some(file) if !self.ca.contains(&file) => self.ca.push(file),
+                Some(_) => {}
+                None => return false,
+            },
+            Transport::ClientCert { cert, key } => {
+                let pair = (path(cert), key.as_deref().map(path));
+                let (Some(cert), None | Some(Some(_))) = (&pair.0, &pair.1) else { return false };
+                let pair = (cert.clone(), pair.1.flatten());
+                return *self.client.get_or_insert_with(|| pair.clone()) == pair;
+            }
+            Transport::Header { .. } => return false,
+        }
+        true
+    }
+
+    fn is_empty(&self) -> bool {
+        let Table { plain_http, http_fallback, ca, client, skip_verify, api_root, dial_timeout } = self;
+        let flags = [plain_http, http_fallback, skip_verify];
+        let texts = [api_root, dial_timeout];
+        !flags.into_iter().any(|flag| *flag)
+            && texts.into_iter().all(|text| text.is_none())
+            && ca.is_empty()
+            && client.is_none()
+    }
+
+    fn write(&self, host: &str, out: &mut String) {
+        out.push_str("[[transport]]\n");
+        key("registry", &string(host), out);
+        match self.ca.as_slice() {
+            [] => {}
+            [file] => key("ca", &string(file), out),
+            files => array("ca", files.iter().map(|file| string(file)).collect(), out),
+        }
+        if let Some((cert, own_key)) = &self.client {
+            key("client-cert", &string(cert), out);
+            if let Some(own_key) = own_key {
+                key("client-key", &string(own_key), out);
+            }
+        }
+        for (name, set) in [
+            ("plain-http", self.plain_http),
+            ("http-fallback", self.http_fallback),
+            ("skip-verify", self.skip_verify),
+        ] {
+            if set {
+                key(name, "true", out);
+            }
+        }
+        for (name, text) in [("api-root", self.api_root), ("dial-timeout", self.dial_timeout)] {
+            if let Some(text) = text {
+                key(name, &string(text), out);
+            }
+        }
+    }
+}

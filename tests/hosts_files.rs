@@ -1,0 +1,194 @@
+//! The files that the daemon keeps below containerd's `config_path`: whose they are, and what becomes of them.
+//!
+//! Before: `transport` shows that they do what they are for.  After: nothing.
+//! Holds: what a person made is found as it was left, whatever the daemon is told.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+mod support;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use support::containerd::Containerd;
+use support::cri::Cri;
+use support::fake::{Behaviour, Fake};
+use support::image::Image;
+use support::registry::Registry;
+use support::shunt::Shunt;
+use support::version::Version;
+use support::wait_until;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+const RULE: &str = "[[policy.rule]]\nprefix = \"a.dev\"\nmirrors = [\"m.test:5000\"]\n";
+const PLAIN: &str = "[[transport]]\nregistry = \"m.test:5000\"\nplain-http = true\n";
+
+fn file(containerd: &Containerd, directory: &str) -> PathBuf {
+    containerd.certs_d().join(directory).join("hosts.toml")
+}
+
+fn until(shunt: &Shunt, what: &str, ready: impl FnMut() -> bool) {
+    assert!(wait_until(PATIENCE, ready), "{what}:\n{}", shunt.stderr());
+}
+
+fn reload(shunt: &Shunt, config: &str, containerd: &Containerd) {
+    shunt.write_config(config, containerd);
+    shunt.signal(rustix::process::Signal::HUP);
+}
+
+fn status(shunt: &Shunt) -> String {
+    let shown = shunt.command(&["status", "--socket", shunt.socket().to_str().unwrap()]);
+    String::from_utf8(shown.stdout).unwrap()
+}
+
+fn check(shunt: &Shunt) -> String {
+    let output = shunt.run("check", &[]);
+    String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap()
+}
+
+#[test]
+fn files_come_with_the_config_and_go_with_it_and_outlive_the_daemon() {
+    let Some(containerd) = Containerd::start(Version::V1_7) else { return };
+    let config = format!("{RULE}{PLAIN}");
+    let shunt = Shunt::start(&config, &containerd);
+    let kept = file(&containerd, "m.test_5000_");
+    until(&shunt, "written", || kept.exists());
+    let text = std::fs::read_to_string(&kept).unwrap();
+    assert!(text.starts_with("# Written by cri-shunt"), "{text}");
+    // What someone changed in a file of ours is ours again after the next start; so is what went.
+    std::fs::write(&kept, "# Written by cri-shunt\nserver = 'https://elsewhere'\n").unwrap();
+    shunt.stop();
+    assert!(kept.exists(), "containerd needs it while the shunt is down, too");
+    let crashed = containerd.certs_d().join(".cri-shunt-x.test");
+    std::fs::create_dir(&crashed).unwrap();
+    let orphan = containerd.certs_d().join("gone.test");
+    std::fs::create_dir(&orphan).unwrap();
+    std::fs::write(orphan.join("hosts.toml"), &text).unwrap();
+    shunt.start_again();
+    until(&shunt, "as it was", || std::fs::read_to_string(&kept).is_ok_and(|now| now == text));
+    until(&shunt, "tidied", || !crashed.exists() && !orphan.exists());
+    reload(&shunt, RULE, &containerd);
+    until(&shunt, "removed", || !kept.parent().unwrap().exists());
+    assert_eq!(std::fs::read_dir(containerd.certs_d()).unwrap().count(), 0);
+    // A crash in the middle: the next start knows what is its own.
+    reload(&shunt, &config, &containerd);
+    until(&shunt, "written again", || kept.exists());
+    shunt.kill9();
+    shunt.write_config(RULE, &containerd);
+    shunt.start_again();
+    until(&shunt, "removed at the next start", || !kept.parent().unwrap().exists());
+}
+
+#[test]
+fn what_a_person_wrote_stays_and_is_told_of() {
+    let Some(containerd) = Containerd::start(Version::V2_1) else { return };
+    let theirs = "server = 'https://m.test:5000'\n[host.'https://m.test:5000']\nskip_verify = true\n";
+    containerd.hosts_toml("m.test:5000", theirs);
+    let config = format!("{RULE}{PLAIN}");
+    let shunt = Shunt::start(&config, &containerd);
+    let path = file(&containerd, "m.test:5000");
+    let said = format!("{} is not cri-shunt's and stays as it is", path.display());
+    until(&shunt, "told", || shunt.stderr().contains(&said));
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), theirs);
+    assert!(!containerd.certs_d().join("m.test_5000_").exists());
+    assert!(status(&shunt).contains(&said), "{}", status(&shunt));
+    assert!(check(&shunt).contains(&said), "{}", check(&shunt));
+    // With the same words in it, it is all that is wanted.
+    let same = "server = 'http://m.test:5000'\n[host.'http://m.test:5000']\n";
+    std::fs::write(&path, same).unwrap();
+    reload(&shunt, &config, &containerd);
+    until(&shunt, "no more told", || status(&shunt).contains("another's, which says the same"));
+    assert!(!status(&shunt).contains("not cri-shunt's"), "{}", status(&shunt));
+    // A directory that was made ours, with something put into it, stays with that.
+    std::fs::remove_dir_all(path.parent().unwrap()).unwrap();
+    reload(&shunt, &config, &containerd);
+    let own = file(&containerd, "m.test_5000_");
+    until(&shunt, "written", || own.exists());
+    let added = own.with_file_name("extra.crt");
+    std::fs::write(&added, "a person's").unwrap();
+    reload(&shunt, RULE, &containerd);
+    until(&shunt, "removed", || !own.exists());
+    assert_eq!(std::fs::read_to_string(&added).unwrap(), "a person's");
+}
+
+#[tokio::test]
+async fn where_nothing_can_be_written_everything_else_goes_on() {
+    let (Some(registry), Some(containerd)) = (Registry::start(), Containerd::start(Version::V1_7)) else {
+        return;
+    };
+    let image = Image::busybox("hosts-files-sealed");
+    registry.push("sealed/app", "1", &image);
+    let socket = containerd.socket();
+    // No directory can be made below a file, not even by root.
+    let wall = containerd.dir().join("config.toml").join("certs.d");
+    let config = format!(
+        "{RULE}{PLAIN}[[policy.rule]]\nprefix = \"b.dev\"\nmirrors = [\"{}\"]\n\
+         [containerd]\nsocket = \"{}\"\nconfig-path = \"{}\"\n",
+        registry.host(),
+        socket.display(),
+        wall.display()
+    );
+    let shunt = Shunt::start(&config, &containerd);
+    let said = "containerd is not told that m.test:5000 needs plain http";
+    until(&shunt, "told", || shunt.stderr().contains(said));
+    assert!(status(&shunt).contains(said), "{}", status(&shunt));
+    let cri = Cri::connect(&shunt.socket()).await;
+    assert_eq!(cri.pull("b.dev/sealed/app:1").await.unwrap(), image.id());
+}
+
+/// containerd's config without any `config_path`.
+fn forget_config_path(containerd: &Containerd) {
+    let text = std::fs::read_to_string(containerd.config_file()).unwrap();
+    let lines = text.lines().filter(|line| !line.trim_start().starts_with("config_path"));
+    std::fs::write(containerd.config_file(), lines.collect::<Vec<_>>().join("\n")).unwrap();
+    containerd.restart();
+}
+
+/// Adds what the advice says, word by word, with this directory.
+fn follow(containerd: &Containerd, advice: &str) {
+    let table = advice.split("under ").nth(1).unwrap().split(" in ").next().unwrap();
+    let directory = containerd.certs_d();
+    let text = std::fs::read_to_string(containerd.config_file()).unwrap();
+    let text = text.replacen(table, "", 1);
+    let added = format!("{text}\n{table}\nconfig_path = \"{}\"\n", directory.display());
+    std::fs::write(containerd.config_file(), added).unwrap();
+    containerd.restart();
+}
+
+async fn a_containerd_without_config_path_is_told_what_to_add(version: Version) {
+    let (Some(registry), Some(containerd)) = (Registry::start(), Containerd::start(version)) else { return };
+    containerd.lead("m.test:5000", registry.host());
+    let image = Image::busybox("hosts-files-advice");
+    registry.push("advice/app", "1", &image);
+    forget_config_path(&containerd);
+    let shunt = Shunt::start(&format!("{RULE}{PLAIN}"), &containerd);
+    until(&shunt, "told", || status(&shunt).contains("has no config_path"));
+    let shown = status(&shunt);
+    let advice = shown.lines().find(|line| line.contains("has no config_path")).unwrap();
+    assert!(check(&shunt).contains("has no config_path"), "{}", check(&shunt));
+    let cri = Cri::connect(&shunt.socket()).await;
+    cri.pull("a.dev/advice/app:1").await.unwrap_err();
+    follow(&containerd, advice);
+    until(&shunt, "written", || file(&containerd, "m.test_5000_").exists());
+    let cri = Cri::connect(&shunt.socket()).await;
+    assert_eq!(cri.pull("a.dev/advice/app:1").await.unwrap(), image.id(), "{}", shunt.stderr());
+}
+
+async fn a_persons_redirect_is_named_where_credentials_fail(version: Version) {
+    let Some(containerd) = Containerd::start(version) else { return };
+    let fake = Fake::start();
+    fake.on("/v2/", Behaviour::Basic("ann", "pw"));
+    containerd.host_is("m.test:5000", &fake.host());
+    let shunt = Shunt::start(RULE, &containerd);
+    let path = file(&containerd, "m.test:5000");
+    until(&shunt, "told", || shunt.stderr().contains("credentials for m.test:5000 are withheld there"));
+    let part = format!("containerd asks {} instead of m.test:5000, by {}", fake.host(), path.display());
+    let cri = Cri::connect(&shunt.socket()).await;
+    let status = cri.pull("a.dev/redirect/app:1").await.unwrap_err();
+    assert!(status.message().contains(&part), "{status}");
+}
+
+on_each_containerd!(
+    a_containerd_without_config_path_is_told_what_to_add,
+    a_persons_redirect_is_named_where_credentials_fail,
+);

@@ -1,0 +1,265 @@
+//! Mirrors that are reached in all sorts of ways, by containerds that have nothing but a `config_path`.
+//!
+//! Before: `pull` shows that mirrors serve at all.  After: `fence` turns the same files against what goes
+//! round the shunt.
+//! Holds: the names are those of no loopback, for which containerd would try http and any certificate by itself.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+mod support;
+
+use std::path::Path;
+use std::time::Duration;
+
+use support::containerd::Containerd;
+use support::cri::Cri;
+use support::fake::{Behaviour, Fake};
+use support::image::Image;
+use support::pki::Pki;
+use support::registry::{Front, Registry};
+use support::shunt::Shunt;
+use support::version::Version;
+use support::wait_until;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Every sort of registry, over one storage.
+struct Ground {
+    containerd: Containerd,
+    pki: Pki,
+    storage: Registry,
+    fronts: Vec<Registry>,
+    fake: Fake,
+}
+
+impl Ground {
+    fn start(version: Version) -> Option<Ground> {
+        let storage = Registry::start()?;
+        let containerd = Containerd::start(version)?;
+        let pki = Pki::new();
+        let fake = Fake::in_front_of(storage.host());
+        let mut ground = Ground { containerd, pki, storage, fronts: Vec::new(), fake };
+        ground.front("tls.test", "tls.test:443", &|_| {});
+        ground.front("client.test", "client.test:8443", &|front| front.client_ca = Some(true));
+        ground.front("skip.test", "skip.test:443", &|_| {});
+        ground.front("root.test", "root.test:443", &|front| front.below = "/some/proxy");
+        ground.front("either.test", "either.test:5000", &|_| {});
+        ground.containerd.lead("plain.test:5000", ground.storage.host());
+        ground.containerd.lead("falls.test:5000", ground.storage.host());
+        ground.fake.on("/v2/", Behaviour::Wants("X-Testbed", "let-me-in".to_owned()));
+        ground.containerd.lead("header.test:80", &ground.fake.host());
+        Some(ground)
+    }
+
+    /// A registry that speaks TLS under the test's authority.
+    fn front(&mut self, name: &str, target: &str, change: &dyn Fn(&mut Wish)) {
+        let mut wish = Wish::default();
+        change(&mut wish);
+        let (pair, ca) = (self.pki.pair(name), self.pki.ca());
+        let front = self.storage.front(&Front {
+            tls: Some((&pair.certificate, &pair.key)),
+            client_ca: wish.client_ca.map(|_| ca.as_path()),
+            below: wish.below,
+        });
+        self.containerd.lead(target, front.host());
+        self.fronts.push(front);
+    }
+
+    fn rules(&self) -> String {
+        let rule = |(registry, mirror): (&str, &str)| {
+            format!("[[policy.rule]]\nprefix = \"{registry}\"\nmirrors = [\"{mirror}\"]\n")
+        };
+        MIRRORS.into_iter().map(rule).collect()
+    }
+
+    /// What each needs.
+    fn needs(&self) -> String {
+        let (ca, client) = (self.pki.ca(), self.pki.pair("client"));
+        let (ca, cert, key) = (ca.display(), client.certificate.display(), client.key.display());
+        let header = self.pki.path("header");
+        std::fs::write(&header, "let-me-in\n").unwrap();
+        let header = header.display();
+        let conf = self.pki.path("registries.conf");
+        let insecure = |place: &str, host: &str| {
+            format!("[[registry]]\nprefix = \"{place}\"\nlocation = \"{host}\"\ninsecure = true\n")
+        };
+        let text =
+            insecure("a.insecure.dev", "either.test:5000") + &insecure("b.insecure.dev", "falls.test:5000");
+        std::fs::write(&conf, text).unwrap();
+        let conf = conf.display();
+        format!(
+            "[[transport]]\nregistry = \"tls.test\"\nca = \"{ca}\"\n\
+             [[transport]]\nregistry = \"client.test:8443\"\nca = [\"{ca}\"]\nclient-cert = \"{cert}\"\nclient-key = \"{key}\"\n\
+             [[transport]]\nregistry = \"skip.test\"\nskip-verify = true\ndial-timeout = \"5s\"\n\
+             [[transport]]\nregistry = \"root.test\"\nca = \"{ca}\"\napi-root = \"/some/proxy/v2\"\n\
+             [[transport]]\nregistry = \"plain.test:5000\"\nplain-http = true\n\
+             [[transport]]\nregistry = \"header.test\"\nplain-http = true\n\
+             headers = {{ X-Testbed = {{ file = \"{header}\" }} }}\n\
+             [[policy.source]]\nregistries-conf = \"{conf}\"\n"
+        )
+    }
+}
+
+#[derive(Default)]
+struct Wish {
+    client_ca: Option<bool>,
+    below: &'static str,
+}
+
+const MIRRORS: [(&str, &str); 6] = [
+    ("a.dev", "tls.test"),
+    ("b.dev", "client.test:8443"),
+    ("c.dev", "skip.test"),
+    ("d.dev", "root.test"),
+    ("e.dev", "plain.test:5000"),
+    ("f.dev", "header.test"),
+];
+
+fn hosts_toml(containerd: &Containerd, directory: &str) -> std::path::PathBuf {
+    containerd.certs_d().join(directory).join("hosts.toml")
+}
+
+/// Waits until the daemon has done its round.
+fn appears(shunt: &Shunt, file: &Path) {
+    assert!(wait_until(PATIENCE, || file.exists()), "{}: {}", file.display(), shunt.stderr());
+}
+
+async fn every_way_to_a_registry_is_told_to_containerd(version: Version) {
+    let Some(ground) = Ground::start(version) else { return };
+    let containerd = &ground.containerd;
+    let shunt = Shunt::start(&ground.rules(), containerd);
+    let cri = Cri::connect(&shunt.socket()).await;
+    for (registry, mirror) in MIRRORS {
+        let image = Image::busybox(&format!("transport-{mirror}"));
+        ground.storage.push("way/app", registry, &image);
+        let status = cri.pull(&format!("{registry}/way/app:{registry}")).await.unwrap_err();
+        assert!(status.message().contains(mirror), "{registry}: {status}");
+    }
+    shunt.write_config(&(ground.rules() + &ground.needs()), containerd);
+    shunt.signal(rustix::process::Signal::HUP);
+    appears(&shunt, &hosts_toml(containerd, "tls.test"));
+    appears(&shunt, &hosts_toml(containerd, "falls.test_5000_"));
+    for (registry, mirror) in MIRRORS {
+        let image = Image::busybox(&format!("transport-{mirror}"));
+        let pulled = cri.pull(&format!("{registry}/way/app:{registry}")).await;
+        assert_eq!(pulled.unwrap_or_else(|status| panic!("{registry}: {status}")), image.id(), "{registry}");
+    }
+    for (registry, tag) in [("a.insecure.dev", "a.dev"), ("b.insecure.dev", "b.dev")] {
+        let pulled = cri.pull(&format!("{registry}/way/app:{tag}")).await;
+        assert!(pulled.is_ok(), "{registry}: {pulled:?}\n{}", shunt.stderr());
+    }
+    let asked = containerd.escapes().asked();
+    let of_origin = |asked: &String| asked.contains(".dev:443") || asked.contains(".dev/");
+    assert!(!asked.iter().any(of_origin), "{asked:?}");
+    let shown = shunt.command(&["status", "--socket", shunt.socket().to_str().unwrap()]);
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    assert!(shown.contains("client.test_8443_ (the certificate authority"), "{shown}");
+    assert!(!shown.contains("let-me-in") && !shunt.stderr().contains("let-me-in"), "{shown}");
+    a_missing_image_is_asked_for_once(&ground, &cri).await;
+}
+
+/// The host stands in the file as `server` and as a host of its own, and is one all the same.
+async fn a_missing_image_is_asked_for_once(ground: &Ground, cri: &Cri) {
+    let status = cri.pull("f.dev/way/none:1").await.unwrap_err();
+    assert_eq!(status.code(), tonic::Code::NotFound, "{status}");
+    let records = ground.fake.records();
+    let heads = records.iter().filter(|record| record.path.contains("way/none/manifests/1")).count();
+    assert!(heads <= 2, "{records:?}");
+}
+
+/// As Artifactory and Nexus have it: a root for each repository on one host, as k3s' file names them.
+async fn several_roots_of_one_host_are_told_apart(version: Version) {
+    let (Some(storage), Some(containerd)) = (Registry::start(), Containerd::start(version)) else { return };
+    let pki = Pki::new();
+    let pair = pki.pair("two.test");
+    let tls = Some((pair.certificate.as_path(), pair.key.as_path()));
+    let front = storage.front(&Front { tls, below: "/x", ..Front::default() });
+    containerd.lead("two.test:443", front.host());
+    let roots = [("a.dev", "", "app"), ("b.dev", "/sub", "sub/app"), ("c.dev", "/more", "more/app")];
+    let mirrors = roots.map(|(registry, below, _)| {
+        format!("  {registry}:\n    endpoint: [\"https://two.test/x/v2{below}\"]\n")
+    });
+    let yaml = format!(
+        "mirrors:\n{}configs:\n  two.test:\n    tls:\n      ca_file: {}\n",
+        mirrors.concat(),
+        pki.ca().display()
+    );
+    let file = pki.path("registries.yaml");
+    std::fs::write(&file, yaml).unwrap();
+    let config = format!("[[policy.source]]\nregistries-yaml = \"{}\"\n", file.display());
+    let shunt = Shunt::start(&config, &containerd);
+    let cri = Cri::connect(&shunt.socket()).await;
+    for (registry, _, repository) in roots {
+        let image = Image::busybox(&format!("transport-root-{registry}"));
+        storage.push(repository, "1", &image);
+        let pulled = cri.pull(&format!("{registry}/app:1")).await;
+        assert_eq!(pulled.unwrap_or_else(|status| panic!("{registry}: {status}")), image.id(), "{registry}");
+    }
+    assert!(hosts_toml(&containerd, "two.test_0443_").exists());
+    // Untold, containerd would look for it below another root, or for another image by that name.
+    let theirs = "server = 'https://two.test'\n[host.'https://two.test']\n";
+    for directory in ["two.test", "two.test_443_", "two.test_0443_"] {
+        std::fs::write(hosts_toml(&containerd, directory), theirs).unwrap();
+    }
+    shunt.restart();
+    let cri = Cri::connect(&shunt.socket()).await;
+    let before = front.requests().len();
+    let status = cri.pull("b.dev/app:1").await.unwrap_err();
+    assert!(status.message().contains("containerd is not told of the API root of two.test:443"), "{status}");
+    assert_eq!(front.requests().len(), before);
+}
+
+/// What is no good costs the registry that it is for, and is named with it; nothing else is asked instead.
+async fn bad_files_cost_their_own_registry_only(version: Version) {
+    let (Some(storage), Some(containerd)) = (Registry::start(), Containerd::start(version)) else { return };
+    let pki = Pki::new();
+    let pair = pki.pair("tls.test");
+    let tls = Some((pair.certificate.as_path(), pair.key.as_path()));
+    let front = storage.front(&Front { tls, ..Front::default() });
+    containerd.lead("tls.test:443", front.host());
+    let image = Image::busybox("transport-bad");
+    storage.push("bad/app", "1", &image);
+    let other = Pki::new();
+    let (no_pem, missing, foreign) = (pki.path("no-pem"), pki.path("missing"), other.ca());
+    std::fs::write(&no_pem, "no certificate").unwrap();
+    let config = |ca: &Path, mirrors: &str| {
+        let ca = ca.display();
+        format!(
+            "[[policy.rule]]\nprefix = \"a.dev\"\nmirrors = [{mirrors}]\n\
+             [[transport]]\nregistry = \"tls.test\"\nca = \"{ca}\"\n"
+        )
+    };
+    let shunt = Shunt::start(&config(&foreign, "\"tls.test\""), &containerd);
+    let cri = Cri::connect(&shunt.socket()).await;
+    for (ca, part) in [(&foreign, "certificate"), (&no_pem, "no-pem"), (&missing, "missing")] {
+        shunt.write_config(&config(ca, "\"tls.test\""), &containerd);
+        shunt.signal(rustix::process::Signal::HUP);
+        let told = format!("ca = [\"{}\"]", ca.display());
+        let file = hosts_toml(&containerd, "tls.test");
+        let changed = || std::fs::read_to_string(&file).is_ok_and(|text| text.contains(&told));
+        assert!(wait_until(PATIENCE, changed), "{}", shunt.stderr());
+        let status = cri.pull("a.dev/bad/app:1").await.unwrap_err();
+        assert!(status.message().contains(part), "{part}: {status}");
+        let named = format!("{}, for the registry tls.test: ", ca.display());
+        let shown = || {
+            let shown = shunt.command(&["status", "--socket", shunt.socket().to_str().unwrap()]);
+            String::from_utf8(shown.stdout).unwrap()
+        };
+        let said = || ca == &foreign || shown().contains(&named);
+        assert!(wait_until(PATIENCE, said), "{}", shown());
+    }
+    // The next mirror serves.
+    let both = format!("\"tls.test\", \"{}\"", storage.host());
+    shunt.write_config(&config(&missing, &both), &containerd);
+    shunt.signal(rustix::process::Signal::HUP);
+    let served = support::wait_for(PATIENCE, async || cri.pull("a.dev/bad/app:1").await.is_ok()).await;
+    assert!(served, "{}", shunt.stderr());
+    let asked = containerd.escapes().asked();
+    assert!(asked.iter().all(|asked| asked == "tls.test:443"), "{asked:?}");
+}
+
+on_each_containerd!(
+    every_way_to_a_registry_is_told_to_containerd,
+    several_roots_of_one_host_are_told_apart,
+    bad_files_cost_their_own_registry_only,
+);
