@@ -144,7 +144,26 @@ async fn an_identity_token_is_changed_for_an_access_token(version: Version) {
     ground.end(shunt).await;
 }
 
+/// However a mirror spells its port, its login is found, and bound to the spelling that containerd asks.
+async fn a_login_is_for_every_spelling_of_its_registry(version: Version) {
+    let Some(ground) = ground(version, "spelling") else { return };
+    let mirror = Fake::in_front_of(ground.registry.host());
+    mirror.on("/v2/", Behaviour::Basic("mirror-a", "hush-mirror-a"));
+    let file = ground.file("mirror-a", "hush-mirror-a");
+    let spelled = mirror.host().replacen(':', ":0", 1);
+    let config = format!(
+        "[[transport]]\nregistry = \"{spelled}\"\nplain-http = true\n[[credentials]]\nregistry = \"{}\"\n\
+         username = \"mirror-a\"\npassword-file = {file:?}\n",
+        mirror.host()
+    );
+    let shunt = ground.shunt(&[&spelled], &config, &[]);
+    let pulled = ground.pull(&shunt, None).await;
+    assert_eq!(pulled.unwrap_or_else(|status| panic!("{status}\n{}", shunt.stderr())), ground.image.id());
+    ground.end(shunt).await;
+}
+
 on_each_containerd!(
+    a_login_is_for_every_spelling_of_its_registry,
     each_kind_of_source_opens_a_private_mirror,
     an_identity_token_is_changed_for_an_access_token
 );
