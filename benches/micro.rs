@@ -33,6 +33,7 @@ fn policy(count: usize) -> Policy {
             rewrites: Vec::new(),
             origin: Origin::Never,
             collapse: false,
+            node_credentials: None,
         }),
         checkpoint: cri_shunt::policy::Checkpoint::Refuse,
         source: Source { file: "bench.toml".into(), line: u32::try_from(line).unwrap() },

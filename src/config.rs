@@ -5,10 +5,12 @@
 //! Not here: the meaning of rules (`policy`, which knows nothing of files).
 //!
 //! The way through the folder: `files` finds the texts, `tree` reads typed values out of each,
-//! `settings` and `rules` know the keys, `assemble` makes one policy of all files, `lint` finds what
-//! is valid and still not meant; `transport` reads what registries need of connections. `diagnostic` shows what they have to say.
+//! `settings`, `rules` and `credentials` know the keys, `assemble` makes one policy of all files, `lint` finds
+//! what is valid and still not meant; `transport` reads what registries need of connections. `diagnostic` shows
+//! what they have to say.
 
 mod assemble;
+mod credentials;
 pub mod defaults;
 mod diagnostic;
 mod duration;
@@ -30,7 +32,9 @@ mod wider;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::credentials::Credentials;
 use crate::policy::Policy;
+use crate::snapshot;
 use crate::transport::Wanted;
 
 use self::diagnostic::{Located, Problem, Span, Texts};
@@ -46,7 +50,7 @@ pub use self::expectations::{Candidates, Expectation, Outcome, expectations};
 pub use self::import::{Import, ImportRequest, import};
 pub use self::settings::{Containerd, Group, Level, Listen, Log, Pull, State};
 pub use self::socket_path::{SocketPath, SocketPathError};
-pub use self::sources::{Format, Login, SourceFile};
+pub use self::sources::{Format, SourceFile};
 
 /// The whole configuration, checked.
 #[derive(Debug)]
@@ -65,8 +69,8 @@ pub struct Config {
     pub log: Log,
     /// What containerd is to be told of hosts.
     pub transport: Wanted,
-    /// Credentials that sources hold. Nothing is done with them yet.
-    pub logins: Vec<Login>,
+    /// The node's logins for registries.
+    pub credentials: Credentials,
     /// The files and directories that this was read from, and that a change may appear in.
     pub sources: Vec<PathBuf>,
     /// How often they are looked at for a change; `None` is never.
@@ -161,6 +165,7 @@ fn load_once(input: &Input) -> Result<Loaded, Diagnostics> {
     let mut problems = Vec::new();
     let found = files::read(input, &mut texts, &mut problems);
     let mut draft = Draft::default();
+    let mut logins = credentials::Draft::default();
     let mut settings = None;
     let mut needs = transport::Draft::default();
     for &(text, role) in &found.texts {
@@ -172,6 +177,7 @@ fn load_once(input: &Input) -> Result<Loaded, Diagnostics> {
         }
         needs.read(&mut root, &texts, &mut problems);
         rules::read(root.section("policy", &mut problems), &texts, &mut draft, &mut problems);
+        logins.read(root.sections("credentials", &mut problems), &texts, &mut problems);
         root.finish(&mut problems);
     }
     let mut settings = settings.unwrap_or_else(Settings::built_in);
@@ -184,6 +190,8 @@ fn load_once(input: &Input) -> Result<Loaded, Diagnostics> {
     let mut needs = needs.finish(&mut texts, &mut problems);
     needs.extend(imported.transport);
     transport::check_files(&needs, &mut problems);
+    let (credentials, named) = logins.finish(imported.logins, &draft, &texts, &mut problems);
+    named.iter().for_each(|file| texts.saw(file, snapshot::State::of(file)));
     let policy = assemble::policy(&draft, &texts, &mut problems);
     let Some(policy) = policy.filter(|_| problems.iter().all(|problem| problem.severity != Severity::Error))
     else {
@@ -194,12 +202,12 @@ fn load_once(input: &Input) -> Result<Loaded, Diagnostics> {
     sources::check::live(&sources, &mut problems);
     transport::lint(&needs, &mut problems);
     let Settings { listen, containerd, pull, state, log, sockets_at: _ } = settings;
-    let sources = [found.sources, imported.files].concat();
+    let sources = [found.sources, imported.files, named].concat();
     let needs = needs.into_iter().map(|need| need.value).collect();
     let transport = Wanted { needs, fence: containerd.fence };
-    let logins = imported.logins;
     let watch = draft.watch.map_or(Some(defaults::WATCH), |set| set.value);
-    let config = Config { listen, containerd, policy, pull, state, log, transport, logins, sources, watch };
+    let config =
+        Config { listen, containerd, policy, pull, state, log, transport, credentials, sources, watch };
     Ok(Loaded { config, warnings: Diagnostics::new(texts, problems) })
 }
 

@@ -15,6 +15,7 @@ pub mod listener;
 pub mod router;
 
 pub mod admin;
+pub mod credentials;
 pub mod hold;
 pub mod lookup;
 pub mod pause;

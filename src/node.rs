@@ -11,6 +11,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
 use crate::adopt::Gates;
+use crate::credentials::Credentials;
 use crate::policy::Policy;
 use crate::pull::Health;
 use crate::sweep::Ledger;
@@ -27,6 +28,8 @@ pub struct Generation {
     pub policy: Policy,
     /// How pulls behave around them.
     pub pull: PullSettings,
+    /// The node's logins for registries.
+    pub credentials: Credentials,
     /// What containerd is to be told of registry hosts.
     pub transport: Wanted,
     /// The files it was read from.

@@ -29,6 +29,6 @@ pub use location::{Location, LocationError};
 pub use name::{Name, NameError, is_image_id};
 pub use prefix::{Kind, Prefix, PrefixError};
 pub use rule::{
-    Action, Checkpoint, DefaultAction, Layer, Mirror, Names, Only, Origin, Present, Rewrite, Route, Rule,
-    Settings, Source,
+    Action, Checkpoint, DefaultAction, Layer, Mirror, Names, NodeCredentials, Only, Origin, Present, Rewrite,
+    Route, Rule, Settings, Source,
 };

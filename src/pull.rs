@@ -2,9 +2,11 @@
 //!
 //! Before: `router` hands over the call.  After: `adopt` and `provenance`, then the answer; `sweep` later.
 //! Holds: containerd is asked for exactly what the policy allows; a denied name reaches nobody. A
-//! client's credentials go to the registry they were meant for, and to no other.
+//! client's credentials go to the registry they were meant for, and to no other; the node's own for a
+//! mirror to that mirror.
 //! Not here: how names match rules (`policy`), what an upstream failure means (`failure`).
 
+mod auth;
 mod bind;
 mod failure;
 mod health;

@@ -66,7 +66,7 @@ fn a_route_shows_its_candidates_in_order() {
     --- exit 0
     "#);
     assert_snapshot!(explain(CONFIG, &["--format", "json", "gitea/gitea:1.22.1-rootless"]), @r#"
-    {"input":"gitea/gitea:1.22.1-rootless","kind":"name","name":"docker.io/gitea/gitea:1.22.1-rootless","decision":"route","rule":{"prefix":"docker.io/gitea","source":"config.toml:5"},"reason":null,"candidates":[{"reference":"mirror.dev.de:443/gitea/gitea:1.22.1-rootless","role":"mirror","credentials":"none"},{"reference":"harbor.dev.de/dockerhub/gitea/gitea:1.22.1-rootless","role":"mirror","credentials":"none"}]}
+    {"input":"gitea/gitea:1.22.1-rootless","kind":"name","name":"docker.io/gitea/gitea:1.22.1-rootless","decision":"route","rule":{"prefix":"docker.io/gitea","source":"config.toml:5"},"reason":null,"candidates":[{"reference":"mirror.dev.de:443/gitea/gitea:1.22.1-rootless","role":"mirror","credentials":"none","credentials_source":null,"username":null},{"reference":"harbor.dev.de/dockerhub/gitea/gitea:1.22.1-rootless","role":"mirror","credentials":"none","credentials_source":null,"username":null}]}
     --- exit 0
     "#);
 }
@@ -84,7 +84,7 @@ fn the_origin_comes_last_and_the_clients_credentials_go_to_its_host_only() {
     --- exit 0
     "#);
     assert_snapshot!(explain(CONFIG, &["--format=json", "quay.io/a/b:1"]), @r#"
-    {"input":"quay.io/a/b:1","kind":"name","name":"quay.io/a/b:1","decision":"route","rule":{"prefix":"quay.io","source":"config.toml:9"},"reason":null,"candidates":[{"reference":"quay.io/cache/a/b:1","role":"mirror","credentials":"client"},{"reference":"quay.io/a/b:1","role":"origin","credentials":"client"}]}
+    {"input":"quay.io/a/b:1","kind":"name","name":"quay.io/a/b:1","decision":"route","rule":{"prefix":"quay.io","source":"config.toml:9"},"reason":null,"candidates":[{"reference":"quay.io/cache/a/b:1","role":"mirror","credentials":"client","credentials_source":null,"username":null},{"reference":"quay.io/a/b:1","role":"origin","credentials":"client","credentials_source":null,"username":null}]}
     --- exit 0
     "#);
 }
@@ -132,8 +132,8 @@ fn a_pass_has_the_name_itself_as_its_candidate() {
     --- exit 0
     "#);
     assert_snapshot!(explain(CONFIG, &["--format", "json", "gitea/own", "ghcr.io/x/y"]), @r#"
-    {"input":"gitea/own","kind":"name","name":"docker.io/gitea/own:latest","decision":"pass","rule":{"prefix":"docker.io/gitea/own","source":"config.toml:18"},"reason":null,"candidates":[{"reference":"docker.io/gitea/own:latest","role":"origin","credentials":"client"}]}
-    {"input":"ghcr.io/x/y","kind":"name","name":"ghcr.io/x/y:latest","decision":"pass","rule":{"prefix":"default","source":null},"reason":null,"candidates":[{"reference":"ghcr.io/x/y:latest","role":"origin","credentials":"client"}]}
+    {"input":"gitea/own","kind":"name","name":"docker.io/gitea/own:latest","decision":"pass","rule":{"prefix":"docker.io/gitea/own","source":"config.toml:18"},"reason":null,"candidates":[{"reference":"docker.io/gitea/own:latest","role":"origin","credentials":"client","credentials_source":null,"username":null}]}
+    {"input":"ghcr.io/x/y","kind":"name","name":"ghcr.io/x/y:latest","decision":"pass","rule":{"prefix":"default","source":null},"reason":null,"candidates":[{"reference":"ghcr.io/x/y:latest","role":"origin","credentials":"client","credentials_source":null,"username":null}]}
     --- exit 0
     "#);
 }
@@ -184,7 +184,7 @@ fn ids_paths_and_nonsense_are_told_apart() {
     "#);
     let json = [&["--format", "json"], &inputs[..]].concat();
     assert_snapshot!(explain(CONFIG, &json), @r#"
-    {"input":"sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","kind":"id","name":"docker.io/library/sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","decision":"route","rule":{"prefix":"default-registry","source":"config.toml:2"},"reason":null,"candidates":[{"reference":"oci-mirror.dev.de/library/sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","role":"mirror","credentials":"none"}]}
+    {"input":"sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","kind":"id","name":"docker.io/library/sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","decision":"route","rule":{"prefix":"default-registry","source":"config.toml:2"},"reason":null,"candidates":[{"reference":"oci-mirror.dev.de/library/sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","role":"mirror","credentials":"none","credentials_source":null,"username":null}]}
     {"input":"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","kind":"id","name":null,"decision":"invalid","rule":null,"reason":"64 hex digits are an image id, not a name","candidates":[]}
     {"input":"/var/x.tar","kind":"path","name":null,"decision":"invalid","rule":null,"reason":"not an image reference","candidates":[]}
     {"input":"./x.tar","kind":"path","name":null,"decision":"invalid","rule":null,"reason":"not an image reference","candidates":[]}
@@ -214,9 +214,9 @@ fn stdin_is_read_line_by_line() {
         program(dir.path(), &arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(b"nginx:1\n\n  quay.io/x:2  \nlast").unwrap();
     assert_snapshot!(shown(&child.wait_with_output().unwrap()), @r#"
-    {"input":"nginx:1","kind":"name","name":"docker.io/library/nginx:1","decision":"route","rule":{"prefix":"default-registry","source":"--default-registry"},"reason":null,"candidates":[{"reference":"m.dev/hub/library/nginx:1","role":"mirror","credentials":"none"}]}
-    {"input":"quay.io/x:2","kind":"name","name":"quay.io/x:2","decision":"pass","rule":{"prefix":"default","source":null},"reason":null,"candidates":[{"reference":"quay.io/x:2","role":"origin","credentials":"client"}]}
-    {"input":"last","kind":"name","name":"docker.io/library/last:latest","decision":"route","rule":{"prefix":"default-registry","source":"--default-registry"},"reason":null,"candidates":[{"reference":"m.dev/hub/library/last:latest","role":"mirror","credentials":"none"}]}
+    {"input":"nginx:1","kind":"name","name":"docker.io/library/nginx:1","decision":"route","rule":{"prefix":"default-registry","source":"--default-registry"},"reason":null,"candidates":[{"reference":"m.dev/hub/library/nginx:1","role":"mirror","credentials":"none","credentials_source":null,"username":null}]}
+    {"input":"quay.io/x:2","kind":"name","name":"quay.io/x:2","decision":"pass","rule":{"prefix":"default","source":null},"reason":null,"candidates":[{"reference":"quay.io/x:2","role":"origin","credentials":"client","credentials_source":null,"username":null}]}
+    {"input":"last","kind":"name","name":"docker.io/library/last:latest","decision":"route","rule":{"prefix":"default-registry","source":"--default-registry"},"reason":null,"candidates":[{"reference":"m.dev/hub/library/last:latest","role":"mirror","credentials":"none","credentials_source":null,"username":null}]}
     --- exit 0
     "#);
 }

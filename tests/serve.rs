@@ -6,7 +6,7 @@
 
 mod support;
 
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::process::{Command, Output};
 use std::time::Duration;
 
@@ -156,4 +156,39 @@ async fn an_event_stream_that_ends_at_once_is_not_asked_for_without_a_pause() {
     assert!(support::wait_for(Duration::from_secs(20), async || asked() >= 3).await);
     let at_most = begin.elapsed().as_millis() / 200 + 2;
     assert!((asked() as u128) <= at_most, "{} times in {:?}", asked(), begin.elapsed());
+}
+
+#[test]
+fn nothing_of_the_process_is_for_other_processes_of_its_user_or_for_core_dumps() {
+    if !rustix::process::geteuid().is_root() {
+        support::skipped("changing the user needs root");
+        return;
+    }
+    let dir = tempfile::Builder::new().prefix("shunt-dump-").tempdir_in("/tmp").unwrap();
+    std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
+    // Where the tree lies, another user may not look.
+    let program = dir.path().join("cri-shunt");
+    std::fs::copy(env!("CARGO_BIN_EXE_cri-shunt"), &program).unwrap();
+    let config = dir.path().join("config.toml");
+    let at = dir.path().display();
+    let text = format!(
+        "[listen]\nsocket = \"{at}/s\"\n[containerd]\nsocket = \"{at}/c\"\n[state]\ndir = \"{at}/state\"\n"
+    );
+    std::fs::write(&config, text).unwrap();
+    let mut child = Command::new("setpriv")
+        .args(["--reuid", "65534", "--regid", "65534", "--clear-groups"])
+        .arg(&program)
+        .args(["serve", "--config"])
+        .arg(&config)
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let listens = || std::os::unix::net::UnixStream::connect(dir.path().join("s")).is_ok();
+    let listening = wait_until(Duration::from_secs(20), listens);
+    // proc(5): what is not dumpable belongs to root, whoever runs it.
+    let owner = std::fs::metadata(format!("/proc/{}/environ", child.id())).map(|meta| meta.uid());
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(listening);
+    assert_eq!(owner.unwrap(), 0);
 }

@@ -121,7 +121,7 @@ struct AnswerWriter<'c> {
 
 impl AnswerWriter<'_> {
     fn answer(&mut self, image: &str) -> Result<(), Exit> {
-        let mut answer = Answer::new(image, &self.config.policy);
+        let mut answer = Answer::new(image, &self.config.policy, &self.config.credentials);
         self.refused |= matches!(answer.decision, Verdict::Deny | Verdict::Invalid);
         if let Some(live) = &self.live {
             self.refused |= !live.ask(&mut answer);

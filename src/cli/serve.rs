@@ -6,6 +6,8 @@
 
 use std::sync::Arc;
 
+use rustix::process::DumpableBehavior;
+
 use super::inputs::Inputs;
 use super::{Exit, terminal};
 use crate::app::{self, Outcome, Parts, Said};
@@ -73,6 +75,11 @@ fn start(input: Input, loaded: Loaded) -> Exit {
     let seen = warnings.seen().clone();
     // It holds the texts of all files.
     drop(warnings);
+    // What clients log in with passes through this process, and so do the node's own logins: none of it is
+    // for a core dump, or for another process of the same user to look at.
+    if let Err(error) = rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable) {
+        tracing::warn!(%error, "cannot switch core dumps off");
+    }
     // One thread: the work is passing bytes on, and a second one would only hand them over.
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -144,6 +151,7 @@ fn generation(config: Config) -> Generation {
             retry_down_after: config.pull.retry_down_after,
         },
         policy: config.policy,
+        credentials: config.credentials,
         transport: config.transport,
         sources: config.sources,
         watch: config.watch,

@@ -16,6 +16,7 @@ use super::explain::Answer;
 use super::inputs::Inputs;
 use super::{Exit, terminal};
 use crate::config::{self, Expectation, Style, visible};
+use crate::credentials::Credentials;
 use crate::policy::Policy;
 
 /// Try a policy on a file of expectations.
@@ -97,10 +98,12 @@ fn text(path: &Path) -> io::Result<String> {
 
 fn compare(expectations: &[Expectation], policy: &Policy, quiet: bool) -> Exit {
     let style = terminal::style_of_stdout();
+    // Nothing is expected of logins, so none is looked up.
+    let no_logins = Credentials::default();
     let mut out = String::new();
     let mut failures = Vec::new();
     for expectation in expectations {
-        let answer = Answer::new(&expectation.image, policy);
+        let answer = Answer::new(&expectation.image, policy, &no_logins);
         let found = Difference::find(expectation, &answer);
         if !quiet {
             out.push_str(&line(expectation, found.is_none(), style));

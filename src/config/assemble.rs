@@ -28,7 +28,8 @@ pub(super) fn policy(draft: &Draft, texts: &Texts, out: &mut Vec<Problem>) -> Op
 }
 
 fn settings(draft: &Draft, texts: &Texts) -> Settings {
-    let Draft { default, default_registry, present, names, watch: _, rules: _, sources: _ } = draft;
+    let Draft { default, default_registry, present, names, node_credentials, watch: _, rules: _, sources: _ } =
+        draft;
     let value = |set: &Located<_>| (set.value, source(&set.at, texts));
     let (default, default_source) = default.as_ref().map(value).unzip();
     Settings {
@@ -37,6 +38,7 @@ fn settings(draft: &Draft, texts: &Texts) -> Settings {
         default_registry: default_registry.as_ref().map(|set| (set.value.clone(), source(&set.at, texts))),
         present: present.as_ref().map(|set| set.value).unwrap_or_default(),
         names: names.as_ref().map(|set| set.value).unwrap_or_default(),
+        node_credentials: node_credentials.as_ref().map(|set| set.value).unwrap_or_default(),
     }
 }
 

@@ -41,3 +41,6 @@ pub const BYPASS_FILE: &str = "/run/cri-shunt/bypass";
 
 /// The environment variable that overrides `log.level`, in the syntax of `tracing`'s env filter.
 pub const LOG_ENV: &str = "CRI_SHUNT_LOG";
+
+/// How long a credential helper or provider may take for its answer.
+pub const HELPER_TIMEOUT: Duration = Duration::from_secs(10);

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::defaults;
 use super::diagnostic::{Problem, TextId, Texts};
+use super::sources::mask;
 use super::text::{self, TextError};
 use super::{Input, MainFile};
 
@@ -80,7 +81,8 @@ fn add(
     texts: &mut Texts,
     out: &mut Vec<Problem>,
 ) {
-    let text = text::add(path, bytes, |_| Vec::new(), texts, out);
+    // No password belongs here, and people put them everywhere.
+    let text = text::add(path, bytes, mask::secrets, texts, out);
     found.texts.extend(text.map(|text| (text, role)));
 }
 

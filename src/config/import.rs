@@ -13,8 +13,9 @@ mod transport;
 use std::path::PathBuf;
 
 use super::diagnostic::{Diagnostics, Problem, Texts};
-use super::sources::{Format, Login, SourceFile, recognise};
+use super::sources::{Format, SourceFile, recognise};
 use super::{Input, Loaded, MainFile, load_from};
+use crate::credentials::Login;
 
 /// What is to be converted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,7 +52,7 @@ pub fn import(request: &ImportRequest) -> Result<Import, Diagnostics> {
     let Loaded { config, warnings: mut report } = load_from(&input)?;
     let mut tables = String::new();
     let needs = transport::write(&config.transport.needs, &mut tables);
-    report.extend(config.logins.iter().map(|login| (login_left_behind(login), &login.source)));
+    report.extend(config.credentials.logins().iter().map(|login| (login_left_behind(login), &login.source)));
     let others: Vec<String> = report.left_behind().collect();
     let rules: Vec<_> = config.policy.rules_in_force().collect();
     let toml = native::write(&rules, &tables, &needs, &others);
@@ -91,7 +92,7 @@ fn place(host: &str) -> &str {
 
 fn login_left_behind(login: &Login) -> Problem {
     let message = format!("the credentials for {} are not carried over", place(&login.host));
-    let hint = "a configuration holds no password: give them to containerd, by a registries.yaml that has \
-                `configs` and no `mirrors`, or by registry.configs in containerd's own configuration";
+    let hint = "a configuration holds no password: write it into a file of its own, and name that by a \
+                [[credentials]] with `registry`, `username` and `password-file`";
     Problem::warning(message).hint(hint).left_behind()
 }

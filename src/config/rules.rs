@@ -10,8 +10,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::policy::{
-    Action, Checkpoint, DefaultAction, Layer, Location, Mirror, Names, Only, Origin, Prefix, Present,
-    Rewrite, Route, Rule,
+    Action, Checkpoint, DefaultAction, Layer, Location, Mirror, Names, NodeCredentials, Only, Origin, Prefix,
+    Present, Rewrite, Route, Rule,
 };
 
 use super::diagnostic::{Located, Problem, Span, Texts};
@@ -26,6 +26,7 @@ pub(super) struct Draft {
     pub(super) default_registry: Option<Located<Location>>,
     pub(super) present: Option<Located<Present>>,
     pub(super) names: Option<Located<Names>>,
+    pub(super) node_credentials: Option<Located<NodeCredentials>>,
     /// How often the files are looked at; nothing in it is never.
     pub(super) watch: Option<Located<Option<Duration>>>,
     pub(super) rules: Vec<DraftRule>,
@@ -42,6 +43,13 @@ pub(super) struct DraftRule {
     pub(super) mirrors_at: Vec<Span>,
 }
 
+/// When mirrors on another registry are given what the node has for them.
+const NODE_CREDENTIALS: [(&str, NodeCredentials); 3] = [
+    ("always", NodeCredentials::Always),
+    ("with-client", NodeCredentials::WithClient),
+    ("never", NodeCredentials::Never),
+];
+
 /// Adds what one file says.
 pub(super) fn read(section: Option<Section<'_>>, texts: &Texts, draft: &mut Draft, out: &mut Vec<Problem>) {
     let Some(mut section) = section else { return };
@@ -57,6 +65,8 @@ pub(super) fn read(section: Option<Section<'_>>, texts: &Texts, draft: &mut Draf
     let words = [("original", Names::Original), ("both", Names::Both)];
     let set = section.choice("names", out, &words);
     once("policy.names", &mut draft.names, set, texts, out);
+    let set = section.choice("node-credentials", out, &NODE_CREDENTIALS);
+    once("policy.node-credentials", &mut draft.node_credentials, set, texts, out);
     let set = section.parse("watch", out, watch);
     once("policy.watch", &mut draft.watch, set, texts, out);
     for rule in section.sections("rule", out) {
@@ -252,6 +262,7 @@ struct Options {
     rewrites: Option<Located<Vec<Rewrite>>>,
     origin: Option<Located<Origin>>,
     collapse: Option<Located<bool>>,
+    node_credentials: Option<Located<NodeCredentials>>,
     checkpoint: Option<Located<Checkpoint>>,
 }
 
@@ -265,6 +276,7 @@ impl Options {
                 .and_then(|entry| Some(Located { value: read_rewrites(&entry, out)?, at: entry.at })),
             origin: section.choice("origin", out, &[("never", Origin::Never), ("last", Origin::Last)]),
             collapse: section.boolean("collapse", out),
+            node_credentials: section.choice("node-credentials", out, &NODE_CREDENTIALS),
             checkpoint: section.choice(
                 "checkpoint",
                 out,
@@ -279,6 +291,7 @@ impl Options {
             rewrites: self.rewrites.as_ref().map(|set| set.value.clone()).unwrap_or_default(),
             origin: self.origin.as_ref().map_or(Origin::Never, |set| set.value),
             collapse: self.collapse.as_ref().is_some_and(|set| set.value),
+            node_credentials: self.node_credentials.as_ref().map(|set| set.value),
         }
     }
 
@@ -288,6 +301,7 @@ impl Options {
             ("rewrite", self.rewrites.as_ref().map(|set| &set.at)),
             ("origin", self.origin.as_ref().map(|set| &set.at)),
             ("collapse", self.collapse.as_ref().map(|set| &set.at)),
+            ("node-credentials", self.node_credentials.as_ref().map(|set| &set.at)),
         ];
         for (key, at) in set {
             if let Some(at) = at {

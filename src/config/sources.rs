@@ -5,7 +5,7 @@
 //! Holds: a source is read as its own program would read it, or it is a problem; nothing of it is dropped
 //! silently. Where two rules have one prefix, the native one holds, then that of the earlier source; a
 //! rule of a source never opens what a native rule denies.
-//! Not here: what a rule does with a name (`policy`), and what becomes of credentials and of transport.
+//! Not here: what a rule does with a name (`policy`), and who uses the logins (`credentials`), and what becomes of transport.
 //!
 //! Every format matches registries by exact `host[:port]`. Rules see folded hosts, so here a rule for
 //! `docker.io` is for `registry-1.docker.io` and `docker.io:443` too: no spelling gets around it.
@@ -15,7 +15,7 @@ pub(super) mod check;
 mod endpoint;
 mod image_cri_shim;
 mod mapping;
-mod mask;
+pub(super) mod mask;
 mod pattern;
 pub(super) mod recognise;
 mod registries_conf;
@@ -31,9 +31,8 @@ use std::path::PathBuf;
 
 use super::diagnostic::{Located, Problem, Texts};
 use super::rules::{Draft, DraftRule};
-use crate::secret::Secret;
-
-use crate::policy::{Layer, Source};
+use crate::credentials::Login;
+use crate::policy::Layer;
 use crate::transport::TransportNeed;
 
 /// The formats.
@@ -69,23 +68,6 @@ pub(super) struct Imported {
     pub(super) logins: Vec<Login>,
     /// Every file and directory that a change may appear in.
     pub(super) files: Vec<PathBuf>,
-}
-
-/// Credentials for one registry. Nothing is done with them yet.
-#[derive(Clone, Debug)]
-pub struct Login {
-    /// The host as it is written, or `*`.
-    pub host: String,
-    /// The user's name, where there is one.
-    pub username: Option<String>,
-    /// The password, where there is one.
-    pub password: Option<Secret>,
-    /// `user:password` in base64, where it is written so.
-    pub encoded: Option<Secret>,
-    /// An identity token, where there is one.
-    pub identity_token: Option<Secret>,
-    /// Where that is written.
-    pub source: Source,
 }
 
 /// Reads every source, and puts its rules under the native ones: the order is that of the layers.

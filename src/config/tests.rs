@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 mod changing;
+mod credentials;
 mod default_registry;
 mod files;
 mod lints;

@@ -13,7 +13,7 @@ use super::key::{HUB, Key};
 use super::layer::{self, Guard};
 use super::name::Name;
 use super::prefix::{Kind, Prefix};
-use super::rule::{Action, DefaultAction, Layer, Route, Rule, Settings, Source};
+use super::rule::{Action, DefaultAction, Layer, NodeCredentials, Route, Rule, Settings, Source};
 use super::target::{By, default_route, routings};
 
 #[cfg(test)]
@@ -145,6 +145,15 @@ impl Policy {
     /// What holds for the policy as a whole.
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// Whether the mirrors of a rule are given the node's credentials.
+    pub fn node_credentials(&self, rule: &RuleRef<'_>) -> NodeCredentials {
+        let own = rule.rule().and_then(|rule| match &rule.action {
+            Action::Route(route) => route.node_credentials,
+            Action::Deny { .. } | Action::Pass => None,
+        });
+        own.unwrap_or(self.settings.node_credentials)
     }
 
     /// The rule beside which the default registry has no effect left.

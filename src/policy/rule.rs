@@ -71,6 +71,8 @@ pub struct Route {
     pub origin: Origin,
     /// Whether several source registries may fall on one target.
     pub collapse: bool,
+    /// Whether the node's own credentials may be used; none: as [`Settings`] says.
+    pub node_credentials: Option<NodeCredentials>,
 }
 
 /// One mirror of a route.
@@ -117,6 +119,21 @@ pub enum Origin {
     Last,
 }
 
+/// Whether a mirror on another registry is given the credentials that the node has for it.
+///
+/// A pull that succeeds by them tells the client nothing of them: kubelet 1.33 and later may note the image
+/// as one that every pod may use (KubeletEnsureSecretPulledImages).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NodeCredentials {
+    /// It is.
+    #[default]
+    Always,
+    /// Only for a client that brings credentials of its own, for the registry that it asked for.
+    WithClient,
+    /// It is not.
+    Never,
+}
+
 /// Whether a checkpoint image may be used.
 ///
 /// containerd 2.1 pulls the base image that a checkpoint names, past every policy.
@@ -142,6 +159,8 @@ pub struct Settings {
     pub present: Present,
     /// Which names an image keeps after a pull from a mirror.
     pub names: Names,
+    /// Whether mirrors are given the node's credentials, where a rule says nothing of it.
+    pub node_credentials: NodeCredentials,
 }
 
 /// What happens to a name that no rule matches.

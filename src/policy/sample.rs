@@ -52,8 +52,13 @@ fn rule(line: usize, prefix: &str, action: &str) -> Rule {
 }
 
 fn route(words: &str) -> Route {
-    let mut route =
-        Route { mirrors: Vec::new(), rewrites: Vec::new(), origin: Origin::Never, collapse: false };
+    let mut route = Route {
+        mirrors: Vec::new(),
+        rewrites: Vec::new(),
+        origin: Origin::Never,
+        collapse: false,
+        node_credentials: None,
+    };
     for word in words.split(' ').filter(|word| !word.is_empty()) {
         if word == "origin" {
             route.origin = Origin::Last;

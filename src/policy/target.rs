@@ -61,6 +61,7 @@ pub(super) fn default_route(location: &Location) -> Route {
         rewrites: Vec::new(),
         origin: Origin::Never,
         collapse: false,
+        node_credentials: None,
     }
 }
 

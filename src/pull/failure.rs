@@ -44,6 +44,9 @@ const TEXTS: &[(&str, Class)] = &[
     ("toomanyrequests", Class::RateLimited),
     ("401 unauthorized", Class::Unauthorized),
     ("403 forbidden", Class::Unauthorized),
+    // The words behind the number are the server's own where it speaks HTTP/1.
+    (": 401 ", Class::Unauthorized),
+    (": 403 ", Class::Unauthorized),
     ("authorization failed", Class::Unauthorized),
     ("failed to authorize", Class::Unauthorized),
     ("no basic auth credentials", Class::Unauthorized),
@@ -72,6 +75,8 @@ pub(super) struct Failure {
     candidate: Name,
     status: Status,
     pub(super) class: Class,
+    /// What a refusal has to do with the login that was sent, in words.
+    login: Option<String>,
     /// What there is to be known beside containerd's text.
     remark: Option<String>,
 }
@@ -80,13 +85,33 @@ impl Failure {
     /// From containerd's status.
     pub(super) fn new(candidate: Name, status: Status) -> Self {
         let class = classify(&status);
-        Self { candidate, status, class, remark: None }
+        Self { candidate, status, class, login: None, remark: None }
+    }
+
+    /// A login is configured for the candidate and cannot be used. Nothing was asked of the registry.
+    pub(super) fn no_login(candidate: Name, reason: &str) -> Self {
+        let status = Status::unauthenticated(reason);
+        Self { candidate, status, class: Class::Unauthorized, login: None, remark: None }
+    }
+
+    /// The same failure, with what is to be said of the login where the registry refused.
+    pub(super) fn with_login(mut self, login: &str) -> Self {
+        if self.class == Class::Unauthorized {
+            self.login = Some(login.to_owned());
+        }
+        self
     }
 
     /// A candidate that was cancelled because it showed no life.
     pub(super) fn swallowed(candidate: Name, reason: &str, after: Duration) -> Self {
         let text = format!("nothing came within {:.1} s, and {reason}", after.as_secs_f64());
-        Self { candidate, status: Status::unavailable(text), class: Class::Unreachable, remark: None }
+        Self {
+            candidate,
+            status: Status::unavailable(text),
+            class: Class::Unreachable,
+            login: None,
+            remark: None,
+        }
     }
 
     /// Adds what may be behind a refusal: a file by which containerd asks somebody else, and so withholds the
@@ -108,7 +133,7 @@ impl Failure {
         let text = format!(
             "not asked: containerd is not told of the API root of {host} (cri-shunt status says why)"
         );
-        Self { candidate, status: Status::unavailable(text), class: Class::Other, remark: None }
+        Self { candidate, status: Status::unavailable(text), class: Class::Other, login: None, remark: None }
     }
 
     /// Whether an image GC removed a record while containerd was working with it: that is no registry's
@@ -164,6 +189,9 @@ pub(super) fn summary(name: &Name, rule: &RuleRef<'_>, failures: &[Failure]) -> 
         let separator = if index == 0 { ": " } else { "; " };
         // Writing to a string cannot fail.
         let _ = write!(text, "{separator}[{}] {}: {}", index + 1, failure.candidate, failure.message());
+        if let Some(login) = &failure.login {
+            let _ = write!(text, " ({login})");
+        }
         text.push_str(failure.remark.as_deref().unwrap_or_default());
     }
     text
@@ -207,6 +235,10 @@ mod tests {
                 Class::Unauthorized,
             ),
             ("unexpected status code [manifests 1]: 401 Unauthorized", Class::Unauthorized),
+            (
+                "pulling from host m:1 failed with status code [manifests 1]: 401 Login Required",
+                Class::Unauthorized,
+            ),
             (
                 "pull access denied, repository does not exist or may require authorization: server message: insufficient_scope: authorization failed",
                 Class::Unauthorized,

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use tonic::Status;
 
+use super::auth::{Auth, AuthError};
 use super::bind;
 use super::failure::{self, Class, Failure};
 use super::settle::{self, Served};
@@ -17,7 +18,7 @@ use crate::hold::not_initialized;
 use crate::policy::{Candidate, Role, RuleRef};
 use crate::sweep::Ticket;
 use crate::upstream::Answer;
-use crate::wire::{self, WireError, cri};
+use crate::wire::{self, cri};
 
 /// How one candidate ended.
 enum Outcome {
@@ -71,7 +72,7 @@ impl Pull<'_> {
                 },
             };
             let has_successor = index + 1 < ordered.len();
-            match self.attempt(candidate, has_successor).await {
+            match self.attempt(rule, candidate, has_successor).await {
                 Outcome::Served(answer) => {
                     tracing::info!(image = %self.name, from = %candidate.name, rule = rule.prefix(), "pulled");
                     let served = self.served(rule, candidate.name.clone(), candidate.role, answer);
@@ -98,13 +99,16 @@ impl Pull<'_> {
         })
     }
 
-    async fn attempt(&self, candidate: &Candidate, has_successor: bool) -> Outcome {
+    async fn attempt(&self, rule: &RuleRef<'_>, candidate: &Candidate, has_successor: bool) -> Outcome {
         if let Err(failure) = self.told(candidate).await {
             return Outcome::Failed(failure);
         }
-        let message = match self.edited(candidate) {
-            Ok(message) => message,
-            Err(error) => return Outcome::Final(crate::call::malformed(&error)),
+        let (auth, message) = match self.prepared(rule, candidate).await {
+            Ok(prepared) => prepared,
+            Err(AuthError::Wire(error)) => return Outcome::Final(crate::call::malformed(&error)),
+            Err(AuthError::Login(reason)) => {
+                return Outcome::Failed(Failure::no_login(candidate.name.clone(), &reason));
+            }
         };
         let started = Instant::now();
         let stalled = async {
@@ -136,7 +140,7 @@ impl Pull<'_> {
         if not_initialized(&answer) {
             return Outcome::Final(answer);
         }
-        let mut failure = Failure::new(candidate.name.clone(), answer.status());
+        let mut failure = Failure::new(candidate.name.clone(), answer.status()).with_login(&auth.to_string());
         if failure.class == Class::Unauthorized {
             failure.explain(&self.node.facts().config_path);
         }
@@ -144,6 +148,10 @@ impl Pull<'_> {
             Class::Local => return Outcome::Final(answer),
             Class::Unreachable => {
                 self.node.health.note_down(&candidate.name, self.generation.pull.retry_down_after);
+            }
+            Class::Unauthorized => {
+                self.node.health.note_up(&candidate.name);
+                self.generation.credentials.refused(&candidate.name);
             }
             _ => self.node.health.note_up(&candidate.name),
         }
@@ -164,21 +172,25 @@ impl Pull<'_> {
     }
 
     /// The client's message with the candidate in it: its name, and no credentials that are not its own.
-    fn edited(&self, candidate: &Candidate) -> Result<Vec<u8>, WireError> {
+    async fn prepared(
+        &self,
+        rule: &RuleRef<'_>,
+        candidate: &Candidate,
+    ) -> Result<(Auth, Vec<u8>), AuthError> {
+        let auth = self.auth(rule, candidate).await?;
         if candidate.role == Role::Origin {
             let transport = self.node.transport();
-            return match transport.fenced_origin(candidate.name.host()) {
-                Some(host) => bind::to_origin(self.message, host),
-                None => Ok(self.message.to_vec()),
+            let message = match transport.fenced_origin(candidate.name.host()) {
+                Some(host) => bind::to_origin(self.message, host).map_err(AuthError::Wire)?,
+                None => self.message.to_vec(),
             };
+            return Ok((auth, message));
         }
+        let image = candidate.name.as_str().as_bytes();
         let named =
-            wire::set(self.message, cri::pull_image_request::IMAGE, candidate.name.as_str().as_bytes())?;
-        if candidate.same_host {
-            return Ok(named);
-        }
-        // The field is cut out, not emptied: an empty one would switch off containerd's own credentials.
-        wire::cut(&named, cri::pull_image_request::AUTH)
+            wire::set(self.message, cri::pull_image_request::IMAGE, image).map_err(AuthError::Wire)?;
+        let message = auth.put(&named).map_err(AuthError::Wire)?;
+        Ok((auth, message))
     }
 
     fn served(&self, rule: &RuleRef<'_>, from: crate::policy::Name, role: Role, answer: Answer) -> Served {

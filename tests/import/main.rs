@@ -109,7 +109,7 @@ fn registries_yaml() {
     ca = "/etc/ssl/mirror.pem"
 
     # Not carried over:
-    # - registries.yaml:11:3: the credentials for mirror.dev.de:443 are not carried over (a configuration holds no password: give them to containerd, by a registries.yaml that has `configs` and no `mirrors`, or by registry.configs in containerd's own configuration)
+    # - registries.yaml:11:3: the credentials for mirror.dev.de:443 are not carried over (a configuration holds no password: write it into a file of its own, and name that by a [[credentials]] with `registry`, `username` and `password-file`)
     --- stderr
     warning: the credentials for mirror.dev.de:443 are not carried over
       --> registries.yaml:11:3
@@ -117,7 +117,7 @@ fn registries_yaml() {
     11 |   mirror.dev.de:443:
        |   ^^^^^^^^^^^^^^^^^^
        |
-       = help: a configuration holds no password: give them to containerd, by a registries.yaml that has `configs` and no `mirrors`, or by registry.configs in containerd's own configuration
+       = help: a configuration holds no password: write it into a file of its own, and name that by a [[credentials]] with `registry`, `username` and `password-file`
 
     warning: /etc/ssl/mirror.pem, for the registry mirror.dev.de:443: No such file or directory (os error 2)
       --> registries.yaml:16:16
@@ -241,7 +241,7 @@ fn image_cri_shim() {
     plain-http = true
 
     # Not carried over:
-    # - shim.yaml:3:1: the credentials for sealos.hub:5000 are not carried over (a configuration holds no password: give them to containerd, by a registries.yaml that has `configs` and no `mirrors`, or by registry.configs in containerd's own configuration)
+    # - shim.yaml:3:1: the credentials for sealos.hub:5000 are not carried over (a configuration holds no password: write it into a file of its own, and name that by a [[credentials]] with `registry`, `username` and `password-file`)
     --- stderr
     warning: the credentials for sealos.hub:5000 are not carried over
      --> shim.yaml:3:1
@@ -249,7 +249,7 @@ fn image_cri_shim() {
     3 | auth: **************
       | ^^^^^^^^^^^^^^^^^^^^
       |
-      = help: a configuration holds no password: give them to containerd, by a registries.yaml that has `configs` and no `mirrors`, or by registry.configs in containerd's own configuration
+      = help: a configuration holds no password: write it into a file of its own, and name that by a [[credentials]] with `registry`, `username` and `password-file`
 
     warning: what none of these registries has is pulled from where its name says
      --> shim.yaml:5:12

@@ -22,6 +22,10 @@ pub enum Behaviour {
     /// 401 with a Bearer challenge towards `/token` here, which wants this user and password
     /// (an empty user: anyone gets a token); then forward.
     Bearer(&'static str, &'static str),
+    /// As `Bearer`, for this identity token.
+    Identity(&'static str),
+    /// Send the client on to another host, given as `ADDRESS:PORT`.
+    Redirect(String),
     /// 403 unless this header comes; then forward.
     Wants(&'static str, String),
     /// Forward, but close the connection after so many bytes of the body.
@@ -64,16 +68,21 @@ const TOKEN: &str = "Bearer testbed-token";
 impl Fake {
     /// With nothing behind it.
     pub fn start() -> Fake {
-        Fake::with(None)
+        Fake::with("127.0.0.1", None)
     }
 
     /// In front of a registry, given as `127.0.0.1:PORT`.
     pub fn in_front_of(registry: &str) -> Fake {
-        Fake::with(Some(registry.to_owned()))
+        Fake::with("127.0.0.1", Some(registry.to_owned()))
     }
 
-    fn with(behind: Option<String>) -> Fake {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    /// As `in_front_of`, on another address of the loopback: another host to whoever leaves ports out.
+    pub fn at(address: &str, registry: &str) -> Fake {
+        Fake::with(address, Some(registry.to_owned()))
+    }
+
+    fn with(address: &str, behind: Option<String>) -> Fake {
+        let listener = TcpListener::bind((address, 0)).unwrap();
         let addr = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
             addr,
@@ -143,7 +152,7 @@ impl Shared {
             user_agent: request.header("user-agent").map(str::to_owned),
         });
         if path.starts_with("/token") {
-            return self.token(stream, authorization.as_deref());
+            return self.token(stream, authorization.as_deref(), &request.body);
         }
         let authorization = authorization.unwrap_or_default();
         match self.behaviour(path) {
@@ -155,7 +164,12 @@ impl Shared {
                 }
                 challenge(stream, "Basic realm=\"testbed\"".to_owned())
             }
-            Behaviour::Bearer(..) => {
+            Behaviour::Redirect(host) => {
+                let mut message = bare(307);
+                message.headers.push(("Location".to_owned(), format!("http://{host}{path}")));
+                answer(stream, &message)
+            }
+            Behaviour::Bearer(..) | Behaviour::Identity(_) => {
                 if authorization == TOKEN {
                     return self.forward(stream, &request);
                 }
@@ -194,15 +208,19 @@ impl Shared {
     }
 
     /// The token server of `Behaviour::Bearer`.
-    fn token(&self, stream: &TcpStream, authorization: Option<&str>) -> std::io::Result<()> {
+    fn token(&self, stream: &TcpStream, authorization: Option<&str>, body: &[u8]) -> std::io::Result<()> {
         let wanted = self.rules.lock().unwrap().iter().rev().find_map(|(_, behaviour)| match behaviour {
-            Behaviour::Bearer(user, password) => Some((*user, *password)),
+            Behaviour::Bearer(..) | Behaviour::Identity(_) => Some(behaviour.clone()),
             _ => None,
         });
         let welcome = match wanted {
-            Some(("", _)) => true,
-            Some((user, password)) => authorization == Some(basic(user, password).as_str()),
-            None => false,
+            Some(Behaviour::Bearer("", _)) => true,
+            Some(Behaviour::Bearer(user, password)) => authorization == Some(basic(user, password).as_str()),
+            Some(Behaviour::Identity(token)) => {
+                let sent = format!("refresh_token={token}");
+                String::from_utf8_lossy(body).split('&').any(|field| field == sent)
+            }
+            _ => false,
         };
         if !welcome {
             return answer(stream, &bare(401));

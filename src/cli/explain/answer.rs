@@ -9,7 +9,8 @@ use serde::Serialize;
 
 use super::live::Outcome;
 use crate::config::{DEFAULT_REGISTRY_FLAG, visible};
-use crate::policy::{Candidate, Decision, Name, Policy, Role, RuleRef, Source, is_image_id};
+use crate::credentials::{Credentials, Known};
+use crate::policy::{Candidate, Decision, Name, NodeCredentials, Policy, Role, RuleRef, Source, is_image_id};
 
 /// The answer for one input. The order of the fields is the order of the JSON keys.
 #[derive(Debug, Serialize)]
@@ -65,6 +66,13 @@ struct Target {
     reference: String,
     role: &'static str,
     credentials: Whose,
+    /// Where the node's own come from.
+    credentials_source: Option<String>,
+    /// Whose name is in them, where it is known without asking a program.
+    username: Option<String>,
+    /// What else is to be said of them, for people.
+    #[serde(skip)]
+    remark: String,
     /// With `--live`.
     #[serde(skip_serializing_if = "Option::is_none")]
     live: Option<Outcome>,
@@ -72,19 +80,23 @@ struct Target {
 
 /// Whose credentials a candidate is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub(super) enum Whose {
     /// Nobody's: those of the client are for another registry.
     None,
     /// The client's, untouched.
     Client,
+    /// The node's own.
+    Node,
+    /// The node's own, for a client that brings some for the registry that it asks for.
+    NodeWithClient,
 }
 
 // === impl Answer ===
 
 impl Answer {
     /// Decides as PullImage would.
-    pub(in crate::cli) fn new(input: &str, policy: &Policy) -> Self {
+    pub(in crate::cli) fn new(input: &str, policy: &Policy, credentials: &Credentials) -> Self {
         let parsed = input.parse::<Name>();
         let kind = kind(input, parsed.is_ok());
         let input = input.to_owned();
@@ -108,7 +120,9 @@ impl Answer {
         };
         let (decision, rule, reason, candidates) = match policy.decide(&name) {
             Decision::Route { rule, candidates } => {
-                (Verdict::Route, rule, None, candidates.iter().map(Target::candidate).collect())
+                let use_of = policy.node_credentials(&rule);
+                let target = |candidate| Target::candidate(candidate, use_of, credentials);
+                (Verdict::Route, rule, None, candidates.iter().map(target).collect())
             }
             Decision::Pass { rule } => (Verdict::Pass, rule, None, vec![Target::origin(&name)]),
             Decision::Deny { rule, reason } => (Verdict::Deny, rule, Some(reason.to_string()), Vec::new()),
@@ -165,9 +179,9 @@ impl Answer {
         }
         let width = self.candidates.iter().map(|target| target.reference.len()).max().unwrap_or(0);
         for (index, target) in self.candidates.iter().enumerate() {
-            let Target { reference, role, credentials, live } = target;
+            let Target { reference, role, live, .. } = target;
             let label = if index == 0 { "candidates" } else { "" };
-            let credentials = credentials.text();
+            let credentials = target.credentials_text();
             lines.push((label, format!("{}. {reference:width$}  {role:6}  {credentials}", index + 1)));
             if let Some(outcome) = live {
                 lines.push(("", format!("   {}", outcome.text())));
@@ -253,13 +267,27 @@ fn source_text(source: &Source) -> String {
 // === impl Target ===
 
 impl Target {
-    fn candidate(candidate: &Candidate) -> Self {
+    fn candidate(candidate: &Candidate, use_of: NodeCredentials, credentials: &Credentials) -> Self {
         let role = match candidate.role {
             Role::Mirror => "mirror",
             Role::Origin => "origin",
         };
-        let credentials = if candidate.same_host { Whose::Client } else { Whose::None };
-        Target::new(&candidate.name, role, credentials)
+        if candidate.same_host {
+            return Target::new(&candidate.name, role, Whose::Client);
+        }
+        let whose = match use_of {
+            NodeCredentials::Always => Whose::Node,
+            NodeCredentials::WithClient => Whose::NodeWithClient,
+            NodeCredentials::Never => return Target::new(&candidate.name, role, Whose::None),
+        };
+        let Some(Known { username, source, asks, problem }) = credentials.known(&candidate.name) else {
+            return Target::new(&candidate.name, role, Whose::None);
+        };
+        let asks = asks.map(|program| format!(", asks {program} at the pull"));
+        let problem = problem.map(|problem| format!(" ({problem})"));
+        let remark = [asks, problem].into_iter().flatten().collect();
+        let credentials_source = Some(source);
+        Target { credentials_source, username, remark, ..Target::new(&candidate.name, role, whose) }
     }
 
     fn origin(name: &Name) -> Self {
@@ -267,17 +295,23 @@ impl Target {
     }
 
     fn new(name: &Name, role: &'static str, credentials: Whose) -> Self {
-        Target { reference: name.as_str().to_owned(), role, credentials, live: None }
+        let reference = name.as_str().to_owned();
+        let remark = String::new();
+        Target { reference, role, credentials, credentials_source: None, username: None, remark, live: None }
     }
-}
 
-// === impl Whose ===
-
-impl Whose {
-    fn text(self) -> &'static str {
-        match self {
-            Whose::None => "no credentials",
-            Whose::Client => "the client's credentials",
+    fn credentials_text(&self) -> String {
+        let Target { username, remark, .. } = self;
+        let source = self.credentials_source.as_deref().unwrap_or_default();
+        let node = match username {
+            Some(name) => format!("as {name} from {source}{remark}"),
+            None => format!("from {source}{remark}"),
+        };
+        match self.credentials {
+            Whose::None => "no credentials".to_owned(),
+            Whose::Client => "the client's credentials".to_owned(),
+            Whose::Node => node,
+            Whose::NodeWithClient => format!("{node}, if the client brings credentials"),
         }
     }
 }

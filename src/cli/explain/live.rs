@@ -14,6 +14,7 @@ use tokio::runtime::Runtime;
 use super::answer::{Answer, Whose};
 use crate::cli::{Exit, terminal};
 use crate::config::Config;
+use crate::credentials::{Credential, Credentials, Proof};
 use crate::policy::Name;
 use crate::proxy::Proxies;
 use crate::registry::{self, Access, Failure, Found, Login, Network};
@@ -35,6 +36,7 @@ pub(super) struct Outcome {
 /// What asking takes.
 pub(super) struct Live {
     network: Network,
+    credentials: Credentials,
     runtime: Option<Runtime>,
 }
 
@@ -49,7 +51,7 @@ impl Live {
         // containerd's own environment, where it can be known; else the shell's.
         let proxies = Proxies::new(behind.unwrap_or_else(own_environment));
         let network = Network::new(proxies, CONNECT_TIMEOUT.min(timeout), timeout);
-        Ok(Live { network, runtime: Some(runtime) })
+        Ok(Live { network, credentials: config.credentials.clone(), runtime: Some(runtime) })
     }
 
     /// Asks for all candidates; whether one of them can serve.
@@ -70,7 +72,10 @@ impl Live {
         let Ok(name) = reference.parse::<Name>() else {
             return Outcome::failed(Failure::Config, format!("{reference} is no image reference"));
         };
-        let (access, login) = way(&name);
+        let (access, login) = match self.way(&name, whose).await {
+            Ok(way) => way,
+            Err(reason) => return Outcome::failed(Failure::Config, reason),
+        };
         match registry::manifest(&name, &access, &login, &self.network).await {
             Ok(found) => Outcome::found(found),
             Err(error) => {
@@ -85,6 +90,34 @@ impl Live {
     }
 }
 
+impl Live {
+    /// The transport and the login of a candidate: the one place where configuration meets the registry
+    /// client. Where the node's login is for clients with one of their own, it is shown with it.
+    async fn way(&self, name: &Name, whose: Whose) -> Result<(Access, Login), String> {
+        let access = Access::of(name.host());
+        let found = match whose {
+            Whose::None | Whose::Client => None,
+            Whose::Node | Whose::NodeWithClient => {
+                self.credentials.for_target(name).await.map_err(|error| error.to_string())?
+            }
+        };
+        let Some(Credential { username, proof, source }) = found else {
+            return Ok((access, Login::Anonymous));
+        };
+        let login = match proof {
+            Proof::Password(password) => Login::Password { username: username.unwrap_or_default(), password },
+            Proof::IdentityToken(token) => Login::IdentityToken(token),
+            Proof::RegistryToken(_) => {
+                let host = name.host();
+                return Err(format!(
+                    "no login for {host}: {source}: containerd cannot present a registry token"
+                ));
+            }
+        };
+        Ok((access, login))
+    }
+}
+
 impl Drop for Live {
     fn drop(&mut self) {
         // The system's resolver may still be at a name that was given up, and would be waited for.
@@ -92,11 +125,6 @@ impl Drop for Live {
             runtime.shutdown_background();
         }
     }
-}
-
-/// The transport and the login of a candidate: the one place where configuration meets the registry client.
-fn way(name: &Name) -> (Access, Login) {
-    (Access::of(name.host()), Login::Anonymous)
 }
 
 fn own_environment() -> Vec<(String, String)> {

@@ -76,7 +76,8 @@ fn write_rule(rule: &Rule, out: &mut String) {
 }
 
 fn write_route(route: &Route, prefix: &Prefix, out: &mut String) {
-    let Route { mirrors, rewrites, origin, collapse } = route;
+    // What a rule of a source says nothing of is the policy's to say.
+    let Route { mirrors, rewrites, origin, collapse, node_credentials: _ } = route;
     // Without a path in the prefix there is nothing to strip, and a rewrite does it by itself.
     let strips = matches!(prefix.kind(), Kind::Path | Kind::Exact) && rewrites.is_empty();
     array("mirrors", mirrors.iter().map(|one| mirror(one, strips)).collect(), out);

@@ -21,7 +21,7 @@ static SECRET: LazyLock<Option<Regex>> = LazyLock::new(|| {
 const SIGNS: [&str; 6] = ["pas", "pwd", "token", "secret", "auth", "api"];
 
 /// The stretches that are not to be shown.
-pub(super) fn secrets(content: &str) -> Vec<Range<usize>> {
+pub(in crate::config) fn secrets(content: &str) -> Vec<Range<usize>> {
     let Some(secret) = SECRET.as_ref() else { return Vec::from([Range { start: 0, end: content.len() }]) };
     let mut found = Vec::new();
     let mut start = 0;

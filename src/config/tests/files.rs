@@ -140,7 +140,7 @@ fn a_file_for_the_directory_of_drop_ins_and_a_directory_for_a_drop_in() {
     1 | x = 1
       | ^
       |
-      = help: known here: listen, containerd, pull, state, log, transport, policy
+      = help: known here: listen, containerd, pull, state, log, transport, policy, credentials
     ");
 }
 

@@ -37,7 +37,7 @@ fn an_unknown_key_says_what_was_meant() {
     6 | fallback = 1
       | ^^^^^^^^
       |
-      = help: known here: default, default-registry, present, names, watch, rule, source
+      = help: known here: default, default-registry, present, names, node-credentials, watch, rule, source
     ");
 }
 

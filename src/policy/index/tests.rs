@@ -50,6 +50,7 @@ fn rule() -> impl Strategy<Value = Rule> {
             rewrites: Vec::new(),
             origin: Default::default(),
             collapse,
+            node_credentials: None,
         };
         Rule {
             prefix: prefix.parse().unwrap(),

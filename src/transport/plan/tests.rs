@@ -30,7 +30,7 @@ fn route(mirrors: &[&str]) -> Action {
         Mirror { location: location.parse().unwrap(), only, strip_prefix: false }
     };
     let mirrors = mirrors.iter().filter(|text| **text != "origin").map(|text| mirror(&text)).collect();
-    Action::Route(Route { mirrors, rewrites: Vec::new(), origin, collapse: true })
+    Action::Route(Route { mirrors, rewrites: Vec::new(), origin, collapse: true, node_credentials: None })
 }
 
 fn deny() -> Action {

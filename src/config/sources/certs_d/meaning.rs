@@ -46,9 +46,13 @@ pub(super) fn add(
         (true, Origin::Never) => {
             Action::Deny { reason: format!("no registry in {} serves pulls", texts.name(at.text)) }
         }
-        (false, origin) => {
-            Action::Route(Route { mirrors: values, rewrites: Vec::new(), origin, collapse: true })
-        }
+        (false, origin) => Action::Route(Route {
+            mirrors: values,
+            rewrites: Vec::new(),
+            origin,
+            collapse: true,
+            node_credentials: None,
+        }),
     };
     let at = mirrors_at.first().unwrap_or(at).clone();
     if let (Action::Route(_), None) = (&action, directory.prefix.host()) {

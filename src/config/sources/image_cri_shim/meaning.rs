@@ -13,8 +13,9 @@ use std::collections::BTreeMap;
 use crate::config::assemble;
 use crate::config::diagnostic::{Located, Problem, Severity, Span, Texts};
 use crate::config::rules::DraftRule;
+use crate::config::sources::Imported;
 use crate::config::sources::endpoint::is_http_by_itself;
-use crate::config::sources::{Imported, Login};
+use crate::credentials::Login;
 use crate::policy::{Action, Checkpoint, Layer, Location, Mirror, Only, Origin, Prefix, Route, Rule};
 use crate::transport::Transport;
 
@@ -58,7 +59,8 @@ pub(super) fn add(registries: Registries, texts: &Texts, imported: &mut Imported
     }
     let (Some(at), Ok(prefix)) = (mirrors_at.first().cloned(), "*".parse::<Prefix>()) else { return };
     out.extend(hazards(&at));
-    let route = Route { mirrors, rewrites: Vec::new(), origin: Origin::Last, collapse: true };
+    let route =
+        Route { mirrors, rewrites: Vec::new(), origin: Origin::Last, collapse: true, node_credentials: None };
     let source = assemble::source(&at, texts);
     let layer = Layer::default();
     let rule = Rule { prefix, action: Action::Route(route), checkpoint: Checkpoint::Refuse, source, layer };

@@ -17,7 +17,8 @@ fn shim(content: &str) -> Sample {
 /// Host, user and password of each login.
 fn logins(sample: &Sample) -> Vec<(String, String, Option<String>)> {
     let logins = sample.imported.logins.iter();
-    let password = |login: &super::super::Login| login.password.as_ref().map(|text| text.expose().to_owned());
+    let password =
+        |login: &crate::credentials::Login| login.password.as_ref().map(|text| text.expose().to_owned());
     logins.map(|login| (login.host.clone(), login.username.clone().unwrap(), password(login))).collect()
 }
 

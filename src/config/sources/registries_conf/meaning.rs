@@ -149,7 +149,13 @@ impl Candidates {
         if !self.mirrors.is_empty() {
             let mirrors = self.mirrors.iter().map(|mirror| mirror.value.clone()).collect();
             let rewrites = Vec::new();
-            return Some(Action::Route(Route { mirrors, rewrites, origin: self.origin, collapse: true }));
+            return Some(Action::Route(Route {
+                mirrors,
+                rewrites,
+                origin: self.origin,
+                collapse: true,
+                node_credentials: None,
+            }));
         }
         if self.origin == Origin::Never {
             let file = texts.name(registry.at.text);

@@ -129,5 +129,11 @@ fn mirror(
 }
 
 fn route(mirrors: Vec<policy::Mirror>) -> Action {
-    Action::Route(Route { mirrors, rewrites: Vec::new(), origin: Origin::Never, collapse: true })
+    Action::Route(Route {
+        mirrors,
+        rewrites: Vec::new(),
+        origin: Origin::Never,
+        collapse: true,
+        node_credentials: None,
+    })
 }

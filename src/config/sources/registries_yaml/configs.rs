@@ -8,9 +8,10 @@ use std::path::PathBuf;
 
 use super::super::super::assemble;
 use super::super::super::diagnostic::{Located, Problem, Span};
+use super::super::Imported;
 use super::super::mapping::{Entry, Mapping};
-use super::super::{Imported, Login};
 use super::{PROGRAM, Reader, located};
+use crate::credentials::Login;
 use crate::secret::Secret;
 use crate::transport::Transport;
 

@@ -74,7 +74,7 @@ fn answer(row: &Value) -> Option<Value> {
         "rules" => {
             let loaded = load(&row["config"], row["disable_default"].as_bool().unwrap());
             let mut logins: Vec<&str> =
-                loaded.config.logins.iter().map(|login| login.host.as_str()).collect();
+                loaded.config.credentials.logins().iter().map(|login| login.host.as_str()).collect();
             logins.sort_unstable();
             json!({ "rules": rules(&loaded), "needs": needs(&loaded), "logins": logins })
         }

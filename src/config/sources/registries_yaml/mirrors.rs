@@ -221,6 +221,7 @@ impl Read {
             origin: self.origin,
             // An endpoint is asked for the bare repository, whatever the registry: the format means it.
             collapse: true,
+            node_credentials: None,
         })
     }
 

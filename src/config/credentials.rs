@@ -1,0 +1,226 @@
+//! Reads `[[credentials]]`: logins by reference, and files that hold logins.
+//!
+//! Before: `tree` gives the tables of each file.  After: `credentials` has all sources.
+//! Holds: no secret is written in the configuration, and none is read here; two logins for one registry are
+//! an error. What is referred to and is not there now is a warning: it may come before it is needed.
+//! Not here: which login a target gets (`credentials`).
+
+mod login;
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::diagnostic::{Located, Problem, Span, Texts};
+use super::tree::{Refusal, Section};
+use super::{assemble, defaults, duration, rules};
+use crate::credentials::{self, Credentials, DockerConfig, Entry, Login, Sources};
+use crate::policy::{Action, Location, Prefix};
+
+/// The tables of all files, before they are made into one.
+#[derive(Default)]
+pub(super) struct Draft {
+    entries: Vec<(Entry, Span)>,
+    docker: Vec<(DockerConfig, Span)>,
+    providers: Vec<ProviderFiles>,
+}
+
+/// What kubelet is given by two flags.
+struct ProviderFiles {
+    config: Located<PathBuf>,
+    bin_dir: PathBuf,
+    timeout: Duration,
+}
+
+/// What a table is about: the key that tells.
+const KINDS: [&str; 3] = ["registry", "docker-config", "image-credential-provider-config"];
+
+// === impl Draft ===
+
+impl Draft {
+    /// Adds what one file says. Paths that are not absolute begin at its directory.
+    pub(super) fn read(&mut self, sections: Vec<Section<'_>>, texts: &Texts, out: &mut Vec<Problem>) {
+        for mut section in sections {
+            let file = texts.name(section.at().text);
+            let directory = Path::new(&*file).parent().unwrap_or(Path::new(""));
+            let before = out.len();
+            let named: Vec<Span> = KINDS.iter().filter_map(|key| Some(section.entry(key)?.at)).collect();
+            if let [first, second, ..] = named.as_slice() {
+                let message =
+                    "`registry`, `docker-config` and `image-credential-provider-config` exclude each other";
+                let problem = Problem::error(message).at(second).also(first, "the other one");
+                out.push(problem.hint("write a [[credentials]] for each"));
+            }
+            self.read_table(&mut section, directory, texts, before, out);
+            if named.is_empty() && out.len() == before && !section.has_unknown() {
+                missing(&section, out);
+            }
+            section.finish(out);
+        }
+    }
+
+    /// Reads a table about which `before` problems were known when it began.
+    fn read_table(
+        &mut self,
+        section: &mut Section<'_>,
+        directory: &Path,
+        texts: &Texts,
+        before: usize,
+        out: &mut Vec<Problem>,
+    ) {
+        let docker = section.parse("docker-config", out, path);
+        let helper_dir = section.parse("helper-dir", out, path);
+        let config = section.parse("image-credential-provider-config", out, path);
+        let bin_dir = section.parse("image-credential-provider-bin-dir", out, path);
+        let timeout = section.parse("timeout", out, duration::parse_positive);
+        belongs("helper-dir", helper_dir.as_ref().map(|set| &set.at), docker.is_some(), "docker-config", out);
+        let at = bin_dir.as_ref().map(|set| &set.at);
+        let plugins = "image-credential-provider-config";
+        belongs("image-credential-provider-bin-dir", at, config.is_some(), plugins, out);
+        let runs = docker.is_some() || config.is_some();
+        belongs("timeout", timeout.as_ref().map(|set| &set.at), runs, "docker-config", out);
+        let timeout = timeout.map_or(defaults::HELPER_TIMEOUT, |set| set.value);
+        let place = |path: &Path| from(directory, path);
+        if let Some(set) = docker {
+            let helpers = helper_dir.map(|set| place(&set.value));
+            self.docker.push((DockerConfig::new(place(&set.value), helpers, timeout), set.at));
+        }
+        if let Some(set) = config {
+            match bin_dir {
+                Some(bin_dir) => self.providers.push(ProviderFiles {
+                    config: Located { value: place(&set.value), at: set.at },
+                    bin_dir: place(&bin_dir.value),
+                    timeout,
+                }),
+                None => section.missing(
+                    "image-credential-provider-bin-dir",
+                    "name the directory of the plugins, as kubelet has it",
+                    out,
+                ),
+            }
+        }
+        let source = |at: &Span| assemble::source(at, texts);
+        self.entries.extend(login::read(section, &place, &source, before, out));
+    }
+
+    /// Puts all sources together, and names the files that a change may appear in.
+    pub(super) fn finish(
+        self,
+        logins: Vec<Login>,
+        policy: &rules::Draft,
+        texts: &Texts,
+        out: &mut Vec<Problem>,
+    ) -> (Credentials, Vec<PathBuf>) {
+        let Draft { entries, docker, providers } = self;
+        duplicates(&entries, texts, out);
+        let mirrors = if entries.is_empty() { HashSet::new() } else { mirrors(policy) };
+        for (entry, at) in &entries {
+            login::lint(entry, at, out);
+            if !mirrors.contains(entry.key.host()) {
+                let message =
+                    format!("no rule has a mirror on `{}`: this login is never used", entry.key.host());
+                let hint = "for the registry that is asked for itself, the client's own login is used";
+                out.push(Problem::warning(message).at(at).hint(hint));
+            }
+        }
+        for (file, at) in &docker {
+            if let Err(cause) = file.examine() {
+                let hint =
+                    "a file that is not there holds nothing; any other fault fails the pulls that it is for";
+                out.push(Problem::warning(cause.to_string()).at(at).hint(hint));
+            }
+        }
+        let mut files = Vec::new();
+        let mut plugins = Vec::new();
+        for ProviderFiles { config, bin_dir, timeout } in providers {
+            match credentials::read_providers(&config.value, &bin_dir, timeout) {
+                Ok(found) => {
+                    lint_plugins(&found, &config.at, out);
+                    files.extend(found.files);
+                    plugins.extend(found.providers);
+                }
+                Err(cause) => {
+                    files.push(config.value);
+                    out.push(Problem::error(cause.to_string()).at(&config.at));
+                }
+            }
+        }
+        let entries = entries.into_iter().map(|(entry, _)| entry).collect();
+        let docker = docker.into_iter().map(|(file, _)| file).collect();
+        (Credentials::new(Sources { entries, logins, docker, providers: plugins }), files)
+    }
+}
+
+/// The hosts of all mirrors, folded.
+fn mirrors(policy: &rules::Draft) -> HashSet<String> {
+    let routes = policy.rules.iter().filter_map(|drafted| match &drafted.rule.action {
+        Action::Route(route) => Some(route.mirrors.iter().map(|mirror| &mirror.location)),
+        Action::Deny { .. } | Action::Pass => None,
+    });
+    let locations = routes.flatten().chain(policy.default_registry.iter().map(|set| &set.value));
+    let folded = |location: &Location| location.host().parse::<Prefix>().ok();
+    locations.filter_map(folded).map(|host| host.as_str().to_owned()).collect()
+}
+
+fn missing(section: &Section<'_>, out: &mut Vec<Problem>) {
+    let message = "a login needs one of `registry`, `docker-config` and `image-credential-provider-config`";
+    let hint = "say what it is for: registry = \"harbor.dev.de/team\", or where logins are already kept";
+    out.push(Problem::error(message).at(section.at()).hint(hint));
+}
+
+/// A key that has a meaning beside another one only.
+fn belongs(key: &str, at: Option<&Span>, there: bool, other: &str, out: &mut Vec<Problem>) {
+    if let Some(at) = at.filter(|_| !there) {
+        out.push(Problem::error(format!("`{key}` has no meaning without `{other}`")).at(at));
+    }
+}
+
+fn duplicates(entries: &[(Entry, Span)], texts: &Texts, out: &mut Vec<Problem>) {
+    for (index, (entry, at)) in entries.iter().enumerate() {
+        let first = entries[..index].iter().find(|(other, _)| other.key == entry.key);
+        if let Some((_, first)) = first {
+            let place = assemble::source(first, texts);
+            let message = format!("a login for `{}` is in {place} already", entry.key.as_str());
+            let problem = Problem::error(message).at(at).also(first, "the other one");
+            out.push(problem.hint("keep one of the two; a longer path may have a login of its own"));
+        }
+    }
+}
+
+fn lint_plugins(found: &credentials::Providers, at: &Span, out: &mut Vec<Problem>) {
+    for name in &found.not_asked {
+        let message =
+            format!("the credential provider {name:?} is never asked: it needs a pod's service account");
+        out.push(
+            Problem::warning(message).at(at).hint("only kubelet has that; give the mirror another login"),
+        );
+    }
+    for provider in &found.providers {
+        let program = provider.program();
+        let fault = match std::fs::metadata(program) {
+            Err(error) => error.to_string(),
+            Ok(metadata) if !is_executable(&metadata) => "it is not executable".to_owned(),
+            Ok(_) => continue,
+        };
+        let message = format!("cannot run {}: {fault}", program.display());
+        out.push(Problem::warning(message).at(at).hint("pulls that need it fail until it can be run"));
+    }
+}
+
+fn is_executable(metadata: &std::fs::Metadata) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    metadata.is_file() && metadata.permissions().mode() & 0o111 != 0
+}
+
+fn path(text: &str) -> Result<PathBuf, Refusal> {
+    if text.is_empty() {
+        return Err(Refusal::new("the path is empty"));
+    }
+    Ok(PathBuf::from(text))
+}
+
+/// Absolute, for the daemon and the programs that it runs have other working directories than a shell.
+fn from(directory: &Path, path: &Path) -> PathBuf {
+    let joined = directory.join(path);
+    std::path::absolute(&joined).unwrap_or(joined)
+}

@@ -1,0 +1,413 @@
+//! `[[credentials]]`: what each key means, and each mistake that is made there.
+
+use insta::assert_snapshot;
+
+use super::{accepted, accepted_text, refused, refused_text, shown, write};
+use crate::config::load;
+use crate::credentials::{Credentials, Known};
+use crate::policy::{Action, NodeCredentials};
+
+const PROVIDERS: &str = "\
+    apiVersion: kubelet.config.k8s.io/v1\nkind: CredentialProviderConfig\nproviders:\n\
+    - name: ecr\n  matchImages: ['*.dkr.ecr.*.amazonaws.com']\n  defaultCacheDuration: 12h\n  \
+      apiVersion: credentialprovider.kubelet.k8s.io/v1\n";
+
+fn known(credentials: &Credentials, name: &str) -> Option<Known> {
+    credentials.known(&name.parse().unwrap())
+}
+
+#[test]
+fn each_key_has_its_meaning() {
+    let text = "\
+        [[credentials]]\nregistry = 'h.de'\nusername = 'robot'\npassword-file = 'secrets/h'\n\
+        [[credentials]]\nregistry = 'h.de/team'\nusername-file = 'secrets/name'\npassword-credential = 'team'\n\
+        [[credentials]]\nregistry = 'i.de:5000'\nidentity-token-env = 'TOKEN'\n\
+        [[credentials]]\ndocker-config = 'config.json'\nhelper-dir = '/usr/bin'\ntimeout = '3s'\n\
+        [[credentials]]\nimage-credential-provider-config = 'providers.yaml'\n\
+        image-credential-provider-bin-dir = '/plugins'\n";
+    let config = accepted(&[
+        ("config.toml", text),
+        ("secrets/h", "pw"),
+        ("secrets/name", "team-robot\n"),
+        ("config.json", r#"{"credHelpers": {"g.de": "x"}}"#),
+        ("providers.yaml", PROVIDERS),
+    ]);
+    // What refers to files is looked up when it is needed, so here only what was written counts.
+    let found = known(&config.credentials, "h.de/x").unwrap();
+    assert_eq!(found.username.as_deref(), Some("robot"));
+    assert!(found.source.ends_with("/config.toml:2"), "{found:?}");
+    assert!(known(&config.credentials, "h.de/team/x").unwrap().source.ends_with("/config.toml:6"));
+    let found = known(&config.credentials, "i.de:5000/x").unwrap();
+    assert_eq!((found.username, found.problem), (None, None));
+    assert_eq!(known(&config.credentials, "i.de/x"), None);
+    let found = known(&config.credentials, "1.dkr.ecr.eu.amazonaws.com/x").unwrap();
+    assert_eq!(found.asks.as_deref(), Some("/plugins/ecr"));
+    let watched = |name: &str| config.sources.iter().any(|path| path.ends_with(name));
+    assert!(watched("providers.yaml"), "{:?}", config.sources);
+}
+
+#[test]
+fn a_drop_in_may_hold_logins() {
+    let login = "[[credentials]]\nregistry = 'h.de'\nusername = 'a'\npassword-env = 'X'";
+    let config = accepted(&[("config.toml", ""), ("conf.d/a.toml", login)]);
+    assert!(known(&config.credentials, "h.de/x").is_some());
+    assert_snapshot!(refused(&[("config.toml", login), ("conf.d/a.toml", &login.replace("h.de", "H.de:443"))]), @r"
+    warning: no rule has a mirror on `h.de`: this login is never used
+     --> config.toml:2:12
+      |
+    2 | registry = 'h.de'
+      |            ^^^^^^
+      |
+      = help: for the registry that is asked for itself, the client's own login is used
+
+    error: a login for `h.de` is in config.toml:2 already
+     --> conf.d/a.toml:2:12
+      |
+    2 | registry = 'H.de:443'
+      |            ^^^^^^^^^^
+      |
+     ::: config.toml:2:12
+      |
+    2 | registry = 'h.de'
+      |            ------ the other one
+      |
+      = help: keep one of the two; a longer path may have a login of its own
+
+    warning: no rule has a mirror on `h.de`: this login is never used
+     --> conf.d/a.toml:2:12
+      |
+    2 | registry = 'H.de:443'
+      |            ^^^^^^^^^^
+      |
+      = help: for the registry that is asked for itself, the client's own login is used
+    ");
+}
+
+#[test]
+fn a_secret_in_the_file_is_refused_and_not_shown() {
+    let text = "\
+        [[credentials]]\nregistry = 'h.de'\nusername = 'robot'\npassword = 'hunter2'\n\
+        [[credentials]]\nregistry = 'i.de'\nidentity-token = \"hunter2\"\n";
+    let shown = refused_text(text);
+    assert!(!shown.contains("hunter2"), "{shown}");
+    assert_snapshot!(shown, @r#"
+    error: a secret does not belong into this file: `password`
+     --> config.toml:4:12
+      |
+    4 | password = *********
+      |            ^^^^^^^^^
+      |
+      = help: write it into a file that only root can read and name that: password-file = "/etc/cri-shunt/..."
+
+    error: a secret does not belong into this file: `identity-token`
+     --> config.toml:7:18
+      |
+    7 | identity-token = *********
+      |                  ^^^^^^^^^
+      |
+      = help: write it into a file that only root can read and name that: identity-token-file = "/etc/cri-shunt/..."
+    "#);
+    for broken in ["password = 'hunter2", "password = hunter2", "auth = ['hunter2']", "token = \"hunter2\" x"]
+    {
+        let shown = refused_text(&format!("[[credentials]]\nregistry = 'h.de'\n{broken}\n"));
+        assert!(!shown.contains("hunter2"), "{shown}");
+    }
+}
+
+#[test]
+fn a_login_is_whole_and_one() {
+    let text = "\
+        [[credentials]]\n\
+        [[credentials]]\nregistry = 'h.de'\n\
+        [[credentials]]\nregistry = 'i.de'\nusername = 'a'\n\
+        [[credentials]]\nregistry = 'j.de'\npassword-file = '/x'\n\
+        [[credentials]]\nusername = 'a'\npassword-file = '/x'\n\
+        [[credentials]]\nregistry = 'k.de'\nusername = 'a'\npassword-file = '/x'\npassword-env = 'X'\n\
+        [[credentials]]\nregistry = 'l.de'\nusername = 'a'\npassword-file = '/x'\nidentity-token-file = '/x'\n\
+        [[credentials]]\nregistry = 'm.de'\nusername = 'a'\nidentity-token-file = '/x'\n";
+    assert_snapshot!(refused_text(text), @r#"
+    error: a login needs one of `registry`, `docker-config` and `image-credential-provider-config`
+     --> config.toml:1:1
+      |
+    1 | [[credentials]]
+      | ^^^^^^^^^^^^^^^
+      |
+      = help: say what it is for: registry = "harbor.dev.de/team", or where logins are already kept
+
+    error: `credentials` needs a `username`
+     --> config.toml:2:1
+      |
+    2 | [[credentials]]
+      | ^^^^^^^^^^^^^^^
+      |
+      = help: and a `password-file`; or an `identity-token-file` alone
+
+    error: `credentials` needs a `password-file`
+     --> config.toml:4:1
+      |
+    4 | [[credentials]]
+      | ^^^^^^^^^^^^^^^
+      |
+      = help: or `password-credential` (systemd), or `password-env`
+
+    error: `credentials` needs a `username`
+     --> config.toml:7:1
+      |
+    7 | [[credentials]]
+      | ^^^^^^^^^^^^^^^
+      |
+      = help: or `username-file`, where the name is in a file
+
+    error: a login needs a `registry`
+      --> config.toml:11:12
+       |
+    11 | username = 'a'
+       |            ^^^
+       |
+       = help: write host[:port][/path]
+
+    error: the password is in two places
+      --> config.toml:17:16
+       |
+    16 | password-file = '/x'
+       |                 ---- the other one
+    17 | password-env = 'X'
+       |                ^^^
+       |
+       = help: keep one of the two
+
+    error: a login has a password or an identity token, not both
+      --> config.toml:22:23
+       |
+    21 | password-file = '/x'
+       |                 ---- the password
+    22 | identity-token-file = '/x'
+       |                       ^^^^
+
+    error: an identity token has no user's name
+      --> config.toml:25:12
+       |
+    25 | username = 'a'
+       |            ^^^
+       |
+       = help: leave it out
+    "#);
+}
+
+#[test]
+fn what_stands_beside_what_does_not_belong_to_it() {
+    let text = "\
+        [[credentials]]\nregistry = 'https://h.de'\nusername = 'a'\npassword-file = '/x'\n\
+        [[credentials]]\nregistry = '*.h.de'\nusername = 'a'\npassword-credential = 'a/b'\n\
+        [[credentials]]\nregistry = 'h.de'\ndocker-config = '/x'\n\
+        [[credentials]]\nregistry = 'i.de'\nusername = 'a'\npassword-file = '/x'\nhelper-dir = '/x'\ntimeout = '1s'\n\
+        [[credentials]]\nimage-credential-provider-config = '/x'\n\
+        [[credentials]]\nregistry = 'j.de'\nusername = 'a'\npasword-file = '/x'\n";
+    assert_snapshot!(refused_text(text), @r#"
+    error: `credentials.registry`: prefix "https://h.de" begins with a scheme
+     --> config.toml:2:12
+      |
+    2 | registry = 'https://h.de'
+      |            ^^^^^^^^^^^^^^
+      |
+      = help: leave the scheme out: h.de
+
+    error: `credentials.registry`: "*.h.de" is not one registry, with a path if need be
+     --> config.toml:6:12
+      |
+    6 | registry = '*.h.de'
+      |            ^^^^^^^^
+      |
+      = help: write host[:port][/path], without tag, digest and "*": harbor.dev.de/team
+
+    error: `credentials.password-credential`: "a/b" is no name of a systemd credential
+     --> config.toml:8:23
+      |
+    8 | password-credential = 'a/b'
+      |                       ^^^^^
+      |
+      = help: the part before the colon of LoadCredential= in the unit
+
+    error: `registry`, `docker-config` and `image-credential-provider-config` exclude each other
+      --> config.toml:11:17
+       |
+    10 | registry = 'h.de'
+       |            ------ the other one
+    11 | docker-config = '/x'
+       |                 ^^^^
+       |
+       = help: write a [[credentials]] for each
+
+    warning: cannot read /x: No such file or directory (os error 2)
+      --> config.toml:11:17
+       |
+    11 | docker-config = '/x'
+       |                 ^^^^
+       |
+       = help: a file that is not there holds nothing; any other fault fails the pulls that it is for
+
+    error: `helper-dir` has no meaning without `docker-config`
+      --> config.toml:16:14
+       |
+    16 | helper-dir = '/x'
+       |              ^^^^
+
+    error: `timeout` has no meaning without `docker-config`
+      --> config.toml:17:11
+       |
+    17 | timeout = '1s'
+       |           ^^^^
+
+    error: `credentials` needs a `image-credential-provider-bin-dir`
+      --> config.toml:18:1
+       |
+    18 | [[credentials]]
+       | ^^^^^^^^^^^^^^^
+       |
+       = help: name the directory of the plugins, as kubelet has it
+
+    error: unknown key `pasword-file` in `credentials`
+      --> config.toml:23:1
+       |
+    23 | pasword-file = '/x'
+       | ^^^^^^^^^^^^
+       |
+       = help: did you mean `password-file`?
+    "#);
+}
+
+#[test]
+fn plugins_are_read_as_strictly_as_kubelet_does() {
+    let text = "[[credentials]]\nimage-credential-provider-config = 'p.yaml'\nimage-credential-provider-bin-dir = '/plugins'\n";
+    let typo = PROVIDERS.replace("defaultCacheDuration", "cacheDuration");
+    assert_snapshot!(refused(&[("config.toml", text), ("p.yaml", &typo)]), @r#"
+    error: p.yaml: provider "ecr": `providers[0].defaultCacheDuration` is missing
+     --> config.toml:2:36
+      |
+    2 | image-credential-provider-config = 'p.yaml'
+      |                                    ^^^^^^^^
+    "#);
+}
+
+#[test]
+fn what_is_not_there_now_is_a_warning() {
+    use std::os::unix::fs::PermissionsExt;
+    let text = "\
+        policy.default-registry = 'H.de:443/hub'\n\
+        [[credentials]]\nregistry = 'h.de'\nusername = 'a'\npassword-file = 'missing'\n\
+        [[credentials]]\nregistry = 'i.de'\nusername = 'a'\npassword-file = 'open'\n\
+        [[credentials]]\ndocker-config = 'config.json'\n\
+        [[credentials]]\nimage-credential-provider-config = 'p.yaml'\nimage-credential-provider-bin-dir = '.'\n";
+    let account = "  tokenAttributes: {serviceAccountTokenAudience: a, cacheType: Token, requireServiceAccount: true}\n";
+    let gcr = PROVIDERS.split_once("- name").unwrap().1.replace(": ecr", ": gcr");
+    let providers = format!("{PROVIDERS}- name{gcr}{account}");
+    let dir = write(&[
+        ("config.toml", text),
+        ("open", "pw"),
+        ("config.json", "{\"auths\": {\"h.de\": {\"auth\": \"hunter2\"}}}"),
+        ("p.yaml", &providers),
+        ("ecr", "#!/bin/sh\n"),
+    ]);
+    let mode = |mode| std::fs::Permissions::from_mode(mode);
+    std::fs::set_permissions(dir.path().join("open"), mode(0o644)).unwrap();
+    std::fs::set_permissions(dir.path().join("ecr"), mode(0o644)).unwrap();
+    let loaded = load(&dir.path().join("config.toml")).unwrap();
+    assert_snapshot!(shown(&loaded.warnings, dir.path()), @r#"
+    warning: cannot read missing: No such file or directory (os error 2)
+     --> config.toml:3:12
+      |
+    3 | registry = 'h.de'
+      |            ^^^^^^
+      |
+      = help: pulls that need this login fail until it can be read
+
+    warning: every user of the node can read open, which holds a secret
+     --> config.toml:7:12
+      |
+    7 | registry = 'i.de'
+      |            ^^^^^^
+      |
+      = help: chmod 600 open
+
+    warning: no rule has a mirror on `i.de`: this login is never used
+     --> config.toml:7:12
+      |
+    7 | registry = 'i.de'
+      |            ^^^^^^
+      |
+      = help: for the registry that is asked for itself, the client's own login is used
+
+    warning: config.json: `auths` "h.de": `auth` is not base64
+      --> config.toml:11:17
+       |
+    11 | docker-config = 'config.json'
+       |                 ^^^^^^^^^^^^^
+       |
+       = help: a file that is not there holds nothing; any other fault fails the pulls that it is for
+
+    warning: the credential provider "gcr" is never asked: it needs a pod's service account
+      --> config.toml:13:36
+       |
+    13 | image-credential-provider-config = 'p.yaml'
+       |                                    ^^^^^^^^
+       |
+       = help: only kubelet has that; give the mirror another login
+
+    warning: cannot run ecr: it is not executable
+      --> config.toml:13:36
+       |
+    13 | image-credential-provider-config = 'p.yaml'
+       |                                    ^^^^^^^^
+       |
+       = help: pulls that need it fail until it can be run
+    "#);
+}
+
+#[test]
+fn a_rule_and_the_policy_say_for_whom_the_nodes_logins_are() {
+    let text = "\
+        [policy]\nnode-credentials = 'never'\n\
+        [[policy.rule]]\nprefix = 'quay.io'\nmirrors = ['m.de/{host}']\nnode-credentials = 'with-client'\n\
+        [[policy.rule]]\nprefix = 'ghcr.io'\nmirrors = ['m.de/{host}']\n";
+    let policy = accepted_text(text).policy;
+    let own = |at: usize| match &policy.rules()[at].action {
+        Action::Route(route) => route.node_credentials,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!((own(0), own(1)), (Some(NodeCredentials::WithClient), None));
+    assert_eq!(policy.settings().node_credentials, NodeCredentials::Never);
+    assert_eq!(accepted_text("").policy.settings().node_credentials, NodeCredentials::Always);
+    let text = "[[policy.rule]]\nprefix = 'quay.io'\npass = true\nnode-credentials = 'sometimes'\n";
+    assert_snapshot!(refused_text(text), @r#"
+    error: `policy.rule.node-credentials`: "sometimes" is none of "always", "with-client", "never"
+     --> config.toml:4:20
+      |
+    4 | node-credentials = 'sometimes'
+      |                    ^^^^^^^^^^^
+    "#);
+}
+
+#[test]
+fn nothing_secret_is_in_the_debug_output_of_a_configuration() {
+    let text = "\
+        [[policy.source]]\nregistries-yaml = 'r.yaml'\n\
+        [[credentials]]\nregistry = 'h.de'\nusername = 'robot'\npassword-file = 'pw'\n\
+        [[credentials]]\ndocker-config = 'config.json'\n\
+        [[credentials]]\nimage-credential-provider-config = 'p.yaml'\nimage-credential-provider-bin-dir = '.'\n";
+    let config = accepted(&[
+        ("config.toml", text),
+        ("pw", "hunter2"),
+        (
+            "r.yaml",
+            "configs:\n  y.de:\n    auth: {username: yam, password: hunter2, identity_token: hunter2}\n",
+        ),
+        ("config.json", r#"{"auths": {"d.de": {"username": "foo", "password": "hunter2"}}}"#),
+        ("p.yaml", &format!("{PROVIDERS}  env: [{{name: KEY, value: hunter2}}]\n")),
+    ]);
+    for name in ["h.de/x", "y.de/x", "1.dkr.ecr.eu.amazonaws.com/x"] {
+        known(&config.credentials, name).unwrap();
+    }
+    let shown = format!("{config:?} {config:#?}");
+    assert!(shown.contains("yam") && shown.contains("KEY"), "{shown}");
+    assert!(!shown.contains("hunter2"), "{shown}");
+}

@@ -1,0 +1,232 @@
+//! Docker's `config.json` and `auth.json` of containers/image.
+//!
+//! Before: configuration names the file.  After: what it has for one name, the most specific first.
+//! Holds: the file is read anew for each name that is looked up. A file that is not there holds nothing, as
+//! for every program that reads such files; one that cannot be read or understood is an error.
+//! Not here: running helpers (`helper`), one entry of `auths` (`auth`).
+//!
+//! Facts: containers/image `pkg/docker/config` (path keys, the most specific wins), docker/cli
+//! `cli/config` (URLs as keys, helpers before `auths`), kubelet `pkg/credentialprovider` (patterns in keys).
+
+mod auth;
+mod helper;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::error::Cause;
+use super::flights::Flights;
+use super::key::{RegistryKey, Specificity};
+use super::kubelet::Glob;
+use super::{Given, Known, Proof, file};
+use crate::policy::Name;
+use crate::secret::Secret;
+
+pub(super) use auth::decode;
+pub(super) use helper::Helper;
+
+/// Docker Hub as credential helpers know it.
+const HUB_SERVER: &str = "https://index.docker.io/v1/";
+
+/// One such file, and where its helpers are.
+#[derive(Debug)]
+pub struct DockerConfig {
+    path: PathBuf,
+    helper_dir: Option<PathBuf>,
+    timeout: Duration,
+    flights: Flights<Result<Option<Given>, Cause>>,
+}
+
+/// What the file has for a name.
+#[derive(Debug)]
+pub(super) enum Held {
+    /// A login.
+    Login(Option<String>, Proof),
+    /// A program that knows it.
+    Helper(Helper),
+    /// Something that is for the name and cannot be used.
+    Unusable(Cause),
+}
+
+/// The sign by which a key is for many hosts; kubelet alone reads it so.
+enum Key {
+    One(RegistryKey),
+    Many(Glob),
+}
+
+impl DockerConfig {
+    /// A file, not yet read. Helpers are looked for in `helper_dir` and nowhere else.
+    #[must_use]
+    pub fn new(path: PathBuf, helper_dir: Option<PathBuf>, timeout: Duration) -> Self {
+        DockerConfig { path, helper_dir, timeout, flights: Flights::default() }
+    }
+
+    /// Whether the file can be used now, for `check`.
+    ///
+    /// # Errors
+    /// What is wrong with it. One that is not there is an error here.
+    pub fn examine(&self) -> Result<(), Cause> {
+        let value = self.parse(&file::text(&self.path, file::MAX_LOGINS)?)?;
+        for (key, entry) in self.object(&value, "auths")?.into_iter().flatten() {
+            auth::read(entry).map_err(|message| self.content(format!("`auths` {key:?}: {message}")))?;
+        }
+        Ok(())
+    }
+
+    /// The file's name in messages.
+    pub(super) fn place(&self) -> String {
+        format!("docker config {}", self.path.display())
+    }
+
+    /// Everything that the file has for `target`.
+    pub(super) fn lookup(&self, target: &Name) -> Result<Vec<(Specificity, Held)>, Cause> {
+        let value = match file::text(&self.path, file::MAX_LOGINS) {
+            Ok(text) => self.parse(&text)?,
+            Err(cause) if self.is_missing() => {
+                tracing::warn!(%cause, "a file of logins is not there");
+                return Ok(Vec::new());
+            }
+            Err(cause) => return Err(cause),
+        };
+        let mut held = Vec::new();
+        // Helpers first: of equal keys the first one counts, and docker asks helpers before `auths`.
+        match self.helper(&value, target) {
+            Ok(helper) => held.extend(helper.map(|helper| ((0, true), Held::Helper(helper)))),
+            Err(cause) => held.push(((0, true), Held::Unusable(cause))),
+        }
+        let mut entries: Vec<(Specificity, &str, &Value)> = Vec::new();
+        for (key, entry) in self.object(&value, "auths")?.into_iter().flatten() {
+            entries.extend(covers(key, target).map(|specificity| (specificity, key.as_str(), entry)));
+        }
+        // As kubelet orders them where two are as specific: the later in the alphabet first.
+        entries.sort_by(|(one, key, _), (other, later, _)| other.cmp(one).then(later.cmp(key)));
+        for (specificity, key, entry) in entries {
+            match auth::read(entry) {
+                Ok(Some((username, proof))) => held.push((specificity, Held::Login(username, proof))),
+                // An empty entry is what docker leaves behind where a helper has the login.
+                Ok(None) => {}
+                Err(message) => {
+                    let cause = self.content(format!("`auths` {key:?}: {message}"));
+                    held.push((specificity, Held::Unusable(cause)));
+                }
+            }
+        }
+        Ok(held)
+    }
+
+    /// Asks a helper, once for all that ask at the same time.
+    pub(super) async fn ask(&self, helper: &Helper) -> Result<Option<Given>, Cause> {
+        let key = format!("{} {}", helper.program.display(), helper.server);
+        self.flights.join(key, helper.get(self.timeout)).await
+    }
+
+    /// What can be said of a match without asking a program.
+    pub(super) fn known(&self, held: &Held) -> Known {
+        let nothing = Known { username: None, source: self.place(), asks: None, problem: None };
+        match held {
+            Held::Login(username, _) => Known { username: username.clone(), ..nothing },
+            Held::Helper(helper) => Known { asks: Some(helper.program.display().to_string()), ..nothing },
+            Held::Unusable(cause) => Known { problem: Some(cause.to_string()), ..nothing },
+        }
+    }
+
+    fn is_missing(&self) -> bool {
+        matches!(std::fs::metadata(&self.path), Err(error) if error.kind() == io::ErrorKind::NotFound)
+    }
+
+    /// `credHelpers` for the host, else `credsStore`.
+    fn helper(&self, value: &Value, target: &Name) -> Result<Option<Helper>, Cause> {
+        for (host, name) in self.object(value, "credHelpers")?.into_iter().flatten() {
+            if covers(host, target).is_some() {
+                let name =
+                    name.as_str().ok_or_else(|| self.content(format!("`credHelpers` {host:?}: no text")))?;
+                return self.helper_named(name, server(host, target)).map(Some);
+            }
+        }
+        match value.get("credsStore") {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(name)) if name.is_empty() => Ok(None),
+            Some(Value::String(name)) => {
+                self.helper_named(name, server(target.key().host(), target)).map(Some)
+            }
+            Some(_) => Err(self.content("`credsStore` is not a text".to_owned())),
+        }
+    }
+
+    fn helper_named(&self, name: &str, server: String) -> Result<Helper, Cause> {
+        let harmless = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+        if name.is_empty() || !name.bytes().all(harmless) {
+            return Err(Cause::HelperName { name: name.to_owned() });
+        }
+        let program = format!("docker-credential-{name}");
+        match &self.helper_dir {
+            Some(directory) => Ok(Helper { program: directory.join(program), server }),
+            None => Err(Cause::NoHelperDirectory { program }),
+        }
+    }
+
+    fn parse(&self, text: &str) -> Result<Value, Cause> {
+        // The parser's words have a place in them and nothing of the text.
+        serde_json::from_str(text).map_err(|error| self.content(format!("this is not JSON: {error}")))
+    }
+
+    fn object<'v>(
+        &self,
+        value: &'v Value,
+        key: &str,
+    ) -> Result<Option<&'v serde_json::Map<String, Value>>, Cause> {
+        let root = value.as_object().ok_or_else(|| self.content("this is no JSON object".to_owned()))?;
+        match root.get(key) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::Object(map)) => Ok(Some(map)),
+            Some(_) => Err(self.content(format!("`{key}` is no object"))),
+        }
+    }
+
+    fn content(&self, message: String) -> Cause {
+        Cause::Content { path: self.path.clone(), message }
+    }
+}
+
+/// The file's path, for messages about the configuration.
+impl AsRef<Path> for DockerConfig {
+    fn as_ref(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// How specific a key of `auths` is, where it is for this name. A key that no image can name is for none.
+fn covers(key: &str, target: &Name) -> Option<Specificity> {
+    let key = ["https://", "http://"].iter().find_map(|scheme| key.strip_prefix(scheme)).unwrap_or(key);
+    let (host, path) = key.split_once('/').unwrap_or((key, ""));
+    // Of the API's first two versions only the host is meant.
+    let path = match path.split_once('/').unwrap_or((path, "")) {
+        ("v1" | "v2", rest) => rest,
+        _ => path,
+    };
+    let path = path.trim_end_matches('/');
+    let key = if path.is_empty() { host.to_owned() } else { format!("{host}/{path}") };
+    let key = match key.contains('*') {
+        true => Key::Many(Glob::parse(&key).ok()?),
+        false => Key::One(key.parse().ok()?),
+    };
+    match key {
+        Key::One(key) => key.covers(target),
+        Key::Many(glob) => glob.covers(target),
+    }
+}
+
+/// What a helper is asked for: the host as the file spells it.
+fn server(host: &str, target: &Name) -> String {
+    if target.key().host() == "docker.io" { HUB_SERVER.to_owned() } else { host.to_owned() }
+}
+
+/// `user:password` or a token, as it is written.
+fn password(text: &str) -> Proof {
+    Proof::Password(Secret::new(text.to_owned()))
+}

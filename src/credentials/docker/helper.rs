@@ -1,0 +1,65 @@
+//! Docker's credential helpers: `docker-credential-NAME get`.
+//!
+//! Before: `docker` knows the helper for a host.  After: the login, or nothing.
+//! Holds: "credentials not found" is no error; whatever else goes wrong is one.
+//!
+//! Facts: docker/docker-credential-helpers `credentials/credentials.go`, `credentials/error.go`: the server
+//! comes on stdin, a JSON object or an error's text goes to stdout.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::super::error::Cause;
+use super::super::program::Program;
+use super::super::{Given, Proof};
+use super::auth::TOKEN_USER;
+use super::password;
+use crate::secret::Secret;
+
+/// A helper and what it is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::credentials) struct Helper {
+    pub(super) program: PathBuf,
+    pub(super) server: String,
+}
+
+/// What every helper says of a server that it does not know.
+const NOT_FOUND: &str = "credentials not found";
+
+impl Helper {
+    /// Runs it.
+    pub(super) async fn get(&self, timeout: Duration) -> Result<Option<Given>, Cause> {
+        let arguments = ["get".to_owned()];
+        let program = Program { path: &self.program, arguments: &arguments, environment: &[], timeout };
+        let finished = program.run(self.server.clone().into_bytes()).await?;
+        if finished.status.success() {
+            return self.read(&finished.stdout).map(Some);
+        }
+        let said = String::from_utf8_lossy(&finished.stdout);
+        if said.contains(NOT_FOUND) {
+            return Ok(None);
+        }
+        // Its complaint is on stdout, unless that is what it should have answered.
+        let complaint = if said.contains('{') { "" } else { said.as_ref() };
+        Err(finished.failure(&self.program, complaint).into())
+    }
+
+    fn read(&self, stdout: &[u8]) -> Result<Given, Cause> {
+        let unusable = |message: String| Cause::Answer { program: self.program.clone(), message };
+        if stdout.trim_ascii().is_empty() {
+            return Err(unusable("it is empty".to_owned()));
+        }
+        let value: Value =
+            serde_json::from_slice(stdout).map_err(|error| unusable(format!("no JSON: {error}")))?;
+        let text = |key: &str| value.get(key).and_then(Value::as_str);
+        let (Some(username), Some(secret)) = (text("Username"), text("Secret")) else {
+            return Err(unusable("it has no `Username` and `Secret`".to_owned()));
+        };
+        if username == TOKEN_USER {
+            return Ok((None, Proof::IdentityToken(Secret::new(secret.to_owned()))));
+        }
+        Ok((Some(username.to_owned()), password(secret)))
+    }
+}

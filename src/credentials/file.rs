@@ -1,0 +1,119 @@
+//! Reads a small file that somebody else writes: a secret, a `config.json`.
+//!
+//! Before: a source has a path.  After: the source has the text, as it is now.
+//! Holds: only a regular file is opened and only so much of it is read, so nothing can hold a pull up but
+//! the disk; a file that is written meanwhile is read again; what is in the file is in no error.
+//! Not here: what the text means. Callers are on a thread that may block (see `Credentials::for_target`).
+
+use std::fs::{File, Metadata};
+use std::io::Read;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::Path;
+use std::time::Duration;
+
+use super::error::Cause;
+use crate::secret::Secret;
+
+/// No password or token is longer.
+const MAX_SECRET: u64 = 64 << 10;
+
+/// No file of logins is longer.
+pub(super) const MAX_LOGINS: u64 = 4 << 20;
+
+/// How often a file that changes while it is read is read again, and what its writer gets to finish.
+const ATTEMPTS: u32 = 5;
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// The text of a file.
+pub(super) fn text(path: &Path, limit: u64) -> Result<String, Cause> {
+    for attempt in 0..ATTEMPTS {
+        if attempt > 0 {
+            std::thread::sleep(PAUSE);
+        }
+        if let Some(text) = attempt_at(path, limit)? {
+            return Ok(text);
+        }
+    }
+    Err(Cause::File { path: path.to_path_buf(), message: "it changed each time it was read".to_owned() })
+}
+
+/// One attempt; nothing where the file has changed meanwhile.
+fn attempt_at(path: &Path, limit: u64) -> Result<Option<String>, Cause> {
+    let failed = |error: std::io::Error| Cause::File { path: path.to_path_buf(), message: error.to_string() };
+    let refused = |message: &str| Cause::File { path: path.to_path_buf(), message: message.to_owned() };
+    // Opening a pipe waits for its writer unless it is told not to.
+    let nonblocking = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    let file = File::options().read(true).custom_flags(nonblocking).open(path).map_err(failed)?;
+    let metadata = file.metadata().map_err(failed)?;
+    if !metadata.is_file() {
+        return Err(refused(if metadata.is_dir() { "it is a directory" } else { "it is no regular file" }));
+    }
+    let mut bytes = Vec::new();
+    (&file).take(limit + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > limit {
+        return Err(refused(&format!("it is longer than {} KiB", limit >> 10)));
+    }
+    let after = file.metadata().map_err(failed)?;
+    // A file that was replaced meanwhile was whole when it was opened.
+    if state(&metadata) != state(&after) || bytes.len() as u64 != after.len() {
+        return Ok(None);
+    }
+    String::from_utf8(bytes).map(Some).map_err(|_| refused("it is not UTF-8 text"))
+}
+
+fn state(metadata: &Metadata) -> (u64, i64, i64, i64, i64) {
+    (metadata.len(), metadata.mtime(), metadata.mtime_nsec(), metadata.ctime(), metadata.ctime_nsec())
+}
+
+/// The one line of a file: editors and `echo` end it with a line break, which is not meant.
+pub(super) fn line(path: &Path) -> Result<String, Cause> {
+    let text = text(path, MAX_SECRET)?;
+    let line = text.strip_suffix('\n').unwrap_or(&text);
+    let line = line.strip_suffix('\r').unwrap_or(line);
+    if line.is_empty() {
+        return Err(Cause::File { path: path.to_path_buf(), message: "it is empty".to_owned() });
+    }
+    Ok(line.to_owned())
+}
+
+/// As [`line`], for what is not to be shown.
+pub(super) fn secret(path: &Path) -> Result<Secret, Cause> {
+    line(path).map(Secret::new)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_line_break_at_the_end_is_not_part_of_a_secret() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("secret");
+        for (written, read) in
+            [("a b", "a b"), ("x\n", "x"), ("x\r\n", "x"), ("x\n\n", "x\n"), (" x ", " x ")]
+        {
+            std::fs::write(&path, written).unwrap();
+            assert_eq!(secret(&path).unwrap().expose(), read);
+        }
+    }
+
+    #[test]
+    fn what_is_no_secret_is_refused_and_not_shown() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("secret");
+        let told =
+            |path: &Path| line(path).unwrap_err().to_string().replace(dir.path().to_str().unwrap(), "");
+        assert_eq!(told(&path), "cannot read /secret: No such file or directory (os error 2)");
+        std::fs::write(&path, "\n").unwrap();
+        assert_eq!(told(&path), "cannot read /secret: it is empty");
+        std::fs::write(&path, b"\xffpass").unwrap();
+        assert_eq!(told(&path), "cannot read /secret: it is not UTF-8 text");
+        std::fs::write(&path, "x".repeat(70_000)).unwrap();
+        assert_eq!(told(&path), "cannot read /secret: it is longer than 64 KiB");
+        assert_eq!(told(dir.path()), "cannot read : it is a directory");
+        assert_eq!(
+            line(Path::new("/dev/zero")).unwrap_err().to_string(),
+            "cannot read /dev/zero: it is no regular file"
+        );
+    }
+}

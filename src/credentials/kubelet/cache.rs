@@ -1,0 +1,107 @@
+//! Answers of one plugin, as long as they last.
+//!
+//! Before: a plugin has answered.  After: the next pull has the answer without a run.
+//! Holds: an answer is used for what it says it is for: the image, the registry, or everything; and not
+//! once its time is over.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::exchange::Answer;
+
+/// What an answer is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum KeyType {
+    /// The one image.
+    Image,
+    /// Every image of its registry.
+    Registry,
+    /// Every image that the plugin is asked for.
+    Global,
+}
+
+/// An answer and the end of its time.
+type Kept = (Instant, Arc<Answer>);
+
+/// The answers of one plugin.
+#[derive(Debug, Default)]
+pub(super) struct Cache(Mutex<HashMap<(KeyType, String), Kept>>);
+
+/// The registry of an image's name, with its port.
+pub(super) fn registry(image: &str) -> &str {
+    image.split('/').next().unwrap_or(image)
+}
+
+fn key(key_type: KeyType, image: &str) -> (KeyType, String) {
+    let text = match key_type {
+        KeyType::Image => image,
+        KeyType::Registry => registry(image),
+        KeyType::Global => "",
+    };
+    (key_type, text.to_owned())
+}
+
+impl Cache {
+    /// The answer for an image: the narrowest first, as kubelet looks.
+    pub(super) fn get(&self, image: &str, now: Instant) -> Option<Arc<Answer>> {
+        let answers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let types = [KeyType::Image, KeyType::Registry, KeyType::Global];
+        let mut found = types.into_iter().filter_map(|key_type| answers.get(&key(key_type, image)));
+        found.find(|(ends, _)| *ends > now).map(|(_, answer)| Arc::clone(answer))
+    }
+
+    /// Drops every answer for an image.
+    pub(super) fn forget(&self, image: &str) {
+        let mut answers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for key_type in [KeyType::Image, KeyType::Registry, KeyType::Global] {
+            answers.remove(&key(key_type, image));
+        }
+    }
+
+    /// Keeps an answer for as long as it lasts; what has ended goes.
+    pub(super) fn put(&self, answer: &Arc<Answer>, lasts: Duration, now: Instant) {
+        let mut answers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        answers.retain(|_, (ends, _)| *ends > now);
+        // A time that no clock can tell is as good as none.
+        let Some(ends) = now.checked_add(lasts).filter(|ends| *ends > now) else { return };
+        answers.insert(key(answer.key_type, &answer.image), (ends, Arc::clone(answer)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(key_type: KeyType, image: &str) -> Arc<Answer> {
+        Arc::new(Answer { image: image.to_owned(), key_type, duration: None, auth: Vec::new() })
+    }
+
+    #[test]
+    fn an_answer_is_for_what_it_says_and_for_as_long() {
+        let now = Instant::now();
+        let minute = Duration::from_secs(60);
+        let kept = |key_type, image| {
+            let cache = Cache::default();
+            cache.put(&answer(key_type, "h:1/a/b"), minute, now);
+            cache.get(image, now).is_some()
+        };
+        assert!(kept(KeyType::Image, "h:1/a/b") && !kept(KeyType::Image, "h:1/a"));
+        assert!(kept(KeyType::Registry, "h:1/x") && !kept(KeyType::Registry, "h/a/b"));
+        assert!(kept(KeyType::Global, "other/x"));
+        let cache = Cache::default();
+        cache.put(&answer(KeyType::Global, "h/a"), Duration::ZERO, now);
+        assert!(cache.get("h/a", now).is_none());
+        cache.put(&answer(KeyType::Global, "h/a"), minute, now);
+        assert!(cache.get("h/a", now + minute - Duration::from_secs(1)).is_some());
+        assert!(cache.get("h/a", now + minute).is_none());
+        cache.put(&answer(KeyType::Image, "h/b"), minute, now + minute);
+        assert_eq!(cache.0.lock().unwrap().len(), 1, "what has ended is gone");
+        cache.forget("h/a");
+        assert!(cache.get("h/b", now + minute).is_some());
+        cache.forget("h/b");
+        assert!(cache.get("h/b", now + minute).is_none());
+    }
+}

@@ -1,0 +1,208 @@
+//! kubelet's patterns for registries: `*.dkr.ecr.*.amazonaws.com`, `registry.io:8080/path`.
+//!
+//! Before: `matchImages`, the keys of an answer's `auth`, and keys of `config.json` with a `*`.
+//! After: whether one is for an image.
+//! Holds: the meaning is kubelet's (`URLsMatch` in `pkg/credentialprovider/keyring.go`): as many parts of
+//! the host, each by Go's `filepath.Match`; the same port, where none is not 443; and the path as a mere
+//! beginning of the text, so that `/pong` is for `/pongz` as well.
+
+use super::super::key::Specificity;
+use crate::policy::Name;
+
+/// A pattern.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::credentials) struct Glob {
+    parts: Vec<String>,
+    port: String,
+    path: String,
+}
+
+/// The key that stands for Docker Hub where nothing else does.
+const HUB_KEY: &str = "index.docker.io";
+
+impl Glob {
+    /// Reads a pattern, which has no scheme. What Go's `url.Parse` refuses is refused.
+    pub(in crate::credentials) fn parse(text: &str) -> Result<Glob, String> {
+        let end = text.find(['?', '#']).unwrap_or(text.len());
+        let whole = &text[..end];
+        let (authority, path) = match whole.find('/') {
+            Some(slash) => whole.split_at(slash),
+            None => (whole, ""),
+        };
+        if text.chars().any(char::is_control) {
+            return Err("it has a control character".to_owned());
+        }
+        if authority.contains(['%', ' ', '\\', '^', '`', '{', '}', '|']) {
+            return Err(format!("{authority:?} is no host"));
+        }
+        let (host, port) = match authority.rsplit_once(':') {
+            Some((host, port)) if !port.contains(']') => (host, port),
+            _ => (authority, ""),
+        };
+        if !port.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(format!("{port:?} is no port"));
+        }
+        // Go takes the brackets off an IPv6 address only where a port follows.
+        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        let host = if authority.len() > host.len() { bare.unwrap_or(host) } else { host };
+        let parts = host.split('.').map(str::to_owned).collect();
+        Ok(Glob { parts, port: port.to_owned(), path: path.to_owned() })
+    }
+
+    /// Whether it is for an image's name without tag and digest.
+    pub(super) fn matches(&self, image: &str) -> bool {
+        let Ok(target) = Glob::parse(image) else { return false };
+        self.port == target.port
+            && self.parts.len() == target.parts.len()
+            && target.path.starts_with(&self.path)
+            && self.parts.iter().zip(&target.parts).all(|(pattern, part)| part_matches(pattern, part))
+    }
+
+    /// How specific it is, where it is for this name, in the name's own spelling or in the folded one.
+    pub(in crate::credentials) fn covers(&self, target: &Name) -> Option<Specificity> {
+        let key = target.key();
+        let matched = self.matches(target.repository()) || self.matches(key.repository());
+        let components = self.path.split('/').filter(|part| !part.is_empty()).count();
+        let wildcard = self.parts.iter().any(|part| part.contains(['*', '?', '[']));
+        matched.then_some((components, !wildcard))
+    }
+}
+
+/// The first of several keys that is for an image, in kubelet's order: the later in the alphabet first, so
+/// that of one host the longer path comes first.
+pub(super) fn choose<'k, T>(keys: &'k [(String, T)], image: &str) -> Option<&'k (String, T)> {
+    let mut sorted: Vec<(String, &(String, T))> =
+        keys.iter().filter_map(|entry| Some((normalised(&entry.0)?, entry))).collect();
+    sorted.sort_by(|(one, _), (other, _)| other.cmp(one));
+    let matches = |key: &str| Glob::parse(key).is_ok_and(|glob| glob.matches(image));
+    let found = sorted.iter().find(|(key, _)| matches(key));
+    let hub = || sorted.iter().find(|(key, _)| key == HUB_KEY).filter(|_| is_hub(image));
+    found.or_else(hub).map(|(_, entry)| *entry)
+}
+
+/// Without a scheme, and without the API's version.
+fn normalised(key: &str) -> Option<String> {
+    let bare = ["https://", "http://"].iter().find_map(|scheme| key.strip_prefix(scheme)).unwrap_or(key);
+    Glob::parse(bare).ok()?;
+    let (host, path) = match bare.find('/') {
+        Some(slash) => bare.split_at(slash),
+        None => (bare, ""),
+    };
+    let versioned = path.starts_with("/v1/") || path.starts_with("/v2/");
+    let path = if versioned { &path[3..] } else { path };
+    Some(if path == "/" { host.to_owned() } else { format!("{host}{path}") })
+}
+
+/// Whether a name without a registry, or with Docker Hub's, is asked for.
+pub(super) fn is_hub(image: &str) -> bool {
+    match image.split_once('/') {
+        None => !image.is_empty(),
+        Some((host, _)) => {
+            !host.is_empty() && (matches!(host, "docker.io" | HUB_KEY) || !host.contains(['.', ':']))
+        }
+    }
+}
+
+/// Go's `filepath.Match` on a text without slashes. A pattern that is none matches nothing.
+fn part_matches(pattern: &str, text: &str) -> bool {
+    let Some(first) = pattern.chars().next() else { return text.is_empty() };
+    let rest = &pattern[first.len_utf8()..];
+    let mut after = text.chars();
+    let head = after.next();
+    match (first, head) {
+        ('*', _) => text
+            .char_indices()
+            .map(|(at, _)| at)
+            .chain([text.len()])
+            .any(|at| part_matches(rest, &text[at..])),
+        ('[', Some(head)) => {
+            class(rest, head).is_some_and(|(hit, rest)| hit && part_matches(rest, after.as_str()))
+        }
+        ('\\', Some(head)) => rest.strip_prefix(head).is_some_and(|rest| part_matches(rest, after.as_str())),
+        (_, Some(head)) => first == head && part_matches(rest, after.as_str()),
+        (_, None) => false,
+    }
+}
+
+/// Whether a character is in a class whose `[` has been read, and what follows the class.
+fn class(pattern: &str, wanted: char) -> Option<(bool, &str)> {
+    let (negated, mut rest) = match pattern.strip_prefix('^') {
+        Some(rest) => (true, rest),
+        None => (false, pattern),
+    };
+    let mut hit = false;
+    let mut count = 0;
+    loop {
+        if count > 0
+            && let Some(rest) = rest.strip_prefix(']')
+        {
+            return Some((hit != negated, rest));
+        }
+        let (low, after) = class_char(rest)?;
+        let (high, after) = match after.strip_prefix('-') {
+            Some(after) => class_char(after)?,
+            None => (low, after),
+        };
+        hit |= (low..=high).contains(&wanted);
+        rest = after;
+        count += 1;
+    }
+}
+
+/// One character of a class.
+fn class_char(text: &str) -> Option<(char, &str)> {
+    let text = match text.chars().next()? {
+        '-' | ']' => return None,
+        '\\' => &text[1..],
+        _ => text,
+    };
+    let found = text.chars().next()?;
+    let rest = &text[found.len_utf8()..];
+    // A class that nothing closes is no pattern.
+    (!rest.is_empty()).then_some((found, rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_is_matched_as_go_matches_a_file_name() {
+        let rows = [
+            ("*", "", true),
+            ("*", "abc", true),
+            ("a*", "abc", true),
+            ("*c", "abc", true),
+            ("a*c*e", "abcde", true),
+            ("*b", "abc", false),
+            ("[a-c]x", "bx", true),
+            ("[^a-c]x", "bx", false),
+            ("[^a-c]x", "dx", true),
+            ("[]a]", "a", false),
+            ("[a", "a", false),
+            ("[-x]", "x", false),
+            ("\\*", "*", true),
+            ("\\*", "a", false),
+            ("", "", true),
+            ("", "a", false),
+            ("ä*", "äö", true),
+        ];
+        for (pattern, text, expected) in rows {
+            assert_eq!(part_matches(pattern, text), expected, "{pattern} {text}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_with_many_stars_ends() {
+        assert!(!part_matches(&"*a".repeat(8), &"aaaab".repeat(5)));
+    }
+
+    #[test]
+    fn another_spelling_of_the_port_of_https_is_no_other_registry() {
+        let glob = Glob::parse("*.dev.de").unwrap();
+        assert_eq!(glob.covers(&"m.dev.de:443/a/b:1".parse().unwrap()), Some((0, false)));
+        assert_eq!(glob.covers(&"m.dev.de:5000/a/b:1".parse().unwrap()), None);
+        let exact = Glob::parse("m.dev.de/a").unwrap();
+        assert_eq!(exact.covers(&"m.dev.de/a/b:1".parse().unwrap()), Some((1, true)));
+    }
+}

@@ -1,0 +1,120 @@
+//! Logins of the program's own configuration: by reference, never written out.
+//!
+//! Before: `config` reads a `[[credentials]]`.  After: at each pull the secret is read where it is kept.
+//! Holds: what is referred to is read anew each time, so another password counts from the next pull on.
+//! Not here: the keys in the file (`config`).
+
+use std::path::PathBuf;
+
+use super::error::Cause;
+use super::key::RegistryKey;
+use super::{Credential, Known, Proof, file};
+use crate::policy::Source;
+use crate::secret::Secret;
+
+/// Set by systemd to the directory of a unit's credentials, see systemd.exec(5).
+const CREDENTIALS_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
+
+/// Where a secret is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reference {
+    /// In a file.
+    File(PathBuf),
+    /// In a credential that systemd passes to the unit, by its name.
+    Systemd(String),
+    /// In a variable of the program's environment.
+    Variable(String),
+}
+
+/// A user's name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Username {
+    /// As written.
+    Text(String),
+    /// In a file.
+    File(PathBuf),
+}
+
+/// How to log in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Means {
+    /// With a name and a password.
+    Password(Username, Reference),
+    /// With an identity token, which containerd changes for an access token.
+    IdentityToken(Reference),
+}
+
+/// A login for one registry, or for a path on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// What it is for.
+    pub key: RegistryKey,
+    /// How to log in.
+    pub means: Means,
+    /// Where it is written.
+    pub source: Source,
+}
+
+// === impl Entry ===
+
+impl Entry {
+    /// Reads what it refers to.
+    pub(super) fn credential(&self) -> Result<Credential, Cause> {
+        let source = self.source.to_string();
+        Ok(match &self.means {
+            Means::Password(username, password) => {
+                let username = Some(username.read()?);
+                Credential { username, proof: Proof::Password(password.read()?), source }
+            }
+            Means::IdentityToken(token) => {
+                Credential { username: None, proof: Proof::IdentityToken(token.read()?), source }
+            }
+        })
+    }
+
+    /// What can be said of it without the secret itself.
+    pub(super) fn known(&self) -> Known {
+        let source = self.source.to_string();
+        let (username, secret) = match &self.means {
+            Means::Password(username, password) => (Some(username.read()), password),
+            Means::IdentityToken(token) => (None, token),
+        };
+        let (username, no_name) = match username {
+            Some(Ok(name)) => (Some(name), None),
+            Some(Err(cause)) => (None, Some(cause)),
+            None => (None, None),
+        };
+        // The daemon's environment is its own; what this process lacks says nothing about it.
+        let unreadable = match secret {
+            Reference::File(_) => secret.read().err(),
+            Reference::Systemd(_) | Reference::Variable(_) => None,
+        };
+        let problem = no_name.or(unreadable).map(|cause| cause.to_string());
+        Known { username, source, asks: None, problem }
+    }
+}
+
+impl Username {
+    fn read(&self) -> Result<String, Cause> {
+        match self {
+            Username::Text(name) => Ok(name.clone()),
+            Username::File(path) => file::line(path),
+        }
+    }
+}
+
+impl Reference {
+    fn read(&self) -> Result<Secret, Cause> {
+        match self {
+            Reference::File(path) => file::secret(path),
+            Reference::Systemd(name) => match std::env::var_os(CREDENTIALS_DIRECTORY) {
+                Some(directory) => file::secret(&PathBuf::from(directory).join(name)),
+                None => Err(Cause::NoCredentialsDirectory { name: name.clone() }),
+            },
+            Reference::Variable(name) => match std::env::var(name) {
+                Ok(value) if !value.is_empty() => Ok(Secret::new(value)),
+                _ => Err(Cause::Variable { name: name.clone() }),
+            },
+        }
+    }
+}

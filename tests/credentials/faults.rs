@@ -1,0 +1,119 @@
+//! Logins that are wrong, unreadable or late: each costs its candidate, and says so.
+
+use crate::ground::{Ground, ground};
+use crate::on_each_containerd;
+use crate::support::fake::{Behaviour, Fake};
+use crate::support::guarded::{Guard, PASSWORD, USER};
+use crate::support::version::Version;
+use tonic::Code;
+
+fn login(host: &str, password: &std::path::Path) -> String {
+    format!("[[credentials]]\nregistry = \"{host}\"\nusername = \"{USER}\"\npassword-file = {password:?}\n")
+}
+
+async fn another_password_counts_from_the_next_pull_on(version: Version) {
+    let Some(ground) = ground(version, "another") else { return };
+    let mirror = Guard::default().htpasswd(ground.dir()).start(ground.registry);
+    let password = ground.file("password", "hush-wrong");
+    let shunt = ground.shunt(&[mirror.host()], &login(mirror.host(), &password), &[]);
+    let refused = ground.pull(&shunt, None).await.unwrap_err();
+    let message = refused.message();
+    let config = shunt.config_file();
+    assert!(message.contains(&format!("(logged in as {USER}, from {}:", config.display())), "{message}");
+    ground.file("password", PASSWORD);
+    assert_eq!(ground.pull(&shunt, None).await.unwrap(), ground.image.id());
+    ground.file("password", "hush-wrong");
+    ground.pull(&shunt, None).await.unwrap_err();
+    ground.end(shunt).await;
+}
+
+async fn a_login_that_cannot_be_used_costs_its_candidate_and_nothing_else(version: Version) {
+    let Some(ground) = ground(version, "costs") else { return };
+    let (private, open) =
+        (Fake::in_front_of(ground.registry.host()), Fake::in_front_of(ground.registry.host()));
+    let missing = ground.dir().join("missing");
+    let config = login(&private.host(), &missing);
+    let shunt = ground.shunt(&[&private.host(), &open.host()], &config, &[]);
+    assert_eq!(ground.pull(&shunt, None).await.unwrap(), ground.image.id());
+    assert_eq!(private.records(), [], "it is not asked without the login that it is to have");
+    ground.heard(&shunt);
+    let shunt = ground.shunt(&[&private.host()], &config, &[]);
+    let status = ground.pull(&shunt, None).await.unwrap_err();
+    let expected = format!(
+        "[1] {host}/{}:1: no login for {host}: {}:8: cannot read {}: No such file or directory (os error 2)",
+        ground.path,
+        shunt.config_file().display(),
+        missing.display(),
+        host = private.host(),
+    );
+    let message = status.message();
+    assert!(message.contains(&expected), "{message}\n{expected}");
+    assert_eq!(status.code(), Code::Unauthenticated);
+    assert_eq!(private.records(), []);
+    ground.end(shunt).await;
+}
+
+fn plugin(ground: &Ground, host: &str, rest: &str) -> String {
+    let config = ground.file(
+        "providers.yaml",
+        &format!(
+            "apiVersion: kubelet.config.k8s.io/v1\nkind: CredentialProviderConfig\nproviders:\n- name: plugin\n  \
+             matchImages: [\"{host}\"]\n  defaultCacheDuration: 1h\n  apiVersion: credentialprovider.kubelet.k8s.io/v1\n"
+        ),
+    );
+    let directory = ground.dir();
+    format!(
+        "[[credentials]]\nimage-credential-provider-config = {config:?}\n\
+         image-credential-provider-bin-dir = {directory:?}\n{rest}"
+    )
+}
+
+async fn a_plugin_that_hangs_holds_its_own_candidate_only(version: Version) {
+    let Some(ground) = ground(version, "hangs") else { return };
+    let (private, open) =
+        (Fake::in_front_of(ground.registry.host()), Fake::in_front_of(ground.registry.host()));
+    ground.script("plugin", "sleep 600 & echo hush-wrong >&2; wait");
+    let config = plugin(&ground, &private.host(), "timeout = \"3s\"\n");
+    let shunt = ground.shunt(&[&private.host(), &open.host()], &config, &[]);
+    let pull = ground.pull(&shunt, None);
+    let other = async {
+        // Meanwhile everything else is served.
+        let cri = crate::support::cri::Cri::connect(&shunt.socket()).await;
+        let begin = std::time::Instant::now();
+        let mut served = 0;
+        while begin.elapsed().as_secs() < 2 {
+            cri.list().await.unwrap();
+            served += 1;
+        }
+        served
+    };
+    let (pulled, served) = tokio::join!(pull, other);
+    assert_eq!(pulled.unwrap(), ground.image.id());
+    assert!(served > 10, "{served} calls while the plugin hung");
+    let said = shunt.stderr();
+    assert!(said.contains("plugin gave no answer within 3 s and was killed"), "{said}");
+    assert_eq!(private.records(), []);
+    ground.end(shunt).await;
+}
+
+async fn a_registry_token_is_none_that_containerd_can_present(version: Version) {
+    let Some(ground) = ground(version, "token") else { return };
+    let mirror = Fake::in_front_of(ground.registry.host());
+    mirror.on("/v2/", Behaviour::Status(401));
+    let file = ground.file(
+        "config.json",
+        &format!("{{\"auths\": {{\"{}\": {{\"registrytoken\": \"hush-identity\"}}}}}}", mirror.host()),
+    );
+    let shunt = ground.shunt(&[&mirror.host()], &format!("[[credentials]]\ndocker-config = {file:?}\n"), &[]);
+    let status = ground.pull(&shunt, None).await.unwrap_err();
+    assert!(status.message().contains("containerd cannot present a registry token"), "{status}");
+    assert_eq!(mirror.records(), []);
+    ground.end(shunt).await;
+}
+
+on_each_containerd!(
+    another_password_counts_from_the_next_pull_on,
+    a_login_that_cannot_be_used_costs_its_candidate_and_nothing_else,
+    a_plugin_that_hangs_holds_its_own_candidate_only,
+    a_registry_token_is_none_that_containerd_can_present,
+);

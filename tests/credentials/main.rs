@@ -1,0 +1,15 @@
+//! Private mirrors: logins of every kind of source, what goes wrong with them, and that none goes astray.
+//!
+//! Before: `pull` shows that a client's credentials stay with their registry.  After: `explain` and `check`
+//! say the same of a configuration without running it.
+//! Holds: after each case none of the secrets used stands in anything that a shunt has said.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, unreachable_pub, reason = "tests")]
+
+mod astray;
+mod faults;
+mod ground;
+mod kinds;
+#[path = "../support/mod.rs"]
+mod support;
+mod traps;
