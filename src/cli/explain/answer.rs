@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::live::Outcome;
 use crate::config::{DEFAULT_REGISTRY_FLAG, visible};
 use crate::policy::{Candidate, Decision, Name, Policy, Role, RuleRef, Source, is_image_id};
+use crate::transport::Wanted;
 
 /// The answer for one input. The order of the fields is the order of the JSON keys.
 #[derive(Debug, Serialize)]
@@ -65,6 +66,9 @@ struct Target {
     reference: String,
     role: &'static str,
     credentials: Whose,
+    /// How its registry is reached, where that is told to containerd.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    transport: Option<String>,
     /// With `--live`.
     #[serde(skip_serializing_if = "Option::is_none")]
     live: Option<Outcome>,
@@ -118,6 +122,15 @@ impl Answer {
         Answer { input, kind, name, decision, rule, reason, candidates, warnings: None }
     }
 
+    /// Adds how the registries are reached.
+    pub(in crate::cli) fn add_transport(&mut self, wanted: &Wanted) {
+        for target in &mut self.candidates {
+            let name = target.reference.parse::<Name>().ok();
+            let host = name.as_ref().map(Name::host).filter(|host| !wanted.needs_of(host).is_empty());
+            target.transport = host.map(|host| wanted.reach(host).to_string());
+        }
+    }
+
     /// Each candidate's reference, and whose credentials go there.
     pub(super) fn asked(&self) -> impl Iterator<Item = (&str, Whose)> {
         self.candidates.iter().map(|target| (&*target.reference, target.credentials))
@@ -165,10 +178,13 @@ impl Answer {
         }
         let width = self.candidates.iter().map(|target| target.reference.len()).max().unwrap_or(0);
         for (index, target) in self.candidates.iter().enumerate() {
-            let Target { reference, role, credentials, live } = target;
+            let Target { reference, role, credentials, transport, live } = target;
             let label = if index == 0 { "candidates" } else { "" };
             let credentials = credentials.text();
             lines.push((label, format!("{}. {reference:width$}  {role:6}  {credentials}", index + 1)));
+            if let Some(transport) = transport {
+                lines.push(("", format!("   by {transport}")));
+            }
             if let Some(outcome) = live {
                 lines.push(("", format!("   {}", outcome.text())));
             }
@@ -267,7 +283,7 @@ impl Target {
     }
 
     fn new(name: &Name, role: &'static str, credentials: Whose) -> Self {
-        Target { reference: name.as_str().to_owned(), role, credentials, live: None }
+        Target { reference: name.as_str().to_owned(), role, credentials, transport: None, live: None }
     }
 }
 

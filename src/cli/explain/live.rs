@@ -16,7 +16,9 @@ use crate::cli::{Exit, terminal};
 use crate::config::Config;
 use crate::policy::Name;
 use crate::proxy::Proxies;
-use crate::registry::{self, Access, Failure, Found, Login, Network};
+use crate::registry::{self, Access, Failure, Found, Login, Network, Scheme};
+use crate::secret::Secret;
+use crate::transport::{Reach, Wanted};
 use crate::upstream::Facts;
 
 /// How long a connection may take, TLS included.
@@ -35,6 +37,7 @@ pub(super) struct Outcome {
 /// What asking takes.
 pub(super) struct Live {
     network: Network,
+    transport: Wanted,
     runtime: Option<Runtime>,
 }
 
@@ -49,7 +52,7 @@ impl Live {
         // containerd's own environment, where it can be known; else the shell's.
         let proxies = Proxies::new(behind.unwrap_or_else(own_environment));
         let network = Network::new(proxies, CONNECT_TIMEOUT.min(timeout), timeout);
-        Ok(Live { network, runtime: Some(runtime) })
+        Ok(Live { network, transport: config.transport.clone(), runtime: Some(runtime) })
     }
 
     /// Asks for all candidates; whether one of them can serve.
@@ -70,7 +73,10 @@ impl Live {
         let Ok(name) = reference.parse::<Name>() else {
             return Outcome::failed(Failure::Config, format!("{reference} is no image reference"));
         };
-        let (access, login) = way(&name);
+        let (access, login) = match self.way(&name) {
+            Ok(way) => way,
+            Err(error) => return Outcome::failed(Failure::Config, error),
+        };
         match registry::manifest(&name, &access, &login, &self.network).await {
             Ok(found) => Outcome::found(found),
             Err(error) => {
@@ -83,6 +89,16 @@ impl Live {
             }
         }
     }
+
+    /// The transport and the login of a candidate: the one place where configuration meets the registry client.
+    fn way(&self, name: &Name) -> Result<(Access, Login), String> {
+        let host = name.host();
+        let access = match self.transport.needs_of(host).is_empty() {
+            true => Access::of(host),
+            false => access(self.transport.reach(host))?,
+        };
+        Ok((access, Login::Anonymous))
+    }
 }
 
 impl Drop for Live {
@@ -94,9 +110,26 @@ impl Drop for Live {
     }
 }
 
-/// The transport and the login of a candidate: the one place where configuration meets the registry client.
-fn way(name: &Name) -> (Access, Login) {
-    (Access::of(name.host()), Login::Anonymous)
+/// What containerd is told of a host, for the registry client.
+fn access(reach: Reach) -> Result<Access, String> {
+    let read = |(name, value): &(String, crate::transport::HeaderValue)| -> Result<(String, Secret), String> {
+        let value = value.read().map_err(|error| format!("the header {name}: {error}"))?;
+        Ok((name.clone(), value))
+    };
+    Ok(Access {
+        scheme: match reach.schemes.as_slice() {
+            ["http"] => Scheme::Http,
+            ["https", "http"] => Scheme::HttpsElseHttp,
+            _ => Scheme::Https,
+        },
+        host: reach.host,
+        root: reach.api_root.unwrap_or_else(|| "/v2".to_owned()),
+        namespace: None,
+        ca: reach.ca,
+        client_cert: reach.client.into_iter().next(),
+        skip_verify: reach.skip_verify,
+        headers: reach.headers.iter().map(read).collect::<Result<_, _>>()?,
+    })
 }
 
 fn own_environment() -> Vec<(String, String)> {
