@@ -58,7 +58,8 @@ pub struct Node {
     generation: ArcSwap<Generation>,
     /// Counts the generations.
     replaced: watch::Sender<u64>,
-    transport: watch::Sender<Arc<Report>>,
+    /// How things stand with containerd's files, and as of which generation.
+    transport: watch::Sender<(Option<u64>, Arc<Report>)>,
     facts: watch::Sender<Option<Arc<Facts>>>,
     bypass: PathBuf,
     reload_error: ArcSwap<Option<String>>,
@@ -114,21 +115,21 @@ impl Node {
 
     /// How things stand with containerd's files.
     pub fn transport(&self) -> Arc<Report> {
-        self.transport.borrow().clone()
+        self.transport.borrow().1.clone()
     }
 
-    /// Notes how things stand with containerd's files.
-    pub fn note_transport(&self, report: Report) {
-        self.transport.send_replace(Arc::new(report));
+    /// Notes how things stand with containerd's files, as of the generation with this count.
+    pub fn note_transport(&self, generation: u64, report: Report) {
+        self.transport.send_replace((Some(generation), Arc::new(report)));
     }
 
     /// Whether containerd is told of a host, of which it is to be told something. After a start and after a
     /// reload that takes a moment, which is waited for.
     pub async fn told(&self, host: &str) -> bool {
-        let mut transport = self.transport.subscribe();
-        let known = transport.wait_for(|report| report.tells(host).is_some());
+        let (mut transport, now) = (self.transport.subscribe(), *self.replaced.borrow());
+        let known = transport.wait_for(|(generation, _)| generation.is_some_and(|seen| seen >= now));
         match tokio::time::timeout(TOLD_WITHIN, known).await {
-            Ok(Ok(report)) => report.tells(host) == Some(true),
+            Ok(Ok(known)) => known.1.tells(host),
             _ => false,
         }
     }

@@ -21,6 +21,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "policy",
             "proxy",
             "registry",
+            "secret",
             "telemetry",
             "transport",
             "upstream",

@@ -155,7 +155,22 @@ async fn every_way_to_a_registry_is_told_to_containerd(version: Version) {
     let shown = String::from_utf8(shown.stdout).unwrap();
     assert!(shown.contains("client.test_8443_ (the certificate authority"), "{shown}");
     assert!(!shown.contains("let-me-in") && !shunt.stderr().contains("let-me-in"), "{shown}");
+    explain_reaches_them_too(&ground, &shunt);
     a_missing_image_is_asked_for_once(&ground, &cri).await;
+}
+
+/// By the same words, without containerd.
+fn explain_reaches_them_too(ground: &Ground, shunt: &Shunt) {
+    for (registry, mirror) in MIRRORS {
+        let output = shunt.run("explain", &["--live", &format!("{registry}/way/app:{registry}")]);
+        let shown = String::from_utf8(output.stdout).unwrap();
+        let digest = Image::busybox(&format!("transport-{mirror}")).digest();
+        assert!(shown.contains(&digest), "{shown}\n{:?}", ground.containerd.escapes().asked());
+        assert!(!shown.contains("let-me-in"), "{shown}");
+    }
+    let shown = shunt.run("explain", &["d.dev/way/app:1", "g.dev/a:1"]).stdout;
+    let shown = String::from_utf8(shown).unwrap();
+    assert!(shown.contains("by https, API root /some/proxy/v2/, CA "), "{shown}");
 }
 
 /// The host stands in the file as `server` and as a host of its own, and is one all the same.

@@ -22,14 +22,14 @@ pub async fn run(node: Arc<Node>) {
     let mut before = Report::default();
     loop {
         // Seen before the values are read: what changes meanwhile is looked at once more.
-        generations.mark_unchanged();
+        let generation = *generations.borrow_and_update();
         let Ok(known) = facts.wait_for(Option::is_some).await.map(|known| known.clone().unwrap_or_default())
         else {
             return;
         };
         let (report, idle) = look(&node, known).await;
         tell(&before, &report);
-        node.note_transport(report.clone());
+        node.note_transport(generation, report.clone());
         before = report;
         let again = async {
             match idle {

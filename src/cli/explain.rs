@@ -122,6 +122,7 @@ struct AnswerWriter<'c> {
 impl AnswerWriter<'_> {
     fn answer(&mut self, image: &str) -> Result<(), Exit> {
         let mut answer = Answer::new(image, &self.config.policy, &self.config.credentials);
+        answer.add_transport(&self.config.transport);
         self.refused |= matches!(answer.decision, Verdict::Deny | Verdict::Invalid);
         if let Some(live) = &self.live {
             self.refused |= !live.ask(&mut answer);

@@ -111,20 +111,10 @@ impl Pull<'_> {
             }
         };
         let started = Instant::now();
-        let stalled = async {
-            match self.generation.pull.stall_after.filter(|_| has_successor) {
-                Some(after) => {
-                    let host = candidate.name.host();
-                    let connected = self.generation.transport.connected_host(host);
-                    stall::watch(self.node, host, &connected, after).await
-                }
-                None => std::future::pending().await,
-            }
-        };
         let answer = tokio::select! {
             biased;
             answer = self.call.forward(&message) => answer,
-            reason = stalled => {
+            reason = self.stalled(candidate, has_successor) => {
                 self.node.health.note_down(&candidate.name, self.generation.pull.retry_down_after);
                 return Outcome::Failed(Failure::swallowed(candidate.name.clone(), &reason, started.elapsed()));
             }
@@ -156,6 +146,16 @@ impl Pull<'_> {
             _ => self.node.health.note_up(&candidate.name),
         }
         Outcome::Failed(failure)
+    }
+
+    /// Ends where the candidate is to be given up for the next.
+    async fn stalled(&self, candidate: &Candidate, has_successor: bool) -> String {
+        let Some(after) = self.generation.pull.stall_after.filter(|_| has_successor) else {
+            return std::future::pending().await;
+        };
+        let host = candidate.name.host();
+        let connected = self.generation.transport.connected_host(host);
+        stall::watch(self.node, host, &connected, after).await
     }
 
     /// Waits until containerd is told how the candidate's host is reached. Where it can't be, it is asked all the

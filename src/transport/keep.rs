@@ -28,8 +28,6 @@ pub struct Report {
     pub problems: Vec<String>,
     /// The hosts that containerd is told of, as references spell them.
     told: BTreeSet<String>,
-    /// The hosts that it could not be told of.
-    untold: BTreeSet<String>,
     /// The hosts whose pulls containerd takes elsewhere by our fence, each with how it is asked itself.
     fenced: BTreeMap<String, Option<String>>,
 }
@@ -55,13 +53,11 @@ pub fn survey(plan: &Plan, roots: &[PathBuf]) -> Report {
 }
 
 fn pass(plan: &Plan, roots: &[PathBuf], changing: bool) -> Report {
-    let untold = plan.files.iter().map(|planned| planned.host.clone()).collect();
-    let Some(root) = roots.first() else { return Report { untold, ..Report::default() } };
+    let Some(root) = roots.first() else { return Report::default() };
     let mut report = Report { root: Some(root.clone()), ..Report::default() };
     if let Some(relative) = roots.iter().find(|root| root.is_relative()) {
         let path = relative.display();
         report.problems.push(format!("containerd's config_path {path} is no absolute path: write one"));
-        report.untold = untold;
         return report;
     }
     let mut pass = Pass { roots, root, changing, report };
@@ -83,7 +79,7 @@ impl Pass<'_> {
         let host = &planned.host;
         let text = match render(&planned.purpose, &planned.ways) {
             Ok(text) => text,
-            Err(error) => return self.untold(planned, format!("{host}: not told to containerd: {error}")),
+            Err(error) => return self.problem(format!("{host}: not told to containerd: {error}")),
         };
         let path = self.root.join(coded(host)).join(found::HOSTS_TOML);
         let done = match tree::look(self.roots, host) {
@@ -95,7 +91,7 @@ impl Pass<'_> {
         };
         match done {
             Ok(()) => self.kept(planned),
-            Err(error) => self.untold(planned, refused(planned, &path, &error)),
+            Err(error) => self.problem(refused(planned, &path, &error)),
         }
     }
 
@@ -113,11 +109,6 @@ impl Pass<'_> {
             self.report.fenced.insert(planned.host.clone(), planned.origin.clone());
         }
         self.report.told.insert(planned.host.clone());
-    }
-
-    fn untold(&mut self, planned: &Planned, problem: String) {
-        self.report.untold.insert(planned.host.clone());
-        self.problem(problem);
     }
 
     /// A file that a person wrote, or another program.
@@ -140,7 +131,7 @@ impl Pass<'_> {
                  obeys that file; remove its directory to have a fence"
             ),
         };
-        self.untold(planned, problem);
+        self.problem(problem);
     }
 
     /// Takes away what is ours and not wanted any more, and what a crash has left.
@@ -229,10 +220,9 @@ impl Report {
         self.fenced.get(host)?.as_deref()
     }
 
-    /// Whether containerd is told of a host; none where no pass has come to it yet.
+    /// Whether containerd is told of a host.
     #[must_use]
-    pub fn tells(&self, host: &str) -> Option<bool> {
-        let told = self.told.contains(host);
-        (told || self.untold.contains(host)).then_some(told)
+    pub fn tells(&self, host: &str) -> bool {
+        self.told.contains(host)
     }
 }

@@ -11,6 +11,7 @@ use super::live::Outcome;
 use crate::config::{DEFAULT_REGISTRY_FLAG, visible};
 use crate::credentials::{Credentials, Known};
 use crate::policy::{Candidate, Decision, Name, NodeCredentials, Policy, Role, RuleRef, Source, is_image_id};
+use crate::transport::Wanted;
 
 /// The answer for one input. The order of the fields is the order of the JSON keys.
 #[derive(Debug, Serialize)]
@@ -73,6 +74,9 @@ struct Target {
     /// What else is to be said of them, for people.
     #[serde(skip)]
     remark: String,
+    /// How its registry is reached, where that is told to containerd.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    transport: Option<String>,
     /// With `--live`.
     #[serde(skip_serializing_if = "Option::is_none")]
     live: Option<Outcome>,
@@ -132,6 +136,15 @@ impl Answer {
         Answer { input, kind, name, decision, rule, reason, candidates, warnings: None }
     }
 
+    /// Adds how the registries are reached.
+    pub(in crate::cli) fn add_transport(&mut self, wanted: &Wanted) {
+        for target in &mut self.candidates {
+            let name = target.reference.parse::<Name>().ok();
+            let host = name.as_ref().map(Name::host).filter(|host| !wanted.needs_of(host).is_empty());
+            target.transport = host.map(|host| wanted.reach(host).to_string());
+        }
+    }
+
     /// Each candidate's reference, and whose credentials go there.
     pub(super) fn asked(&self) -> impl Iterator<Item = (&str, Whose)> {
         self.candidates.iter().map(|target| (&*target.reference, target.credentials))
@@ -179,10 +192,13 @@ impl Answer {
         }
         let width = self.candidates.iter().map(|target| target.reference.len()).max().unwrap_or(0);
         for (index, target) in self.candidates.iter().enumerate() {
-            let Target { reference, role, live, .. } = target;
+            let Target { reference, role, transport, live, .. } = target;
             let label = if index == 0 { "candidates" } else { "" };
             let credentials = target.credentials_text();
             lines.push((label, format!("{}. {reference:width$}  {role:6}  {credentials}", index + 1)));
+            if let Some(transport) = transport {
+                lines.push(("", format!("   by {transport}")));
+            }
             if let Some(outcome) = live {
                 lines.push(("", format!("   {}", outcome.text())));
             }
@@ -297,7 +313,16 @@ impl Target {
     fn new(name: &Name, role: &'static str, credentials: Whose) -> Self {
         let reference = name.as_str().to_owned();
         let remark = String::new();
-        Target { reference, role, credentials, credentials_source: None, username: None, remark, live: None }
+        Target {
+            reference,
+            role,
+            credentials,
+            credentials_source: None,
+            username: None,
+            remark,
+            transport: None,
+            live: None,
+        }
     }
 
     fn credentials_text(&self) -> String {

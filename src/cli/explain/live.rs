@@ -17,7 +17,9 @@ use crate::config::Config;
 use crate::credentials::{Credential, Credentials, Proof};
 use crate::policy::Name;
 use crate::proxy::Proxies;
-use crate::registry::{self, Access, Failure, Found, Login, Network};
+use crate::registry::{self, Access, Failure, Found, Login, Network, Scheme};
+use crate::secret::Secret;
+use crate::transport::{Reach, Wanted};
 use crate::upstream::Facts;
 
 /// How long a connection may take, TLS included.
@@ -37,6 +39,7 @@ pub(super) struct Outcome {
 pub(super) struct Live {
     network: Network,
     credentials: Credentials,
+    transport: Wanted,
     runtime: Option<Runtime>,
 }
 
@@ -51,7 +54,8 @@ impl Live {
         // containerd's own environment, where it can be known; else the shell's.
         let proxies = Proxies::new(behind.unwrap_or_else(own_environment));
         let network = Network::new(proxies, CONNECT_TIMEOUT.min(timeout), timeout);
-        Ok(Live { network, credentials: config.credentials.clone(), runtime: Some(runtime) })
+        let (credentials, transport) = (config.credentials.clone(), config.transport.clone());
+        Ok(Live { network, credentials, transport, runtime: Some(runtime) })
     }
 
     /// Asks for all candidates; whether one of them can serve.
@@ -88,13 +92,15 @@ impl Live {
             }
         }
     }
-}
 
-impl Live {
     /// The transport and the login of a candidate: the one place where configuration meets the registry
     /// client. Where the node's login is for clients with one of their own, it is shown with it.
     async fn way(&self, name: &Name, whose: Whose) -> Result<(Access, Login), String> {
-        let access = Access::of(name.host());
+        let host = name.host();
+        let access = match self.transport.needs_of(host).is_empty() {
+            true => Access::of(host),
+            false => access(self.transport.reach(host))?,
+        };
         let found = match whose {
             Whose::None | Whose::Client => None,
             Whose::Node | Whose::NodeWithClient => {
@@ -108,7 +114,6 @@ impl Live {
             Proof::Password(password) => Login::Password { username: username.unwrap_or_default(), password },
             Proof::IdentityToken(token) => Login::IdentityToken(token),
             Proof::RegistryToken(_) => {
-                let host = name.host();
                 return Err(format!(
                     "no login for {host}: {source}: containerd cannot present a registry token"
                 ));
@@ -125,6 +130,28 @@ impl Drop for Live {
             runtime.shutdown_background();
         }
     }
+}
+
+/// What containerd is told of a host, for the registry client.
+fn access(reach: Reach) -> Result<Access, String> {
+    let read = |(name, value): &(String, crate::transport::HeaderValue)| -> Result<(String, Secret), String> {
+        let value = value.read().map_err(|error| format!("the header {name}: {error}"))?;
+        Ok((name.clone(), value))
+    };
+    Ok(Access {
+        scheme: match reach.schemes.as_slice() {
+            ["http"] => Scheme::Http,
+            ["https", "http"] => Scheme::HttpsElseHttp,
+            _ => Scheme::Https,
+        },
+        host: reach.host,
+        root: reach.api_root.unwrap_or_else(|| "/v2".to_owned()),
+        namespace: None,
+        ca: reach.ca,
+        client_cert: reach.client.into_iter().next(),
+        skip_verify: reach.skip_verify,
+        headers: reach.headers.iter().map(read).collect::<Result<_, _>>()?,
+    })
 }
 
 fn own_environment() -> Vec<(String, String)> {
