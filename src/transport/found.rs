@@ -7,7 +7,7 @@
 //! Source: containerd `core/remotes/docker/config/hosts.go`, `hostPaths` and `HostDirFromRoot`.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
@@ -42,12 +42,17 @@ pub(super) fn directory(roots: &[PathBuf], host: &str) -> Option<PathBuf> {
     all.find(|directory| directory.is_dir())
 }
 
+/// The text of a file; none of a pipe, which would be waited for.
+fn read(file: &Path) -> Option<String> {
+    file.is_file().then(|| std::fs::read_to_string(file).ok()).flatten()
+}
+
 /// The `hosts.toml` that says where containerd's requests for `host` go, if there is one. One of ours that says
 /// only how the host itself is reached is none.
 #[must_use]
 pub fn hosts_toml(roots: &[PathBuf], host: &str) -> Option<PathBuf> {
     let file = directory(roots, host)?.join(HOSTS_TOML);
-    let text = std::fs::read_to_string(&file).ok()?;
+    let text = read(&file)?;
     let own = host_asked(host);
     let only_itself = tree::is_owned(&text) && asked(&text)?.iter().all(|asked| asked == own);
     (!only_itself).then_some(file)
@@ -60,7 +65,7 @@ pub fn hosts_toml(roots: &[PathBuf], host: &str) -> Option<PathBuf> {
 #[must_use]
 pub fn redirect(roots: &[PathBuf], host: &str) -> Option<Redirect> {
     let file = directory(roots, host)?.join(HOSTS_TOML);
-    let text = std::fs::read_to_string(&file).ok()?;
+    let text = read(&file)?;
     if tree::is_owned(&text) {
         return None;
     }

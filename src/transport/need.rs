@@ -185,6 +185,9 @@ impl HeaderValue {
             Self::Text(text) => return Ok(text.clone()),
             Self::File(path) => path,
         };
+        if !std::fs::metadata(path)?.is_file() {
+            return Err(io::Error::other("it is no regular file"));
+        }
         let text = std::fs::read_to_string(path)?;
         let text = text.trim_end_matches(['\r', '\n']);
         if text.is_empty() || text.chars().any(char::is_control) {

@@ -163,7 +163,12 @@ pub(super) fn lint(entry: &Entry, at: &Span, out: &mut Vec<Problem>) {
 }
 
 fn unreadable(path: &Path, at: &Span) -> Option<Problem> {
-    let error = std::fs::File::open(path).err()?;
+    // A pipe would be waited for; what else is no file is said at the pull.
+    let error = std::fs::metadata(path).and_then(|found| match found.is_file() {
+        true => std::fs::File::open(path).map(drop),
+        false => Err(std::io::Error::other("it is no regular file")),
+    });
+    let error = error.err()?;
     let message = format!("cannot read {}: {error}", path.display());
     Some(Problem::warning(message).at(at).hint("pulls that need this login fail until it can be read"))
 }

@@ -67,8 +67,9 @@ pub(super) fn read(path: &Path, texts: &mut Texts, out: &mut Vec<Problem>) -> Im
 }
 
 fn is_own(directory: &Directory) -> bool {
-    let text = std::fs::read_to_string(directory.path.join(HOSTS_TOML));
-    text.is_ok_and(|text| transport::is_owned(&text))
+    let file = directory.path.join(HOSTS_TOML);
+    // A pipe that nobody writes to would be waited for without end.
+    file.is_file() && std::fs::read_to_string(file).is_ok_and(|text| transport::is_owned(&text))
 }
 
 /// The file of a directory, and its place; a directory without one holds certificates.
