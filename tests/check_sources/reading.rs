@@ -317,7 +317,7 @@ fn what_is_no_text() {
     error: this is not UTF-8 text
      --> config.toml:1:3
       |
-    1 | # � password: secret
+    1 | # � password: ******
       |   ^
 
     config.toml: not usable: 1 error
