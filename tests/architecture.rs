@@ -21,7 +21,6 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "policy",
             "proxy",
             "registry",
-            "secret",
             "telemetry",
             "transport",
             "upstream",

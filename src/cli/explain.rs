@@ -125,7 +125,7 @@ impl AnswerWriter<'_> {
         answer.add_transport(&self.config.transport);
         self.refused |= matches!(answer.decision, Verdict::Deny | Verdict::Invalid);
         if let Some(live) = &self.live {
-            self.refused |= !live.ask(&mut answer);
+            self.refused |= !live.ask(&mut answer, self.config);
         }
         let text = match self.format {
             Format::Json => answer.json(),

@@ -213,6 +213,8 @@ pub enum TlsProblem {
 pub enum Failure {
     /// A file, a header or a URL of the configuration.
     Config,
+    /// There is no login where there should be one. Said by the caller, who has it from elsewhere.
+    Login,
     /// The name is not resolved.
     Dns,
     /// No connection.

@@ -8,16 +8,32 @@ use crate::support::image::Image;
 use crate::support::registry::Registry;
 use crate::support::scripted::{Scripted, reply};
 
-struct Explained {
-    text: String,
-    errors: String,
-    status: i32,
+pub(crate) struct Explained {
+    pub(crate) text: String,
+    pub(crate) errors: String,
+    pub(crate) status: i32,
 }
 
 /// Runs it with a configuration; nobody listens on its containerd socket unless a test does.
-fn explain(dir: &Path, config: &str, environment: &[(&str, &str)], arguments: &[&str]) -> Explained {
+pub(crate) fn explain(
+    dir: &Path,
+    config: &str,
+    environment: &[(&str, &str)],
+    arguments: &[&str],
+) -> Explained {
+    explain_at(dir, config, "", environment, arguments)
+}
+
+/// The same, with further keys on containerd.
+pub(crate) fn explain_at(
+    dir: &Path,
+    config: &str,
+    containerd: &str,
+    environment: &[(&str, &str)],
+    arguments: &[&str],
+) -> Explained {
     let socket = dir.join("containerd.sock");
-    let config = format!("{config}\n[containerd]\nsocket = \"{}\"\n", socket.display());
+    let config = format!("{config}\n[containerd]\nsocket = \"{}\"\n{containerd}\n", socket.display());
     std::fs::write(dir.join("config.toml"), config).unwrap();
     let output: Output = Command::new(env!("CARGO_BIN_EXE_cri-shunt"))
         .current_dir(dir)

@@ -9,10 +9,12 @@ mod support;
 mod answers;
 mod command;
 mod login;
+mod node;
 mod privacy;
 mod proxies;
 mod tls;
 mod tokens;
+mod transport;
 
 use std::time::Duration;
 

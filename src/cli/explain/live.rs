@@ -4,7 +4,11 @@
 //! Holds: the candidates of an image are asked at once and shown in their order; nothing is pulled.
 //! Not here: asking (`registry`).
 
+mod login;
+mod way;
+
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -14,16 +18,20 @@ use tokio::runtime::Runtime;
 use super::answer::{Answer, Whose};
 use crate::cli::{Exit, terminal};
 use crate::config::Config;
-use crate::credentials::{Credential, Credentials, Proof};
 use crate::policy::Name;
 use crate::proxy::Proxies;
-use crate::registry::{self, Access, Failure, Found, Login, Network, Scheme};
-use crate::secret::Secret;
-use crate::transport::{Reach, Wanted};
-use crate::upstream::Facts;
+use crate::registry::{self, Failure, Found, Login, Network};
+use crate::transport;
+use crate::upstream::{Facts, Link};
 
 /// How long a connection may take, TLS included.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long containerd may take to say how it is set up.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+const DIFFER: &str =
+    "the candidates answer different digests: a mirror is out of date, or is of another registry";
 
 /// What a registry says of a candidate. The order of the fields is the order of the JSON keys.
 #[derive(Debug, Serialize)]
@@ -38,8 +46,8 @@ pub(super) struct Outcome {
 /// What asking takes.
 pub(super) struct Live {
     network: Network,
-    credentials: Credentials,
-    transport: Wanted,
+    /// Where containerd looks for `hosts.toml`.
+    roots: Vec<PathBuf>,
     runtime: Option<Runtime>,
 }
 
@@ -50,76 +58,71 @@ impl Live {
                 terminal::complain(&error);
                 Exit::Runtime
             })?;
-        let behind = runtime.block_on(Facts::proxies_behind(config.containerd.socket.as_path()));
+        let socket = config.containerd.socket.as_path();
+        let behind = runtime.block_on(Facts::proxies_behind(socket));
         // containerd's own environment, where it can be known; else the shell's.
         let proxies = Proxies::new(behind.unwrap_or_else(own_environment));
         let network = Network::new(proxies, CONNECT_TIMEOUT.min(timeout), timeout);
-        let (credentials, transport) = (config.credentials.clone(), config.transport.clone());
-        Ok(Live { network, credentials, transport, runtime: Some(runtime) })
+        let roots = match &config.containerd.config_path {
+            Some(path) => vec![path.clone()],
+            None => runtime.block_on(config_path(socket)),
+        };
+        Ok(Live { network, roots, runtime: Some(runtime) })
     }
 
     /// Asks for all candidates; whether one of them can serve.
-    pub(super) fn ask(&self, answer: &mut Answer) -> bool {
+    pub(super) fn ask(&self, answer: &mut Answer, config: &Config) -> bool {
         let Some(runtime) = &self.runtime else { return false };
-        let asking = answer.asked().map(|(reference, whose)| self.candidate(reference, whose));
+        let asking = answer.asked().map(|(reference, whose)| self.candidate(reference, whose, config));
         let outcomes = runtime.block_on(join_all(asking));
         let digests: BTreeSet<&str> = outcomes.iter().filter_map(|found| found.digest.as_deref()).collect();
         let (serves, differ) = (!digests.is_empty(), digests.len() > 1);
-        let warning =
-            "the candidates answer different digests: a mirror is out of date, or is of another registry";
-        answer.add_live(outcomes, differ.then(|| warning.to_owned()).into_iter().collect());
+        let mut warnings = self.redirects(answer);
+        warnings.extend(differ.then(|| DIFFER.to_owned()));
+        answer.add_live(outcomes, warnings);
         serves
     }
 
-    async fn candidate(&self, reference: &str, whose: Whose) -> Outcome {
+    /// Where containerd would ask another host than is asked here.
+    fn redirects(&self, answer: &Answer) -> Vec<String> {
+        let names = answer.asked().filter_map(|(reference, _)| reference.parse::<Name>().ok());
+        let hosts: BTreeSet<String> = names.map(|name| name.host().to_owned()).collect();
+        let redirects = hosts.iter().filter_map(|host| Some((host, transport::redirect(&self.roots, host)?)));
+        let text = |(host, redirect): (&String, transport::Redirect)| {
+            let (file, to) = (redirect.file.display(), redirect.to.join(", "));
+            format!(
+                "containerd asks {to} instead of {host}, by {file}: a pull does not meet what is shown here"
+            )
+        };
+        redirects.map(text).collect()
+    }
+
+    async fn candidate(&self, reference: &str, whose: Whose, config: &Config) -> Outcome {
         // A candidate's reference is a name that the policy has made.
         let Ok(name) = reference.parse::<Name>() else {
             return Outcome::failed(Failure::Config, format!("{reference} is no image reference"));
         };
-        let (access, login) = match self.way(&name, whose).await {
-            Ok(way) => way,
-            Err(reason) => return Outcome::failed(Failure::Config, reason),
+        let login = match login::login(&name, whose, &config.credentials).await {
+            Ok(login) => login,
+            Err(outcome) => return outcome,
         };
-        match registry::manifest(&name, &access, &login, &self.network).await {
-            Ok(found) => Outcome::found(found),
-            Err(error) => {
-                let own = whose == Whose::Client
-                    && login == Login::Anonymous
-                    && error.failure() == Failure::Unauthorized;
-                let hint =
-                    if own { "; a pod's own credentials would go there, and are not known here" } else { "" };
-                Outcome::failed(error.failure(), format!("{error}{hint}"))
+        let ways = match way::ways(name.host(), &config.transport) {
+            Ok(ways) => ways,
+            Err(outcome) => return outcome,
+        };
+        let mut errors: Vec<(Failure, String)> = Vec::new();
+        for access in ways {
+            match registry::manifest(&name, &access, &login, &self.network).await {
+                Ok(found) => return Outcome::found(found),
+                Err(error) => errors.push((error.failure(), error.to_string())),
             }
         }
-    }
-
-    /// The transport and the login of a candidate: the one place where configuration meets the registry
-    /// client. Where the node's login is for clients with one of their own, it is shown with it.
-    async fn way(&self, name: &Name, whose: Whose) -> Result<(Access, Login), String> {
-        let host = name.host();
-        let access = match self.transport.needs_of(host).is_empty() {
-            true => Access::of(host),
-            false => access(self.transport.reach(host))?,
-        };
-        let found = match whose {
-            Whose::None | Whose::Client => None,
-            Whose::Node | Whose::NodeWithClient => {
-                self.credentials.for_target(name).await.map_err(|error| error.to_string())?
-            }
-        };
-        let Some(Credential { username, proof, source }) = found else {
-            return Ok((access, Login::Anonymous));
-        };
-        let login = match proof {
-            Proof::Password(password) => Login::Password { username: username.unwrap_or_default(), password },
-            Proof::IdentityToken(token) => Login::IdentityToken(token),
-            Proof::RegistryToken(_) => {
-                return Err(format!(
-                    "no login for {host}: {source}: containerd cannot present a registry token"
-                ));
-            }
-        };
-        Ok((access, login))
+        // The last way is the one that containerd speaks of.
+        let failure = errors.last().map_or(Failure::Config, |(failure, _)| *failure);
+        let own = whose == Whose::Client && login == Login::Anonymous && failure == Failure::Unauthorized;
+        let hint = if own { "; a pod's own credentials would go there, and are not known here" } else { "" };
+        let errors: Vec<String> = errors.into_iter().map(|(_, error)| error).collect();
+        Outcome::failed(failure, format!("{}{hint}", errors.join("; then ")))
     }
 }
 
@@ -132,26 +135,11 @@ impl Drop for Live {
     }
 }
 
-/// What containerd is told of a host, for the registry client.
-fn access(reach: Reach) -> Result<Access, String> {
-    let read = |(name, value): &(String, crate::transport::HeaderValue)| -> Result<(String, Secret), String> {
-        let value = value.read().map_err(|error| format!("the header {name}: {error}"))?;
-        Ok((name.clone(), value))
-    };
-    Ok(Access {
-        scheme: match reach.schemes.as_slice() {
-            ["http"] => Scheme::Http,
-            ["https", "http"] => Scheme::HttpsElseHttp,
-            _ => Scheme::Https,
-        },
-        host: reach.host,
-        root: reach.api_root.unwrap_or_else(|| "/v2".to_owned()),
-        namespace: None,
-        ca: reach.ca,
-        client_cert: reach.client.into_iter().next(),
-        skip_verify: reach.skip_verify,
-        headers: reach.headers.iter().map(read).collect::<Result<_, _>>()?,
-    })
+/// Where containerd looks for `hosts.toml`, where it says so at once.
+async fn config_path(socket: &Path) -> Vec<PathBuf> {
+    let link = Link::new(socket.into());
+    let learned = tokio::time::timeout(PATIENCE, Facts::learn(&link)).await;
+    learned.ok().and_then(Result::ok).unwrap_or_default().config_path
 }
 
 fn own_environment() -> Vec<(String, String)> {

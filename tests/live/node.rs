@@ -1,0 +1,81 @@
+//! `explain --live` with the node's own logins.
+
+use std::path::Path;
+
+use crate::command::explain;
+use crate::stored;
+use crate::support::guarded::{Guard, Guarded, PASSWORD, USER};
+
+const SECRET_ENCODED: &str = "cm9ib3Q6c2VzYW1lLW9mLXJvYm90";
+
+/// A registry with a login in which `live/node:1` is, what it answers, and a file with its password.
+fn guarded(dir: &Path) -> Option<(Guarded, String)> {
+    let (registry, found) = stored("live/node")?;
+    std::fs::write(dir.join("password"), format!("{PASSWORD}\n")).unwrap();
+    std::fs::write(dir.join("wrong"), "hush-wrong\n").unwrap();
+    let digest = found.split(' ').next().unwrap().to_owned();
+    Some((Guard::default().htpasswd(dir).start(registry), digest))
+}
+
+fn config(host: &str, rest: &str, password: &str) -> String {
+    format!(
+        "[[policy.rule]]\nprefix = \"quay.io\"\nmirrors = [\"{host}\"]\n{rest}\n[[credentials]]\nregistry = \"{host}\"\n\
+         username = \"{USER}\"\npassword-file = \"{password}\"\n"
+    )
+}
+
+/// The last line: what the registry says, with the port left out.
+fn said(dir: &Path, host: &str, config: &str) -> (String, i32) {
+    let explained = explain(dir, config, &[], &["quay.io/live/node:1"]);
+    for secret in [PASSWORD, SECRET_ENCODED, "hush-wrong"] {
+        assert!(!explained.text.contains(secret) && !explained.errors.contains(secret), "{}", explained.text);
+    }
+    let line = explained.text.lines().last().unwrap().trim().to_owned();
+    (line.replace(host, "HOST").replace(&dir.display().to_string(), "DIR"), explained.status)
+}
+
+#[test]
+fn a_mirror_is_asked_with_the_login_that_a_pull_would_have() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some((registry, digest)) = guarded(dir.path()) else { return };
+    let host = registry.host();
+    let (line, status) = said(dir.path(), host, &config(host, "", "password"));
+    assert!(line.starts_with(&digest) && status == 0, "{line}");
+    let (line, _) = said(dir.path(), host, &config(host, "node-credentials = \"with-client\"", "password"));
+    assert!(line.starts_with(&digest), "{line}");
+    let refused = "; there is no such repository, or these credentials may not read it";
+    assert_eq!(
+        said(dir.path(), host, &config(host, "", "wrong")),
+        (format!("error: HOST answers 401 Unauthorized, asked as robot{refused}"), 1)
+    );
+    let wants = "; it wants a user and a password";
+    assert_eq!(
+        said(dir.path(), host, &config(host, "node-credentials = \"never\"", "password")),
+        (format!("error: HOST answers 401 Unauthorized, asked without credentials{wants}"), 1)
+    );
+}
+
+#[test]
+fn a_login_that_cannot_be_had_is_an_error_and_nobody_is_asked() {
+    let server = crate::support::scripted::Scripted::start(|_| crate::support::scripted::reply(503, &[], ""));
+    let dir = tempfile::tempdir().unwrap();
+    let (line, status) = said(dir.path(), &server.host(), &config(&server.host(), "", "missing"));
+    assert!(line.starts_with("error: no login for HOST: ") && line.contains("missing"), "{line}");
+    assert_eq!((status, server.requests().len()), (1, 0));
+}
+
+#[test]
+fn a_registry_token_is_of_no_use_to_containerd() {
+    let server = crate::support::scripted::Scripted::start(|_| crate::support::scripted::reply(503, &[], ""));
+    let dir = tempfile::tempdir().unwrap();
+    let host = server.host();
+    let docker = format!(r#"{{"auths":{{"{host}":{{"registrytoken":"hush-registry-token"}}}}}}"#);
+    std::fs::write(dir.path().join("docker.json"), docker).unwrap();
+    let config = format!(
+        "[[policy.rule]]\nprefix = \"quay.io\"\nmirrors = [\"{host}\"]\n[[credentials]]\ndocker-config = \"docker.json\"\n"
+    );
+    let (line, _) = said(dir.path(), &host, &config);
+    assert!(line.ends_with(": containerd cannot present a registry token"), "{line}");
+    assert!(!line.contains("hush"), "{line}");
+    assert_eq!(server.requests().len(), 0);
+}
