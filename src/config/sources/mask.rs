@@ -29,12 +29,19 @@ pub(in crate::config) fn secrets(content: &str) -> Vec<Range<usize>> {
         if is_suspicious(line) {
             let value =
                 |found: regex::Captures<'_>| found.get(1).or_else(|| found.get(2)).map(|part| part.range());
-            let ranges = secret.captures_iter(line).filter_map(value);
+            let shown = |range: &Range<usize>| is_boolean(line.get(range.clone()).unwrap_or_default());
+            let ranges = secret.captures_iter(line).filter_map(value).filter(|range| !shown(range));
             found.extend(ranges.map(|range| range.start + start..range.end + start));
         }
         start += line.len();
     }
     found
+}
+
+/// Nobody's secret: `pass = true` is a rule.
+fn is_boolean(value: &str) -> bool {
+    let rest = value.strip_prefix("true").or_else(|| value.strip_prefix("false"));
+    rest.is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || "-_./+".contains(c)))
 }
 
 fn is_suspicious(line: &str) -> bool {
@@ -55,6 +62,8 @@ mod tests {
     #[test]
     fn what_speaks_of_a_secret_is_hidden_to_the_end_of_the_line() {
         let rows = [
+            ("pass = true, deny = 'no'", "pass = true, deny = 'no'"),
+            ("pass: truelove", "pass: ********"),
             ("  password: pa,ss # x", "  password: *********"),
             (
                 "{\"auth\":{\"username\":\"u\",\"password\":\"p\\\"q\"},\"x\":1}",
