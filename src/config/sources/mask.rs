@@ -38,10 +38,12 @@ pub(in crate::config) fn secrets(content: &str) -> Vec<Range<usize>> {
     found
 }
 
-/// Nobody's secret: `pass = true` is a rule.
+/// Nobody's secret: `pass = true` is a rule. What follows on the line must not speak of one either.
 fn is_boolean(value: &str) -> bool {
     let rest = value.strip_prefix("true").or_else(|| value.strip_prefix("false"));
-    rest.is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || "-_./+".contains(c)))
+    rest.is_some_and(|rest| {
+        !rest.starts_with(|c: char| c.is_alphanumeric() || "-_./+".contains(c)) && !is_suspicious(rest)
+    })
 }
 
 fn is_suspicious(line: &str) -> bool {
@@ -63,6 +65,7 @@ mod tests {
     fn what_speaks_of_a_secret_is_hidden_to_the_end_of_the_line() {
         let rows = [
             ("pass = true, deny = 'no'", "pass = true, deny = 'no'"),
+            ("pass = true, password = 'no'", "pass = *********************"),
             ("pass: truelove", "pass: ********"),
             ("  password: pa,ss # x", "  password: *********"),
             (
