@@ -7,9 +7,9 @@
 //! host's own name.
 //! Not here: what containerd is told (`transport`).
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
-use super::super::diagnostic::{Located, Problem, Severity, Span};
+use super::super::diagnostic::{Located, Problem, Severity, Span, TextId};
 use super::super::rules::Draft;
 use crate::policy::{Action, Layer, Location, Mirror};
 use crate::transport::{Transport, TransportNeed};
@@ -21,6 +21,16 @@ struct Way {
     root: Option<String>,
 }
 
+/// Where an endpoint is written: its text, and its beginning and end there.
+type Place = (TextId, usize, usize);
+
+fn place(at: &Span) -> Place {
+    (at.text, at.range.start, at.range.end)
+}
+
+/// What each endpoint says that does not go without saying.
+struct Ways(HashMap<Place, Way>);
+
 /// Gives each way to a host its own spelling, in the mirrors of sources and in what their hosts need.
 pub(in crate::config) fn settle(
     draft: &mut Draft,
@@ -30,6 +40,7 @@ pub(in crate::config) fn settle(
     if !needs.iter().any(|need| of_endpoint(&need.value.what)) {
         return;
     }
+    let said = Ways::of(needs);
     let mut taken: BTreeSet<String> = needs.iter().map(|need| need.value.host.clone()).collect();
     let mut known: HashMap<String, Vec<(Way, String)>> = HashMap::new();
     for (mirror, _) in mirrors(draft, |layer| layer == Layer::Native) {
@@ -37,10 +48,10 @@ pub(in crate::config) fn settle(
         taken.insert(host.clone());
         known.entry(host.clone()).or_insert_with(|| vec![(Way::default(), host)]);
     }
-    entries_of_hosts_themselves(draft, needs, &mut known);
+    entries_of_hosts_themselves(draft, needs, &said, &mut known);
     let mut moved = Vec::new();
     for (mirror, at) in mirrors(draft, |layer| layer != Layer::Native) {
-        let (host, way) = (mirror.location.host().to_owned(), Way::at(&at, needs));
+        let (host, way) = (mirror.location.host().to_owned(), said.at(&at));
         let ways = known.entry(host.clone()).or_default();
         if let Some((_, spelled)) = ways.iter().find(|(other, _)| *other == way) {
             if *spelled != host {
@@ -68,12 +79,16 @@ pub(in crate::config) fn settle(
 fn entries_of_hosts_themselves(
     draft: &mut Draft,
     needs: &[Located<TransportNeed>],
+    said: &Ways,
     known: &mut HashMap<String, Vec<(Way, String)>>,
 ) {
-    let of_mirrors: Vec<Span> = mirrors(draft, |_| true).map(|(_, at)| at).collect();
-    for need in needs.iter().filter(|need| of_endpoint(&need.value.what) && !of_mirrors.contains(&need.at)) {
+    let of_mirrors: HashSet<Place> = mirrors(draft, |_| true).map(|(_, at)| place(&at)).collect();
+    let own = |need: &&Located<TransportNeed>| {
+        of_endpoint(&need.value.what) && !of_mirrors.contains(&place(&need.at))
+    };
+    for need in needs.iter().filter(own) {
         let host = &need.value.host;
-        known.entry(host.clone()).or_insert_with(|| vec![(Way::at(&need.at, needs), host.clone())]);
+        known.entry(host.clone()).or_insert_with(|| vec![(said.at(&need.at), host.clone())]);
     }
 }
 
@@ -163,18 +178,24 @@ fn of_endpoint(what: &Transport) -> bool {
     matches!(what, Transport::PlainHttp | Transport::ApiRoot(_))
 }
 
-// === impl Way ===
+// === impl Ways ===
 
-impl Way {
-    fn at(at: &Span, needs: &[Located<TransportNeed>]) -> Self {
-        let mut way = Way::default();
-        for need in needs.iter().filter(|need| need.at == *at) {
+impl Ways {
+    fn of(needs: &[Located<TransportNeed>]) -> Self {
+        let mut ways: HashMap<Place, Way> = HashMap::new();
+        for need in needs {
             match &need.value.what {
-                Transport::PlainHttp => way.plain_http = true,
-                Transport::ApiRoot(root) => way.root = Some(root.clone()),
+                Transport::PlainHttp => ways.entry(place(&need.at)).or_default().plain_http = true,
+                Transport::ApiRoot(root) => {
+                    ways.entry(place(&need.at)).or_default().root = Some(root.clone())
+                }
                 _ => {}
             }
         }
-        way
+        Ways(ways)
+    }
+
+    fn at(&self, at: &Span) -> Way {
+        self.0.get(&place(at)).cloned().unwrap_or_default()
     }
 }
