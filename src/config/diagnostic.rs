@@ -8,14 +8,16 @@
 
 use std::borrow::Cow;
 use std::ops::Range;
-use std::path::Path;
-use std::sync::Arc;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
-use crate::snapshot::{Snapshot, State};
+use crate::snapshot::Snapshot;
 
 mod left_behind;
+mod mask;
+mod texts;
+
+pub(crate) use self::texts::{Located, Span, TextId, Texts};
 
 /// How much a problem matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,42 +39,6 @@ pub enum Style {
     Coloured,
 }
 
-/// Which of the texts in [`Texts`] a span lies in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct TextId(usize);
-
-/// A stretch of bytes in one text.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Span {
-    pub(crate) text: TextId,
-    pub(crate) range: Range<usize>,
-}
-
-/// A value together with the place that it was read from.
-#[derive(Clone, Debug)]
-pub(crate) struct Located<T> {
-    pub(crate) value: T,
-    pub(crate) at: Span,
-}
-
-/// The texts that configuration was read from: files, and command-line flags that stand for one.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Texts {
-    texts: Vec<Text>,
-    /// Every path that was looked at.
-    seen: Snapshot,
-}
-
-#[derive(Clone, Debug)]
-struct Text {
-    name: Arc<str>,
-    content: String,
-    /// What is shown of it where that is not all: as long as the content.
-    masked: Option<String>,
-    /// Where each line but the first begins: every rule asks for its line.
-    lines: Vec<usize>,
-}
-
 /// One thing that is wrong, or worth saying.
 #[derive(Clone, Debug)]
 pub(crate) struct Problem {
@@ -89,67 +55,6 @@ pub(crate) struct Problem {
 pub struct Diagnostics {
     texts: Texts,
     problems: Vec<Problem>,
-}
-
-// === impl Texts ===
-
-impl Texts {
-    pub(crate) fn add(&mut self, name: &str, content: String) -> TextId {
-        let lines = content.match_indices('\n').map(|(newline, _)| newline + 1).collect();
-        self.texts.push(Text { name: Arc::from(name), content, masked: None, lines });
-        TextId(self.texts.len() - 1)
-    }
-
-    /// No texts, but what was looked at.
-    pub(crate) fn looked_at(seen: Snapshot) -> Self {
-        Texts { texts: Vec::new(), seen }
-    }
-
-    /// Notes what a path was like when it was looked at.
-    pub(crate) fn saw(&mut self, path: &Path, state: State) {
-        self.seen.note(path, state);
-    }
-
-    /// Every path that was looked at, as it was then.
-    pub(crate) fn snapshot(&self) -> &Snapshot {
-        &self.seen
-    }
-
-    pub(crate) fn name(&self, id: TextId) -> Arc<str> {
-        self.texts.get(id.0).map_or_else(|| Arc::from(""), |text| Arc::clone(&text.name))
-    }
-
-    pub(crate) fn content(&self, id: TextId) -> &str {
-        self.texts.get(id.0).map_or("", |text| text.content.as_str())
-    }
-
-    /// Shows stars in place of these stretches, byte by byte, so that spans go on pointing where they did.
-    pub(crate) fn mask(&mut self, id: TextId, hidden: &[Range<usize>]) {
-        let Some(text) = self.texts.get_mut(id.0).filter(|_| !hidden.is_empty()) else { return };
-        let masked = text.masked.get_or_insert_with(|| text.content.clone());
-        for range in hidden {
-            if masked.get(range.clone()).is_some() {
-                masked.replace_range(range.clone(), &"*".repeat(range.len()));
-            }
-        }
-    }
-
-    fn shown(&self, id: TextId) -> &str {
-        self.texts.get(id.0).map_or("", |text| text.masked.as_deref().unwrap_or(&text.content))
-    }
-
-    /// The line (from 1) on which a span begins.
-    pub(crate) fn line(&self, span: &Span) -> u32 {
-        let lines = self.texts.get(span.text.0).map_or(&[][..], |text| text.lines.as_slice());
-        let before = lines.partition_point(|&line| line <= span.range.start);
-        u32::try_from(before).unwrap_or(u32::MAX - 1) + 1
-    }
-
-    /// The character (from 1) of its line at which a span begins.
-    fn column(&self, span: &Span) -> usize {
-        let before = self.content(span.text).get(..span.range.start).unwrap_or_default();
-        before.rsplit('\n').next().unwrap_or_default().chars().count() + 1
-    }
 }
 
 // === impl Problem ===
@@ -234,7 +139,7 @@ impl Problem {
         let primary = self.at.iter().map(|at| (at, AnnotationKind::Primary, None));
         let also = self.also.iter().map(|(at, label)| (at, AnnotationKind::Context, Some(label.as_str())));
         for (at, kind, label) in primary.chain(also) {
-            let mark = (within(texts.shown(at.text), &at.range), kind, label);
+            let mark = (within(texts.content(at.text), &at.range), kind, label);
             match parts.iter_mut().find(|(text, _)| *text == at.text) {
                 Some((_, marks)) => marks.push(mark),
                 None => parts.push((at.text, vec![mark])),
@@ -254,7 +159,7 @@ fn snippet<'a>(
     text: TextId,
     marks: Vec<Mark<'a>>,
 ) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
-    let content = texts.shown(text);
+    let content = texts.content(text);
     let first = marks.iter().map(|(range, ..)| range.start).min().unwrap_or(0);
     let last = marks.iter().map(|(range, ..)| range.end).max().unwrap_or(0);
     let start = content.get(..first).and_then(|before| before.rfind('\n')).map_or(0, |newline| newline + 1);
@@ -263,7 +168,7 @@ fn snippet<'a>(
     let annotations = marks
         .into_iter()
         .map(|(range, kind, label)| kind.span(range.start - start..range.end - start).label(label));
-    Snippet::source(content.get(start..end).unwrap_or_default())
+    Snippet::source(texts.excerpt(text, start..end))
         .line_start(usize::try_from(line).unwrap_or(usize::MAX))
         .path(visible(&texts.name(text)).into_owned())
         .annotations(annotations)

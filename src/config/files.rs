@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 
 use super::defaults;
 use super::diagnostic::{Problem, TextId, Texts};
-use super::sources::mask;
 use super::text::{self, TextError};
 use super::{Input, MainFile};
 
@@ -23,7 +22,7 @@ pub(super) enum Role {
     DropIn,
 }
 
-/// What was found: the texts in order, and the paths that a reload has to watch.
+/// What was found: the texts in order, and the files that are meant to be there.
 #[derive(Debug, Default)]
 pub(super) struct Found {
     pub(super) texts: Vec<(TextId, Role)>,
@@ -81,8 +80,7 @@ fn add(
     texts: &mut Texts,
     out: &mut Vec<Problem>,
 ) {
-    // No password belongs here, and people put them everywhere.
-    let text = text::add(path, bytes, mask::secrets, texts, out);
+    let text = text::add(path, bytes, texts, out);
     found.texts.extend(text.map(|text| (text, role)));
 }
 

@@ -15,7 +15,6 @@ pub(super) mod check;
 mod endpoint;
 mod image_cri_shim;
 mod mapping;
-pub(super) mod mask;
 mod pattern;
 pub(super) mod recognise;
 mod registries_conf;

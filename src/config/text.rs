@@ -8,7 +8,6 @@
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
-use std::ops::Range;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -39,9 +38,6 @@ pub(in crate::config) enum TextError {
     #[error("it changed each time it was read")]
     Changing,
 }
-
-/// What of a text is not to be shown.
-pub(in crate::config) type Hidden = fn(&str) -> Vec<Range<usize>>;
 
 /// The problem of a file that cannot be read.
 pub(in crate::config) fn problem(path: &Path, error: &TextError) -> Problem {
@@ -83,7 +79,6 @@ pub(in crate::config) fn list(path: &Path, texts: &mut Texts) -> Result<Vec<Entr
 pub(in crate::config) fn add(
     path: &Path,
     bytes: Vec<u8>,
-    hidden: Hidden,
     texts: &mut Texts,
     out: &mut Vec<Problem>,
 ) -> Option<TextId> {
@@ -95,9 +90,7 @@ pub(in crate::config) fn add(
             (String::from_utf8_lossy(error.as_bytes()).into_owned(), Some(valid))
         }
     };
-    let hidden = hidden(&content);
     let text = texts.add(&name, content);
-    texts.mask(text, &hidden);
     let Some(valid) = valid else { return Some(text) };
     out.push(Problem::error("this is not UTF-8 text").at(&Span { text, range: valid..valid }));
     None
@@ -184,10 +177,6 @@ fn at_rest(now: &Metadata, again: impl Fn() -> io::Result<Metadata>) -> io::Resu
 mod tests {
     use super::*;
 
-    fn none(_: &str) -> Vec<Range<usize>> {
-        Vec::new()
-    }
-
     #[test]
     fn a_file_that_is_written_while_it_is_read_is_not_taken_and_one_that_is_replaced_is() {
         let dir = tempfile::tempdir().unwrap();
@@ -219,13 +208,10 @@ mod tests {
     fn a_text_that_is_none_is_masked_as_well() {
         let mut texts = Texts::default();
         let mut out = Vec::new();
-        let hidden: Hidden = |text| text.match_indices("pw").map(|(at, word)| at..at + word.len()).collect();
-        assert!(add(Path::new("f"), b"pw \xff".to_vec(), hidden, &mut texts, &mut out).is_none());
+        assert!(add(Path::new("f"), b"pass: pw \xff".to_vec(), &mut texts, &mut out).is_none());
         let shown = crate::config::diagnostic::Diagnostics::new(texts, out)
             .render(crate::config::diagnostic::Style::Plain, true);
-        assert!(shown.contains("** \u{fffd}") && !shown.contains("pw"), "{shown}");
-        let mut texts = Texts::default();
-        assert!(add(Path::new("f"), b"a".to_vec(), none, &mut texts, &mut Vec::new()).is_some());
+        assert!(shown.contains("pass: ***") && !shown.contains("pw"), "{shown}");
     }
 
     #[test]

@@ -105,9 +105,7 @@ impl Draft {
 
     /// The needs, once every file is read.
     pub(super) fn finish(self, texts: &mut Texts, out: &mut Vec<Problem>) -> Vec<Located<TransportNeed>> {
-        for Span { text, range } in &self.hidden {
-            texts.mask(*text, std::slice::from_ref(range));
-        }
+        self.hidden.iter().for_each(|span| texts.hide(span));
         for (i, registry) in self.registries.iter().enumerate() {
             let host = transport::fold(&registry.value);
             let earlier = &self.registries[..i];

@@ -7,26 +7,13 @@
 
 use crate::policy::Source;
 
-use super::{Diagnostics, Problem, Span, Text, TextId, Texts};
+use super::{Diagnostics, Problem};
 
 impl Problem {
     /// Marks what an import has to do without.
     pub(crate) fn left_behind(mut self) -> Self {
         self.left_behind = true;
         self
-    }
-}
-
-impl Texts {
-    /// The line that a source names, without the blanks around it.
-    fn span_of(&self, source: &Source) -> Option<Span> {
-        let text = self.texts.iter().position(|text| text.name == source.file)?;
-        let Text { content, lines, .. } = self.texts.get(text)?;
-        let behind = usize::try_from(source.line).ok()?;
-        let start = if behind < 2 { 0 } else { *lines.get(behind - 2)? };
-        let line = content.get(start..)?.lines().next().unwrap_or_default();
-        let start = start + line.len() - line.trim_start().len();
-        Some(Span { text: TextId(text), range: start..start + line.trim().len() })
     }
 }
 

@@ -1,14 +1,13 @@
 //! Reads the text of one file of a source.
 //!
 //! Before: a reader knows which file it wants.  After: the reader parses the text.
-//! Holds: what looks like a secret in it is not shown in any diagnostic.
+//! Holds: a file that cannot be had is a problem.
 //! Not here: how a file is read (`config::text`).
 
 use std::path::Path;
 
 use super::super::diagnostic::{Problem, TextId, Texts};
 use super::super::text::{self, TextError};
-use super::mask;
 
 pub(in crate::config) use super::super::text::{list, problem};
 
@@ -26,7 +25,7 @@ pub(in crate::config) fn take(
     out: &mut Vec<Problem>,
 ) -> Option<TextId> {
     match bytes {
-        Ok(bytes) => text::add(path, bytes, mask::secrets, texts, out),
+        Ok(bytes) => text::add(path, bytes, texts, out),
         Err(error) => {
             out.push(problem(path, &error));
             None

@@ -1,6 +1,6 @@
 //! Where a text has secrets, by the look of it.
 //!
-//! Before: `text` has read a file, which may turn out to be broken.  After: diagnostics show stars there.
+//! Before: a line of a file, which may be broken, is about to be shown.  After: `texts` puts stars there.
 //! Holds: rather too much is hidden than too little, for a diagnostic may end in a log: what follows a key
 //! that speaks of a secret, up to the end of the line, and what stands for a password in a URL.
 //! Not here: secrets that spread over several lines.
@@ -21,7 +21,7 @@ static SECRET: LazyLock<Option<Regex>> = LazyLock::new(|| {
 const SIGNS: [&str; 6] = ["pas", "pwd", "token", "secret", "auth", "api"];
 
 /// The stretches that are not to be shown.
-pub(in crate::config) fn secrets(content: &str) -> Vec<Range<usize>> {
+pub(super) fn secrets(content: &str) -> Vec<Range<usize>> {
     let Some(secret) = SECRET.as_ref() else { return Vec::from([Range { start: 0, end: content.len() }]) };
     let mut found = Vec::new();
     let mut start = 0;

@@ -1,0 +1,134 @@
+//! The texts that problems point into, and how much of them is shown.
+//!
+//! Before: the readers of `config` add what they have read.  After: `diagnostic` shows the lines of a problem.
+//! Holds: no line is shown with what looks like a secret, nor with what a reader knows to be one.
+//! Not here: how a file is read (`config::text`), what is wrong with it (`diagnostic`).
+
+use std::borrow::Cow;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::policy::Source;
+use crate::snapshot::{Snapshot, State};
+
+use super::mask;
+
+/// Which of the texts in [`Texts`] a span lies in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct TextId(usize);
+
+/// A stretch of bytes in one text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Span {
+    pub(crate) text: TextId,
+    pub(crate) range: Range<usize>,
+}
+
+/// A value together with the place that it was read from.
+#[derive(Clone, Debug)]
+pub(crate) struct Located<T> {
+    pub(crate) value: T,
+    pub(crate) at: Span,
+}
+
+/// The texts that configuration was read from: files, and command-line flags that stand for one.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Texts {
+    texts: Vec<Text>,
+    /// Every path that was looked at.
+    seen: Snapshot,
+}
+
+#[derive(Clone, Debug)]
+struct Text {
+    name: Arc<str>,
+    content: String,
+    /// What is not to be shown of it, beyond what looks like a secret.
+    hidden: Vec<Range<usize>>,
+    /// Where each line but the first begins: every rule asks for its line.
+    lines: Vec<usize>,
+}
+
+// === impl Texts ===
+
+impl Texts {
+    pub(crate) fn add(&mut self, name: &str, content: String) -> TextId {
+        let lines = content.match_indices('\n').map(|(newline, _)| newline + 1).collect();
+        self.texts.push(Text { name: Arc::from(name), content, hidden: Vec::new(), lines });
+        TextId(self.texts.len() - 1)
+    }
+
+    /// No texts, but what was looked at.
+    pub(crate) fn looked_at(seen: Snapshot) -> Self {
+        Texts { texts: Vec::new(), seen }
+    }
+
+    /// Notes what a path was like when it was looked at.
+    pub(crate) fn saw(&mut self, path: &Path, state: State) {
+        self.seen.note(path, state);
+    }
+
+    /// Every path that was looked at, as it was then.
+    pub(crate) fn snapshot(&self) -> &Snapshot {
+        &self.seen
+    }
+
+    pub(crate) fn name(&self, id: TextId) -> Arc<str> {
+        self.texts.get(id.0).map_or_else(|| Arc::from(""), |text| Arc::clone(&text.name))
+    }
+
+    pub(crate) fn content(&self, id: TextId) -> &str {
+        self.texts.get(id.0).map_or("", |text| text.content.as_str())
+    }
+
+    /// Shows stars in place of this stretch.
+    pub(crate) fn hide(&mut self, span: &Span) {
+        if let Some(text) = self.texts.get_mut(span.text.0) {
+            text.hidden.push(span.range.clone());
+        }
+    }
+
+    /// Whole lines of a text as they may be shown: with a star for each byte of a secret, so that spans go on
+    /// pointing where they did.
+    pub(super) fn excerpt(&self, id: TextId, lines: Range<usize>) -> Cow<'_, str> {
+        let Some(text) = self.texts.get(id.0) else { return Cow::Borrowed("") };
+        let shown = text.content.get(lines.clone()).unwrap_or_default();
+        let within = |at: usize| at.clamp(lines.start, lines.end) - lines.start;
+        let hidden = text.hidden.iter().map(|range| within(range.start)..within(range.end));
+        let mut hidden: Vec<Range<usize>> = hidden.chain(mask::secrets(shown)).collect();
+        hidden.retain(|range| !range.is_empty());
+        if hidden.is_empty() {
+            return Cow::Borrowed(shown);
+        }
+        let mut bytes = shown.as_bytes().to_vec();
+        for range in hidden {
+            bytes.get_mut(range).unwrap_or_default().fill(b'*');
+        }
+        Cow::Owned(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// The line (from 1) on which a span begins.
+    pub(crate) fn line(&self, span: &Span) -> u32 {
+        let lines = self.texts.get(span.text.0).map_or(&[][..], |text| text.lines.as_slice());
+        let before = lines.partition_point(|&line| line <= span.range.start);
+        u32::try_from(before).unwrap_or(u32::MAX - 1) + 1
+    }
+
+    /// The character (from 1) of its line at which a span begins.
+    pub(super) fn column(&self, span: &Span) -> usize {
+        let before = self.content(span.text).get(..span.range.start).unwrap_or_default();
+        before.rsplit('\n').next().unwrap_or_default().chars().count() + 1
+    }
+
+    /// The line that a source names, without the blanks around it.
+    pub(super) fn span_of(&self, source: &Source) -> Option<Span> {
+        let text = self.texts.iter().position(|text| text.name == source.file)?;
+        let Text { content, lines, .. } = self.texts.get(text)?;
+        let behind = usize::try_from(source.line).ok()?;
+        let start = if behind < 2 { 0 } else { *lines.get(behind - 2)? };
+        let line = content.get(start..)?.lines().next().unwrap_or_default();
+        let start = start + line.len() - line.trim_start().len();
+        Some(Span { text: TextId(text), range: start..start + line.trim().len() })
+    }
+}
