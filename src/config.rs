@@ -34,7 +34,6 @@ use std::time::Duration;
 
 use crate::credentials::Credentials;
 use crate::policy::Policy;
-use crate::snapshot;
 use crate::transport::Wanted;
 
 use self::diagnostic::{Located, Problem, Span, Texts};
@@ -71,7 +70,7 @@ pub struct Config {
     pub transport: Wanted,
     /// The node's logins for registries.
     pub credentials: Credentials,
-    /// The files and directories that this was read from, and that a change may appear in.
+    /// What people know it by: the main file, the drop-ins, and other programs' files as they are named.
     pub sources: Vec<PathBuf>,
     /// How often they are looked at for a change; `None` is never.
     pub watch: Option<Duration>,
@@ -190,8 +189,7 @@ fn load_once(input: &Input) -> Result<Loaded, Diagnostics> {
     let mut needs = needs.finish(&mut texts, &mut problems);
     needs.extend(imported.transport);
     transport::check_files(&needs, &mut problems);
-    let (credentials, named) = logins.finish(imported.logins, &draft, &texts, &mut problems);
-    named.iter().for_each(|file| texts.saw(file, snapshot::State::of(file)));
+    let credentials = logins.finish(imported.logins, &draft, &mut texts, &mut problems);
     let policy = assemble::policy(&draft, &texts, &mut problems);
     let Some(policy) = policy.filter(|_| problems.iter().all(|problem| problem.severity != Severity::Error))
     else {
@@ -202,7 +200,8 @@ fn load_once(input: &Input) -> Result<Loaded, Diagnostics> {
     sources::check::live(&sources, &mut problems);
     transport::lint(&needs, &mut problems);
     let Settings { listen, containerd, pull, state, log, sockets_at: _ } = settings;
-    let sources = [found.sources, imported.files, named].concat();
+    let named = sources.into_iter().map(|source| source.path);
+    let sources = found.sources.into_iter().chain(named).collect();
     let needs = needs.into_iter().map(|need| need.value).collect();
     let transport = Wanted { needs, fence: containerd.fence };
     let watch = draft.watch.map_or(Some(defaults::WATCH), |set| set.value);

@@ -107,6 +107,11 @@ impl Snapshot {
         self.0.push((path.to_path_buf(), state));
     }
 
+    /// The paths, in the order in which they were noted.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.0.iter().map(|(path, _)| path.as_path())
+    }
+
     /// What the same paths are like now.
     #[must_use]
     pub fn again(&self) -> Self {

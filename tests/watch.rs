@@ -120,6 +120,8 @@ async fn files_that_appear_where_none_was() {
     let (certs, conf) = (dir.path().join("certs.d"), dir.path().join("registries.conf"));
     std::fs::create_dir_all(certs.join("ghcr.io")).unwrap();
     write(&conf, "");
+    // What cri-shunt has written there is nobody's rule until a person makes it theirs.
+    write(&certs.join("lscr.io/hosts.toml"), "# Written by cri-shunt\n");
     let sources = format!(
         "[[policy.source]]\ncerts-d = \"{}\"\n[[policy.source]]\nregistries-conf = \"{}\"\n",
         certs.display(),
@@ -133,6 +135,7 @@ async fn files_that_appear_where_none_was() {
     for (path, content, image, expected) in [
         (certs.join("ghcr.io/hosts.toml"), hosts_toml("certs.dev"), "ghcr.io/a:1", "certs.dev/a:1"),
         (certs.join("quay.io/hosts.toml"), hosts_toml("more.dev"), "quay.io/a:1", "more.dev/a:1"),
+        (certs.join("lscr.io/hosts.toml"), hosts_toml("own.dev"), "lscr.io/a:1", "own.dev/a:1"),
         (dir.path().join("registries.conf.d/1.conf"), entry.to_owned(), "a/b:1", "conf.dev/a/b:1"),
         (config.with_file_name("conf.d/1.toml"), rule("gcr.io"), "gcr.io/a:1", "native.dev"),
         (config.with_file_name("conf.d/2.toml"), rule("nvcr.io"), "nvcr.io/a:1", "native.dev"),

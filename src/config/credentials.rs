@@ -16,6 +16,7 @@ use super::tree::{Refusal, Section};
 use super::{assemble, defaults, duration, rules};
 use crate::credentials::{self, Credentials, DockerConfig, Entry, Login, Sources};
 use crate::policy::{Action, Location, Prefix};
+use crate::snapshot::State;
 
 /// The tables of all files, before they are made into one.
 #[derive(Default)]
@@ -103,14 +104,14 @@ impl Draft {
         self.entries.extend(login::read(section, &place, &source, before, out));
     }
 
-    /// Puts all sources together, and names the files that a change may appear in.
+    /// Puts all sources together.
     pub(super) fn finish(
         self,
         logins: Vec<Login>,
         policy: &rules::Draft,
-        texts: &Texts,
+        texts: &mut Texts,
         out: &mut Vec<Problem>,
-    ) -> (Credentials, Vec<PathBuf>) {
+    ) -> Credentials {
         let Draft { entries, docker, providers } = self;
         duplicates(&entries, texts, out);
         let mirrors = if entries.is_empty() { HashSet::new() } else { mirrors(policy) };
@@ -130,24 +131,20 @@ impl Draft {
                 out.push(Problem::warning(cause.to_string()).at(at).hint(hint));
             }
         }
-        let mut files = Vec::new();
+        let mut seen = |path: &Path| texts.saw(path, State::of(path));
         let mut plugins = Vec::new();
         for ProviderFiles { config, bin_dir, timeout } in providers {
-            match credentials::read_providers(&config.value, &bin_dir, timeout) {
+            match credentials::read_providers(&config.value, &bin_dir, timeout, &mut seen) {
                 Ok(found) => {
                     lint_plugins(&found, &config.at, out);
-                    files.extend(found.files);
                     plugins.extend(found.providers);
                 }
-                Err(cause) => {
-                    files.push(config.value);
-                    out.push(Problem::error(cause.to_string()).at(&config.at));
-                }
+                Err(cause) => out.push(Problem::error(cause.to_string()).at(&config.at)),
             }
         }
         let entries = entries.into_iter().map(|(entry, _)| entry).collect();
         let docker = docker.into_iter().map(|(file, _)| file).collect();
-        (Credentials::new(Sources { entries, logins, docker, providers: plugins }), files)
+        Credentials::new(Sources { entries, logins, docker, providers: plugins })
     }
 }
 

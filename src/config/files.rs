@@ -51,7 +51,6 @@ pub(super) fn read(input: &Input, texts: &mut Texts, out: &mut Vec<Problem>) -> 
             Err(error) => out.push(text::problem(&path, &error)),
         }
     }
-    found.sources.push(directory);
     found
 }
 

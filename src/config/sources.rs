@@ -65,8 +65,6 @@ pub(super) struct Imported {
     pub(super) rules: Vec<DraftRule>,
     pub(super) transport: Vec<Located<TransportNeed>>,
     pub(super) logins: Vec<Login>,
-    /// Every file and directory that a change may appear in.
-    pub(super) files: Vec<PathBuf>,
 }
 
 /// Reads every source, and puts its rules under the native ones: the order is that of the layers.
@@ -78,7 +76,7 @@ pub(super) fn read_all(
 ) -> Imported {
     let mut all = Imported::default();
     for (i, source) in sources.iter().enumerate() {
-        let Imported { rules, transport, logins, files } = read(source, texts, out);
+        let Imported { rules, transport, logins } = read(source, texts, out);
         draft.rules.extend(rules.into_iter().map(|mut drafted| {
             drafted.rule.layer = Layer::Source(i);
             drafted
@@ -88,7 +86,6 @@ pub(super) fn read_all(
             need
         }));
         all.logins.extend(logins);
-        all.files.extend(files);
     }
     all
 }

@@ -61,7 +61,7 @@ impl Ground {
              apiVersion: credentialprovider.kubelet.k8s.io/v1\n"
         );
         let config = self.file("providers.yaml", &config);
-        let read = read_providers(&config, self.dir.path(), Duration::from_secs(60)).unwrap();
+        let read = read_providers(&config, self.dir.path(), Duration::from_secs(60), |_| ()).unwrap();
         self.sources.providers.extend(read.providers);
         self
     }

@@ -54,7 +54,7 @@ pub fn hosts_toml(roots: &[PathBuf], host: &str) -> Option<PathBuf> {
     let file = directory(roots, host)?.join(HOSTS_TOML);
     let text = read(&file)?;
     let own = host_asked(host);
-    let only_itself = tree::is_owned(&text) && asked(&text)?.iter().all(|asked| asked == own);
+    let only_itself = tree::is_owned(text.as_bytes()) && asked(&text)?.iter().all(|asked| asked == own);
     (!only_itself).then_some(file)
 }
 
@@ -66,7 +66,7 @@ pub fn hosts_toml(roots: &[PathBuf], host: &str) -> Option<PathBuf> {
 pub fn redirect(roots: &[PathBuf], host: &str) -> Option<Redirect> {
     let file = directory(roots, host)?.join(HOSTS_TOML);
     let text = read(&file)?;
-    if tree::is_owned(&text) {
+    if tree::is_owned(text.as_bytes()) {
         return None;
     }
     let own = host_asked(host);

@@ -31,8 +31,8 @@ pub(super) enum Place {
 
 /// Whether a `hosts.toml` was written by the shunt.
 #[must_use]
-pub fn is_owned(text: &str) -> bool {
-    text.starts_with(MARK)
+pub fn is_owned(content: &[u8]) -> bool {
+    content.starts_with(MARK.as_bytes())
 }
 
 /// Looks at the places where containerd would find something of a host before `_default`.
@@ -64,7 +64,7 @@ fn owned(directory: &Path) -> io::Result<Place> {
         return Ok(Place::Anothers(path));
     }
     let text = String::from_utf8_lossy(&fs::read(&file)?).into_owned();
-    Ok(if is_owned(&text) { Place::Ours(text) } else { Place::Anothers(file) })
+    Ok(if is_owned(text.as_bytes()) { Place::Ours(text) } else { Place::Anothers(file) })
 }
 
 /// The names of the directories of ours; none where the root does not exist.

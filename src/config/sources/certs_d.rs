@@ -34,19 +34,26 @@ use self::hosts_file::HostsFile;
 /// The file in each directory.
 const HOSTS_TOML: &str = "hosts.toml";
 
+/// What is in a directory's file.
+type Content = Result<Vec<u8>, TextError>;
+
 /// Reads a source.
 pub(super) fn read(path: &Path, texts: &mut Texts, out: &mut Vec<Problem>) -> Imported {
     let before = out.len();
     let mut imported = Imported::default();
-    imported.files.push(path.to_path_buf());
-    let mut directories = directory::list(path, texts, out);
+    let found = directory::list(path, texts, out).into_iter();
+    let mut directories: Vec<(Directory, Content)> = found
+        .map(|directory| {
+            let content = bytes(&directory.path.join(HOSTS_TOML), texts);
+            (directory, content)
+        })
+        .collect();
     // What the shunt has written there itself comes of the rules, and must not become one.
-    directories.retain(|directory| !is_own(directory));
-    let has_default = directories.iter().any(|directory| directory.registry == "*");
-    let mut files = Vec::new();
-    for directory in directories {
-        imported.files.push(directory.path.clone());
-        let (file, at) = read_file(&directory, texts, &mut imported, out);
+    directories.retain(|(_, content)| !content.as_ref().is_ok_and(|content| transport::is_owned(content)));
+    let has_default = directories.iter().any(|(directory, _)| directory.registry == "*");
+    let mut files = Vec::with_capacity(directories.len());
+    for (directory, content) in directories {
+        let (file, at) = read_file(&directory, content, texts, &mut imported, out);
         match &file {
             Some(file) => {
                 let shadows = has_default && directory.registry != "*";
@@ -60,28 +67,22 @@ pub(super) fn read(path: &Path, texts: &mut Texts, out: &mut Vec<Problem>) -> Im
         files.push((directory, file));
     }
     if out[before..].iter().any(Problem::is_error) {
-        return Imported { files: imported.files, ..Imported::default() };
+        return Imported::default();
     }
     again::note(&files, &imported, out);
     imported
 }
 
-fn is_own(directory: &Directory) -> bool {
-    let file = directory.path.join(HOSTS_TOML);
-    // A pipe that nobody writes to would be waited for without end.
-    file.is_file() && std::fs::read_to_string(file).is_ok_and(|text| transport::is_owned(&text))
-}
-
 /// The file of a directory, and its place; a directory without one holds certificates.
 fn read_file(
     directory: &Directory,
+    content: Content,
     texts: &mut Texts,
     imported: &mut Imported,
     out: &mut Vec<Problem>,
 ) -> (Option<HostsFile>, Span) {
     let path = directory.path.join(HOSTS_TOML);
-    imported.files.push(path.clone());
-    let bytes = match bytes(&path, texts) {
+    let content = match content {
         // A link that leads nowhere is not nothing.
         Err(TextError::Io(error)) if error.kind() == io::ErrorKind::NotFound && !path.is_symlink() => {
             let text = texts.add(&directory.path.to_string_lossy(), String::new());
@@ -91,7 +92,7 @@ fn read_file(
         }
         other => other,
     };
-    let Some(text) = text::take(&path, bytes, texts, out) else {
+    let Some(text) = text::take(&path, content, texts, out) else {
         let text = texts.add(&path.to_string_lossy(), String::new());
         return (None, Span { text, range: 0..0 });
     };

@@ -23,7 +23,7 @@ use self::keys::Registries;
 /// Reads a source.
 pub(super) fn read(path: &Path, texts: &mut Texts, out: &mut Vec<Problem>) -> Imported {
     let before = out.len();
-    let mut imported = Imported { files: vec![path.to_path_buf()], ..Imported::default() };
+    let mut imported = Imported::default();
     let Some(text) = text::read(path, texts, out) else { return imported };
     if let Some(registries) = registries(text, texts, out) {
         if registries.offline.is_none() && registries.others.is_empty() {
@@ -34,7 +34,7 @@ pub(super) fn read(path: &Path, texts: &mut Texts, out: &mut Vec<Problem>) -> Im
         meaning::add(registries, texts, &mut imported, out);
     }
     if out[before..].iter().any(Problem::is_error) {
-        return Imported { files: imported.files, ..Imported::default() };
+        return Imported::default();
     }
     imported
 }

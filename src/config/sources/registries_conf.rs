@@ -29,22 +29,19 @@ pub(super) fn read(path: &Path, texts: &mut Texts, out: &mut Vec<Problem>) -> Im
     let before = out.len();
     let mut imported = Imported::default();
     let mut merged = Merged::default();
-    let mut add = |path: PathBuf, texts: &mut Texts, out: &mut Vec<Problem>| {
-        let text = text::read(&path, texts, out);
+    let mut add = |path: &Path, texts: &mut Texts, out: &mut Vec<Problem>| {
+        let text = text::read(path, texts, out);
         let file = text.and_then(|text| file::read(text, texts, out));
         merged.add(file.unwrap_or_default(), out);
-        imported.files.push(path);
     };
-    add(path.to_path_buf(), texts, out);
-    let directory = drop_in_directory(path);
-    for path in drop_ins(&directory, texts, out) {
-        add(path, texts, out);
+    add(path, texts, out);
+    for path in drop_ins(&drop_in_directory(path), texts, out) {
+        add(&path, texts, out);
     }
-    imported.files.push(directory);
     meaning::add(&merged, texts, &mut imported, out);
     short_names::add(&merged, texts, &mut imported, out);
     if out[before..].iter().any(Problem::is_error) {
-        return Imported { files: imported.files, ..Imported::default() };
+        return Imported::default();
     }
     imported
 }

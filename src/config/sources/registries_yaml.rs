@@ -42,7 +42,6 @@ pub(super) fn read(
     out: &mut Vec<Problem>,
 ) -> Imported {
     let mut imported = Imported::default();
-    imported.files.push(path.to_path_buf());
     let Some(text) = text::read(path, texts, out) else { return imported };
     let Some(document) = yaml::parse(text, texts.content(text), out) else { return imported };
     let reader = Reader { text, texts, disable_default_endpoint };

@@ -51,6 +51,11 @@ impl Sample {
         self.problems.iter().any(Problem::is_error)
     }
 
+    /// The paths that were looked at, in that order.
+    pub(super) fn seen(&self) -> Vec<String> {
+        self.texts.snapshot().paths().map(|path| path.display().to_string()).collect()
+    }
+
     /// What people read of it.
     pub(super) fn shown(&self) -> String {
         let shown = Diagnostics::new(self.texts.clone(), self.problems.clone()).render(Style::Plain, true);

@@ -23,7 +23,7 @@ fn drop_ins_add_rules_in_the_order_of_their_names() {
     let prefixes: Vec<_> = config.policy.rules().iter().map(|rule| rule.prefix.as_str()).collect();
     assert_eq!(prefixes, ["a.dev", "b.dev", "c.dev"]);
     let names: Vec<_> = config.sources.iter().filter_map(|path| path.file_name()?.to_str()).collect();
-    assert_eq!(names, ["config.toml", "10.toml", "20.toml", "conf.d"]);
+    assert_eq!(names, ["config.toml", "10.toml", "20.toml"]);
 }
 
 #[test]

@@ -34,7 +34,7 @@ fn an_empty_file_means_every_default() {
     let (dir, bypass_file) = (PathBuf::from("/var/lib/cri-shunt"), PathBuf::from("/run/cri-shunt/bypass"));
     assert_eq!(state, State { dir, bypass_file });
     assert_eq!(log, Log { level: Level::Info });
-    assert_eq!(sources.len(), 2, "the main file and conf.d: {sources:?}");
+    assert_eq!(sources.len(), 1, "the main file: {sources:?}");
 }
 
 #[test]

@@ -36,19 +36,27 @@ pub struct Providers {
     pub providers: Vec<Provider>,
     /// Names of those that are never asked, for they want a pod's service account.
     pub not_asked: Vec<String>,
-    /// The files that were read, and the directory.
-    pub files: Vec<PathBuf>,
 }
 
-/// Reads the file or directory at `path`; the plugins are in `bin_dir`.
+/// Reads the file or directory at `path`; the plugins are in `bin_dir`. `seen` is told of each path before it is
+/// read.
 ///
 /// # Errors
 /// What kubelet would not start with.
-pub fn read(path: &Path, bin_dir: &Path, timeout: Duration) -> Result<Providers, Cause> {
-    let mut found = Providers { files: vec![path.to_path_buf()], ..Providers::default() };
+pub fn read(
+    path: &Path,
+    bin_dir: &Path,
+    timeout: Duration,
+    mut seen: impl FnMut(&Path),
+) -> Result<Providers, Cause> {
+    let mut found = Providers::default();
+    seen(path);
     let mut names: HashMap<String, PathBuf> = HashMap::new();
     let files = if path.is_dir() { listed(path)? } else { vec![path.to_path_buf()] };
     for file in files {
+        if file != path {
+            seen(&file);
+        }
         let content = |message| Cause::Content { path: file.clone(), message };
         let text = file::text(&file, file::MAX_LOGINS)?;
         let (providers, not_asked) = parse(&text, &file, bin_dir, timeout).map_err(content)?;
@@ -61,10 +69,8 @@ pub fn read(path: &Path, bin_dir: &Path, timeout: Duration) -> Result<Providers,
         }
         found.providers.extend(providers);
         found.not_asked.extend(not_asked);
-        found.files.push(file);
     }
     found.providers.retain(|provider| !found.not_asked.contains(&provider.name));
-    found.files.dedup();
     Ok(found)
 }
 

@@ -91,7 +91,7 @@ fn config(row: &Value) -> Value {
             path = file;
         }
     }
-    let found = match config::read(&path, std::path::Path::new("/plugins"), LONG) {
+    let found = match config::read(&path, std::path::Path::new("/plugins"), LONG, |_| ()) {
         Ok(found) => found,
         Err(cause) => {
             let (cause, expected) = (cause.to_string(), row["error"].as_str().unwrap_or("no error"));
@@ -162,7 +162,8 @@ fn a_broken_file_is_named_and_what_is_in_it_is_not_shown() {
     let path = dir.path().join("providers.yaml");
     let told = |text: &str| {
         std::fs::write(&path, text).unwrap();
-        let cause = config::read(&path, std::path::Path::new("/plugins"), LONG).unwrap_err().to_string();
+        let cause =
+            config::read(&path, std::path::Path::new("/plugins"), LONG, |_| ()).unwrap_err().to_string();
         cause.replace(dir.path().to_str().unwrap(), "")
     };
     let head = "kind: CredentialProviderConfig\napiVersion: kubelet.config.k8s.io/v1\n";

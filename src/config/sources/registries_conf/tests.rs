@@ -114,13 +114,8 @@ fn a_drop_in_replaces_an_entry_whole_and_adds_others() {
     );
     sample.check(&[("a.de/x:1", "last.de/x:1, origin"), ("b.de/x:1", "m.de/b/x:1, origin")]);
     assert!(sample.needs().is_empty());
-    let names: Vec<String> = sample
-        .imported
-        .files
-        .iter()
-        .map(|path| path.file_name().unwrap().to_string_lossy().into_owned())
-        .collect();
-    assert_eq!(names, ["r.conf", "10.conf", "20.conf", "r.conf.d"]);
+    let names = sample.seen().into_iter().map(|path| path.rsplit('/').next().unwrap().to_owned());
+    assert_eq!(names.collect::<Vec<_>>(), ["r.conf", "r.conf.d", "10.conf", "20.conf"]);
 }
 
 #[test]
