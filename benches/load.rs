@@ -86,10 +86,9 @@ fn load(input: &Input, size: usize) -> [Duration; 2] {
     times
 }
 
-/// What the scheduler says that this thread has had so far.
+/// What all threads have had so far.
 fn on_processor() -> Duration {
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
-    Duration::from_nanos(text.split(' ').next().unwrap().parse().unwrap())
+    rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime).try_into().unwrap()
 }
 
 // === the files ===
@@ -189,7 +188,7 @@ fn registries_conf_aliases(dir: &Path, size: usize) -> Input {
 fn certs_d(dir: &Path, size: usize) -> Input {
     for i in 0..size {
         let text = format!(
-            "server = \"https://h{i}.dev\"\n[host.\"https://m{i}.dev/v2/p\"]\ncapabilities = [\"pull\", \"resolve\"]\noverride_path = true\nca = \"ca.pem\"\n"
+            "server = \"https://h{i}.dev\"\n[host.\"https://m{i}.dev/v2/p\"]\ncapabilities = [\"pull\", \"resolve\"]\noverride_path = true\n"
         );
         write(&dir.join(format!("certs.d/h{i}.dev/hosts.toml")), &text);
     }

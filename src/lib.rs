@@ -32,6 +32,7 @@ pub mod call;
 pub mod node;
 pub mod upstream;
 
+pub mod parallel;
 pub mod policy;
 pub mod proxy;
 pub mod registry;

@@ -12,6 +12,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use crate::parallel;
+
 /// How long ago the last change must be for the next one to have another time: the kernel stamps files by a
 /// clock that ticks every 10 ms at the slowest. It is also what a start may have to wait for a new file.
 pub const REST: Duration = Duration::from_millis(12);
@@ -115,7 +117,7 @@ impl Snapshot {
     /// What the same paths are like now.
     #[must_use]
     pub fn again(&self) -> Self {
-        Snapshot(self.0.iter().map(|(path, _)| (path.clone(), State::of(path))).collect())
+        Snapshot(parallel::map(&self.0, |(path, _)| (path.clone(), State::of(path))))
     }
 
     /// The first path that is no longer what it was. What was read of a single thing was there at one moment,
@@ -126,9 +128,9 @@ impl Snapshot {
         if there.take(2).count() < 2 {
             return None;
         }
-        let differs =
-            |(path, state): &&(PathBuf, State)| *state != State::Moving && State::of(path) != *state;
-        self.0.iter().find(differs).map(|(path, _)| path.as_path())
+        let differs = |(path, state): &(PathBuf, State)| *state != State::Moving && State::of(path) != *state;
+        let differ = parallel::map(&self.0, differs);
+        self.0.iter().zip(differ).find(|(_, differs)| *differs).map(|((path, _), _)| path.as_path())
     }
 }
 

@@ -27,7 +27,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         ],
     ),
     ("telemetry", &[]),
-    ("config", &["credentials", "policy", "secret", "snapshot", "transport"]),
+    ("config", &["credentials", "parallel", "policy", "secret", "snapshot", "transport"]),
     ("app", &["attend", "listener", "node", "snapshot", "sweep", "upstream"]),
     ("listener", &["node", "router"]),
     ("router", &["admin", "call", "hold", "lookup", "node", "pause", "pull", "relay", "upstream"]),
@@ -65,10 +65,11 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("registry", &["policy", "proxy", "secret"]),
     ("upstream", &["proxy"]),
     ("proxy", &["secret"]),
+    ("parallel", &[]),
     ("policy", &[]),
     ("secret", &[]),
     ("transport", &["policy", "secret"]),
-    ("snapshot", &[]),
+    ("snapshot", &["parallel"]),
     ("wire", &[]),
 ];
 

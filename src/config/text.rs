@@ -56,9 +56,20 @@ pub(in crate::config) fn problem(path: &Path, error: &TextError) -> Problem {
 
 /// The bytes of a file.
 pub(in crate::config) fn bytes(path: &Path, texts: &mut Texts) -> Result<Vec<u8>, TextError> {
-    let found = settled(|| attempt(path, || {}));
-    texts.saw(path, found.as_ref().map_or_else(|error| seen(path, error), |(_, stamp)| State::There(*stamp)));
-    found.map(|(bytes, _)| bytes)
+    let (bytes, state) = look(path);
+    texts.saw(path, state);
+    bytes
+}
+
+/// The bytes of a file, and what is to be noted of it.
+pub(in crate::config) fn look(path: &Path) -> (Result<Vec<u8>, TextError>, State) {
+    match settled(|| attempt(path, || {})) {
+        Ok((bytes, stamp)) => (Ok(bytes), State::There(stamp)),
+        Err(error) => {
+            let state = seen(path, &error);
+            (Err(error), state)
+        }
+    }
 }
 
 /// Something in a directory.

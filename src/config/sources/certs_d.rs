@@ -23,80 +23,84 @@ use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::super::diagnostic::{Located, Problem, Span, Texts};
-use super::super::text::{TextError, bytes};
+use super::super::diagnostic::{Located, Problem, Span, TextId, Texts};
+use super::super::text::{TextError, look};
 use super::{Imported, text};
+use crate::parallel;
 use crate::transport::{self, Transport};
 
 use self::directory::Directory;
-use self::hosts_file::HostsFile;
 
 /// The file in each directory.
 const HOSTS_TOML: &str = "hosts.toml";
 
-/// What is in a directory's file.
-type Content = Result<Vec<u8>, TextError>;
+/// A directory, and its file where that could be read.
+struct Found {
+    directory: Directory,
+    text: Option<TextId>,
+    at: Span,
+}
 
-/// Reads a source.
+/// Reads a source. There may be thousands of small files, so what takes its time is done for many at once.
 pub(super) fn read(path: &Path, texts: &mut Texts, out: &mut Vec<Problem>) -> Imported {
     let before = out.len();
     let mut imported = Imported::default();
-    let found = directory::list(path, texts, out).into_iter();
-    let mut directories: Vec<(Directory, Content)> = found
-        .map(|directory| {
-            let content = bytes(&directory.path.join(HOSTS_TOML), texts);
-            (directory, content)
-        })
-        .collect();
-    // What the shunt has written there itself comes of the rules, and must not become one.
-    directories.retain(|(_, content)| !content.as_ref().is_ok_and(|content| transport::is_owned(content)));
-    let has_default = directories.iter().any(|(directory, _)| directory.registry == "*");
-    let mut files = Vec::with_capacity(directories.len());
-    for (directory, content) in directories {
-        let (file, at) = read_file(&directory, content, texts, &mut imported, out);
-        match &file {
-            Some(file) => {
-                let shadows = has_default && directory.registry != "*";
-                meaning::add(&directory, file, (&at, shadows), texts, &mut imported, out);
-            }
-            None if has_default && directory.registry != "*" => {
-                imported.rules.push(meaning::pass(&directory, at, texts));
-            }
+    let found = find(path, texts, &mut imported, out);
+    let parse = |Found { directory, text, .. }: &Found| {
+        let mut problems = Vec::new();
+        let file = text.and_then(|text| hosts_file::read(text, &directory.path, texts, &mut problems));
+        (file, problems)
+    };
+    let mut files = Vec::with_capacity(found.len());
+    for (file, problems) in parallel::map(&found, parse) {
+        files.push(file);
+        out.extend(problems);
+    }
+    let has_default = found.iter().any(|found| found.directory.registry == "*");
+    for (Found { directory, at, .. }, file) in found.iter().zip(&files) {
+        let shadows = has_default && directory.registry != "*";
+        match file {
+            Some(file) => meaning::add(directory, file, (at, shadows), texts, &mut imported, out),
+            None if shadows => imported.rules.push(meaning::pass(directory, at.clone(), texts)),
             None => {}
         }
-        files.push((directory, file));
     }
     if out[before..].iter().any(Problem::is_error) {
         return Imported::default();
     }
-    again::note(&files, &imported, out);
+    let read = found.iter().map(|found| &found.directory).zip(files.iter().map(Option::as_ref));
+    again::note(read, &imported, out);
     imported
 }
 
-/// The file of a directory, and its place; a directory without one holds certificates.
-fn read_file(
-    directory: &Directory,
-    content: Content,
-    texts: &mut Texts,
-    imported: &mut Imported,
-    out: &mut Vec<Problem>,
-) -> (Option<HostsFile>, Span) {
-    let path = directory.path.join(HOSTS_TOML);
-    let content = match content {
-        // A link that leads nowhere is not nothing.
-        Err(TextError::Io(error)) if error.kind() == io::ErrorKind::NotFound && !path.is_symlink() => {
-            let text = texts.add(&directory.path.to_string_lossy(), String::new());
-            let at = Span { text, range: 0..0 };
-            certificates(directory, &at, texts, imported, out);
-            return (None, at);
+/// The directories, with the texts of their files; certificates that stand alone are taken in at once.
+fn find(path: &Path, texts: &mut Texts, imported: &mut Imported, out: &mut Vec<Problem>) -> Vec<Found> {
+    let directories = directory::list(path, texts, out);
+    let contents = parallel::map(&directories, |directory| {
+        let path = directory.path.join(HOSTS_TOML);
+        let (content, state) = look(&path);
+        (path, content, state)
+    });
+    let mut found = Vec::with_capacity(directories.len());
+    for (directory, (path, content, state)) in directories.into_iter().zip(contents) {
+        texts.saw(&path, state);
+        // What the shunt has written there itself comes of the rules, and must not become one.
+        if content.as_ref().is_ok_and(|content| transport::is_owned(content)) {
+            continue;
         }
-        other => other,
-    };
-    let Some(text) = text::take(&path, content, texts, out) else {
-        let text = texts.add(&path.to_string_lossy(), String::new());
-        return (None, Span { text, range: 0..0 });
-    };
-    (hosts_file::read(text, &directory.path, texts, out), Span { text, range: 0..0 })
+        // A link that leads nowhere is not nothing.
+        let absent = matches!(&content, Err(TextError::Io(error)) if error.kind() == io::ErrorKind::NotFound);
+        let without = absent && !path.is_symlink();
+        let text = if without { None } else { text::take(&path, content, texts, out) };
+        let shown = if without { &directory.path } else { &path };
+        let id = text.unwrap_or_else(|| texts.add(&shown.to_string_lossy(), String::new()));
+        let at = Span { text: id, range: 0..0 };
+        if without {
+            certificates(&directory, &at, texts, imported, out);
+        }
+        found.push(Found { directory, text, at });
+    }
+    found
 }
 
 /// Where there is no `hosts.toml`, `*.crt` are authorities and `*.cert` with `*.key` are client pairs.

@@ -15,11 +15,15 @@ use super::directory::Directory;
 use super::hosts_file::HostsFile;
 
 /// The directories, and their files, by registry.
-type ByRegistry<'f> = HashMap<&'f Prefix, &'f (Directory, Option<HostsFile>)>;
+type ByRegistry<'f> = HashMap<&'f Prefix, (&'f Directory, Option<&'f HostsFile>)>;
 
 /// Looks at every mirror once, and at origins.
-pub(super) fn note(files: &[(Directory, Option<HostsFile>)], imported: &Imported, out: &mut Vec<Problem>) {
-    let files: ByRegistry<'_> = files.iter().map(|entry| (&entry.0.prefix, entry)).collect();
+pub(super) fn note<'f>(
+    files: impl Iterator<Item = (&'f Directory, Option<&'f HostsFile>)>,
+    imported: &Imported,
+    out: &mut Vec<Problem>,
+) {
+    let files: ByRegistry<'_> = files.map(|entry| (&entry.0.prefix, entry)).collect();
     let mut seen: HashSet<String> = HashSet::new();
     let mut origin: Option<&Span> = None;
     for drafted in &imported.rules {
@@ -48,7 +52,7 @@ fn once_more(files: &ByRegistry<'_>, mirror: &Mirror, at: &Span) -> Option<Probl
     let any: Prefix = "*".parse().ok()?;
     let own = files.get(&host);
     let (directory, file) = own.or_else(|| files.get(&any))?;
-    let file = file.as_ref()?;
+    let file = (*file)?;
     let elsewhere = |text: &str| text.parse::<Prefix>().ok().as_ref() != Some(&host);
     let mut entries = file.hosts.iter().chain(&file.server);
     let other = entries.find(|entry| elsewhere(&entry.endpoint.host))?;

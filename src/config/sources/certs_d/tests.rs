@@ -182,7 +182,7 @@ fn every_place_that_a_change_may_appear_in_is_watched() {
     let own = "# Written by cri-shunt, which will change it\n";
     let sample = tree(&[("quay.io/hosts.toml", ""), ("docker.io/", ""), ("ghcr.io/hosts.toml", own)]);
     let expected =
-        ["certs.d", "docker.io/hosts.toml", "ghcr.io/hosts.toml", "quay.io/hosts.toml", "certs.d/docker.io"];
+        ["certs.d", "docker.io/hosts.toml", "certs.d/docker.io", "ghcr.io/hosts.toml", "quay.io/hosts.toml"];
     let seen = sample.seen();
     let same = seen.iter().zip(expected).all(|(path, expected)| path.ends_with(expected));
     assert!(same && seen.len() == expected.len(), "{seen:?}");
