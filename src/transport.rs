@@ -24,7 +24,7 @@ mod tree;
 pub use advice::set_up;
 pub use certificate::{Fault, faults};
 pub use fence::{Covered, Fence};
-pub use found::{Redirect, hosts_toml, redirect};
+pub use found::{Redirect, hosts_toml, leads_to, redirect};
 pub use keep::{Report, keep, survey};
 pub use need::{HeaderValue, Transport, TransportNeed, Wanted, fold};
 pub use plan::{Plan, plan};

@@ -20,6 +20,8 @@ use support::version::Version;
 use support::wait_until;
 
 const PATIENCE: Duration = Duration::from_secs(20);
+/// The rule for `bare.dev`, of which nothing else is said.
+const BARE: &str = "mirrors = [\"m.test:5000/bare\"]\norigin = \"last\"";
 
 struct Ground {
     containerd: Containerd,
@@ -64,6 +66,7 @@ fn config(containerd: &Containerd) -> String {
     let rules = [
         ("q.dev", "mirrors = [\"dead.test\", \"n.test/cache/{host}\"]"),
         ("last.dev", "mirrors = [\"m.test:5000\"]\norigin = \"last\""),
+        ("bare.dev", BARE),
         ("gone.dev", "mirrors = [\"dead.test/{host}\"]"),
         ("denied.dev", "deny = \"by nobody\""),
         ("denied.dev/but/this", "deny = \"nor this\""),
@@ -127,6 +130,51 @@ async fn an_origin_that_may_be_asked_is_asked_last_and_alone_gets_the_credential
     assert!(!seen.is_empty() && !seen.contains(&own), "{seen:?}");
 }
 
+/// A file that the shunt can't change, does not know yet, or does not want any more: containerd obeys it.
+async fn a_file_that_is_there_leads_no_credentials_to_mirrors(version: Version) {
+    let Some(ground) = Ground::start(version) else { return };
+    ground.mirror.on("/v2/", Behaviour::Basic("mirror", "secret"));
+    let asks_the_mirror = async |config: &str, case: &str| {
+        ground.shunt.kill9();
+        ground.mirror.forget();
+        ground.shunt.write_config(config, &ground.containerd);
+        ground.shunt.start_again();
+        let through = Cri::connect(&ground.shunt.socket()).await;
+        let login = Some(user_and_password("ann", "pw"));
+        through.pull_with("bare.dev/a/x:1", login).await.unwrap_err();
+        assert!(!ground.mirror.records().is_empty(), "{case}: the file is obeyed");
+        let seen = ground.mirror.authorizations();
+        assert!(!seen.contains(&support::fake::basic("ann", "pw")), "{case}: {seen:?}");
+    };
+    let whole = config(&ground.containerd);
+    let directory = ground.containerd.certs_d().join("bare.dev");
+    // In the way of the next text of the file.
+    std::fs::create_dir(directory.join(".cri-shunt-new")).unwrap();
+    asks_the_mirror(&whole.replace(BARE, &BARE.replace("m.test:5000", "dead.test")), "it cannot be written")
+        .await;
+    std::fs::remove_dir(directory.join(".cri-shunt-new")).unwrap();
+    // What is behind a link is not the shunt's to change.
+    let moved = ground.containerd.dir().join("moved");
+    std::fs::rename(&directory, &moved).unwrap();
+    std::os::unix::fs::symlink(&moved, &directory).unwrap();
+    asks_the_mirror(&whole, "it says what is wanted").await;
+    let passing = whole.replace(BARE, "pass = true");
+    asks_the_mirror(&passing, "the registry is left alone by now").await;
+    asks_the_mirror(&passing.replace("fence = true", "fence = false"), "no fence is wanted").await;
+}
+
+async fn the_break_glass_file_does_not_lift_it(version: Version) {
+    let Some(ground) = Ground::start(version) else { return };
+    let image = ground.push("cache/q.dev/a/glass", "1");
+    std::fs::write(ground.shunt.bypass_file(), "").unwrap();
+    let through = Cri::connect(&ground.shunt.socket()).await;
+    assert_eq!(through.pull("q.dev/a/glass:1").await.unwrap(), image.id());
+    // The shunt itself would have refused it, in other words.
+    let status = through.pull("denied.dev/x/y:1").await.unwrap_err();
+    assert!(status.message().contains("denied-by-cri-shunt"), "{status}");
+    assert_eq!(ground.origin.records(), []);
+}
+
 async fn what_the_fence_cannot_do_is_listed(version: Version) {
     let Some(ground) = Ground::start(version) else { return };
     let output = ground.shunt.run("check", &[]);
@@ -159,5 +207,7 @@ async fn what_the_fence_cannot_do_is_listed(version: Version) {
 on_each_containerd!(
     what_goes_round_the_shunt_obeys,
     an_origin_that_may_be_asked_is_asked_last_and_alone_gets_the_credentials,
+    a_file_that_is_there_leads_no_credentials_to_mirrors,
+    the_break_glass_file_does_not_lift_it,
     what_the_fence_cannot_do_is_listed,
 );

@@ -51,7 +51,7 @@ impl Pull<'_> {
             NodeCredentials::Never => {
                 return Ok(Auth::Withheld { because: "the rule says node-credentials = \"never\"" });
             }
-            NodeCredentials::WithClient if !self.client_has_credentials().map_err(AuthError::Wire)? => {
+            NodeCredentials::WithClient if !has_credentials(self.message).map_err(AuthError::Wire)? => {
                 let because = "the client brought none, and the rule says node-credentials = \"with-client\"";
                 return Ok(Auth::Withheld { because });
             }
@@ -69,23 +69,27 @@ impl Pull<'_> {
         tracing::debug!(candidate = %candidate.name, source = %credential.source, "with the node's login");
         Ok(Auth::Node { credential, host: self.generation.transport.asked_host(host) })
     }
+}
 
-    /// kubelet and crictl leave the field out where they have nothing.
-    fn client_has_credentials(&self) -> Result<bool, WireError> {
-        let Some(auth) = wire::get(self.message, cri::pull_image_request::AUTH)? else { return Ok(false) };
-        let paths = [
-            cri::auth_config::USERNAME,
-            cri::auth_config::AUTH,
-            cri::auth_config::IDENTITY_TOKEN,
-            cri::auth_config::REGISTRY_TOKEN,
-        ];
-        for path in paths {
-            if wire::get(auth, path)?.is_some_and(|value| !value.is_empty()) {
-                return Ok(true);
-            }
+/// Whether the client brings credentials. kubelet and crictl leave the field out where they have nothing.
+pub(super) fn has_credentials(message: &[u8]) -> Result<bool, WireError> {
+    let fields = [
+        cri::auth_config::USERNAME,
+        cri::auth_config::AUTH,
+        cri::auth_config::IDENTITY_TOKEN,
+        cri::auth_config::REGISTRY_TOKEN,
+    ];
+    for field in fields {
+        if wire::get(message, &in_auth(field))?.is_some_and(|value| !value.is_empty()) {
+            return Ok(true);
         }
-        Ok(false)
     }
+    Ok(false)
+}
+
+/// The path of a field of the credentials in the whole request: their message may come in several pieces.
+pub(super) fn in_auth(field: &[u32]) -> Vec<u32> {
+    [cri::pull_image_request::AUTH, field].concat()
 }
 
 // === impl Auth ===

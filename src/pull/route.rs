@@ -9,7 +9,6 @@ use std::time::Instant;
 use tonic::Status;
 
 use super::auth::{Auth, AuthError};
-use super::bind;
 use super::failure::{self, Class, Failure};
 use super::settle::{self, Served};
 use super::stall;
@@ -32,7 +31,11 @@ impl Pull<'_> {
     /// A pull that no rule changes: the request goes on as it came.
     pub(super) async fn pass(&self, rule: &RuleRef<'_>) -> Answer {
         let ticket = self.node.ledger.asked_for(self.name).await;
-        let answer = forward(self.call, self.message).await;
+        let message = match self.bound(rule, self.name.host(), self.message).await {
+            Ok(message) => message,
+            Err(error) => return crate::call::malformed(&error),
+        };
+        let answer = forward(self.call, &message).await;
         if !answer.is_ok() {
             return answer;
         }
@@ -178,18 +181,16 @@ impl Pull<'_> {
         candidate: &Candidate,
     ) -> Result<(Auth, Vec<u8>), AuthError> {
         let auth = self.auth(rule, candidate).await?;
-        if candidate.role == Role::Origin {
-            let transport = self.node.transport();
-            let message = match transport.fenced_origin(candidate.name.host()) {
-                Some(host) => bind::to_origin(self.message, host).map_err(AuthError::Wire)?,
-                None => self.message.to_vec(),
-            };
-            return Ok((auth, message));
+        let mut message = self.message.to_vec();
+        if candidate.role == Role::Mirror {
+            let image = candidate.name.as_str().as_bytes();
+            message = wire::set(&message, cri::pull_image_request::IMAGE, image).map_err(AuthError::Wire)?;
         }
-        let image = candidate.name.as_str().as_bytes();
-        let named =
-            wire::set(self.message, cri::pull_image_request::IMAGE, image).map_err(AuthError::Wire)?;
-        let message = auth.put(&named).map_err(AuthError::Wire)?;
+        message = auth.put(&message).map_err(AuthError::Wire)?;
+        if let Auth::Client = auth {
+            let bound = self.bound(rule, candidate.name.host(), &message).await;
+            message = bound.map_err(AuthError::Wire)?;
+        }
         Ok((auth, message))
     }
 

@@ -46,7 +46,6 @@ struct Course {
     to: Vec<String>,
     ways: Vec<Way>,
     needs: Vec<TransportNeed>,
-    origin: Option<String>,
 }
 
 /// Plans the files; `mirrors` are the folded hosts that rules lead to.
@@ -211,9 +210,7 @@ impl Course {
         self.ways.extend(ways(host, path, serves, &needs));
         self.needs.extend(needs.into_iter().cloned());
         let slash = if path.is_empty() { "" } else { "/" };
-        let is_origin = candidate.role == Role::Origin;
-        let word = if is_origin { "itself" } else { host };
-        self.origin = is_origin.then(|| wanted.asked_host(host)).or(self.origin.take());
+        let word = if candidate.role == Role::Origin { "itself" } else { host };
         self.to.push(format!("{word}{slash}{path}"));
     }
 
@@ -222,7 +219,6 @@ impl Course {
             host: spelled,
             why: Why::Fence,
             ways: self.ways.clone(),
-            origin: self.origin.clone(),
             purpose: vec![format!("The fence: images of {host} come from {to}.")],
             needs: self.needs.clone(),
         }

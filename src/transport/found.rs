@@ -1,6 +1,7 @@
 //! The directories and files that are there, by whomever they were made.
 //!
-//! Before: `keep` wants a place, a pull has failed, provenance is written.  After: they know who is asked.
+//! Before: `keep` wants a place, a pull has credentials or has failed, provenance is written.  After: they know who
+//! is asked.
 //! Holds: the directory is the one that containerd would choose; a file that can't be read tells nothing.
 //! Not here: importing a tree as rules (`config::sources::certs_d`, which is strict).
 //!
@@ -11,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
-use super::need::host_asked;
+use super::need::{fold, host_asked};
 use super::tree;
 
 /// The file in each directory.
@@ -47,14 +48,37 @@ fn read(file: &Path) -> Option<String> {
     file.is_file().then(|| std::fs::read_to_string(file).ok()).flatten()
 }
 
+/// The file by which containerd chooses whom it asks for the names of a host, with its text.
+fn chosen(roots: &[PathBuf], host: &str) -> Option<(PathBuf, String)> {
+    let file = directory(roots, host)?.join(HOSTS_TOML);
+    let text = read(&file)?;
+    Some((file, text))
+}
+
+/// The hosts but `host` itself that a file has asked for its names; none where it is no TOML.
+fn others(text: &str, host: &str) -> Option<BTreeSet<String>> {
+    let own = host_asked(host);
+    Some(asked(text)?.into_iter().filter(|asked| asked != own).collect())
+}
+
+/// Whether containerd would offer credentials for `host` to somebody else: by a file of ours that has others asked,
+/// as the fence does, or by another's that has one of `mirrors` asked (folded, as [`fold`] does).
+#[must_use]
+pub fn leads_to(roots: &[PathBuf], host: &str, mirrors: &BTreeSet<String>) -> bool {
+    let Some((_, text)) = chosen(roots, host) else { return false };
+    let others = others(&text, host);
+    match tree::is_owned(text.as_bytes()) {
+        true => others.is_none_or(|others| !others.is_empty()),
+        false => others.is_some_and(|others| others.iter().any(|other| mirrors.contains(&fold(other)))),
+    }
+}
+
 /// The `hosts.toml` that says where containerd's requests for `host` go, if there is one. One of ours that says
 /// only how the host itself is reached is none.
 #[must_use]
 pub fn hosts_toml(roots: &[PathBuf], host: &str) -> Option<PathBuf> {
-    let file = directory(roots, host)?.join(HOSTS_TOML);
-    let text = read(&file)?;
-    let own = host_asked(host);
-    let only_itself = tree::is_owned(text.as_bytes()) && asked(&text)?.iter().all(|asked| asked == own);
+    let (file, text) = chosen(roots, host)?;
+    let only_itself = tree::is_owned(text.as_bytes()) && others(&text, host)?.is_empty();
     (!only_itself).then_some(file)
 }
 
@@ -64,13 +88,11 @@ pub fn hosts_toml(roots: &[PathBuf], host: &str) -> Option<PathBuf> {
 /// with theirs, letter by letter.
 #[must_use]
 pub fn redirect(roots: &[PathBuf], host: &str) -> Option<Redirect> {
-    let file = directory(roots, host)?.join(HOSTS_TOML);
-    let text = read(&file)?;
+    let (file, text) = chosen(roots, host)?;
     if tree::is_owned(text.as_bytes()) {
         return None;
     }
-    let own = host_asked(host);
-    let to: Vec<String> = asked(&text)?.into_iter().filter(|asked| asked != own).collect();
+    let to: Vec<String> = others(&text, host)?.into_iter().collect();
     (!to.is_empty()).then_some(Redirect { file, to })
 }
 
@@ -195,6 +217,27 @@ mod tests {
         }
         let root = root_with(&[("docker.io", "server = 'https://registry-1.docker.io'")]);
         assert_eq!(redirect(&[root.path().to_owned()], "docker.io"), None);
+    }
+
+    #[test]
+    fn credentials_would_be_offered_to_mirrors_by_our_files_and_by_those_of_the_same_sense() {
+        let mirrors = BTreeSet::from(["m.dev".to_owned()]);
+        let fence = "[host.'https://m.dev']\n[host.'https://q.io']\n";
+        let ours = |text: &str| format!("# Written by cri-shunt\n{text}");
+        let rows = [
+            (ours(fence), true),
+            (ours("[host.'http://q.io']\n"), false),
+            (ours("no toml"), true),
+            (fence.to_owned(), true),
+            ("[host.'https://m.dev:443/p']".to_owned(), true),
+            ("[host.'https://m.dev']\ncapabilities = ['push']".to_owned(), false),
+            // That is how its person wants it.
+            ("[host.'https://cache.dev']".to_owned(), false),
+        ];
+        for (text, expected) in rows {
+            let root = root_with(&[("q.io", &text)]);
+            assert_eq!(leads_to(&[root.path().to_owned()], "q.io", &mirrors), expected, "{text}");
+        }
     }
 
     #[test]

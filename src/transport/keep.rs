@@ -4,7 +4,7 @@
 //! Holds: one pass does all that can be done; what can't is a problem in words, and nothing else suffers.
 //! Not here: how a change is made whole (`tree`).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -28,8 +28,6 @@ pub struct Report {
     pub problems: Vec<String>,
     /// The hosts that containerd is told of, as references spell them.
     told: BTreeSet<String>,
-    /// The hosts whose pulls containerd takes elsewhere by our fence, each with how it is asked itself.
-    fenced: BTreeMap<String, Option<String>>,
 }
 
 /// A pass under way.
@@ -105,9 +103,6 @@ impl Pass<'_> {
 
     fn kept(&mut self, planned: &Planned) {
         self.report.kept.push(format!("{} ({})", coded(&planned.host), planned.summary()));
-        if planned.why == Why::Fence {
-            self.report.fenced.insert(planned.host.clone(), planned.origin.clone());
-        }
         self.report.told.insert(planned.host.clone());
     }
 
@@ -214,15 +209,12 @@ impl Report {
         Self { problems: vec![problem], ..Self::default() }
     }
 
-    /// Where our fence turns pulls of this host's own names aside and asks the host after all: how it asks it.
-    #[must_use]
-    pub fn fenced_origin(&self, host: &str) -> Option<&str> {
-        self.fenced.get(host)?.as_deref()
-    }
-
     /// Whether containerd is told of a host.
     #[must_use]
     pub fn tells(&self, host: &str) -> bool {
         self.told.contains(host)
     }
 }
+
+#[cfg(test)]
+mod tests;

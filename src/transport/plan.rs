@@ -29,8 +29,6 @@ pub(super) struct Planned {
     pub(super) host: String,
     pub(super) why: Why,
     pub(super) ways: Vec<Way>,
-    /// In a fence, the host itself as it is asked after its mirrors.
-    pub(super) origin: Option<String>,
     /// What it is for, in words.
     pub(super) purpose: Vec<String>,
     /// What its hosts need.
@@ -74,7 +72,6 @@ fn transport(host: &str, needs: &[&TransportNeed]) -> Planned {
         host: host.to_owned(),
         why: Why::Transport,
         ways: ways(host, "", Serves::Everything, needs),
-        origin: None,
         purpose,
         needs: needs.iter().map(|need| (*need).clone()).collect(),
     }
