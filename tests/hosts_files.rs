@@ -174,6 +174,27 @@ async fn a_containerd_without_config_path_is_told_what_to_add(version: Version) 
     assert_eq!(cri.pull("a.dev/advice/app:1").await.unwrap(), image.id(), "{}", shunt.stderr());
 }
 
+/// containerd 2.x takes them for one, and so reads what is in neither.
+#[tokio::test]
+async fn several_directories_tell_containerd_2_nothing() {
+    let Some(containerd) = Containerd::start(Version::V2_1) else { return };
+    let fake = Fake::start();
+    containerd.lead("m.test:5000", &fake.host());
+    let directory = containerd.certs_d().display().to_string();
+    let text = std::fs::read_to_string(containerd.config_file()).unwrap();
+    let text = text.replace(&format!("\"{directory}\""), &format!("\"{directory}:{directory}.more\""));
+    std::fs::write(containerd.config_file(), text).unwrap();
+    containerd.restart();
+    let shunt = Shunt::start(&format!("{RULE}{PLAIN}api-root = \"/proxy/v2\"\n"), &containerd);
+    until(&shunt, "told", || status(&shunt).contains("takes a config_path of several directories for one"));
+    assert!(!status(&shunt).contains("m.test_5000_"), "{}", status(&shunt));
+    let cri = Cri::connect(&shunt.socket()).await;
+    let refused = cri.pull("a.dev/several/app:1").await.unwrap_err();
+    assert!(refused.message().contains("containerd is not told of the API root"), "{refused}");
+    assert_eq!(fake.records(), []);
+    assert!(containerd.escapes().asked().is_empty(), "{:?}", containerd.escapes().asked());
+}
+
 async fn a_persons_redirect_is_named_where_credentials_fail(version: Version) {
     let Some(containerd) = Containerd::start(version) else { return };
     let fake = Fake::start();

@@ -3,13 +3,13 @@
 //! Before: `app` starts it beside `attend`.  After: `transport` brings the disk to the plan; `node` has the report.
 //! Holds: they are looked at when containerd's set-up was learned, when another policy is put in force, and
 //! now and then: a header's file may change, or a person may take a directory away. What can't be done is said
-//! once, and no pull waits for it.
+//! once. A pull of a host that containerd is to be told of waits for the first look, but not long (`Node::told`).
 //! Not here: which files (`transport`).
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::node::Node;
+use crate::node::{Generation, Node};
 use crate::transport::{self, Report};
 use crate::upstream::Facts;
 
@@ -49,21 +49,25 @@ pub async fn run(node: Arc<Node>) {
 async fn look(node: &Arc<Node>, facts: Arc<Facts>) -> (Report, bool) {
     let generation = node.generation();
     // The disk may be slow, and the one thread of the program is for calls.
-    let pass = tokio::task::spawn_blocking(move || {
-        let plan = transport::plan(&generation.policy, &generation.transport);
-        let mut report = transport::keep(&plan, &facts.config_path);
-        if !plan.is_empty() {
-            let set_up = transport::set_up(&facts.version, facts.config_known, &facts.config_path);
-            report.problems.splice(0..0, set_up);
-        }
-        (report, plan.is_empty())
-    });
-    match pass.await {
+    match tokio::task::spawn_blocking(move || pass(&generation, &facts)).await {
         Ok(done) => done,
         Err(error) => {
             (Report::failed(format!("containerd's hosts.toml files were not looked at: {error}")), false)
         }
     }
+}
+
+fn pass(generation: &Generation, facts: &Facts) -> (Report, bool) {
+    let plan = transport::plan(&generation.policy, &generation.transport);
+    let report = transport::keep(&plan, &facts.config_path);
+    if plan.is_empty() {
+        return (report, true);
+    }
+    let report = match transport::set_up(&facts.version, facts.config_known, &facts.config_path) {
+        Some(problem) => report.unread(problem),
+        None => report,
+    };
+    (report, false)
 }
 
 fn tell(before: &Report, report: &Report) {

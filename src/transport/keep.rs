@@ -209,6 +209,13 @@ impl Report {
         Self { problems: vec![problem], ..Self::default() }
     }
 
+    /// The same where containerd reads none of the files, and why: whatever is written, it is told of nothing.
+    #[must_use]
+    pub fn unread(mut self, why: String) -> Self {
+        self.problems.insert(0, why);
+        Self { kept: Vec::new(), told: BTreeSet::new(), ..self }
+    }
+
     /// Whether containerd is told of a host.
     #[must_use]
     pub fn tells(&self, host: &str) -> bool {
