@@ -65,8 +65,12 @@ async fn connection(stream: UnixStream, node: Arc<Node>, stop: CancellationToken
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_pending_accept_reset_streams(PENDING_RESETS)
         .max_concurrent_reset_streams(PENDING_RESETS)
-        .handshake(Filter::new(stream))
-        .await;
+        .handshake(Filter::new(stream));
+    let handshake = tokio::select! {
+        handshake = handshake => handshake,
+        // Whoever has said nothing by now is not waited for.
+        () = last_call(&stop, false) => return,
+    };
     let mut connection = match handshake {
         Ok(connection) => connection,
         Err(error) => return tracing::debug!(%error, "a client did not speak HTTP/2"),
