@@ -1,7 +1,8 @@
 //! Puts the program together and runs it: the composition root.
 //!
 //! Before: `cli::serve` has a valid config.  After: `listener` serves, until a signal says stop.
-//! Holds: the socket is bound before readiness is told, and what can fail at start fails before that.
+//! Holds: the socket is bound before readiness is told, and what can fail at start fails before that. From before
+//! the socket on, a signal is an event like any other, and no end of the program.
 //! Not here: when another policy is read (`reload`).
 
 mod reload;
@@ -10,11 +11,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::attend;
-use crate::listener::{self, socket::Socket};
+use crate::listener::{
+    self,
+    socket::{Socket, SocketError},
+};
 use crate::node::{Generation, Node};
 use crate::snapshot::Snapshot;
 use crate::sweep::{self, Ledger, LedgerError};
@@ -51,6 +55,9 @@ pub enum AppError {
     /// The state directory is not usable.
     #[error("state directory: {0}")]
     State(#[from] LedgerError),
+    /// There is nothing to listen at.
+    #[error(transparent)]
+    Socket(#[from] SocketError),
     /// The system refuses something that every process may do.
     #[error("{what}: {source}")]
     System {
@@ -61,20 +68,36 @@ pub enum AppError {
     },
 }
 
-/// Runs until SIGTERM or SIGINT.
+/// The signals that mean something here.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+/// Runs until SIGTERM or SIGINT, at the socket that `listen` makes.
 ///
 /// # Errors
 /// What keeps the program from starting.
-pub async fn run(parts: Parts, socket: Socket) -> Result<(), AppError> {
-    let ledger = Arc::new(Ledger::open(parts.state)?);
+pub async fn run(parts: Parts, listen: impl FnOnce() -> Result<Socket, SocketError>) -> Result<(), AppError> {
+    let hangup = taken("SIGHUP", SignalKind::hangup())?;
+    let mut signals = Signals {
+        terminate: taken("SIGTERM", SignalKind::terminate())?,
+        interrupt: taken("SIGINT", SignalKind::interrupt())?,
+    };
+    let state = parts.state;
+    // The disk may be away, and the program is to be stopped all the same.
+    let opened = tokio::task::spawn_blocking(move || Ledger::open(state));
+    let ledger = tokio::select! {
+        opened = opened => opened.map_err(std::io::Error::from).map_err(system("a thread"))??,
+        () = signals.stop() => return Ok(()),
+    };
+    let socket = listen()?;
+    if socket.is_inherited() {
+        tracing::info!("systemd holds the socket: its unit counts, not [listen]");
+    }
     let link = Link::new(Arc::<Path>::from(parts.containerd));
-    let node = Arc::new(Node::new(parts.generation, link, ledger, parts.bypass));
+    let node = Arc::new(Node::new(parts.generation, link, Arc::new(ledger), parts.bypass));
     let stop = CancellationToken::new();
-
-    let failed = |what| move |source| AppError::System { what, source };
-    let hangup = signal(SignalKind::hangup()).map_err(failed("SIGHUP"))?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(failed("SIGTERM"))?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed("SIGINT"))?;
 
     let serving = tokio::spawn(listener::serve(socket, node.clone(), stop.clone()));
     let sweeping = tokio::spawn(sweep::run(node.clone()));
@@ -84,10 +107,7 @@ pub async fn run(parts: Parts, socket: Socket) -> Result<(), AppError> {
     notify(&[sd_notify::NotifyState::Ready]);
     tracing::info!(containerd = %node.link.socket().display(), "serving");
 
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
+    signals.stop().await;
 
     tracing::info!("stopping: no new calls");
     notify(&[sd_notify::NotifyState::Stopping]);
@@ -100,6 +120,26 @@ pub async fn run(parts: Parts, socket: Socket) -> Result<(), AppError> {
         tracing::warn!(waited = ?DRAIN, "calls were still under way; they are cut");
     }
     Ok(())
+}
+
+fn taken(what: &'static str, kind: SignalKind) -> Result<Signal, AppError> {
+    signal(kind).map_err(system(what))
+}
+
+fn system(what: &'static str) -> impl FnOnce(std::io::Error) -> AppError {
+    move |source| AppError::System { what, source }
+}
+
+// === impl Signals ===
+
+impl Signals {
+    /// Returns when the program is to end.
+    async fn stop(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }
 
 fn notify(states: &[sd_notify::NotifyState<'_>]) {

@@ -6,7 +6,7 @@
 
 mod support;
 
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::process::{Command, Output};
 use std::time::Duration;
 
@@ -59,6 +59,46 @@ async fn a_socket_that_is_taken_is_left_to_its_owner() {
         .is_ok()));
     assert_eq!(first.stop().and_then(|status| status.code()), Some(0));
     assert!(!first.socket().exists());
+}
+
+/// The state directory is read before the socket is there, and may be on a disk that is away.
+#[tokio::test]
+async fn a_signal_at_the_start_is_no_crash() {
+    let upstream = Upstream::start();
+    let shunt = Shunt::start_before("", upstream.socket());
+    assert_eq!(shunt.stop().and_then(|status| status.code()), Some(0));
+    let ledger = shunt.state_dir().join("mirror-names.json");
+    drop(std::fs::remove_file(&ledger));
+    rustix::fs::mkfifoat(rustix::fs::CWD, &ledger, rustix::fs::Mode::from_raw_mode(0o600)).unwrap();
+    shunt.spawn();
+    // Fails for as long as nobody reads there.
+    let nonblocking = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap();
+    let mut held = None;
+    let read = wait_until(Duration::from_secs(20), || {
+        let open = std::fs::File::options().write(true).custom_flags(nonblocking).open(&ledger);
+        held = open.ok();
+        held.is_some()
+    });
+    assert!(read, "{}", shunt.stderr());
+    assert!(!shunt.socket().exists());
+    shunt.signal(Signal::HUP);
+    shunt.signal(Signal::TERM);
+    let ended = wait_until(Duration::from_secs(15), || shunt.ended().is_some());
+    assert!(ended, "{}", shunt.stderr());
+    assert_eq!(shunt.ended().and_then(|status| status.code()), Some(0), "{:?}", shunt.ended());
+    drop(held);
+}
+
+#[tokio::test]
+async fn a_client_that_says_nothing_holds_up_no_stop() {
+    let upstream = Upstream::start();
+    let shunt = Shunt::start_before("", upstream.socket());
+    let silent = std::os::unix::net::UnixStream::connect(shunt.socket()).unwrap();
+    shunt.signal(Signal::TERM);
+    // Calls under way would have 20 s.
+    assert!(wait_until(Duration::from_secs(12), || shunt.ended().is_some()), "{}", shunt.stderr());
+    assert!(!shunt.stderr().contains("still under way"), "{}", shunt.stderr());
+    drop(silent);
 }
 
 #[tokio::test(flavor = "multi_thread")]

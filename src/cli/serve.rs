@@ -5,16 +5,20 @@
 //! Not here: the program itself (`app`).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustix::process::DumpableBehavior;
 
 use super::inputs::Inputs;
 use super::{Exit, terminal};
-use crate::app::{self, Outcome, Parts, Said};
+use crate::app::{self, AppError, Outcome, Parts, Said};
 use crate::config::{self, Config, Diagnostics, Group, Input, Listen, Loaded, Severity, defaults};
 use crate::listener::socket::{Access, Socket, SocketError};
 use crate::node::{Generation, PullSettings};
 use crate::telemetry;
+
+/// How long what reads or writes files may take at the end.
+const LAST_FILES: Duration = Duration::from_secs(1);
 
 /// Run the shunt in the foreground.
 ///
@@ -85,34 +89,30 @@ fn start(input: Input, loaded: Loaded) -> Exit {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error),
     };
-    runtime.block_on(async {
-        let socket = match listen(&config.listen) {
-            Ok(socket) => socket,
-            Err(error) => {
-                tracing::error!(hint = error.hint(), "{error}");
-                return Exit::Runtime;
-            }
-        };
-        if socket.is_inherited() {
-            tracing::info!("systemd holds the socket: its unit counts, not [listen]");
+    let at = config.listen.clone();
+    let parts = Parts {
+        containerd: config.containerd.socket.as_path().to_owned(),
+        said: Said {
+            pause_image: config.containerd.pause_image.as_ref().map(|name| name.as_str().to_owned()),
+            config_path: config.containerd.config_path.clone(),
+        },
+        state: config.state.dir.clone(),
+        bypass: config.state.bypass_file.clone(),
+        generation: generation(config),
+        seen,
+        read: Arc::new(move || read_again(&input)),
+    };
+    let exit = match runtime.block_on(app::run(parts, || listen(&at))) {
+        Ok(()) => Exit::Ok,
+        Err(AppError::Socket(error)) => {
+            tracing::error!(hint = error.hint(), "{error}");
+            Exit::Runtime
         }
-        let parts = Parts {
-            containerd: config.containerd.socket.as_path().to_owned(),
-            said: Said {
-                pause_image: config.containerd.pause_image.as_ref().map(|name| name.as_str().to_owned()),
-                config_path: config.containerd.config_path.clone(),
-            },
-            state: config.state.dir.clone(),
-            bypass: config.state.bypass_file.clone(),
-            generation: generation(config),
-            seen,
-            read: Arc::new(move || read_again(&input)),
-        };
-        match app::run(parts, socket).await {
-            Ok(()) => Exit::Ok,
-            Err(error) => failed(&error),
-        }
-    })
+        Err(error) => failed(&error),
+    };
+    // What still hangs on a file then, hangs on a disk or a server that is away.
+    runtime.shutdown_timeout(LAST_FILES);
+    exit
 }
 
 fn listen(listen: &Listen) -> Result<Socket, SocketError> {
