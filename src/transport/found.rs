@@ -44,7 +44,7 @@ pub(super) fn directory(roots: &[PathBuf], host: &str) -> Option<PathBuf> {
 }
 
 /// The text of a file; none of a pipe, which would be waited for.
-fn read(file: &Path) -> Option<String> {
+pub(super) fn read(file: &Path) -> Option<String> {
     file.is_file().then(|| std::fs::read_to_string(file).ok()).flatten()
 }
 

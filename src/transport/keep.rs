@@ -108,7 +108,7 @@ impl Pass<'_> {
 
     /// A file that a person wrote, or another program.
     fn anothers(&mut self, planned: &Planned, path: &Path, own: &str) {
-        let same = std::fs::read_to_string(path).is_ok_and(|other| found::says_the_same(&other, own));
+        let same = found::read(path).is_some_and(|other| found::says_the_same(&other, own));
         if same {
             self.report.kept.push(format!("{} (another's, which says the same)", coded(&planned.host)));
             self.report.told.insert(planned.host.clone());

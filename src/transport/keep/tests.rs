@@ -55,3 +55,14 @@ fn a_fence_that_cannot_be_written_again_still_stands() {
     assert!(written(&roots[0], "q.io"));
     assert!(leads_to(&roots, "q.io", &BTreeSet::new()), "containerd still obeys it");
 }
+
+#[test]
+fn a_pipe_in_the_place_of_a_file_is_another_s_and_is_not_waited_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let roots = [dir.path().to_owned()];
+    fs::create_dir(dir.path().join("m.dev")).unwrap();
+    let pipe = dir.path().join("m.dev/hosts.toml");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::from_raw_mode(0o600)).unwrap();
+    let report = survey(&planned("m.dev", Transport::SkipVerify, false), &roots);
+    assert!(report.problems[0].starts_with(&format!("{} is not cri-shunt's", pipe.display())), "{report:?}");
+}
