@@ -61,8 +61,9 @@ fn pass(plan: &Plan, roots: &[PathBuf], changing: bool) -> Report {
     let mut pass = Pass { roots, root, changing, report };
     let mut wanted = BTreeSet::new();
     for planned in &plan.files {
-        wanted.insert(coded(&planned.host));
-        pass.file(planned);
+        if pass.file(planned) {
+            wanted.insert(coded(&planned.host));
+        }
     }
     pass.remove(&wanted);
     pass.redirects(plan);
@@ -73,24 +74,32 @@ fn pass(plan: &Plan, roots: &[PathBuf], changing: bool) -> Report {
 // === impl Pass ===
 
 impl Pass<'_> {
-    fn file(&mut self, planned: &Planned) {
+    /// Whether the place is ours, and so is a file that is there.
+    fn file(&mut self, planned: &Planned) -> bool {
         let host = &planned.host;
         let text = match render(&planned.purpose, &planned.ways) {
             Ok(text) => text,
-            Err(error) => return self.problem(format!("{host}: not told to containerd: {error}")),
+            Err(error) => {
+                self.problem(format!("{host}: not told to containerd: {error}"));
+                return true;
+            }
         };
         let path = self.root.join(coded(host)).join(found::HOSTS_TOML);
         let done = match tree::look(self.roots, host) {
             Ok(Place::Ours(there)) if there == text.text => Ok(()),
             Ok(Place::Ours(_)) => self.change("changed", &path, || tree::replace(self.root, host, &text)),
             Ok(Place::Free) => self.change("wrote", &path, || tree::create(self.root, host, &text)),
-            Ok(Place::Anothers(path)) => return self.anothers(planned, &path, &text.text),
+            Ok(Place::Anothers(path)) => {
+                self.anothers(planned, &path, &text.text);
+                return false;
+            }
             Err(error) => Err(error),
         };
         match done {
             Ok(()) => self.kept(planned),
             Err(error) => self.problem(refused(planned, &path, &error)),
         }
+        true
     }
 
     fn change(&mut self, word: &str, path: &Path, change: impl FnOnce() -> io::Result<()>) -> io::Result<()> {

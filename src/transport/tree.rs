@@ -35,20 +35,23 @@ pub fn is_owned(content: &[u8]) -> bool {
     content.starts_with(MARK.as_bytes())
 }
 
-/// Looks at the places where containerd would find something of a host before `_default`.
+/// Looks at the places where containerd would find something of a host before `_default`. What another made holds
+/// over what is ours, also where containerd finds ours first: whoever came first, the end is the same.
 pub(super) fn look(roots: &[PathBuf], host: &str) -> io::Result<Place> {
+    let own = roots.first().map(|root| root.join(coded(host)));
+    let mut place = Place::Free;
     for root in roots {
         for name in [coded(host), host.to_owned()] {
             let directory = root.join(name);
             match owned(&directory)? {
-                // What is ours in another place than the first root is taken away before long.
-                Place::Ours(text) if Some(root) == roots.first() => return Ok(Place::Ours(text)),
+                Place::Ours(text) if Some(&directory) == own.as_ref() => place = Place::Ours(text),
+                // What is ours in another place is taken away before long.
                 Place::Ours(_) | Place::Free => {}
                 Place::Anothers(path) => return Ok(Place::Anothers(path)),
             }
         }
     }
-    Ok(Place::Free)
+    Ok(place)
 }
 
 fn owned(directory: &Path) -> io::Result<Place> {
@@ -195,11 +198,13 @@ mod tests {
         fs::create_dir(root.join("plain.dev:1")).unwrap();
         fs::write(root.join("plain.dev:1").join(HOSTS_TOML), "server = 'x'").unwrap();
         create(&root, "ours.dev", &text("", false)).unwrap();
+        create(&root, "both.dev:1", &text("", false)).unwrap();
+        fs::create_dir(root.join("both.dev:1")).unwrap();
         std::os::unix::fs::symlink(root.join("ours.dev"), root.join("linked.dev")).unwrap();
-        for host in ["bare.dev", "plain.dev:1", "linked.dev"] {
+        for host in ["bare.dev", "plain.dev:1", "linked.dev", "both.dev:1"] {
             assert!(matches!(look(std::slice::from_ref(&root), host).unwrap(), Place::Anothers(_)), "{host}");
         }
-        assert_eq!(list(&root).unwrap(), ["ours.dev"]);
+        assert_eq!(list(&root).unwrap(), ["both.dev_1_", "ours.dev"]);
         // A directory that appears between the look and the write is not replaced.
         fs::write(root.join("file.dev"), "").unwrap();
         assert!(create(&root, "file.dev", &text("", false)).is_err());

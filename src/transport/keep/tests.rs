@@ -66,3 +66,24 @@ fn a_pipe_in_the_place_of_a_file_is_another_s_and_is_not_waited_for() {
     let report = survey(&planned("m.dev", Transport::SkipVerify, false), &roots);
     assert!(report.problems[0].starts_with(&format!("{} is not cri-shunt's", pipe.display())), "{report:?}");
 }
+
+#[test]
+fn what_a_person_made_holds_whoever_came_first() {
+    let dir = tempfile::tempdir().unwrap();
+    let roots = [dir.path().to_owned()];
+    let plan = planned("m.dev:5000", Transport::PlainHttp, false);
+    keep(&plan, &roots);
+    assert!(written(&roots[0], "m.dev_5000_"));
+    let theirs = dir.path().join("m.dev:5000");
+    fs::create_dir(&theirs).unwrap();
+    fs::write(theirs.join("hosts.toml"), "server = 'https://m.dev:5000'").unwrap();
+    // containerd would look for the other name first.
+    let said = format!("{} is not cri-shunt's", theirs.join("hosts.toml").display());
+    let looked = survey(&plan, &roots);
+    assert!(looked.problems[0].starts_with(&said), "{looked:?}");
+    let report = keep(&plan, &roots);
+    assert!(report.problems[0].starts_with(&said) && !report.tells("m.dev:5000"), "{report:?}");
+    assert!(!written(&roots[0], "m.dev_5000_"));
+    assert_eq!(keep(&plan, &roots).problems, report.problems);
+    assert!(!written(&roots[0], "m.dev_5000_"));
+}
