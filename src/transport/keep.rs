@@ -149,7 +149,7 @@ impl Pass<'_> {
 
     fn remove_in(&mut self, root: &Path, wanted: &BTreeSet<String>) -> io::Result<()> {
         if self.changing {
-            tree::tidy(root)?;
+            tree::tidy(root)?.iter().for_each(|directory| self.stays(directory));
         }
         for name in tree::list(root)? {
             if root == self.root && wanted.contains(&name) {
@@ -159,12 +159,16 @@ impl Pass<'_> {
             if self.changing
                 && let Some(directory) = tree::remove(root, &name)?
             {
-                let directory = directory.display();
-                self.problem(format!("{directory} holds another's files, so the directory stays: remove it"));
+                self.stays(&directory);
             }
             self.report.changes.push(format!("removed {}", path.display()));
         }
         Ok(())
+    }
+
+    fn stays(&mut self, directory: &Path) {
+        let directory = directory.display();
+        self.problem(format!("{directory} holds another's files, so the directory stays: remove it"));
     }
 
     /// Files of others by which containerd asks somebody else for what a mirror was to serve.

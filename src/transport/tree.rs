@@ -6,6 +6,7 @@
 //! that is no host's.
 //! Not here: which files are wanted.
 
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
@@ -73,7 +74,8 @@ fn owned(directory: &Path) -> io::Result<Place> {
 /// The names of the directories of ours; none where the root does not exist.
 pub(super) fn list(root: &Path) -> io::Result<Vec<String>> {
     let mut names = Vec::new();
-    for name in entries(root)? {
+    // A name that is no text is nobody's host, and none of ours.
+    for name in entries(root)?.into_iter().filter_map(|name| name.into_string().ok()) {
         if !name.starts_with(UNFINISHED) && matches!(owned(&root.join(&name)), Ok(Place::Ours(_))) {
             names.push(name);
         }
@@ -82,21 +84,50 @@ pub(super) fn list(root: &Path) -> io::Result<Vec<String>> {
     Ok(names)
 }
 
-fn entries(root: &Path) -> io::Result<Vec<String>> {
-    let entries = match fs::read_dir(root) {
+/// All that is in a directory; nothing where there is none.
+fn entries(directory: &Path) -> io::Result<Vec<OsString>> {
+    let entries = match fs::read_dir(directory) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error),
     };
-    Ok(entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect())
+    entries.map(|entry| Ok(entry?.file_name())).collect()
 }
 
-/// Removes what a crash has left unfinished.
-pub(super) fn tidy(root: &Path) -> io::Result<()> {
-    for name in entries(root)?.iter().filter(|name| name.starts_with(UNFINISHED)) {
-        fs::remove_dir_all(root.join(name))?;
+fn is_unfinished(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(UNFINISHED.as_bytes())
+}
+
+/// Whether a file in a directory of ours is ours as well.
+fn is_own(name: &OsStr) -> bool {
+    name == HOSTS_TOML || is_unfinished(name)
+}
+
+/// Removes what a crash has left unfinished; the answer is the directories in which there is more, which stay.
+pub(super) fn tidy(root: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut more = Vec::new();
+    for name in entries(root)?.iter().filter(|name| is_unfinished(name)) {
+        let path = root.join(name);
+        // Nothing else of that name is made here.
+        let is_directory = fs::symlink_metadata(&path).is_ok_and(|found| found.is_dir());
+        if is_directory && !clear(&path)? {
+            more.push(path);
+        }
     }
-    Ok(())
+    Ok(more)
+}
+
+/// Removes a directory with what is ours in it. Where there is more, that stays, and so does the directory.
+fn clear(directory: &Path) -> io::Result<bool> {
+    for name in entries(directory)?.iter().filter(|name| is_own(name)) {
+        fs::remove_file(directory.join(name))?;
+    }
+    match fs::remove_dir(directory) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// Writes another text into a directory of ours.
@@ -116,10 +147,8 @@ pub(super) fn create(root: &Path, host: &str, text: &Text) -> io::Result<()> {
         fs::set_permissions(root, fs::Permissions::from_mode(0o755))?;
     }
     let unfinished = root.join(format!("{UNFINISHED}{}", coded(host)));
-    // Left by a crash, perhaps of this very step.
-    if unfinished.exists() {
-        fs::remove_dir_all(&unfinished)?;
-    }
+    // Left by a crash, perhaps of this very step. With more in it, it is in the way.
+    clear(&unfinished)?;
     DirBuilder::new().mode(0o755).create(&unfinished)?;
     fs::set_permissions(&unfinished, fs::Permissions::from_mode(0o755))?;
     write_file(&unfinished.join(HOSTS_TOML), text)?;
@@ -141,20 +170,21 @@ fn write_file(path: &Path, text: &Text) -> io::Result<()> {
 /// Removes a file of ours, and its directory unless there is more in it; then that stays, and is answered.
 pub(super) fn remove(root: &Path, name: &str) -> io::Result<Option<PathBuf>> {
     let directory = root.join(name);
-    let own = |entry: &String| entry == HOSTS_TOML || entry.starts_with(UNFINISHED);
-    if !entries(&directory)?.iter().all(own) {
+    if !entries(&directory)?.iter().all(|name| is_own(name)) {
         fs::remove_file(directory.join(HOSTS_TOML))?;
         sync(&directory)?;
         return Ok(Some(directory));
     }
     let unfinished = root.join(format!("{UNFINISHED}{name}"));
-    if unfinished.exists() {
-        fs::remove_dir_all(&unfinished)?;
-    }
+    clear(&unfinished)?;
     fs::rename(&directory, &unfinished)?;
-    fs::remove_dir_all(&unfinished)?;
+    let more = !clear(&unfinished)?;
+    if more {
+        // Put there in this moment.
+        renameat_with(CWD, &unfinished, CWD, &directory, RenameFlags::NOREPLACE)?;
+    }
     sync(root)?;
-    Ok(None)
+    Ok(more.then_some(directory))
 }
 
 fn sync(directory: &Path) -> io::Result<()> {
@@ -163,6 +193,8 @@ fn sync(directory: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::ffi::OsStrExt as _;
+
     use super::*;
 
     fn text(text: &str, secret: bool) -> Text {
@@ -211,6 +243,12 @@ mod tests {
         fs::write(root.join("ours.dev/extra.crt"), "a person's").unwrap();
         assert_eq!(remove(&root, "ours.dev").unwrap(), Some(root.join("ours.dev")));
         assert!(root.join("ours.dev/extra.crt").exists());
+        // Nor is what has a name that is no text.
+        create(&root, "odd.dev", &text("", false)).unwrap();
+        let odd = root.join("odd.dev").join(OsStr::from_bytes(b"\xff.crt"));
+        fs::write(&odd, "a person's").unwrap();
+        assert_eq!(remove(&root, "odd.dev").unwrap(), Some(root.join("odd.dev")));
+        assert!(odd.exists());
     }
 
     #[test]
@@ -222,7 +260,14 @@ mod tests {
         assert!(list(&root).unwrap().is_empty());
         create(&root, "m.dev", &text("", false)).unwrap();
         fs::create_dir(root.join(format!("{UNFINISHED}x.dev"))).unwrap();
-        tidy(&root).unwrap();
-        assert_eq!(entries(&root).unwrap(), ["m.dev"]);
+        // Neither a file of such a name nor what somebody has put there is in the way of the others.
+        fs::write(root.join(format!("{UNFINISHED}a")), "").unwrap();
+        let theirs = root.join(format!("{UNFINISHED}b.dev"));
+        fs::create_dir(&theirs).unwrap();
+        fs::write(theirs.join("extra.crt"), "a person's").unwrap();
+        assert_eq!(tidy(&root).unwrap(), [theirs]);
+        let mut names = entries(&root).unwrap();
+        names.sort();
+        assert_eq!(names, [".cri-shunt-a", ".cri-shunt-b.dev", "m.dev"]);
     }
 }

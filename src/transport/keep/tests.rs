@@ -72,7 +72,7 @@ fn what_a_person_made_holds_whoever_came_first() {
     let dir = tempfile::tempdir().unwrap();
     let roots = [dir.path().to_owned()];
     let plan = planned("m.dev:5000", Transport::PlainHttp, false);
-    keep(&plan, &roots);
+    assert_eq!(keep(&plan, &roots).problems, Vec::<String>::new());
     assert!(written(&roots[0], "m.dev_5000_"));
     let theirs = dir.path().join("m.dev:5000");
     fs::create_dir(&theirs).unwrap();
