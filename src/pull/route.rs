@@ -157,8 +157,9 @@ impl Pull<'_> {
             return std::future::pending().await;
         };
         let host = candidate.name.host();
-        let connected = self.generation.transport.connected_host(host);
-        stall::watch(self.node, host, &connected, after).await
+        let wanted = &self.generation.transport;
+        let tls = wanted.reach(host).schemes.first() != Some(&"http");
+        stall::watch(self.node, host, (tls, &wanted.connected_host(host)), after).await
     }
 
     /// Waits until containerd is told how the candidate's host is reached. Where it can't be, it is asked all the

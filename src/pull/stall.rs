@@ -17,8 +17,13 @@ use crate::upstream::StoreError;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Returns why the candidate at `host` is to be given up; never returns for one that shows life. `connected` is
-/// the host that containerd connects to for it.
-pub(super) async fn watch(node: &Arc<Node>, host: &str, connected: &str, after: Duration) -> String {
+/// whether containerd speaks TLS with it, and the host that it connects to for it.
+pub(super) async fn watch(
+    node: &Arc<Node>,
+    host: &str,
+    (tls, connected): (bool, &str),
+    after: Duration,
+) -> String {
     let start = SystemTime::now();
     loop {
         tokio::time::sleep(after).await;
@@ -31,7 +36,7 @@ pub(super) async fn watch(node: &Arc<Node>, host: &str, connected: &str, after: 
                 continue;
             }
         }
-        let address = node.facts().connects_to(connected);
+        let address = node.facts().connects_to(tls, connected);
         match tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(&address)).await {
             Ok(Ok(_)) => {}
             Ok(Err(error)) => return format!("{address} can't be connected to: {error}"),

@@ -7,12 +7,13 @@ use super::Facts;
 use crate::proxy::Proxies;
 
 impl Facts {
-    /// `host:port` that containerd connects to for the registry `host`, which may carry a port.
-    pub fn connects_to(&self, host: &str) -> String {
+    /// `host:port` that containerd connects to for the registry `host`, which may carry a port, where it speaks TLS
+    /// with it or plain http.
+    pub fn connects_to(&self, tls: bool, host: &str) -> String {
         let (name, port) = split(host);
-        match Proxies::new(self.proxy_environment.iter().cloned()).proxy_for(true, name, port) {
+        match Proxies::new(self.proxy_environment.iter().cloned()).proxy_for(tls, name, port) {
             Some(proxy) => proxy.address,
-            None => format!("{}:{port}", host.strip_suffix(&format!(":{port}")).unwrap_or(host)),
+            None => format!("{name}:{port}"),
         }
     }
 }
@@ -31,23 +32,30 @@ mod tests {
 
     #[test]
     fn the_address_is_the_proxys_or_the_registrys_own() {
-        let environment = [("HTTPS_PROXY", "http://user:pw@proxy.corp:3128/"), ("NO_PROXY", ".corp")];
+        let environment = [
+            ("HTTPS_PROXY", "http://user:pw@proxy.corp:3128/"),
+            ("HTTP_PROXY", "http://plain.corp:3129"),
+            ("NO_PROXY", ".corp"),
+        ];
         let facts = Facts {
             proxy_environment: environment.map(|(name, value)| (name.into(), value.into())).into(),
             ..Facts::default()
         };
         let rows = [
-            ("mirror.example", "proxy.corp:3128"),
-            ("mirror.corp", "mirror.corp:443"),
-            ("mirror.corp:5000", "mirror.corp:5000"),
-            ("127.0.0.1:5000", "127.0.0.1:5000"),
-            ("localhost", "localhost:443"),
-            ("[::1]:5000", "[::1]:5000"),
-            ("[::1]", "[::1]:443"),
+            (true, "mirror.example", "proxy.corp:3128"),
+            (false, "mirror.example:80", "plain.corp:3129"),
+            (true, "mirror.corp", "mirror.corp:443"),
+            (true, "mirror.corp:0443", "mirror.corp:443"),
+            (true, "mirror.corp:5000", "mirror.corp:5000"),
+            (false, "mirror.corp:80", "mirror.corp:80"),
+            (true, "127.0.0.1:5000", "127.0.0.1:5000"),
+            (true, "localhost", "localhost:443"),
+            (true, "[::1]:5000", "[::1]:5000"),
+            (true, "[::1]", "[::1]:443"),
         ];
-        for (host, address) in rows {
-            assert_eq!(facts.connects_to(host), address, "{host}");
+        for (tls, host, address) in rows {
+            assert_eq!(facts.connects_to(tls, host), address, "{host}");
         }
-        assert_eq!(Facts::default().connects_to("mirror.example"), "mirror.example:443");
+        assert_eq!(Facts::default().connects_to(true, "mirror.example"), "mirror.example:443");
     }
 }
