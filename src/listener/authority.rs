@@ -48,11 +48,6 @@ impl<S> Filter<S> {
         Filter { inner, walk: Walk::new(), held: Vec::new(), ready: Vec::new(), taken: 0 }
     }
 
-    /// The stream behind the filter, for its peer credentials.
-    pub fn get_ref(&self) -> &S {
-        &self.inner
-    }
-
     /// Gives out what was held, as far as the caller has room.
     fn give(&mut self, buf: &mut ReadBuf<'_>) {
         let rest = &self.ready[self.taken..];

@@ -10,12 +10,8 @@ pub mod pull_image_request {
     pub const IMAGE: &[u32] = &[1, 1];
     /// `image.user_specified_image`.
     pub const USER_SPECIFIED_IMAGE: &[u32] = &[1, 18];
-    /// `image.annotations`, a map: entries with key 1 and value 2.
-    pub const ANNOTATIONS: &[u32] = &[1, 2];
     /// `auth`, an `AuthConfig`.
     pub const AUTH: &[u32] = &[2];
-    /// `sandbox_config`, with the pod's name and namespace in `metadata`.
-    pub const SANDBOX_CONFIG: &[u32] = &[3];
 }
 
 /// Paths in `AuthConfig`; every one but `SERVER_ADDRESS` is a secret or leads to one.
@@ -50,9 +46,7 @@ pub mod image_status_request {
 
 /// Paths in `ImageStatusResponse`.
 pub mod image_status_response {
-    /// `image`, an `Image`; absent where the image is not there.
-    pub const IMAGE: &[u32] = &[1];
-    /// `image.id`.
+    /// `image.id`; absent where the image is not there.
     pub const ID: &[u32] = &[1, 1];
     /// `image.repo_tags`, repeated.
     pub const REPO_TAGS: &[u32] = &[1, 2];
@@ -60,12 +54,6 @@ pub mod image_status_response {
     pub const REPO_DIGESTS: &[u32] = &[1, 3];
     /// Field number of `info`, a map of strings.
     pub const INFO: u32 = 2;
-}
-
-/// Paths in `RemoveImageRequest`.
-pub mod remove_image_request {
-    /// `image.image`: a name or an id.
-    pub const IMAGE: &[u32] = &[1, 1];
 }
 
 /// Paths in `CreateContainerRequest`.
