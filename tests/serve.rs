@@ -124,6 +124,23 @@ async fn a_reload_takes_the_new_policy_or_keeps_the_old_one_whole() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_reload_cannot_change_is_named() {
+    let upstream = Upstream::start();
+    let shunt = Shunt::start_before("", upstream.socket());
+    let text = std::fs::read_to_string(shunt.config_file()).unwrap();
+    let text = text.replace("[containerd]\n", "[containerd]\nfence = true\n");
+    std::fs::write(shunt.config_file(), &text).unwrap();
+    shunt.signal(Signal::HUP);
+    assert!(wait_until(Duration::from_secs(20), || shunt.stderr().contains("another policy is in force")));
+    assert!(!shunt.stderr().contains("after a restart only"), "{}", shunt.stderr());
+    let text = text.replace("fence = true", "config-path = \"/nowhere\"");
+    std::fs::write(shunt.config_file(), text.replace("[listen]\n", "[listen]\nmode = \"0600\"\n")).unwrap();
+    shunt.signal(Signal::HUP);
+    let said = "what is new in [listen], [containerd] acts after a restart only";
+    assert!(wait_until(Duration::from_secs(20), || shunt.stderr().contains(said)), "{}", shunt.stderr());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn status_tells_one_that_is_not_there_from_one_that_is_something_else() {
     let upstream = Upstream::start();
     let shunt = Shunt::start_before("", upstream.socket());

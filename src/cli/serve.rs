@@ -12,7 +12,9 @@ use rustix::process::DumpableBehavior;
 use super::inputs::Inputs;
 use super::{Exit, terminal};
 use crate::app::{self, AppError, Outcome, Parts, Said};
-use crate::config::{self, Config, Diagnostics, Group, Input, Listen, Loaded, Severity, defaults};
+use crate::config::{
+    self, Config, Containerd, Diagnostics, Group, Input, Listen, Loaded, Log, Severity, State, defaults,
+};
 use crate::listener::socket::{Access, Socket, SocketError};
 use crate::node::{Generation, PullSettings};
 use crate::telemetry;
@@ -89,6 +91,7 @@ fn start(input: Input, loaded: Loaded) -> Exit {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error),
     };
+    let fixed = Fixed::of(&config);
     let at = config.listen.clone();
     let parts = Parts {
         containerd: config.containerd.socket.as_path().to_owned(),
@@ -100,7 +103,7 @@ fn start(input: Input, loaded: Loaded) -> Exit {
         bypass: config.state.bypass_file.clone(),
         generation: generation(config),
         seen,
-        read: Arc::new(move || read_again(&input)),
+        read: Arc::new(move || read_again(&input, &fixed)),
     };
     let exit = match runtime.block_on(app::run(parts, || listen(&at))) {
         Ok(()) => Exit::Ok,
@@ -129,15 +132,53 @@ fn failed(error: &dyn std::error::Error) -> Exit {
     Exit::Runtime
 }
 
-fn read_again(input: &Input) -> Outcome {
+fn read_again(input: &Input, fixed: &Fixed) -> Outcome {
     match config::load_from(input) {
         Ok(Loaded { config, warnings }) => {
             log(&warnings);
+            let tables = fixed.otherwise(&config);
+            if !tables.is_empty() {
+                let tables = tables.join(", ");
+                tracing::warn!("what is new in {tables} acts after a restart only");
+            }
             Outcome { next: Ok(generation(config)), seen: warnings.seen().clone() }
         }
         Err(problems) => {
             Outcome { next: Err(problems.render(terminal::style(), false)), seen: problems.seen().clone() }
         }
+    }
+}
+
+/// What of a config no reload changes.
+struct Fixed {
+    listen: Listen,
+    containerd: Containerd,
+    state: State,
+    log: Log,
+}
+
+impl Fixed {
+    fn of(config: &Config) -> Self {
+        let Config { listen, containerd, state, log, .. } = config;
+        Self {
+            listen: listen.clone(),
+            containerd: containerd.clone(),
+            state: state.clone(),
+            log: log.clone(),
+        }
+    }
+
+    /// The tables of `config` that say something else.
+    fn otherwise(&self, config: &Config) -> Vec<&'static str> {
+        // This key acts with the policy.
+        let containerd = Containerd { fence: self.containerd.fence, ..config.containerd.clone() };
+        let tables = [
+            ("[listen]", self.listen != config.listen),
+            ("[containerd]", self.containerd != containerd),
+            ("[state]", self.state != config.state),
+            ("[log]", self.log != config.log),
+        ];
+        tables.into_iter().filter_map(|(table, is_new)| is_new.then_some(table)).collect()
     }
 }
 

@@ -25,7 +25,8 @@ fn advice(version: &str, known: bool) -> String {
         Some(_) if known => (format!("containerd {version} has no config_path"), TABLE_2.to_owned()),
         Some(_) => {
             return format!(
-                "the config_path of containerd {version} is not known: give it as config-path under [containerd]"
+                "the config_path of containerd {version} is not known: give it as config-path under [containerd], and \
+                 restart cri-shunt"
             );
         }
         None => (
@@ -77,7 +78,7 @@ mod tests {
             ("1.6.20", true, "io.containerd.grpc.v1.cri"),
             ("v1.7.24", true, "which exclude it"),
             ("v2.1.4", true, "io.containerd.cri.v1.images"),
-            ("v2.1.4", false, "config-path under [containerd]"),
+            ("v2.1.4", false, "config-path under [containerd], and restart cri-shunt"),
             ("v2.0.5-k3s1", true, "config.toml.tmpl"),
             ("", false, "(containerd 1.x) or"),
         ] {
