@@ -12,6 +12,7 @@ use bytes::Bytes;
 use h2::RecvStream;
 use h2::server::SendResponse;
 use http::{HeaderMap, HeaderValue, Request, Response};
+use tokio::sync::Notify;
 
 /// How a path is answered.
 #[derive(Clone, Debug)]
@@ -22,8 +23,19 @@ pub enum Answer {
     Status(i32, &'static str),
     /// Head, then silence until the client goes.
     Hang,
+    /// Nothing until the gate is opened, then this status in trailers.
+    Held(Arc<Gate>, i32, &'static str),
     /// Head and half a message, then this reset.
     Reset(h2::Reason),
+}
+
+/// Holds one call.
+#[derive(Debug, Default)]
+pub struct Gate {
+    /// Told when the call is here.
+    pub came: Notify,
+    /// Lets it go on.
+    pub open: Notify,
 }
 
 /// One request as it came.
@@ -101,6 +113,14 @@ async fn serve(
     response.headers_mut().insert("x-head", HeaderValue::from_static("kept"));
     let mut trailers = HeaderMap::new();
     trailers.insert("grpc-status", HeaderValue::from_static("0"));
+    let answer = match answer {
+        Some(Answer::Held(gate, code, message)) => {
+            gate.came.notify_one();
+            gate.open.notified().await;
+            Some(Answer::Status(code, message))
+        }
+        other => other,
+    };
     match answer {
         Some(Answer::Echo(more)) => {
             let mut stream = respond.send_response(response, false).unwrap();
