@@ -4,11 +4,13 @@
 //! that a person can act on.
 //! Holds: a secret goes to the host that it was given for, and to the token server that this host names;
 //! never to a redirect's target on another host, and never in plain text where the registry is asked over
-//! TLS. Nothing is written anywhere; requests are HEAD, and GET only where HEAD leaves a question open.
+//! TLS. What others say is repeated without it. Nothing is written anywhere; requests are HEAD, and GET only
+//! where HEAD leaves a question open.
 //! Not here: which candidates there are (`policy`), whose secret it is (`credentials`).
 //!
 //! Facts: containerd `core/remotes/docker` (`resolver.go`, `authorizer.go`, `config/hosts.go`).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::Method;
@@ -21,6 +23,7 @@ mod error;
 mod exchange;
 mod login;
 mod redirect;
+mod secrets;
 mod tls;
 mod token;
 mod trust;
@@ -28,11 +31,13 @@ mod url;
 
 pub use access::{Access, Login, Network, Scheme};
 pub use answer::Found;
-pub use error::{Failure, RegistryError, TlsProblem};
+pub use error::{Failure, Refusal};
 
 use self::answer::Verdict;
 use self::connect::Wire;
+use self::error::{RegistryError, TlsProblem};
 use self::login::Session;
+use self::secrets::Secrets;
 use self::url::Url;
 use crate::policy::Name;
 
@@ -48,12 +53,13 @@ pub async fn manifest(
     access: &Access,
     login: &Login,
     network: &Network,
-) -> Result<Found, RegistryError> {
-    let wire = Wire::new(access, network)?;
-    match tokio::time::timeout(network.timeout, ask(name, access, login, &wire)).await {
-        Ok(result) => result,
-        Err(_) => Err(RegistryError::TooSlow { doing: wire.doing(), limit: network.timeout }),
-    }
+) -> Result<Found, Refusal> {
+    let secrets = Arc::new(Secrets::of(access, login));
+    let told = |error: RegistryError| error.told(&secrets);
+    let wire = Wire::new(access, network, Arc::clone(&secrets)).map_err(told)?;
+    let asked = tokio::time::timeout(network.timeout, ask(name, access, login, &wire)).await;
+    let slow = |_| Err(RegistryError::TooSlow { doing: wire.doing(), limit: network.timeout });
+    asked.unwrap_or_else(slow).map_err(told)
 }
 
 async fn ask(name: &Name, access: &Access, login: &Login, wire: &Wire) -> Result<Found, RegistryError> {

@@ -33,10 +33,7 @@ const KNOWN: [&str; 6] = [
 pub(super) const MAX_MANIFEST: usize = 4 * 1048 * 1048;
 
 /// How much of an error's body is looked at.
-pub(super) const MAX_ERROR: usize = 64 << 10;
-
-/// How much of another's words is repeated.
-const MAX_WORDS: usize = 200;
+const MAX_ERROR: usize = 64 << 10;
 
 /// A manifest that is there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,7 +76,7 @@ pub(super) fn of_head(answer: &Answer, name: &Name) -> Result<Verdict, RegistryE
 /// Reads the answer to GET, whose body is the manifest itself.
 pub(super) fn of_get(answer: &Answer, name: &Name) -> Result<Found, RegistryError> {
     if !answer.status.is_success() {
-        return Err(refusal(answer, &detail(&answer.body[..answer.body.len().min(MAX_ERROR)])));
+        return Err(refusal(answer, &detail(answer)));
     }
     if answer.cut {
         return Err(content(answer, too_large()));
@@ -110,7 +107,7 @@ pub(super) fn reason(head: &Answer, get: Option<&Answer>) -> RegistryError {
                 _ => RegistryError::NotFound { host, detail },
             }
         }
-        Some(get) => refusal(head, &detail(&get.body[..get.body.len().min(MAX_ERROR)])),
+        Some(get) => refusal(head, &detail(get)),
         None => refusal(head, ""),
     }
 }
@@ -138,15 +135,15 @@ fn limits(answer: &Answer) -> String {
     let mut said = Vec::new();
     if let Some(after) = answer.header("retry-after") {
         let seconds = if after.bytes().all(|byte| byte.is_ascii_digit()) { " s" } else { "" };
-        said.push(format!("again after {}{seconds}", shortened(after)));
+        said.push(format!("again after {}{seconds}", answer.quote(after)));
     }
     let values = names.into_iter().filter_map(|name| Some((name, answer.header(name)?)));
-    said.extend(values.map(|(name, value)| format!("{name} {}", shortened(value))));
+    said.extend(values.map(|(name, value)| format!("{name} {}", answer.quote(value))));
     if said.is_empty() { String::new() } else { format!("; {}", said.join(", ")) }
 }
 
 /// What `errors` in a body says (OCI distribution-spec, "Error Codes"), or a token server's `error`.
-pub(super) fn detail(body: &[u8]) -> String {
+pub(super) fn detail(answer: &Answer) -> String {
     #[derive(Deserialize)]
     struct Errors {
         #[serde(default)]
@@ -161,22 +158,16 @@ pub(super) fn detail(body: &[u8]) -> String {
         code: Option<String>,
         message: Option<String>,
     }
-    let Ok(body) = serde_json::from_slice::<Errors>(body) else { return String::new() };
+    let Ok(body) = serde_json::from_slice::<Errors>(&answer.body[..answer.body.len().min(MAX_ERROR)]) else {
+        return String::new();
+    };
     let first = body.errors.into_iter().next();
     let words = match first {
         Some(Entry { code, message }) => [code, message],
         None => [body.error, body.error_description.or(body.details)],
     };
     let words: Vec<String> = words.into_iter().flatten().filter(|words| !words.is_empty()).collect();
-    if words.is_empty() { String::new() } else { format!(": {}", shortened(&words.join(", "))) }
-}
-
-/// No more of another's words than a line.
-pub(super) fn shortened(text: &str) -> String {
-    match text.char_indices().nth(MAX_WORDS) {
-        Some((end, _)) => format!("{}...", &text[..end]),
-        None => text.to_owned(),
-    }
+    if words.is_empty() { String::new() } else { format!(": {}", answer.quote(&words.join(", "))) }
 }
 
 pub(super) fn status_text(status: StatusCode) -> String {
@@ -188,7 +179,7 @@ pub(super) fn status_text(status: StatusCode) -> String {
 
 fn checked(answer: &Answer, name: &Name, found: Found) -> Result<Found, RegistryError> {
     if !KNOWN.contains(&found.media_type.as_str()) {
-        let got = shortened(&found.media_type);
+        let got = answer.quote(&found.media_type);
         let problem = format!("with {got}, which is no manifest; a login page, or no registry at all?");
         return Err(content(answer, problem));
     }
@@ -226,7 +217,10 @@ fn stated_digest(answer: &Answer) -> Result<Option<String>, RegistryError> {
             Ok(text) if text.contains(':') && is_image_id(text) => Ok(Some(text.to_owned())),
             _ => {
                 let text = String::from_utf8_lossy(value.as_bytes());
-                Err(content(answer, format!("its Docker-Content-Digest is no digest: {}", shortened(&text))))
+                Err(content(
+                    answer,
+                    format!("its Docker-Content-Digest is no digest: {}", answer.quote(&text)),
+                ))
             }
         },
     }

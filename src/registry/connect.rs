@@ -23,6 +23,7 @@ use tokio_rustls::TlsConnector;
 use super::access::{Access, Network, sensitive};
 use super::error::{RegistryError, TlsProblem};
 use super::exchange;
+use super::secrets::Secrets;
 use super::tls::{Tls, tls};
 use super::url::Url;
 use crate::proxy::{Proxies, Proxy};
@@ -38,6 +39,7 @@ pub(super) struct Wire {
     proxies: Proxies,
     connect_timeout: Duration,
     pub(super) tls: Tls,
+    pub(super) secrets: Arc<Secrets>,
     doing: Mutex<String>,
 }
 
@@ -48,11 +50,16 @@ pub(super) struct Connection {
 }
 
 impl Wire {
-    pub(super) fn new(access: &Access, network: &Network) -> Result<Self, RegistryError> {
+    pub(super) fn new(
+        access: &Access,
+        network: &Network,
+        secrets: Arc<Secrets>,
+    ) -> Result<Self, RegistryError> {
         Ok(Wire {
             proxies: network.proxies.clone(),
             connect_timeout: network.connect_timeout,
             tls: Tls::new(access, network)?,
+            secrets,
             doing: Mutex::default(),
         })
     }
@@ -68,6 +75,9 @@ impl Wire {
 
     pub(super) async fn open(&self, url: &Url) -> Result<Connection, RegistryError> {
         let proxy = self.proxies.proxy_for(url.https, &url.host, url.port);
+        if let Some(login) = proxy.as_ref().and_then(|proxy| proxy.login.as_ref()) {
+            self.secrets.add_pair(&String::from_utf8_lossy(&percent_decoded(login.expose())));
+        }
         let address = proxy.as_ref().map_or_else(|| url.address(), |proxy| proxy.address.clone());
         self.now(format!("connecting to {address}"));
         let opened = timeout(self.connect_timeout, self.opened(url, proxy));

@@ -1,7 +1,8 @@
 //! What can go wrong between here and a manifest.
 //!
 //! Before: any step of asking.  After: `explain --live` prints it; `failure` is the stable word for scripts.
-//! Holds: every text names the host or the file that it is about, and no secret is in any.
+//! Holds: every text names the host or the file that it is about; no secret is in a [`Refusal`], which is all that
+//! leaves this module.
 
 use std::io;
 use std::path::PathBuf;
@@ -9,9 +10,26 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-/// Why a registry gave no manifest.
+use super::secrets::Secrets;
+
+/// Why a registry gave no manifest, in words that may be shown.
 #[derive(Debug, thiserror::Error)]
-pub enum RegistryError {
+#[error("{text}")]
+pub struct Refusal {
+    failure: Failure,
+    text: String,
+}
+
+impl Refusal {
+    /// The sort.
+    pub fn failure(&self) -> Failure {
+        self.failure
+    }
+}
+
+/// Why a registry gave no manifest, with the words of others in it.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum RegistryError {
     /// The transport's own words make no URL.
     #[error("{url} is no URL that can be asked")]
     Url {
@@ -168,7 +186,7 @@ pub enum RegistryError {
 
 /// Why there is no TLS with a host.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum TlsProblem {
+pub(super) enum TlsProblem {
     /// What it answers is no TLS.
     #[error("it does not speak TLS; is it a registry in plain http?")]
     NotSpoken,
@@ -242,8 +260,13 @@ pub enum Failure {
 }
 
 impl RegistryError {
+    /// What of it may be told.
+    pub(super) fn told(&self, secrets: &Secrets) -> Refusal {
+        Refusal { failure: self.failure(), text: secrets.hide(&self.to_string()) }
+    }
+
     /// The sort.
-    pub fn failure(&self) -> Failure {
+    pub(super) fn failure(&self) -> Failure {
         match self {
             Self::Url { .. } | Self::Header { .. } | Self::File { .. } => Failure::Config,
             Self::Resolve { .. } => Failure::Dns,

@@ -3,6 +3,8 @@
 //! Before: `redirect` has a URL and what to say there.  After: the answer, its body no longer than wanted.
 //! Holds: each request has a connection of its own; head and body of an answer are bounded.
 
+use std::sync::Arc;
+
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Full};
@@ -12,6 +14,7 @@ use hyper_util::rt::TokioIo;
 
 use super::connect::{Connection, Wire, proxy_authorization};
 use super::error::{RegistryError, TlsProblem};
+use super::secrets::Secrets;
 use super::tls::tls;
 use super::url::Url;
 
@@ -41,9 +44,16 @@ pub(super) struct Answer {
     pub(super) body: Bytes,
     /// Whether the body was longer than was wanted.
     pub(super) cut: bool,
+    /// What may not be repeated of it.
+    pub(super) secrets: Arc<Secrets>,
 }
 
 impl Answer {
+    /// Its own words, as they may stand in an error.
+    pub(super) fn quote(&self, words: &str) -> String {
+        self.secrets.quote(words)
+    }
+
     /// A header as text; none where it has other bytes.
     pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
@@ -75,7 +85,8 @@ pub(super) async fn ask(wire: &Wire, question: &Question) -> Result<Answer, Regi
     let asking = async {
         let (head, body) = sender.send_request(request).await.map_err(broken)?.into_parts();
         let (body, cut) = read(body, question.limit).await.map_err(broken)?;
-        Ok(Answer { url: url.clone(), status: head.status, headers: head.headers, body, cut })
+        let secrets = Arc::clone(&wire.secrets);
+        Ok(Answer { url: url.clone(), status: head.status, headers: head.headers, body, cut, secrets })
     };
     drive(connection, asking).await
 }

@@ -8,11 +8,11 @@
 
 use base64::Engine;
 use bytes::Bytes;
-use http::header::{ACCEPT, AUTHORIZATION, LOCATION, USER_AGENT, WWW_AUTHENTICATE};
+use http::header::{ACCEPT, AUTHORIZATION, USER_AGENT, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
 use super::access::{Access, Login, sensitive};
-use super::answer::{ACCEPTED, MAX_MANIFEST, shortened};
+use super::answer::{ACCEPTED, MAX_MANIFEST};
 use super::challenge::{self, Challenge};
 use super::connect::Wire;
 use super::error::RegistryError;
@@ -24,9 +24,6 @@ use crate::secret::Secret;
 
 /// What this program calls itself.
 const AGENT: &str = concat!("cri-shunt/", env!("CARGO_PKG_VERSION"));
-
-/// Shorter secrets are not looked for in texts: the gaps would tell them.
-const MIN_SECRET: usize = 6;
 
 /// What is asked of one registry.
 pub(super) struct Session<'s> {
@@ -58,34 +55,6 @@ impl Login {
             }
             Login::Password { username, .. } => format!("as {username}"),
             Login::IdentityToken(_) => "with an identity token".to_owned(),
-        }
-    }
-
-    /// A text of the other side without the secret, should it say it: errors repeat words of others.
-    fn hidden(&self, text: &str) -> String {
-        let secret = match self {
-            Login::Anonymous => "",
-            Login::Password { password, .. } => password.expose(),
-            Login::IdentityToken(token) => token.expose(),
-        };
-        match secret.len() < MIN_SECRET {
-            true => text.to_owned(),
-            false => text.replace(secret, "(a secret)"),
-        }
-    }
-
-    /// Takes the secret out of all of an answer that could be shown.
-    pub(super) fn scrub(&self, answer: &mut Answer) {
-        for (name, value) in &mut answer.headers {
-            let text = String::from_utf8_lossy(value.as_bytes());
-            // Those two are read before they are shown.
-            if name != WWW_AUTHENTICATE && name != LOCATION && self.hidden(&text) != text {
-                *value = HeaderValue::from_static("(a secret)");
-            }
-        }
-        // What is no error is read, and never shown.
-        if !answer.status.is_success() {
-            answer.body = Bytes::from(self.hidden(&String::from_utf8_lossy(&answer.body)));
         }
     }
 }
@@ -126,15 +95,7 @@ impl<'s> Session<'s> {
             // In the place of one that is configured, as in containerd.
             private.insert(AUTHORIZATION, authorization.clone());
         }
-        let followed = redirect::follow(wire, question, &private).await;
-        let mut answer = followed.map_err(|error| match error {
-            RegistryError::Redirect { host, problem } => {
-                RegistryError::Redirect { host, problem: self.login.hidden(&problem) }
-            }
-            error => error,
-        })?;
-        self.login.scrub(&mut answer);
-        Ok(answer)
+        redirect::follow(wire, question, &private).await
     }
 
     /// The answer to the challenges of a 401.
@@ -154,6 +115,7 @@ impl<'s> Session<'s> {
         let unfit = || refuse("; what it sent as a token can be in no header".to_owned());
         if let Some(challenge) = find("bearer") {
             let token = token::fetch(wire, url, challenge, self.login, self.repository).await?;
+            wire.secrets.add(token.expose());
             return sensitive(&format!("Bearer {}", token.expose())).ok_or_else(unfit);
         }
         if find("basic").is_none() {
@@ -179,7 +141,7 @@ impl<'s> Session<'s> {
             true => {
                 let challenges = challenges(answer);
                 let error = challenges.iter().find_map(|challenge| challenge.parameter("error"));
-                error.map_or(String::new(), |error| format!(": {}", shortened(&self.login.hidden(error))))
+                error.map_or(String::new(), |error| format!(": {}", answer.quote(error)))
             }
         };
         // Registries answer 401 too for what is not there, so as not to tell.

@@ -9,7 +9,6 @@
 use http::header::{AUTHORIZATION, LOCATION};
 use http::{HeaderMap, Method};
 
-use super::answer::shortened;
 use super::connect::Wire;
 use super::error::RegistryError;
 use super::exchange::{self, Answer, Question};
@@ -44,7 +43,7 @@ pub(super) async fn follow(
         let text = String::from_utf8_lossy(location.as_bytes());
         question.url = answer.url.join(&text).ok_or_else(|| RegistryError::Redirect {
             host: answer.url.authority(),
-            problem: format!("to {}, which is no URL that can be asked", shortened(&text)),
+            problem: format!("to {}, which is no URL that can be asked", answer.quote(&text)),
         })?;
     }
     let problem = format!("more than {MAX_REDIRECTS} times");

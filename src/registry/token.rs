@@ -16,7 +16,7 @@ use http::{HeaderMap, HeaderValue, Method};
 use serde::Deserialize;
 
 use super::access::{Login, sensitive};
-use super::answer::{self, MAX_ERROR};
+use super::answer;
 use super::challenge::Challenge;
 use super::connect::Wire;
 use super::error::{Failure, RegistryError};
@@ -65,7 +65,7 @@ pub(super) async fn fetch(
         .parameter("realm")
         .ok_or_else(|| refuse("it names no token server".to_owned(), Failure::Protocol))?;
     let realm = Url::parse(realm).ok_or_else(|| {
-        let problem = format!("it names {} as its token server, which is no URL", answer::shortened(realm));
+        let problem = format!("it names {} as its token server, which is no URL", wire.secrets.quote(realm));
         refuse(problem, Failure::Protocol)
     })?;
     if registry.https && !realm.https && login.parts().is_some() {
@@ -141,18 +141,16 @@ impl Request<'_> {
 
     async fn ask(&self, question: Question, private: HeaderMap) -> Result<Answer, RegistryError> {
         let asked = redirect::follow(self.wire, question, &private).await;
-        let mut answer = asked.map_err(|error| {
+        asked.map_err(|error| {
             let failure = error.failure();
             self.refuse(format!("with its token server, {error}"), failure)
-        })?;
-        self.login.scrub(&mut answer);
-        Ok(answer)
+        })
     }
 
     fn granted(&self, answer: &Answer) -> Result<Secret, RegistryError> {
         let server = self.realm.authority();
         if !answer.status.is_success() {
-            let detail = answer::detail(&answer.body[..answer.body.len().min(MAX_ERROR)]);
+            let detail = answer::detail(answer);
             let problem =
                 format!("its token server {server} answers {}{}", answer::status_text(answer.status), detail);
             let failure = match answer.status.as_u16() {

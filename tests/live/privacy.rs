@@ -189,3 +189,65 @@ async fn a_secret_that_comes_back_is_not_repeated() {
     let debug = format!("{error:?} {login:?}");
     assert!(!debug.contains(SECRET), "{debug}");
 }
+
+/// What is said to a login and a configured header by a registry that answers so to whoever is logged in.
+async fn repeated(answer: impl Fn(&str) -> Reply + Send + Sync + 'static) -> String {
+    let tokens = Scripted::start(|_| reply(200, &[], r#"{"token":"a-token\"of-theirs"}"#));
+    let challenge = format!(r#"Bearer realm="http://{}/token""#, tokens.host());
+    let registry = Scripted::start(move |request: &Message| match request.header("authorization") {
+        Some(token) => answer(&format!("{} {token} {}", request.header("x-key").unwrap(), basic())),
+        None => reply(401, &[("WWW-Authenticate", &challenge)], ""),
+    });
+    let headers = vec![("X-Key".to_owned(), Secret::new("Key of-The-node".to_owned()))];
+    let access = Access { headers, ..plain(&registry.host()) };
+    ask(&format!("{}/a:1", registry.host()), &access, &user("robot", SECRET)).await
+}
+
+#[tokio::test]
+async fn whatever_was_sent_is_not_repeated_from_wherever_it_comes_back() {
+    let body = |sent: &str| serde_json::json!({"errors": [{"code": "DENIED", "message": sent}]}).to_string();
+    assert_eq!(
+        repeated(move |sent| reply(403, &[], &body(sent))).await,
+        "forbidden: HOST answers 403 Forbidden: DENIED, (a secret) Bearer (a secret) Basic (a secret)"
+    );
+    assert_eq!(
+        repeated(|sent| reply(429, &[("Retry-After", sent)], "")).await,
+        "rate-limited: HOST answers 429 Too Many Requests; again after (a secret) Bearer (a secret) Basic (a secret)"
+    );
+    assert_eq!(
+        repeated(|sent| reply(302, &[("Location", &format!("{}x:{sent}", "x".repeat(175)))], "")).await,
+        format!(
+            "protocol: HOST redirects to {}x:(a secret) Bearer (a se..., which is no URL that can be asked",
+            "x".repeat(175)
+        )
+    );
+    assert_eq!(
+        repeated(|_| reply(302, &[("Location", "ftp://of-the-NODE/")], "")).await,
+        "protocol: HOST redirects to ftp://(a secret)/, which is no URL that can be asked"
+    );
+    let said = repeated(|_| reply(302, &[("Location", "http://of-The-node:0x/")], "")).await;
+    assert!(said.contains("redirects to http://(a secret):0x/"), "{said}");
+    assert_eq!(
+        repeated(|_| reply(401, &[("WWW-Authenticate", r#"Bearer error="of-The-node""#)], "")).await,
+        "unauthorized: HOST answers 401 Unauthorized, asked as robot: (a secret); there is no such repository, \
+         or these credentials may not read it"
+    );
+}
+
+#[tokio::test]
+async fn a_secret_as_the_name_of_a_token_server_or_a_way_to_log_in_is_not_repeated() {
+    let said = async |challenge: &'static str| {
+        let registry = Scripted::start(move |_| reply(401, &[("WWW-Authenticate", challenge)], ""));
+        ask(&format!("{}/a:1", registry.host()), &plain(&registry.host()), &user("robot", SECRET)).await
+    };
+    assert_eq!(
+        said(r#"Bearer realm="hunter2-of-robot""#).await,
+        "unauthorized: no token for HOST, asked as robot: it names (a secret) as its token server, which is no URL"
+            .replace("unauthorized", "protocol")
+    );
+    assert_eq!(
+        said("Hunter2-of-robot x=y").await,
+        "unauthorized: HOST answers 401 Unauthorized, asked as robot; it wants (a secret), which containerd does \
+         not speak"
+    );
+}
