@@ -33,6 +33,7 @@ pub mod node;
 pub mod upstream;
 
 pub mod parallel;
+pub mod pem;
 pub mod policy;
 pub mod proxy;
 pub mod registry;

@@ -13,14 +13,14 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use rustls::client::ResolvesClientCert;
 use rustls::crypto::CryptoProvider;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::sign::CertifiedKey;
 use rustls::{AlertDescription, CertificateError, ClientConfig, Error, SignatureScheme};
 
 use super::access::{Access, Network};
 use super::error::{RegistryError, TlsProblem};
 use super::trust::Verifier;
+use crate::pem;
 
 /// TLS with one registry and those that it names.
 #[derive(Debug)]
@@ -157,15 +157,7 @@ fn certificates(
     what: &'static str,
     host: &str,
 ) -> Result<Vec<CertificateDer<'static>>, RegistryError> {
-    let refuse =
-        |problem| RegistryError::File { file: file.to_owned(), what, host: host.to_owned(), problem };
-    let text = std::fs::read(file).map_err(|error| refuse(error.to_string()))?;
-    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
-    match found {
-        Ok(found) if !found.is_empty() => Ok(found),
-        Ok(_) => Err(refuse("there is no certificate in PEM form in it".to_owned())),
-        Err(error) => Err(refuse(error.to_string())),
-    }
+    pem::certificates(file).map_err(|error| unfit(file, what, host, error.to_string()))
 }
 
 fn client_key(
@@ -175,22 +167,19 @@ fn client_key(
     provider: &CryptoProvider,
 ) -> Result<Arc<CertifiedKey>, RegistryError> {
     let chain = certificates(certificate, "the client certificate", host)?;
-    let refuse = |problem: String| RegistryError::File {
-        file: key.to_owned(),
-        what: "the client key",
-        host: host.to_owned(),
-        problem,
-    };
-    let text = std::fs::read(key).map_err(|error| refuse(error.to_string()))?;
-    let key = PrivateKeyDer::from_pem_slice(&text)
-        .map_err(|_| refuse("there is no private key in PEM form in it".to_owned()))?;
-    let key = CertifiedKey::from_der(chain, key, provider).map_err(|error| match error {
+    let refuse = |problem: String| unfit(key, "the client key", host, problem);
+    let found = pem::private_key(key).map_err(|error| refuse(error.to_string()))?;
+    let key = CertifiedKey::from_der(chain, found, provider).map_err(|error| match error {
         Error::InconsistentKeys(_) => {
-            refuse(format!("the key is not that of the certificate {}", certificate.display()))
+            refuse(format!("its key is not that of the certificate {}", certificate.display()))
         }
         other => refuse(other.to_string()),
     })?;
     Ok(Arc::new(key))
+}
+
+fn unfit(file: &Path, what: &'static str, host: &str, problem: String) -> RegistryError {
+    RegistryError::File { file: file.to_owned(), what, host: host.to_owned(), problem }
 }
 
 pub(super) fn tls(host: &str, problem: TlsProblem) -> RegistryError {

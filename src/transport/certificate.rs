@@ -2,24 +2,23 @@
 //!
 //! Before: `config` has read the needs; `keep` looks again with each pass.  After: a fault names host and
 //! file.
-//! Holds: what is read is bounded, whatever the file is.
-//! Not here: whether a registry's certificate was issued by them, which containerd finds out.
-//!
-//! Source: RFC 7468 (the text form), RFC 5280 4.1 (where the dates are).
+//! Holds: what containerd would take is no fault.
+//! Not here: reading the files (`pem`); whether a registry's certificate was issued by them, which containerd
+//! finds out.
 
 use std::fmt;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use rustls::InconsistentKeys;
+use rustls::sign::CertifiedKey;
+
 use super::need::{Transport, TransportNeed};
+use crate::pem::{self, PemError};
 
 mod dates;
 
 use dates::Date;
-
-/// No file of certificates is larger.
-const LARGEST: u64 = 8 << 20;
 
 /// What is wrong with a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,7 +45,7 @@ pub fn faults<'n>(needs: impl IntoIterator<Item = &'n TransportNeed>, now: Syste
             Transport::ClientCert { cert, key } => {
                 add(cert, certificates(cert, now, Which::First));
                 let key = key.as_ref().unwrap_or(cert);
-                add(key, private_key(key));
+                add(key, private_key(cert, key));
             }
             Transport::Header { value, .. } => {
                 if let super::HeaderValue::File(file) = value {
@@ -72,97 +71,38 @@ enum Which {
 struct Wrong(String);
 
 fn certificates(file: &Path, now: Date, which: Which) -> Result<(), Wrong> {
-    let blocks = blocks(file)?;
-    let found: Vec<&Block> = blocks.iter().filter(|block| block.label == "CERTIFICATE").collect();
-    if found.is_empty() {
-        return Err(Wrong(match blocks.first() {
-            Some(block) => format!("it holds no certificate, but {}", block.label),
-            None => "it holds no certificate in PEM form".to_owned(),
-        }));
+    let mut found = pem::certificates(file)?;
+    if which == Which::First {
+        found.truncate(1);
     }
-    let mut first = None;
-    for block in found {
-        let dates = decode(&block.body).and_then(|der| dates::validity(&der));
-        let Some((begins, ends)) = dates else {
-            return Err(Wrong("a certificate in it is damaged".to_owned()));
-        };
-        let fault = match () {
-            () if now > ends => Some(format!("its certificate expired on {ends}")),
-            () if now < begins => Some(format!("its certificate is not valid before {begins}")),
-            () => None,
-        };
-        match fault {
-            None if which == Which::Any => return Ok(()),
-            fault => first = first.or(Some(fault)),
-        }
-    }
-    match first.flatten() {
-        Some(what) => Err(Wrong(what)),
-        None => Ok(()),
+    // containerd passes over what it cannot read in a bundle.
+    let dates: Vec<(Date, Date)> = found.iter().filter_map(|der| dates::validity(der)).collect();
+    let Some((begins, ends)) = dates.first() else { return Err(PemError::Damaged.into()) };
+    match () {
+        () if dates.iter().any(|(begins, ends)| (begins..=ends).contains(&&now)) => Ok(()),
+        () if now > *ends => Err(Wrong(format!("its certificate expired on {ends}"))),
+        () => Err(Wrong(format!("its certificate is not valid before {begins}"))),
     }
 }
 
-fn private_key(file: &Path) -> Result<(), Wrong> {
-    let blocks = blocks(file)?;
-    match blocks.iter().find(|block| block.label.ends_with("PRIVATE KEY")) {
-        Some(block) if block.label.starts_with("ENCRYPTED") => {
-            Err(Wrong("its key is encrypted, and containerd has no password for it".to_owned()))
+/// Whether there is a key, and whether it is the certificate's, where that can be told.
+fn private_key(cert: &Path, key: &Path) -> Result<(), Wrong> {
+    let found = pem::private_key(key)?;
+    // What is wrong with the certificate is said of the certificate.
+    let Ok(chain) = pem::certificates(cert) else { return Ok(()) };
+    // Go knows more sorts of keys.
+    match CertifiedKey::from_der(chain, found, &rustls::crypto::ring::default_provider()) {
+        Err(rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => {
+            Err(Wrong(format!("its key is not that of the certificate {}", cert.display())))
         }
-        Some(_) => Ok(()),
-        None => Err(Wrong("it holds no private key in PEM form".to_owned())),
+        _ => Ok(()),
     }
 }
 
-struct Block {
-    label: String,
-    body: String,
-}
-
-fn blocks(file: &Path) -> Result<Vec<Block>, Wrong> {
-    let failed = |error: std::io::Error| Wrong(error.to_string());
-    let mut text = Vec::new();
-    // Anything else may have no end, or no beginning.
-    if !std::fs::metadata(file).map_err(failed)?.is_file() {
-        return Err(Wrong("it is no file".to_owned()));
+impl From<PemError> for Wrong {
+    fn from(error: PemError) -> Self {
+        Wrong(error.to_string())
     }
-    std::fs::File::open(file).map_err(failed)?.take(LARGEST).read_to_end(&mut text).map_err(failed)?;
-    let text = String::from_utf8_lossy(&text);
-    let mut blocks = Vec::new();
-    let mut open: Option<Block> = None;
-    for line in text.lines().map(str::trim) {
-        let label = |start: &str| Some(line.strip_prefix(start)?.strip_suffix("-----")?.to_owned());
-        if let Some(label) = label("-----BEGIN ") {
-            open = Some(Block { label, body: String::new() });
-        } else if let Some(end) = label("-----END ") {
-            blocks.extend(open.take().filter(|block| block.label == end));
-        } else if let Some(block) = &mut open {
-            block.body.push_str(line);
-        }
-    }
-    Ok(blocks)
-}
-
-/// Base64 (RFC 4648), without breaks.
-fn decode(text: &str) -> Option<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
-    let (mut bits, mut count) = (0u32, 0);
-    for c in text.trim_end_matches('=').bytes() {
-        let value = match c {
-            b'A'..=b'Z' => c - b'A',
-            b'a'..=b'z' => c - b'a' + 26,
-            b'0'..=b'9' => c - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            _ => return None,
-        };
-        bits = bits << 6 | u32::from(value);
-        count += 6;
-        if count >= 8 {
-            count -= 8;
-            bytes.push((bits >> count & 0xff) as u8);
-        }
-    }
-    Some(bytes)
 }
 
 impl fmt::Display for Fault {

@@ -165,8 +165,12 @@ async fn a_file_that_cannot_be_used_is_named_with_the_host_that_it_is_for() {
     );
     assert_eq!(
         said(file("no.crt", "hello")).await,
-        "config: DIR/no.crt, the CA for HOST: there is no certificate in PEM form in it"
+        "config: DIR/no.crt, the CA for HOST: it holds no certificate in PEM form"
     );
+    let pipe = dir.path().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    assert_eq!(said(pipe).await, "config: DIR/pipe, the CA for HOST: it is no file");
+    assert_eq!(said("/dev/zero".into()).await, "config: /dev/zero, the CA for HOST: it is no file");
     let broken = "-----BEGIN CERTIFICATE-----\n!!\n-----END CERTIFICATE-----\n";
     let text = said(file("broken.crt", broken)).await;
     assert!(text.starts_with("config: DIR/broken.crt, the CA for HOST: "), "{text}");
@@ -178,11 +182,11 @@ async fn a_file_that_cannot_be_used_is_named_with_the_host_that_it_is_for() {
     let said = async |client: (PathBuf, Option<PathBuf>)| with_files(&[], Some(client), dir.path()).await;
     assert_eq!(
         said((cert.clone(), None)).await,
-        "config: DIR/one.crt, the client key for HOST: there is no private key in PEM form in it"
+        "config: DIR/one.crt, the client key for HOST: it holds no private key in PEM form"
     );
     assert_eq!(
         said((cert.clone(), Some(key))).await,
-        "config: DIR/two.key, the client key for HOST: the key is not that of the certificate DIR/one.crt"
+        "config: DIR/two.key, the client key for HOST: its key is not that of the certificate DIR/one.crt"
     );
     assert_eq!(
         said((dir.path().join("none.crt"), None)).await,

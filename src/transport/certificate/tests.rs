@@ -77,8 +77,8 @@ fn what_is_no_certificate_is_told_from_what_is_not_there() {
         (dir.path().to_owned(), "it is no file"),
         (file("empty", b""), "no certificate in PEM form"),
         (file("der", b"0\x82\x01\x00"), "no certificate in PEM form"),
-        (file("cut", whole.as_bytes().split_at(100).0), "no certificate in PEM form"),
-        (dir.path().join("key"), "it holds no certificate, but PRIVATE KEY"),
+        (file("cut", whole.as_bytes().split_at(100).0), "damaged"),
+        (dir.path().join("key"), "it holds no certificate, but a private key"),
         (file("damaged", damaged.as_bytes()), "damaged"),
     ] {
         let what = found(Transport::CaFile(path), now).unwrap();
@@ -98,6 +98,10 @@ fn a_client_needs_its_key() {
     let text = [&cert, &key].map(|path| std::fs::read_to_string(path).unwrap()).concat();
     std::fs::write(&cert, text).unwrap();
     assert_eq!(found(pair(None), now), None);
+    let other = tempfile::tempdir().unwrap();
+    certificate(other.path());
+    let what = found(pair(Some(other.path().join("key"))), now).unwrap();
+    assert_eq!(what, format!("its key is not that of the certificate {}", cert.display()));
     let locked = dir.path().join("locked");
     let text = std::fs::read_to_string(&key).unwrap().replace("PRIVATE", "ENCRYPTED PRIVATE");
     std::fs::write(&locked, text).unwrap();
