@@ -6,6 +6,7 @@
 
 mod check;
 mod explain;
+mod facts;
 mod import;
 mod inputs;
 mod serve;

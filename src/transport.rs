@@ -8,10 +8,11 @@
 //!
 //! The way through the folder: `need` is what a host needs, `reach` all of it put together, `plan` makes files of all needs, `fence` those
 //! of fenced registries, `file` writes their text, `keep` compares with the disk, `tree` changes it.
-//! `found` reads the files of others. `certificate` looks at the files that are named in them.
+//! `found` reads the files of others, `differ` compares them with what is wanted. `certificate` looks at the files that are named in them.
 
 mod advice;
 mod certificate;
+mod differ;
 mod fence;
 mod file;
 mod found;
@@ -23,6 +24,7 @@ mod tree;
 
 pub use advice::set_up;
 pub use certificate::{Fault, faults};
+pub use differ::differing;
 pub use fence::{Covered, Fence};
 pub use found::{Redirect, hosts_toml, leads_to, redirect};
 pub use keep::{Report, keep, survey};

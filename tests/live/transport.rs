@@ -19,7 +19,8 @@ fn said(dir: &Path, host: &str, transport: &str) -> String {
         keys => format!("[[transport]]\nregistry = \"{host}\"\n{keys}\n"),
     };
     let config = format!("[[policy.rule]]\nprefix = \"quay.io\"\nmirrors = [\"{host}\"]\n{table}");
-    let explained = explain(dir, &config, &[], &["quay.io/live/way:1"]);
+    let path = format!("config-path = \"{}\"", dir.join("certs.d").display());
+    let explained = explain_at(dir, &config, &path, &[], &["quay.io/live/way:1"]);
     assert!(!explained.text.is_empty(), "{}", explained.errors);
     let line = explained.text.lines().last().unwrap().trim().to_owned();
     line.replace(host, "HOST").replace(&dir.display().to_string(), "DIR")
@@ -113,4 +114,41 @@ fn a_persons_file_that_sends_containerd_elsewhere_is_told_of() {
         )
     );
     assert_eq!(explained.status, 0);
+}
+
+#[test]
+fn where_containerd_asks_otherwise_than_is_shown_it_is_told_of() {
+    let Some((registry, _)) = stored("live/way") else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let host = registry.host();
+    let certs = dir.path().join("certs.d");
+    let rule = format!("[[policy.rule]]\nprefix = \"quay.io\"\nmirrors = [\"{host}\"]\n");
+    let config = format!("{rule}[[transport]]\nregistry = \"{host}\"\nplain-http = true\n");
+    let path = format!("config-path = \"{}\"", certs.display());
+    let last = |explained: crate::command::Explained| explained.text.lines().last().unwrap().to_owned();
+    // Nobody has written anything; the daemon will.
+    let explained = explain_at(dir.path(), &config, &path, &[], &["quay.io/live/way:1"]);
+    assert!(explained.text.contains("sha256:") && !explained.text.contains("warning"), "{}", explained.text);
+    // There is no containerd that says where it looks.
+    let explained = explain(dir.path(), &config, &[], &["quay.io/live/way:1"]);
+    assert!(explained.text.contains("sha256:"), "{}", explained.text);
+    let line = last(explained);
+    let start = format!(
+        "  warning     containerd is not told that {host} needs plain http: containerd's config_path"
+    );
+    assert!(line.starts_with(&start), "{line}");
+    std::fs::create_dir_all(certs.join(host)).unwrap();
+    let file = certs.join(host).join("hosts.toml");
+    let warning = format!(
+        "  warning     containerd asks {host} by {}, which is not what is asked by here: a pull does not meet what \
+         is shown here",
+        file.display()
+    );
+    // What a person wrote counts for containerd, whatever is configured.
+    std::fs::write(&file, format!("server = \"http://{host}\"\nca = \"/none\"\n")).unwrap();
+    assert_eq!(last(explain_at(dir.path(), &config, &path, &[], &["quay.io/live/way:1"])), warning);
+    assert_eq!(last(explain_at(dir.path(), &rule, &path, &[], &["quay.io/live/way:1"])), warning);
+    std::fs::write(&file, format!("server = \"http://{host}\"\n")).unwrap();
+    let explained = explain_at(dir.path(), &config, &path, &[], &["quay.io/live/way:1"]);
+    assert!(!explained.text.contains("warning"), "{}", explained.text);
 }

@@ -2,20 +2,17 @@
 //! the way.
 //!
 //! Before: `check` has a usable configuration.  After: text for people.
-//! Holds: nothing is changed. Where the configuration gives no `config-path`, containerd is asked if it
-//! answers at once; without it everything else is said all the same.
+//! Holds: nothing is changed. Where containerd does not say how it is set up, everything else is said all the
+//! same.
 //! Not here: the plan and the look at the disk (`transport`).
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
-use std::time::Duration;
 
+use crate::cli::facts;
 use crate::config::Config;
 use crate::transport::{self, Plan};
-use crate::upstream::{Facts, Link};
+use crate::upstream::Facts;
 
-/// How long containerd may take to say how it is set up.
-const PATIENCE: Duration = Duration::from_secs(2);
 /// How many gaps of the fence are listed: a policy can have ten thousand rules.
 const GAPS: usize = 20;
 
@@ -69,20 +66,6 @@ fn list(text: &mut String, head: &str, lines: &[String]) {
 
 /// How containerd is set up, as far as can be known here.
 fn facts(config: &Config) -> Facts {
-    if let Some(path) = &config.containerd.config_path {
-        return with_path(path.clone());
-    }
-    let socket = config.containerd.socket.as_path();
-    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
-        return Facts::default();
-    };
-    runtime.block_on(async {
-        let link = Link::new(socket.into());
-        let learned = tokio::time::timeout(PATIENCE, Facts::learn(&link)).await;
-        learned.ok().and_then(Result::ok).unwrap_or_default()
-    })
-}
-
-fn with_path(path: PathBuf) -> Facts {
-    Facts { config_path: vec![path], ..Facts::default() }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_or_else(|_| Facts::default(), |runtime| runtime.block_on(facts::facts(config)))
 }

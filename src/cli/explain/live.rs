@@ -8,7 +8,7 @@ mod login;
 mod way;
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -16,19 +16,16 @@ use serde::Serialize;
 use tokio::runtime::Runtime;
 
 use super::answer::{Answer, Whose};
-use crate::cli::{Exit, terminal};
+use crate::cli::{Exit, facts, terminal};
 use crate::config::Config;
 use crate::policy::Name;
 use crate::proxy::Proxies;
 use crate::registry::{self, Failure, Found, Login, Network};
-use crate::transport;
-use crate::upstream::{Facts, Link};
+use crate::transport::{self, Wanted};
+use crate::upstream::Facts;
 
 /// How long a connection may take, TLS included.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// How long containerd may take to say how it is set up.
-const PATIENCE: Duration = Duration::from_secs(2);
 
 const DIFFER: &str =
     "the candidates answer different digests: a mirror is out of date, or is of another registry";
@@ -48,6 +45,8 @@ pub(super) struct Live {
     network: Network,
     /// Where containerd looks for `hosts.toml`.
     roots: Vec<PathBuf>,
+    /// Why it reads none.
+    blind: Option<String>,
     runtime: Option<Runtime>,
 }
 
@@ -63,11 +62,9 @@ impl Live {
         // containerd's own environment, where it can be known; else the shell's.
         let proxies = Proxies::new(behind.unwrap_or_else(own_environment));
         let network = Network::new(proxies, CONNECT_TIMEOUT.min(timeout), timeout);
-        let roots = match &config.containerd.config_path {
-            Some(path) => vec![path.clone()],
-            None => runtime.block_on(config_path(socket)),
-        };
-        Ok(Live { network, roots, runtime: Some(runtime) })
+        let facts = runtime.block_on(facts::facts(config));
+        let blind = transport::set_up(&facts.version, facts.config_known, &facts.config_path);
+        Ok(Live { network, roots: facts.config_path, blind, runtime: Some(runtime) })
     }
 
     /// Asks for all candidates; whether one of them can serve.
@@ -77,24 +74,34 @@ impl Live {
         let outcomes = runtime.block_on(join_all(asking));
         let digests: BTreeSet<&str> = outcomes.iter().filter_map(|found| found.digest.as_deref()).collect();
         let (serves, differ) = (!digests.is_empty(), digests.len() > 1);
-        let mut warnings = self.redirects(answer);
+        let mut warnings = self.differences(answer, &config.transport);
         warnings.extend(differ.then(|| DIFFER.to_owned()));
         answer.add_live(outcomes, warnings);
         serves
     }
 
-    /// Where containerd would ask another host than is asked here.
-    fn redirects(&self, answer: &Answer) -> Vec<String> {
+    /// Where containerd would not ask as is asked here.
+    fn differences(&self, answer: &Answer, wanted: &Wanted) -> Vec<String> {
         let names = answer.asked().filter_map(|(reference, _)| reference.parse::<Name>().ok());
         let hosts: BTreeSet<String> = names.map(|name| name.host().to_owned()).collect();
-        let redirects = hosts.iter().filter_map(|host| Some((host, transport::redirect(&self.roots, host)?)));
-        let text = |(host, redirect): (&String, transport::Redirect)| {
+        hosts.iter().filter_map(|host| self.difference(host, wanted)).collect()
+    }
+
+    fn difference(&self, host: &str, wanted: &Wanted) -> Option<String> {
+        let what = if let Some(redirect) = transport::redirect(&self.roots, host) {
             let (file, to) = (redirect.file.display(), redirect.to.join(", "));
-            format!(
-                "containerd asks {to} instead of {host}, by {file}: a pull does not meet what is shown here"
-            )
+            format!("containerd asks {to} instead of {host}, by {file}")
+        } else if let Some(path) = transport::differing(&self.roots, host, wanted) {
+            format!("containerd asks {host} by {}, which is not what is asked by here", path.display())
+        } else {
+            let why = self.blind.as_ref()?;
+            let needs: Vec<String> = wanted.needs_of(host).iter().map(|need| need.what.to_string()).collect();
+            if needs.is_empty() {
+                return None;
+            }
+            return Some(format!("containerd is not told that {host} needs {}: {why}", needs.join(", ")));
         };
-        redirects.map(text).collect()
+        Some(format!("{what}: a pull does not meet what is shown here"))
     }
 
     async fn candidate(&self, reference: &str, whose: Whose, config: &Config) -> Outcome {
@@ -133,13 +140,6 @@ impl Drop for Live {
             runtime.shutdown_background();
         }
     }
-}
-
-/// Where containerd looks for `hosts.toml`, where it says so at once.
-async fn config_path(socket: &Path) -> Vec<PathBuf> {
-    let link = Link::new(socket.into());
-    let learned = tokio::time::timeout(PATIENCE, Facts::learn(&link)).await;
-    learned.ok().and_then(Result::ok).unwrap_or_default().config_path
 }
 
 fn own_environment() -> Vec<(String, String)> {
