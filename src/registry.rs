@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::Method;
+use tokio::time::Instant;
 
 mod access;
 mod answer;
@@ -44,7 +45,7 @@ use crate::policy::Name;
 /// How long the request may take that only adds to an error.
 const REASON_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Asks for the manifest of `name`.
+/// Asks for the manifest of `name`, until `end`.
 ///
 /// # Errors
 /// Why there is none, or none that containerd would take.
@@ -53,11 +54,12 @@ pub async fn manifest(
     access: &Access,
     login: &Login,
     network: &Network,
+    end: Instant,
 ) -> Result<Found, Refusal> {
     let secrets = Arc::new(Secrets::of(access, login));
     let told = |error: RegistryError| error.told(&secrets);
     let wire = Wire::new(access, network, Arc::clone(&secrets)).map_err(told)?;
-    let asked = tokio::time::timeout(network.timeout, ask(name, access, login, &wire)).await;
+    let asked = tokio::time::timeout_at(end, ask(name, access, login, &wire)).await;
     let slow = |_| Err(RegistryError::TooSlow { doing: wire.doing(), limit: network.timeout });
     asked.unwrap_or_else(slow).map_err(told)
 }

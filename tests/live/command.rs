@@ -221,6 +221,21 @@ fn one_that_never_answers_is_given_up_after_the_time_that_was_set() {
 }
 
 #[test]
+fn the_time_that_was_set_is_for_all_ways_of_a_candidate() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let host = silent.local_addr().unwrap().to_string();
+    let dir = tempfile::tempdir().unwrap();
+    let config = format!("{}[[transport]]\nregistry = \"{host}\"\nhttp-fallback = true\n", rule(&[&host]));
+    let path = format!("config-path = \"{}\"", dir.path().display());
+    let explained = explain_at(dir.path(), &config, &path, &[], &["--timeout", "300ms", "quay.io/a:1"]);
+    assert!(explained.text.contains("300 ms") && !explained.text.contains("; then "), "{}", explained.text);
+    // The second way had no time left, so nobody has tried it.
+    silent.set_nonblocking(true).unwrap();
+    silent.accept().unwrap();
+    assert_eq!(silent.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+}
+
+#[test]
 fn without_the_flag_there_is_no_key_and_no_request() {
     let server = Scripted::start(|_| reply(503, &[], ""));
     let dir = tempfile::tempdir().unwrap();

@@ -24,6 +24,7 @@ use cri_shunt::registry::{self, Access, Login, Network, Scheme};
 use cri_shunt::secret::Secret;
 
 use support::registry::Registry;
+use tokio::time::Instant;
 
 /// How long a step may take on a machine that has much else to do.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -44,7 +45,7 @@ fn user(username: &str, password: &str) -> Login {
 /// The digest, or the error's sort and text with the host's changing port left out.
 async fn ask_through(name: &str, access: &Access, login: &Login, network: &Network) -> String {
     let name: Name = name.parse().unwrap();
-    match registry::manifest(&name, access, login, network).await {
+    match registry::manifest(&name, access, login, network, Instant::now() + network.timeout).await {
         Ok(found) => format!("{} {}", found.digest, found.media_type),
         Err(error) => {
             let failure = serde_json::to_value(error.failure()).unwrap();

@@ -1,5 +1,6 @@
 //! `explain --live` with the node's own logins.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use crate::command::explain;
@@ -62,6 +63,27 @@ fn a_login_that_cannot_be_had_is_an_error_and_nobody_is_asked() {
     let (line, status) = said(dir.path(), &server.host(), &config(&server.host(), "", "missing"));
     assert!(line.starts_with("error: no login for HOST: ") && line.contains("missing"), "{line}");
     assert_eq!((status, server.requests().len()), (1, 0));
+}
+
+#[test]
+fn a_login_that_takes_too_long_is_given_up_with_its_candidate() {
+    let server = crate::support::scripted::Scripted::start(|_| crate::support::scripted::reply(503, &[], ""));
+    let dir = tempfile::tempdir().unwrap();
+    let helper = dir.path().join("docker-credential-slow");
+    std::fs::write(&helper, "#!/bin/sh\nexec /bin/sleep 8\n").unwrap();
+    std::fs::set_permissions(&helper, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let logins = serde_json::json!({"credHelpers": {server.host(): "slow"}}).to_string();
+    std::fs::write(dir.path().join("logins.json"), logins).unwrap();
+    let config = format!(
+        "[[policy.rule]]\nprefix = \"quay.io\"\nmirrors = [\"{}\"]\n[[credentials]]\n\
+         docker-config = \"logins.json\"\nhelper-dir = \"{}\"\n",
+        server.host(),
+        dir.path().display()
+    );
+    let explained = explain(dir.path(), &config, &[], &["--timeout", "300ms", "quay.io/live/node:1"]);
+    let error = format!("error: no login for {} in the time that a candidate has\n", server.host());
+    assert!(explained.text.ends_with(&error), "{} {}", explained.text, explained.errors);
+    assert_eq!((explained.status, server.requests().len()), (1, 0));
 }
 
 #[test]

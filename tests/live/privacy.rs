@@ -185,7 +185,8 @@ async fn a_secret_that_comes_back_is_not_repeated() {
     assert_eq!(said, "forbidden: HOST answers 403 Forbidden: DENIED, no (a secret) here");
     let name = format!("{}/a:1", registry.host()).parse().unwrap();
     let (access, login, network) = (plain(&registry.host()), user("robot", SECRET), network());
-    let error = cri_shunt::registry::manifest(&name, &access, &login, &network).await.unwrap_err();
+    let end = tokio::time::Instant::now() + network.timeout;
+    let error = cri_shunt::registry::manifest(&name, &access, &login, &network, end).await.unwrap_err();
     let debug = format!("{error:?} {login:?}");
     assert!(!debug.contains(SECRET), "{debug}");
 }

@@ -14,6 +14,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use serde::Serialize;
 use tokio::runtime::Runtime;
+use tokio::time::{Instant, timeout_at};
 
 use super::answer::{Answer, Whose};
 use crate::cli::{Exit, facts, terminal};
@@ -109,9 +110,15 @@ impl Live {
         let Ok(name) = reference.parse::<Name>() else {
             return Outcome::failed(Failure::Config, format!("{reference} is no image reference"));
         };
-        let login = match login::login(&name, whose, &config.credentials).await {
-            Ok(login) => login,
-            Err(outcome) => return outcome,
+        // One limit for all that a candidate takes.
+        let end = Instant::now() + self.network.timeout;
+        let login = match timeout_at(end, login::login(&name, whose, &config.credentials)).await {
+            Ok(Ok(login)) => login,
+            Ok(Err(outcome)) => return outcome,
+            Err(_) => {
+                let error = format!("no login for {} in the time that a candidate has", name.host());
+                return Outcome::failed(Failure::Timeout, error);
+            }
         };
         let ways = match way::ways(name.host(), &config.transport) {
             Ok(ways) => ways,
@@ -119,9 +126,12 @@ impl Live {
         };
         let mut errors: Vec<(Failure, String)> = Vec::new();
         for access in ways {
-            match registry::manifest(&name, &access, &login, &self.network).await {
+            match registry::manifest(&name, &access, &login, &self.network, end).await {
                 Ok(found) => return Outcome::found(found),
                 Err(error) => errors.push((error.failure(), error.to_string())),
+            }
+            if Instant::now() >= end {
+                break;
             }
         }
         // The last way is the one that containerd speaks of.
