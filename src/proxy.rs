@@ -42,11 +42,6 @@ impl Proxies {
         Proxies { variables: environment.into_iter().filter(|(name, _)| is_one(name)).collect() }
     }
 
-    /// Whether no variable is set.
-    pub fn is_empty(&self) -> bool {
-        self.variables.is_empty()
-    }
-
     /// The proxy for a host (without its port) and a port.
     pub fn proxy_for(&self, https: bool, host: &str, port: u16) -> Option<Proxy> {
         let value = self.variable(if https { "https_proxy" } else { "http_proxy" })?;
@@ -64,41 +59,65 @@ impl Proxies {
     }
 
     fn excepted(&self, name: &str, port: u16) -> bool {
-        let address: Option<IpAddr> = name.trim_matches(['[', ']']).parse().ok();
+        let name = name.trim_matches(['[', ']']).to_ascii_lowercase();
+        let address = address(&name);
         if name == "localhost" || address.is_some_and(|address| address.is_loopback()) {
             return true;
         }
         let list = self.variable("no_proxy").unwrap_or_default();
-        list.split(',').map(str::trim).filter(|entry| !entry.is_empty()).any(|entry| {
-            let (pattern, wanted) = match entry.rsplit_once(':') {
-                Some((pattern, digits)) if digits.parse::<u16>().is_ok() && !pattern.contains(':') => {
-                    (pattern, digits.parse().ok())
-                }
-                _ => (entry, None),
-            };
-            wanted.is_none_or(|wanted: u16| wanted == port) && matches(pattern, name, address)
-        })
+        list.split(',').any(|entry| matches(&entry.trim().to_ascii_lowercase(), &name, port, address))
     }
 }
 
-fn matches(pattern: &str, name: &str, address: Option<IpAddr>) -> bool {
-    if pattern == "*" {
+/// Whether an entry of `NO_PROXY` is for this host.
+fn matches(entry: &str, name: &str, port: u16, asked: Option<IpAddr>) -> bool {
+    if entry == "*" {
         return true;
     }
-    if let (Some(address), Some((network, bits))) = (address, pattern.split_once('/')) {
-        return in_network(address, network, bits);
+    if let Some((network, bits)) = network(entry) {
+        return asked.is_some_and(|asked| in_network(asked, network, bits));
     }
-    let pattern = pattern.strip_prefix('*').unwrap_or(pattern);
+    let (pattern, wanted) = host_and_port(entry);
+    if !wanted.is_empty() && *wanted != port.to_string() {
+        return false;
+    }
+    if let Some(excepted) = address(pattern) {
+        return asked == Some(excepted);
+    }
+    // `*.domain` is `.domain`; elsewhere a star is a letter like any other.
+    let pattern = pattern.strip_prefix('*').filter(|rest| rest.starts_with('.')).unwrap_or(pattern);
     let (domain, itself) = match pattern.strip_prefix('.') {
         Some(domain) => (domain, false),
         None => (pattern, true),
     };
-    let (name, domain) = (name.to_ascii_lowercase(), domain.to_ascii_lowercase());
-    itself && name == domain || name.strip_suffix(&domain).is_some_and(|rest| rest.ends_with('.'))
+    !pattern.is_empty()
+        && (itself && name == domain || name.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.')))
 }
 
-fn in_network(address: IpAddr, network: &str, bits: &str) -> bool {
-    let (Ok(network), Ok(bits)) = (network.parse::<IpAddr>(), bits.parse::<u32>()) else { return false };
+/// Go takes an IPv4 address in the form of IPv6 for the same.
+fn address(text: &str) -> Option<IpAddr> {
+    text.parse().ok().map(|address: IpAddr| address.to_canonical())
+}
+
+/// Go's `net.SplitHostPort`: an address of IPv6 has brackets where a port follows, and only there.
+fn host_and_port(entry: &str) -> (&str, &str) {
+    match entry.rsplit_once(':') {
+        Some((host, port)) => match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+            Some(host) => (host, port),
+            None if !host.contains(':') => (host, port),
+            None => (entry, ""),
+        },
+        None => (entry, ""),
+    }
+}
+
+fn network(entry: &str) -> Option<(IpAddr, u32)> {
+    let (network, bits) = entry.split_once('/')?;
+    let (network, bits): (IpAddr, u32) = (network.parse().ok()?, bits.parse().ok()?);
+    (bits <= if network.is_ipv4() { 32 } else { 128 }).then_some((network, bits))
+}
+
+fn in_network(address: IpAddr, network: IpAddr, bits: u32) -> bool {
     let (left, right, width) = match (address, network) {
         (IpAddr::V4(left), IpAddr::V4(right)) => {
             (u128::from(left.to_bits()), u128::from(right.to_bits()), 32)
@@ -106,7 +125,7 @@ fn in_network(address: IpAddr, network: &str, bits: &str) -> bool {
         (IpAddr::V6(left), IpAddr::V6(right)) => (left.to_bits(), right.to_bits(), 128),
         _ => return false,
     };
-    bits <= width && (left ^ right).checked_shr(width - bits).unwrap_or(0) == 0
+    (left ^ right).checked_shr(width - bits).unwrap_or(0) == 0
 }
 
 impl Proxy {
@@ -170,6 +189,36 @@ mod tests {
         }
         let debug = format!("{proxies:?}");
         assert_eq!(debug, r#"["HTTPS_PROXY", "NO_PROXY"]"#);
+    }
+
+    #[test]
+    fn an_exception_is_read_as_in_go() {
+        // An entry, and the hosts (on port 5000) that it is for and not for.
+        let rows: &[(&str, &[&str], &[&str])] = &[
+            ("2001:db8::1", &["[2001:db8::1]", "[2001:DB8:0::1]"], &["[2001:db8::2]"]),
+            ("[2001:db8::1]:5000", &["[2001:db8::1]"], &["[2001:db8::2]"]),
+            ("[2001:db8::1]:443", &[], &["[2001:db8::1]"]),
+            // To Go, brackets without a port are part of a name.
+            ("[2001:db8::1]", &[], &["[2001:db8::1]"]),
+            ("2001:db8::/32", &["[2001:db8::1]"], &["[2001:db9::1]", "10.0.0.1"]),
+            ("10.0.0.1", &["10.0.0.1", "[::ffff:10.0.0.1]"], &["10.0.0.2", "a.10.0.0.1"]),
+            ("10.0.0.1:5000", &["10.0.0.1"], &["10.0.0.2"]),
+            ("10.0.0.0/33", &[], &["10.0.0.1"]),
+            ("*.corp", &["m.corp", "a.M.Corp"], &["corp", "mcorp"]),
+            ("*corp", &[], &["mcorp", "m.corp", "corp"]),
+            (".corp:5000", &["m.corp"], &["corp"]),
+            ("CORP:", &["m.corp", "corp"], &["mcorp"]),
+            ("corp:https", &[], &["corp"]),
+            (":5000", &[], &["corp", "m.corp"]),
+            ("", &[], &["corp", "corp."]),
+            ("a, *", &["corp", "10.0.0.1", "[2001:db8::1]"], &[]),
+        ];
+        for (entry, direct, through) in rows {
+            let proxies = proxies(&[("HTTPS_PROXY", "p"), ("NO_PROXY", entry)]);
+            let is_direct = |host: &&&str| proxies.proxy_for(true, host, 5000).is_none();
+            assert_eq!(direct.iter().filter(is_direct).count(), direct.len(), "{entry}: {direct:?}");
+            assert_eq!(through.iter().filter(is_direct).count(), 0, "{entry}: {through:?}");
+        }
     }
 
     #[test]
