@@ -78,7 +78,10 @@ impl Wire {
         if let Some(login) = proxy.as_ref().and_then(|proxy| proxy.login.as_ref()) {
             self.secrets.add_pair(&String::from_utf8_lossy(&percent_decoded(login.expose())));
         }
-        let address = proxy.as_ref().map_or_else(|| url.address(), |proxy| proxy.address.clone());
+        let address = match &proxy {
+            Some(proxy) => format!("{} through the proxy {}", url.address(), proxy.address),
+            None => url.address(),
+        };
         self.now(format!("connecting to {address}"));
         let opened = timeout(self.connect_timeout, self.opened(url, proxy));
         match opened.await {
@@ -93,24 +96,37 @@ impl Wire {
             let stream = if url.https { self.handshake(stream, url).await? } else { stream };
             return Ok(Connection { stream, plain_proxy: None });
         };
-        let stream: Box<dyn Io> = Box::new(self.tcp(&proxy.address).await?);
-        let stream = match proxy.scheme.as_str() {
-            "http" => stream,
-            "https" => {
-                let own = Url::parse(&format!("https://{}/", proxy.address))
-                    .ok_or_else(|| RegistryError::Url { url: proxy.address.clone() })?;
-                self.handshake(stream, &own).await?
+        let stream = self.reached(&proxy).await.map_err(|error| match error {
+            RegistryError::Proxy { .. } => error,
+            error => {
+                let problem = format!("does not lead to {}: {error}", url.address());
+                RegistryError::Proxy { proxy: proxy.address.clone(), problem }
             }
-            other => {
-                let problem = format!("speaks {other}, which containerd knows and `explain` does not");
-                return Err(RegistryError::Proxy { proxy: proxy.address, problem });
-            }
-        };
+        })?;
         if !url.https {
             return Ok(Connection { stream, plain_proxy: Some(proxy) });
         }
         let stream = self.tunnel(stream, &proxy, url).await?;
         Ok(Connection { stream: self.handshake(stream, url).await?, plain_proxy: None })
+    }
+
+    /// A stream to a proxy itself.
+    async fn reached(&self, proxy: &Proxy) -> Result<Box<dyn Io>, RegistryError> {
+        let is_tls = match proxy.scheme.as_str() {
+            "http" => false,
+            "https" => true,
+            other => {
+                let problem = format!("speaks {other}, which containerd knows and `explain` does not");
+                return Err(RegistryError::Proxy { proxy: proxy.address.clone(), problem });
+            }
+        };
+        let stream: Box<dyn Io> = Box::new(self.tcp(&proxy.address).await?);
+        if !is_tls {
+            return Ok(stream);
+        }
+        let own = Url::parse(&format!("https://{}/", proxy.address))
+            .ok_or_else(|| RegistryError::Url { url: proxy.address.clone() })?;
+        self.handshake(stream, &own).await
     }
 
     /// Tries the addresses of a name one after the other, each for its share of the time.

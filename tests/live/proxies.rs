@@ -77,13 +77,31 @@ async fn a_proxy_that_fails_is_named() {
     };
     assert_eq!(
         said(format!("http://u:hunter2@{free}")).await,
-        format!("connect: cannot connect to {free}: Connection refused (os error 111)")
+        format!(
+            "proxy: the proxy {free} does not lead to HOST:443: cannot connect to {free}: Connection refused (os \
+             error 111)"
+        )
+    );
+    let plain = Scripted::start(|_| Reply::Raw(b"SSH-2.0\r\n\r\n".to_vec()));
+    assert_eq!(
+        said(format!("https://{}", plain.host())).await.replace(&plain.host(), "PROXY"),
+        "proxy: the proxy PROXY does not lead to HOST:443: TLS with PROXY: it does not speak TLS; is it a registry in \
+         plain http?"
     );
     let garbage = Scripted::start(|_| Reply::Raw(b"SSH-2.0\r\n\r\n".to_vec()));
     let text = said(garbage.host()).await;
     assert!(
         text.starts_with(&format!("proxy: the proxy {} gives no answer to CONNECT: ", garbage.host())),
         "{text}"
+    );
+    // It takes the connection, and says nothing.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = silent.local_addr().unwrap().to_string();
+    let proxies = Proxies::new([("HTTPS_PROXY".to_owned(), address.clone())]);
+    let network = Network::new(proxies, std::time::Duration::from_millis(300), PATIENCE);
+    assert_eq!(
+        ask_through(NAME, &Access::of("registry.test"), &Login::Anonymous, &network).await,
+        format!("timeout: no connection to HOST:443 through the proxy {address} within 300 ms")
     );
     let socks = Scripted::start(|_| Reply::Silence);
     assert_eq!(
