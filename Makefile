@@ -26,7 +26,7 @@ demo:
 	@demo/run
 
 # Single steps; loading; pulls; and the relay side by side with others that are installed (haproxy, nginx, socat).
-# The tables are saved in target/bench as well.
+# What relay and pull print is saved in target/bench as well.
 bench: setup
 	cargo bench --locked --bench micro --bench load --bench pull --bench relay
 

@@ -31,7 +31,7 @@ pub struct Sample {
     pub calls_per_second: f64,
     /// CPU time of the target per call; none for direct.
     pub cpu: Option<Duration>,
-    /// Of the first answer's bytes.
+    /// Of each answer: bytes, and what tells of them.
     pub digest: u64,
 }
 
@@ -61,9 +61,9 @@ impl Load {
             let begin = Instant::now();
             let mut times = if self.connection_each {
                 drop(sender);
-                self.with_a_connection_each(target.socket()).await
+                self.with_a_connection_each(target, digest).await
             } else {
-                self.over_one_connection(sender).await
+                self.over_one_connection(target, sender, digest).await
             };
             let elapsed = begin.elapsed();
             let cpu = target.cpu().zip(before).map(|(after, before)| (after - before) / self.calls as u32);
@@ -78,15 +78,22 @@ impl Load {
         })
     }
 
-    async fn over_one_connection(&self, sender: SendRequest<Bytes>) -> Vec<Duration> {
+    async fn over_one_connection(
+        &self,
+        target: &Target,
+        sender: SendRequest<Bytes>,
+        expected: u64,
+    ) -> Vec<Duration> {
         let mut times = Vec::with_capacity(self.calls);
         let mut running = FuturesUnordered::new();
         let one = || {
             let (mut sender, path, message) = (sender.clone(), self.path.clone(), self.message.clone());
             async move {
                 let begin = Instant::now();
-                call(&mut sender, &path, message).await;
-                begin.elapsed()
+                let digest = call(&mut sender, &path, message).await;
+                let elapsed = begin.elapsed();
+                assert_eq!(digest, expected, "{} answers otherwise than the first time", target.name);
+                elapsed
             }
         };
         for _ in 0..self.in_flight.min(self.calls) {
@@ -103,13 +110,14 @@ impl Load {
         times
     }
 
-    async fn with_a_connection_each(&self, socket: &Path) -> Vec<Duration> {
+    async fn with_a_connection_each(&self, target: &Target, expected: u64) -> Vec<Duration> {
         let mut times = Vec::with_capacity(self.calls);
         for _ in 0..self.calls {
             let begin = Instant::now();
-            let mut sender = connect(socket).await;
-            call(&mut sender, &self.path, self.message.clone()).await;
+            let mut sender = connect(target.socket()).await;
+            let digest = call(&mut sender, &self.path, self.message.clone()).await;
             times.push(begin.elapsed());
+            assert_eq!(digest, expected, "{} answers otherwise than the first time", target.name);
         }
         times
     }
@@ -128,7 +136,8 @@ async fn connect(socket: &Path) -> SendRequest<Bytes> {
     sender.ready().await.unwrap()
 }
 
-/// One call; the digest of the answer. Anything but a success ends the bench.
+/// One call; the digest of the answer: its bytes, its type and gRPC's own headers and trailers. What else there
+/// is, relays may add. Anything but a success ends the bench.
 async fn call(sender: &mut SendRequest<Bytes>, path: &str, message: Bytes) -> u64 {
     let request = Request::post(format!("http://localhost{path}"))
         .header("content-type", "application/grpc")
@@ -146,7 +155,16 @@ async fn call(sender: &mut SendRequest<Bytes>, path: &str, message: Bytes) -> u6
         body.flow_control().release_capacity(chunk.len()).unwrap();
         hasher.write(&chunk);
     }
-    let trailers = body.trailers().await.unwrap().unwrap_or(head.headers);
+    let trailers = body.trailers().await.unwrap();
+    for headers in [Some(&head.headers), trailers.as_ref()].into_iter().flatten() {
+        let own = |name: &str| name == "content-type" || name.starts_with("grpc-");
+        let mut told: Vec<_> = headers.iter().filter(|(name, _)| own(name.as_str())).collect();
+        told.sort_by_key(|(name, _)| name.as_str());
+        for (name, value) in told {
+            hasher.write(format!("{name}: {value:?}\n").as_bytes());
+        }
+    }
+    let trailers = trailers.unwrap_or(head.headers);
     assert_eq!(
         trailers.get("grpc-status").map(|code| code.as_bytes()),
         Some(&b"0"[..]),

@@ -5,7 +5,7 @@
 //! whatever else the machine does falls on all of them. Figures are medians over the rounds.
 //!
 //! Before: `echo` or a real containerd answers.  After: `table` prints.
-//! Holds: a target that answers otherwise than containerd itself, in status or in bytes, ends the run.
+//! Holds: a target of which one answer is not what the upstream itself answers, in status or in bytes, ends the run.
 
 #![allow(
     clippy::unwrap_used,
@@ -32,7 +32,11 @@ use target::Target;
 
 /// `CRI_SHUNT_BENCH_ROUNDS`, for a quick look or a long one.
 fn rounds() -> usize {
-    std::env::var("CRI_SHUNT_BENCH_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(9)
+    let Some(text) = std::env::var_os("CRI_SHUNT_BENCH_ROUNDS") else { return 9 };
+    let number = text.to_str().and_then(|text| text.parse().ok()).filter(|rounds| *rounds > 0);
+    number.unwrap_or_else(|| {
+        panic!("CRI_SHUNT_BENCH_ROUNDS is a number of rounds, 1 or more, and not {text:?}")
+    })
 }
 
 /// Samples of one workload by target.
@@ -54,6 +58,8 @@ fn main() {
             "usage: cargo bench --bench relay [-- --echo SOCKET | --drive SOCKET SIZE IN_FLIGHT CALLS]"
         ),
     }
+    // A mistake is to be seen at once.
+    rounds();
     let mut report = table::Report::default();
     bare(&mut report);
     containerd(&mut report);
@@ -126,7 +132,7 @@ fn measure(targets: &[Target], load: &Load) -> Samples {
     for round in 0..=rounds() {
         for target in targets {
             let sample = load.run(target);
-            assert_eq!(sample.digest, direct.digest, "{} answers other bytes than direct", target.name);
+            assert_eq!(sample.digest, direct.digest, "{} answers otherwise than direct", target.name);
             if round > 0 {
                 samples.entry(target.name).or_default().push(sample);
             }

@@ -43,7 +43,7 @@ impl Report {
         let p50 = |samples: &[Sample]| median(samples, |sample| sample.p50);
         let rate = |samples: &[Sample]| median(samples, |sample| ordered(sample.calls_per_second)).0;
         let direct = &samples["direct"];
-        // Ratios of medians, in the order in which the targets were started.
+        // Ratios of medians, by the names of the targets.
         for (target, own) in &samples {
             self.rows.push(Row {
                 upstream,
