@@ -16,8 +16,14 @@ mod reading;
 #[path = "check_sources/yaml.rs"]
 mod yaml;
 
+#[path = "support/program.rs"]
+#[allow(unreachable_pub, reason = "each test program uses its own part of this")]
+mod program;
+
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::Output;
+
+use program::{lay_out, run};
 
 /// The formats, by flag and by the path that each test uses.
 const FORMATS: [(&str, &str); 5] = [
@@ -28,25 +34,9 @@ const FORMATS: [(&str, &str); 5] = [
     ("--image-cri-shim", "shim.yaml"),
 ];
 
-/// Writes files into a new directory; a name that ends with a slash is a directory.
-fn lay_out(files: &[(&str, &str)]) -> tempfile::TempDir {
-    let dir = tempfile::tempdir().unwrap();
-    for (name, content) in files {
-        let path = dir.path().join(name);
-        if name.ends_with('/') {
-            std::fs::create_dir_all(path).unwrap();
-            continue;
-        }
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, content).unwrap();
-    }
-    dir
-}
-
 /// Runs `check` in a directory, with what is said at every check left out.
 fn check_in(dir: &Path, arguments: &[&str]) -> String {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_cri-shunt"));
-    shown(&command.current_dir(dir).arg("check").args(arguments).stdin(Stdio::null()).output().unwrap())
+    shown(&run(dir, &[&["check"], arguments].concat()))
 }
 
 fn shown(output: &Output) -> String {

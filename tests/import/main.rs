@@ -1,13 +1,14 @@
 //! `cri-shunt import` as a user runs it: the built program, real files, whole outputs.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
-use std::path::Path;
-use std::process::{Command, Output, Stdio};
-
-use insta::assert_snapshot;
-
+#[path = "../support/program.rs"]
+#[allow(unreachable_pub, reason = "each test program uses its own part of this")]
+mod program;
 mod refusals;
 mod several;
+
+use insta::assert_snapshot;
+use program::{lay_out, run};
 
 const REGISTRIES_YAML: &str = r#"mirrors:
   docker.io:
@@ -45,30 +46,10 @@ const QUAY: &str = "server = 'https://harbor.dev.de/v2/quay'\noverride_path = tr
 const SHIM: &str = "shim: /run/shim.sock\naddress: http://sealos.hub:5000\nauth: admin:passw0rd\n\
     registries:\n- address: https://other.dev.de\n  priority: 2000\n";
 
-/// A directory with files; a name that ends with a slash is a directory.
-fn directory(files: &[(&str, &str)]) -> tempfile::TempDir {
-    let dir = tempfile::tempdir().unwrap();
-    for (name, content) in files {
-        let path = dir.path().join(name);
-        if name.ends_with('/') {
-            std::fs::create_dir_all(path).unwrap();
-            continue;
-        }
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, content).unwrap();
-    }
-    dir
-}
-
-fn program(dir: &Path, arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_cri-shunt"));
-    command.current_dir(dir).args(arguments).stdin(Stdio::null()).output().unwrap()
-}
-
 /// All that came of an import.
 fn import(files: &[(&str, &str)], arguments: &[&str]) -> String {
-    let dir = directory(files);
-    let output = program(dir.path(), &[&["import"], arguments].concat());
+    let dir = lay_out(files);
+    let output = run(dir.path(), &[&["import"], arguments].concat());
     let stdout = String::from_utf8(output.stdout).unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
     let all = format!("{stdout}--- stderr\n{stderr}--- exit {}", output.status.code().unwrap());

@@ -2,7 +2,7 @@
 
 use insta::assert_snapshot;
 
-use super::{REGISTRIES_YAML, directory, import, program};
+use super::{REGISTRIES_YAML, import, lay_out, run};
 
 #[test]
 fn of_two_files_the_earlier_one_holds() {
@@ -57,12 +57,12 @@ fn of_two_files_the_earlier_one_holds() {
 
 #[test]
 fn an_import_is_a_drop_in() {
-    let dir = directory(&[("registries.yaml", REGISTRIES_YAML), ("config.toml", ""), ("conf.d/", "")]);
-    let output = program(dir.path(), &["import", "registries.yaml"]);
+    let dir = lay_out(&[("registries.yaml", REGISTRIES_YAML), ("config.toml", ""), ("conf.d/", "")]);
+    let output = run(dir.path(), &["import", "registries.yaml"]);
     std::fs::write(dir.path().join("conf.d/k3s.toml"), &output.stdout).unwrap();
     let image = "rancher/rancher:v2.10";
     let answer = |arguments: &[&str]| {
-        let output = program(dir.path(), &[&["explain"], arguments, &["--", image]].concat());
+        let output = run(dir.path(), &[&["explain"], arguments, &["--", image]].concat());
         assert!(output.status.success(), "{output:?}");
         let text = String::from_utf8(output.stdout).unwrap();
         // The line that names the file differs.
@@ -84,8 +84,8 @@ fn what_is_kept_in_a_cluster_is_read_too() {
     let config_map =
         "kind: ConfigMap\ndata:\n  registries.yaml: |\n    sealos:\n      address: https://hub.dev.de\n";
     let files = [("cluster.yaml", cluster), ("map.yaml", config_map)];
-    let dir = directory(&files);
-    let output = program(dir.path(), &["import", "cluster.yaml", "map.yaml"]);
+    let dir = lay_out(&files);
+    let output = run(dir.path(), &["import", "cluster.yaml", "map.yaml"]);
     assert_eq!(output.status.code(), Some(1));
     assert_snapshot!(String::from_utf8(output.stdout).unwrap(), @r#"
     # Written by cri-shunt import. Above each rule is the place that it comes from.
