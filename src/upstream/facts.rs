@@ -13,6 +13,7 @@ use tokio::net::UnixStream;
 use tonic::Status;
 
 use super::{Cri, Link};
+use crate::proxy::Proxies;
 
 /// How long `containerd config dump` may take before it is given up.
 const DUMP_TIMEOUT: Duration = Duration::from_secs(10);
@@ -30,8 +31,8 @@ pub struct Facts {
     pub config_path: Vec<PathBuf>,
     /// Whether its config could be read, so that an empty `config_path` means that it has none.
     pub config_known: bool,
-    /// The proxy variables of its environment, name and value.
-    pub proxy_environment: Vec<(String, String)>,
+    /// The proxies of its environment.
+    pub proxies: Proxies,
 }
 
 impl Facts {
@@ -54,7 +55,7 @@ impl Facts {
             }
         }
         if let Some(pid) = pid {
-            facts.proxy_environment = proxy_environment(pid).unwrap_or_default();
+            facts.proxies = proxies(pid).unwrap_or_default();
         }
         Ok(facts)
     }
@@ -91,10 +92,10 @@ impl Facts {
         }
     }
 
-    /// The proxy variables of the process that listens on `socket`, without asking it anything; none where
+    /// The proxies of the process that listens on `socket`, without asking it anything; none where
     /// nobody listens or this process may not know.
-    pub async fn proxies_behind(socket: &Path) -> Option<Vec<(String, String)>> {
-        proxy_environment(peer_pid(socket).await?)
+    pub async fn proxies_behind(socket: &Path) -> Option<Proxies> {
+        proxies(peer_pid(socket).await?)
     }
 
     /// The directory that containerd resolves relative paths in.
@@ -160,14 +161,13 @@ fn config_argument(arguments: &[String]) -> Option<String> {
 }
 
 /// None where it can't be read.
-fn proxy_environment(pid: i32) -> Option<Vec<(String, String)>> {
+fn proxies(pid: i32) -> Option<Proxies> {
     let environment = std::fs::read(format!("/proc/{pid}/environ")).ok()?;
     let entries = environment
         .split(|byte| *byte == 0)
         .filter_map(|entry| std::str::from_utf8(entry).ok()?.split_once('='))
-        .filter(|(name, _)| name.to_ascii_lowercase().ends_with("_proxy"))
         .map(|(name, value)| (name.to_owned(), value.to_owned()));
-    Some(entries.collect())
+    Some(Proxies::new(entries))
 }
 
 #[cfg(test)]

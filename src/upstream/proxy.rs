@@ -4,14 +4,13 @@
 //! Not here: the rules (`proxy`).
 
 use super::Facts;
-use crate::proxy::Proxies;
 
 impl Facts {
     /// `host:port` that containerd connects to for the registry `host`, which may carry a port, where it speaks TLS
     /// with it or plain http.
     pub fn connects_to(&self, tls: bool, host: &str) -> String {
         let (name, port) = split(host);
-        match Proxies::new(self.proxy_environment.iter().cloned()).proxy_for(tls, name, port) {
+        match self.proxies.proxy_for(tls, name, port) {
             Some(proxy) => proxy.address,
             None => format!("{name}:{port}"),
         }
@@ -29,6 +28,7 @@ fn split(host: &str) -> (&str, u16) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::proxy::Proxies;
 
     #[test]
     fn the_address_is_the_proxys_or_the_registrys_own() {
@@ -38,7 +38,7 @@ mod tests {
             ("NO_PROXY", ".corp"),
         ];
         let facts = Facts {
-            proxy_environment: environment.map(|(name, value)| (name.into(), value.into())).into(),
+            proxies: Proxies::new(environment.map(|(name, value)| (name.into(), value.into()))),
             ..Facts::default()
         };
         let rows = [

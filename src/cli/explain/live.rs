@@ -61,7 +61,7 @@ impl Live {
         let socket = config.containerd.socket.as_path();
         let behind = runtime.block_on(Facts::proxies_behind(socket));
         // containerd's own environment, where it can be known; else the shell's.
-        let proxies = Proxies::new(behind.unwrap_or_else(own_environment));
+        let proxies = behind.unwrap_or_else(|| Proxies::new(own_environment()));
         let network = Network::new(proxies, CONNECT_TIMEOUT.min(timeout), timeout);
         let facts = runtime.block_on(facts::facts(config));
         let blind = transport::set_up(&facts.version, facts.config_known, &facts.config_path);
