@@ -35,6 +35,20 @@ pub struct Sample {
     pub digest: u64,
 }
 
+impl Sample {
+    /// What the times of all calls come to.
+    pub fn of(mut times: Vec<Duration>, elapsed: Duration, cpu: Option<Duration>, digest: u64) -> Self {
+        times.sort();
+        Sample {
+            p50: times[times.len() / 2],
+            p99: times[times.len() * 99 / 100],
+            calls_per_second: times.len() as f64 / elapsed.as_secs_f64(),
+            cpu,
+            digest,
+        }
+    }
+}
+
 impl Load {
     /// `calls` calls over one connection, `in_flight` at a time.
     pub fn unary(path: String, in_flight: usize, calls: usize) -> Load {
@@ -59,7 +73,7 @@ impl Load {
             let digest = call(&mut sender, &self.path, self.message.clone()).await;
             let before = target.cpu();
             let begin = Instant::now();
-            let mut times = if self.connection_each {
+            let times = if self.connection_each {
                 drop(sender);
                 self.with_a_connection_each(target, digest).await
             } else {
@@ -67,14 +81,7 @@ impl Load {
             };
             let elapsed = begin.elapsed();
             let cpu = target.cpu().zip(before).map(|(after, before)| (after - before) / self.calls as u32);
-            times.sort();
-            Sample {
-                p50: times[times.len() / 2],
-                p99: times[times.len() * 99 / 100],
-                calls_per_second: self.calls as f64 / elapsed.as_secs_f64(),
-                cpu,
-                digest,
-            }
+            Sample::of(times, elapsed, cpu, digest)
         })
     }
 

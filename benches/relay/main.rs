@@ -17,6 +17,7 @@
 )]
 
 mod echo;
+mod events;
 mod load;
 mod table;
 mod target;
@@ -42,11 +43,17 @@ fn rounds() -> usize {
 /// Samples of one workload by target.
 type Samples = BTreeMap<&'static str, Vec<Sample>>;
 
+/// What is measured; the name of one as the argument is that one alone.
+const PARTS: [(&str, fn(&mut table::Report)); 3] =
+    [("bare", bare), ("images", images), ("events", container_events)];
+
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let mut parts = PARTS.to_vec();
     match arguments[..] {
         [] => {}
+        [part] if parts.iter().any(|(name, _)| *name == part) => parts.retain(|(name, _)| *name == part),
         ["--echo", socket] => return echo::serve(Path::new(socket)),
         // One load alone, for a profiler: strace -c -p PID, valgrind --tool=callgrind.
         ["--drive", socket, size, in_flight, calls] => {
@@ -55,14 +62,13 @@ fn main() {
             return println!("{:?}", load.run(&Target::at(Path::new(socket))));
         }
         _ => panic!(
-            "usage: cargo bench --bench relay [-- --echo SOCKET | --drive SOCKET SIZE IN_FLIGHT CALLS]"
+            "usage: cargo bench --bench relay [-- bare|images|events|--echo SOCKET|--drive SOCKET SIZE IN_FLIGHT CALLS]"
         ),
     }
     // A mistake is to be seen at once.
     rounds();
     let mut report = table::Report::default();
-    bare(&mut report);
-    containerd(&mut report);
+    parts.iter().for_each(|(_, measure)| measure(&mut report));
     report.print();
     report.save(&Path::new(env!("CARGO_MANIFEST_DIR")).join("target/bench/relay.json"));
 }
@@ -88,7 +94,7 @@ fn bare(report: &mut table::Report) {
 }
 
 /// Against a real containerd of the machine's own line.
-fn containerd(report: &mut table::Report) {
+fn images(report: &mut table::Report) {
     use support::version::Version;
     let Some(containerd) = Version::ALL.into_iter().find_map(support::containerd::Containerd::start) else {
         return println!("no containerd here: its part of the table is left out");
@@ -125,14 +131,40 @@ fn containerd(report: &mut table::Report) {
     }
 }
 
+/// Streams that last, from a containerd that has them (1.6 has not, and 1.7 gives each event to one client).
+fn container_events(report: &mut table::Report) {
+    use support::version::Version;
+    let Some(containerd) = support::containerd::Containerd::start(Version::V2_1) else {
+        return println!("no containerd 2.1 here: container events are left out");
+    };
+    let Some(registry) = support::registry::Registry::start() else { return };
+    containerd.serve_pause(&registry);
+    let image = support::image::Image::busybox("bench-events");
+    registry.push("bench/events", "1", &image);
+    support::block_on(async {
+        let name = registry.name("bench/events", "1");
+        support::cri::Cri::connect(&containerd.socket()).await.pull(&name).await.unwrap();
+    });
+    let targets = Target::start_all(&containerd.socket());
+    let samples = rounds_of(&targets, |target| events::run(target, &containerd.socket(), &image.id()));
+    report.add("real containerd", "GetContainerEvents, 64 clients", samples);
+}
+
 fn measure(targets: &[Target], load: &Load) -> Samples {
     let direct = load.run(&targets[0]);
+    rounds_of(targets, |target| {
+        let sample = load.run(target);
+        assert_eq!(sample.digest, direct.digest, "{} answers otherwise than direct", target.name);
+        sample
+    })
+}
+
+/// Each target in turn, round by round. The first round warms up and is compared, not counted.
+fn rounds_of(targets: &[Target], run: impl Fn(&Target) -> Sample) -> Samples {
     let mut samples = Samples::new();
-    // The first round warms up and is compared, not counted.
     for round in 0..=rounds() {
         for target in targets {
-            let sample = load.run(target);
-            assert_eq!(sample.digest, direct.digest, "{} answers otherwise than direct", target.name);
+            let sample = run(target);
             if round > 0 {
                 samples.entry(target.name).or_default().push(sample);
             }
