@@ -154,11 +154,11 @@ impl Credentials {
         Ok(None)
     }
 
-    /// Notes that a registry has refused the login for a target: an answer of a plugin that is kept for it may
-    /// have been withdrawn before its time, so the next pull asks anew.
-    pub fn refused(&self, target: &Name) {
+    /// Notes that a registry has refused a login for a target: where it is from an answer of a plugin that is
+    /// kept, that may have been withdrawn before its time, so the next pull asks anew.
+    pub fn refused(&self, target: &Name, credential: &Credential) {
         for provider in self.0.iter().flat_map(|sources| &sources.providers) {
-            provider.forget(target);
+            provider.forget(target, credential);
         }
     }
 

@@ -29,7 +29,7 @@ use super::error::Cause;
 use super::flights::Flights;
 use super::key::Specificity;
 use super::program::Program;
-use super::{Given, Known, Proof};
+use super::{Credential, Given, Known, Proof};
 use crate::policy::Name;
 use crate::secret::Secret;
 
@@ -77,9 +77,17 @@ impl Provider {
         Known { username: None, source: self.place(), asks, problem: None }
     }
 
-    /// Drops the answer that is kept for a name.
-    pub(super) fn forget(&self, target: &Name) {
-        self.cache.forget(&self.image(target));
+    /// Drops what is kept for a name and gives this login. An answer that others have had since stays.
+    pub(super) fn forget(&self, target: &Name, refused: &Credential) {
+        if refused.source != self.place() {
+            return;
+        }
+        let image = self.image(target);
+        self.cache.forget(&image, |answer| {
+            given(answer, &image).is_some_and(|(username, proof)| {
+                (username.as_ref(), &proof) == (refused.username.as_ref(), &refused.proof)
+            })
+        });
     }
 
     /// What the plugin has for a name.
@@ -89,8 +97,7 @@ impl Provider {
             Some(answer) => answer,
             None => self.ask(&image).await?,
         };
-        let login = answer.login(&image);
-        Ok(login.map(|(username, password)| (Some(username), Proof::Password(password))))
+        Ok(given(&answer, &image))
     }
 
     /// The spelling in which the plugin knows the image: that of the name, if a pattern is for it.
@@ -130,4 +137,9 @@ impl Provider {
         self.cache.put(&answer, lasts, Instant::now());
         Ok(answer)
     }
+}
+
+/// The login that an answer has for an image.
+fn given(answer: &Answer, image: &str) -> Option<Given> {
+    answer.login(image).map(|(username, password)| (Some(username), Proof::Password(password)))
 }

@@ -178,20 +178,49 @@ async fn a_plugin_runs_once_for_all_that_wait_and_not_while_its_answer_lasts() {
     let ground = Ground { sources: Sources::default(), ..ground };
     let ask = |name: &str| {
         let (credentials, name) = (credentials.clone(), name.parse::<Name>().unwrap());
-        async move { credentials.for_target(&name).await.unwrap().unwrap().username }
+        async move { credentials.for_target(&name).await.unwrap().unwrap() }
     };
     let (one, two, three) = tokio::join!(ask("h.de/a"), ask("h.de/b"), ask("h.de/a"));
-    assert_eq!((one.as_deref(), two.as_deref(), three.as_deref()), (Some("p"), Some("p"), Some("p")));
-    assert_eq!(ask("h.de/c").await.as_deref(), Some("p"));
+    for credential in [&one, &two, &three] {
+        assert_eq!(credential.username.as_deref(), Some("p"));
+    }
+    assert_eq!(ask("h.de/c").await.username.as_deref(), Some("p"));
     assert_eq!(ground.runs("plugin0"), 1);
     ask("other.de/c").await;
     assert_eq!(ground.runs("plugin0"), 2);
     // A registry that refuses it makes the next pull ask anew, and no other registry's.
-    credentials.refused(&"h.de/x".parse().unwrap());
+    credentials.refused(&"h.de/x".parse().unwrap(), &one);
     ask("other.de/c").await;
     assert_eq!(ground.runs("plugin0"), 2);
     ask("h.de/x").await;
     assert_eq!(ground.runs("plugin0"), 3);
+}
+
+#[tokio::test]
+async fn a_kept_answer_goes_only_where_its_own_login_was_refused() {
+    let ground = ground()
+        .entry("h.de/a", "native")
+        .provider("*.de", &answer("*.de", "Global", "1h", "p"))
+        .provider("*.com", &answer("*.com", "Global", "1h", "q"));
+    let credentials = Credentials::new(ground.sources);
+    let ground = Ground { sources: Sources::default(), ..ground };
+    let ask = async |name: &str| credentials.for_target(&name.parse().unwrap()).await.unwrap().unwrap();
+    let refused = |name: &str, by: &Credential| credentials.refused(&name.parse().unwrap(), by);
+    let native = ask("h.de/a").await;
+    let (p, q) = (ask("h.de/b").await, ask("h.com/b").await);
+    // Another source's login, another plugin's, and one that the plugin does not give any more.
+    refused("h.de/a", &native);
+    refused("h.com/b", &p);
+    refused("h.de/b", &q);
+    refused("h.de/b", &Credential { proof: Proof::Password(Secret::new("old".to_owned())), ..p.clone() });
+    ask("o.de/x").await;
+    ask("o.com/x").await;
+    assert_eq!((ground.runs("plugin0"), ground.runs("plugin1")), (1, 1));
+    // What is for everything is no good any more for anything.
+    refused("h.de/b", &p);
+    ask("o.de/x").await;
+    ask("o.com/x").await;
+    assert_eq!((ground.runs("plugin0"), ground.runs("plugin1")), (2, 1));
 }
 
 #[tokio::test]

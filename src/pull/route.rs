@@ -144,7 +144,9 @@ impl Pull<'_> {
             }
             Class::Unauthorized => {
                 self.node.health.note_up(&candidate.name);
-                self.generation.credentials.refused(&candidate.name);
+                if let Auth::Node { credential, .. } = &auth {
+                    self.generation.credentials.refused(&candidate.name, credential);
+                }
             }
             _ => self.node.health.note_up(&candidate.name),
         }

@@ -53,12 +53,11 @@ impl Cache {
         found.find(|(ends, _)| *ends > now).map(|(_, answer)| Arc::clone(answer))
     }
 
-    /// Drops every answer for an image.
-    pub(super) fn forget(&self, image: &str) {
+    /// Drops the answers for an image of which this is true.
+    pub(super) fn forget(&self, image: &str, refused: impl Fn(&Answer) -> bool) {
+        let keys = [KeyType::Image, KeyType::Registry, KeyType::Global].map(|key_type| key(key_type, image));
         let mut answers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for key_type in [KeyType::Image, KeyType::Registry, KeyType::Global] {
-            answers.remove(&key(key_type, image));
-        }
+        answers.retain(|key, (_, answer)| !(keys.contains(key) && refused(answer)));
     }
 
     /// Keeps an answer for as long as it lasts; what has ended goes.
@@ -99,9 +98,10 @@ mod tests {
         assert!(cache.get("h/a", now + minute).is_none());
         cache.put(&answer(KeyType::Image, "h/b"), minute, now + minute);
         assert_eq!(cache.0.lock().unwrap().len(), 1, "what has ended is gone");
-        cache.forget("h/a");
+        cache.forget("h/a", |_| true);
+        cache.forget("h/b", |_| false);
         assert!(cache.get("h/b", now + minute).is_some());
-        cache.forget("h/b");
+        cache.forget("h/b", |_| true);
         assert!(cache.get("h/b", now + minute).is_none());
     }
 }
