@@ -28,12 +28,15 @@ use self::exchange::Answer;
 use super::error::Cause;
 use super::flights::Flights;
 use super::key::Specificity;
-use super::program::Program;
+use super::program::{Program, ProgramError};
 use super::{Credential, Given, Known, Proof};
 use crate::policy::Name;
 use crate::secret::Secret;
 
 pub(super) use self::glob::Glob;
+
+/// One run: the image that it was for, and how it ended.
+type Run = (Arc<str>, Result<Arc<Answer>, Cause>);
 
 /// One plugin as the file describes it.
 #[derive(Debug)]
@@ -50,7 +53,7 @@ pub struct Provider {
     environment: Vec<(String, Secret)>,
     timeout: Duration,
     cache: Cache,
-    flights: Flights<Result<Arc<Answer>, Cause>>,
+    flights: Flights<Run>,
     /// Whether its last answer was for one image only.
     by_image: AtomicBool,
 }
@@ -107,20 +110,30 @@ impl Provider {
         if known { spelled.to_owned() } else { target.key().repository().to_owned() }
     }
 
-    /// One run at a time for a registry, for most answers are for all of it; where the answer turns out to
-    /// be for another image only, one at a time for the image.
+    /// One run at a time for a registry, for most answers are for all of it; where what comes turns out to be
+    /// for another image only, one at a time for the image.
     async fn ask(&self, image: &str) -> Result<Arc<Answer>, Cause> {
         if !self.by_image.load(Ordering::Relaxed) {
-            let registry = cache::registry(image);
-            let answer = self.flights.join(registry.to_owned(), self.run(image)).await?;
-            if answer.key_type != KeyType::Image || answer.image == image {
-                return Ok(answer);
+            let (asked, outcome) =
+                self.flights.join(cache::registry(image).to_owned(), self.run(image)).await;
+            let ours = *asked == *image
+                || match &outcome {
+                    Ok(answer) => answer.key_type != KeyType::Image,
+                    // Who has waited for one that hangs is not to wait for another.
+                    Err(cause) => matches!(cause, Cause::Program(ProgramError::Slow { .. })),
+                };
+            if ours {
+                return outcome;
             }
         }
-        self.flights.join(image.to_owned(), self.run(image)).await
+        self.flights.join(image.to_owned(), self.run(image)).await.1
     }
 
-    async fn run(&self, image: &str) -> Result<Arc<Answer>, Cause> {
+    async fn run(&self, image: &str) -> Run {
+        (image.into(), self.answer(image).await)
+    }
+
+    async fn answer(&self, image: &str) -> Result<Arc<Answer>, Cause> {
         let program = Program {
             path: &self.program,
             arguments: &self.arguments,

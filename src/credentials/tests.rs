@@ -10,10 +10,12 @@ use crate::policy::Source;
 struct Ground {
     dir: tempfile::TempDir,
     sources: Sources,
+    timeout: Duration,
 }
 
 fn ground() -> Ground {
-    Ground { dir: tempfile::tempdir().unwrap(), sources: Sources::default() }
+    let timeout = Duration::from_secs(60);
+    Ground { dir: tempfile::tempdir().unwrap(), sources: Sources::default(), timeout }
 }
 
 impl Ground {
@@ -22,6 +24,12 @@ impl Ground {
         std::fs::write(&path, text).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o700)).unwrap();
         path
+    }
+
+    /// How long plugins have that come after this.
+    fn within(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
     }
 
     fn entry(mut self, key: &str, name: &str) -> Self {
@@ -61,7 +69,7 @@ impl Ground {
              apiVersion: credentialprovider.kubelet.k8s.io/v1\n"
         );
         let config = self.file("providers.yaml", &config);
-        let read = read_providers(&config, self.dir.path(), Duration::from_secs(60), |_| ()).unwrap();
+        let read = read_providers(&config, self.dir.path(), self.timeout, |_| ()).unwrap();
         self.sources.providers.extend(read.providers);
         self
     }
@@ -243,6 +251,32 @@ async fn an_answer_for_one_image_is_for_no_other() {
     assert_eq!((one.as_str(), two.as_str()), ("h.de/a", "h.de/b"));
     let (one, two) = tokio::join!(ask("h.de/a"), ask("h.de/c"));
     assert_eq!((one.as_str(), two.as_str()), ("h.de/a", "h.de/c"));
+}
+
+#[tokio::test]
+async fn a_failure_for_one_image_is_no_other_images() {
+    let script = format!("sleep 1; grep -q h.de/bad && exit 7; {}", answer("*.de", "Registry", "0", "p"));
+    let ground = ground().provider("*.de", &script);
+    let begun = ground.dir.path().join("plugin0.runs");
+    let all = ground.build();
+    let meanwhile = async {
+        while !begun.exists() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        found(&all, "h.de/good").await
+    };
+    let (bad, good) = tokio::join!(found(&all, "h.de/bad"), meanwhile);
+    assert!(bad.ends_with("/plugin0 failed (exit status: 7)"), "{bad}");
+    assert_eq!(good, "p from credential provider plugin0 (/providers.yaml)");
+    // One that hangs is waited for once.
+    let ground = self::ground().within(Duration::from_secs(2)).provider("*.de", "sleep 600");
+    let credentials = Credentials::new(ground.sources);
+    let ground = Ground { sources: Sources::default(), ..ground };
+    let ask =
+        async |name: &str| credentials.for_target(&name.parse().unwrap()).await.unwrap_err().to_string();
+    let (one, two) = tokio::join!(ask("h.de/a"), ask("h.de/b"));
+    assert!(one == two && one.ends_with("/plugin0 gave no answer within 2 s and was killed"), "{one}\n{two}");
+    assert_eq!(ground.runs("plugin0"), 1);
 }
 
 #[tokio::test]
