@@ -104,7 +104,9 @@ pub(super) struct Finished {
     stderr: Vec<u8>,
 }
 
-/// Kills the program's process group unless it has been waited for.
+/// Kills the program's process group unless it has been waited for. Nobody waits for its end: one that hangs in
+/// the kernel does not end before that lets it. Its exit status is taken by tokio, which keeps a child that was
+/// dropped (`kill_on_drop`) until it has ended.
 struct Group {
     id: Option<Pid>,
 }
@@ -118,16 +120,9 @@ impl Program<'_> {
         let mut group = Group { id: child.id().and_then(|id| Pid::from_raw(id.cast_signed())) };
         let talk = tokio::time::timeout(self.timeout, self.talk(&mut child, input)).await;
         let slow = ProgramError::Slow { program: self.path.to_path_buf(), after: self.timeout };
-        let result = talk.unwrap_or(Err(slow));
-        match &result {
-            Ok(_) => group.id = None,
-            Err(_) => {
-                group.kill();
-                // The kernel has ended it; this only takes its exit status.
-                let _ = child.wait().await;
-            }
-        }
-        result
+        let finished = talk.unwrap_or(Err(slow))?;
+        group.id = None;
+        Ok(finished)
     }
 
     fn spawn(&self) -> Result<Child, ProgramError> {
@@ -230,19 +225,13 @@ fn shown(complaint: &str) -> String {
 
 // === impl Group ===
 
-impl Group {
-    fn kill(&mut self) {
-        if let Some(id) = self.id.take() {
+impl Drop for Group {
+    /// It has failed, or its asker has gone. The program has not been waited for, so its id is still its own.
+    fn drop(&mut self) {
+        if let Some(id) = self.id {
             // Where nothing of it is left, there is nothing to kill.
             let _ = kill_process_group(id, Signal::KILL);
         }
-    }
-}
-
-impl Drop for Group {
-    /// The asker has gone. The program has not been waited for, so its id is still its own.
-    fn drop(&mut self) {
-        self.kill();
     }
 }
 

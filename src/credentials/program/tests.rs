@@ -69,15 +69,19 @@ async fn what_cannot_be_started_is_named() {
     assert_eq!(told(&idle).await, "cannot run /program: Permission denied (os error 13)");
 }
 
-/// Whether a process is there and no zombie.
-fn runs(pid: &str) -> bool {
-    std::fs::read_to_string(format!("/proc/{pid}/stat"))
-        .is_ok_and(|stat| !stat.rsplit(") ").next().unwrap_or_default().starts_with('Z'))
+/// Whether a process is there, were it as a zombie of ours; who takes another's exit status is not our business.
+fn is_there(pid: &str) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let (state, parent) = {
+        let mut fields = stat.rsplit(") ").next().unwrap_or_default().split(' ');
+        (fields.next().unwrap_or_default(), fields.next().unwrap_or_default())
+    };
+    !stat.is_empty() && (state != "Z" || parent == std::process::id().to_string())
 }
 
 async fn ends(pid: &str) -> bool {
     for _ in 0..2000 {
-        if !runs(pid) {
+        if !is_there(pid) {
             return true;
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
