@@ -18,6 +18,7 @@ mod native;
 mod program;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::policy::Name;
 use crate::secret::Secret;
@@ -32,6 +33,9 @@ pub use self::native::{Entry, Means, Reference, Username};
 
 use self::docker::Held;
 use self::key::Specificity;
+
+/// How long the files of a target may take together. They are small, so what is slower is a disk that hangs.
+const READ_WITHIN: Duration = Duration::from_secs(10);
 
 /// A login that can be used now.
 #[derive(Clone, Debug)]
@@ -130,23 +134,20 @@ impl Credentials {
     /// Where a source that is for the target cannot be used.
     pub async fn for_target(&self, target: &Name) -> Result<Option<Credential>, CredentialsError> {
         let Some(sources) = &self.0 else { return Ok(None) };
+        let failed = |(place, cause)| CredentialsError { registry: target.host().to_owned(), place, cause };
+        let unread = |cause| failed(("credentials".to_owned(), cause));
         // Files are read on a thread of their own: a disk, or a network file system, may take its time, and
         // the one thread of the program has other calls to serve.
         let (reader, name) = (Arc::clone(sources), target.clone());
-        let read = tokio::task::spawn_blocking(move || reader.read(&name)).await;
-        let steps = read.map_err(|_| CredentialsError {
-            registry: target.host().to_owned(),
-            place: "credentials".to_owned(),
-            cause: Cause::Login("reading them was cut short"),
-        })?;
-        for step in steps {
+        let read = tokio::task::spawn_blocking(move || reader.read(&name));
+        let read = tokio::time::timeout(READ_WITHIN, read).await;
+        let read = read.map_err(|_| unread(Cause::Late { after: READ_WITHIN }))?;
+        for step in read.map_err(|_| unread(Cause::Login("reading them was cut short")))? {
             let found = match step {
                 Step::Done(result) => result.map(Some),
                 Step::Helper { docker, helper } => sources.ask_helper(docker, &helper).await,
                 Step::Provider(provider) => sources.ask_provider(provider, target).await,
             };
-            let failed =
-                |(place, cause)| CredentialsError { registry: target.host().to_owned(), place, cause };
             if let Some(credential) = found.map_err(failed)? {
                 return Ok(Some(credential));
             }

@@ -5,6 +5,7 @@
 //! Not here: a source that has nothing for a registry, which is no error.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::program::ProgramError;
 
@@ -38,6 +39,12 @@ pub enum Cause {
         path: PathBuf,
         /// What is wrong with it.
         message: String,
+    },
+    /// The disk, or a network file system, hangs.
+    #[error("the files of logins were not read within {} s", after.as_secs())]
+    Late {
+        /// How long it had.
+        after: Duration,
     },
     /// A variable is not set, or empty.
     #[error("the environment variable {name} is not set")]

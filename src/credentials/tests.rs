@@ -178,6 +178,25 @@ async fn what_changes_on_disk_counts_at_the_next_pull() {
     );
 }
 
+#[test]
+fn a_disk_that_hangs_is_not_waited_for_without_end() {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = builder.enable_all().start_paused(true).max_blocking_threads(1).build().unwrap();
+    let all = ground().entry("h.de", "robot").build();
+    let (end, ended) = std::sync::mpsc::channel::<()>();
+    let told = runtime.block_on(async {
+        // The one thread for files is at a file that does not come.
+        drop(tokio::task::spawn_blocking(move || ended.recv()));
+        let clock = async {
+            tokio::task::yield_now().await;
+            tokio::time::advance(READ_WITHIN).await;
+        };
+        tokio::join!(found(&all, "h.de/x"), clock).0
+    });
+    drop(end);
+    assert_eq!(told, "no login for h.de: credentials: the files of logins were not read within 10 s");
+}
+
 #[tokio::test]
 async fn a_plugin_runs_once_for_all_that_wait_and_not_while_its_answer_lasts() {
     let slow = format!("sleep 1; {}", answer("*.de", "Registry", "1h", "p"));
