@@ -55,8 +55,6 @@ pub enum Proof {
     Password(Secret),
     /// A token that is changed for an access token.
     IdentityToken(Secret),
-    /// An access token.
-    RegistryToken(Secret),
 }
 
 /// A user's name and the secret, as a source gives them.

@@ -8,7 +8,7 @@ use insta::assert_snapshot;
 
 const CONFIG: &str = r#"[[policy.rule]]
 prefix = "docker.io"
-mirrors = ["m.dev/hub", "d.dev", "p.dev", "none.dev", "broken.dev"]
+mirrors = ["m.dev/hub", "d.dev", "p.dev", "none.dev", "broken.dev", "token.dev"]
 origin = "last"
 
 [[policy.rule]]
@@ -65,7 +65,7 @@ fn explain(arguments: &[&str]) -> String {
     write("password", "hush-native\n");
     write(
         "config.json",
-        r#"{"auths": {"other.dev": {"auth": "Zm9vOmJhcg=="}}, "credHelpers": {"d.dev": "pass"}}"#,
+        r#"{"auths": {"other.dev": {"auth": "Zm9vOmJhcg=="}, "token.dev": {"registrytoken": "hush-token"}}, "credHelpers": {"d.dev": "pass"}}"#,
     );
     write("registries.yaml", "configs:\n  y.dev:\n    auth: {username: yam, password: hush-yaml}\n");
     write("providers.yaml", PROVIDERS);
@@ -93,7 +93,8 @@ fn each_candidate_has_its_login_and_no_program_is_run() {
                   3. p.dev/library/nginx:latest       mirror  from credential provider ecr (providers.yaml), asks /opt/plugins/ecr at the pull
                   4. none.dev/library/nginx:latest    mirror  no credentials
                   5. broken.dev/library/nginx:latest  mirror  as robot from config.toml:29 (cannot read missing: No such file or directory (os error 2))
-                  6. docker.io/library/nginx:latest   origin  the client's credentials
+                  6. token.dev/library/nginx:latest   mirror  from docker config config.json (config.json: `auths` "token.dev": containerd cannot present a registry token)
+                  7. docker.io/library/nginx:latest   origin  the client's credentials
 
     quay.io/a/b
       name        quay.io/a/b:latest
@@ -111,7 +112,7 @@ fn each_candidate_has_its_login_and_no_program_is_run() {
 #[test]
 fn the_json_has_source_and_name() {
     assert_snapshot!(explain(&["--format", "json", "nginx", "quay.io/a/b", "ghcr.io/a/b"]), @r#"
-    {"input":"nginx","kind":"name","name":"docker.io/library/nginx:latest","decision":"route","rule":{"prefix":"docker.io","source":"config.toml:2"},"reason":null,"candidates":[{"reference":"m.dev/hub/library/nginx:latest","role":"mirror","credentials":"node","credentials_source":"config.toml:20","username":"robot"},{"reference":"d.dev/library/nginx:latest","role":"mirror","credentials":"node","credentials_source":"docker config config.json","username":null},{"reference":"p.dev/library/nginx:latest","role":"mirror","credentials":"node","credentials_source":"credential provider ecr (providers.yaml)","username":null},{"reference":"none.dev/library/nginx:latest","role":"mirror","credentials":"none","credentials_source":null,"username":null},{"reference":"broken.dev/library/nginx:latest","role":"mirror","credentials":"node","credentials_source":"config.toml:29","username":"robot"},{"reference":"docker.io/library/nginx:latest","role":"origin","credentials":"client","credentials_source":null,"username":null}]}
+    {"input":"nginx","kind":"name","name":"docker.io/library/nginx:latest","decision":"route","rule":{"prefix":"docker.io","source":"config.toml:2"},"reason":null,"candidates":[{"reference":"m.dev/hub/library/nginx:latest","role":"mirror","credentials":"node","credentials_source":"config.toml:20","username":"robot"},{"reference":"d.dev/library/nginx:latest","role":"mirror","credentials":"node","credentials_source":"docker config config.json","username":null},{"reference":"p.dev/library/nginx:latest","role":"mirror","credentials":"node","credentials_source":"credential provider ecr (providers.yaml)","username":null},{"reference":"none.dev/library/nginx:latest","role":"mirror","credentials":"none","credentials_source":null,"username":null},{"reference":"broken.dev/library/nginx:latest","role":"mirror","credentials":"node","credentials_source":"config.toml:29","username":"robot"},{"reference":"token.dev/library/nginx:latest","role":"mirror","credentials":"node","credentials_source":"docker config config.json","username":null},{"reference":"docker.io/library/nginx:latest","role":"origin","credentials":"client","credentials_source":null,"username":null}]}
     {"input":"quay.io/a/b","kind":"name","name":"quay.io/a/b:latest","decision":"route","rule":{"prefix":"quay.io","source":"config.toml:7"},"reason":null,"candidates":[{"reference":"m.dev/quay.io/a/b:latest","role":"mirror","credentials":"node-with-client","credentials_source":"config.toml:25","username":null},{"reference":"y.dev/a/b:latest","role":"mirror","credentials":"node-with-client","credentials_source":"registries.yaml:2","username":"yam"}]}
     {"input":"ghcr.io/a/b","kind":"name","name":"ghcr.io/a/b:latest","decision":"route","rule":{"prefix":"ghcr.io","source":"config.toml:12"},"reason":null,"candidates":[{"reference":"m.dev/ghcr.io/a/b:latest","role":"mirror","credentials":"none","credentials_source":null,"username":null}]}
     "#);

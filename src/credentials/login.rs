@@ -80,7 +80,6 @@ mod tests {
             Ok(Credential { username, proof, .. }) => match proof {
                 Proof::Password(password) => format!("{}:{}", username.unwrap(), password.expose()),
                 Proof::IdentityToken(token) => format!("identity {}", token.expose()),
-                Proof::RegistryToken(token) => format!("registry {}", token.expose()),
             },
             Err(cause) => cause.to_string(),
         };

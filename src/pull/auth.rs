@@ -61,11 +61,6 @@ impl Pull<'_> {
         let Some(credential) = found.map_err(|error| AuthError::Login(error.to_string()))? else {
             return Ok(Auth::None);
         };
-        if let Proof::RegistryToken(_) = credential.proof {
-            let source = credential.source;
-            let reason = format!("no login for {host}: {source}: containerd cannot present a registry token");
-            return Err(AuthError::Login(reason));
-        }
         tracing::debug!(candidate = %candidate.name, source = %credential.source, "with the node's login");
         Ok(Auth::Node { credential, host: self.generation.transport.asked_host(host) })
     }
@@ -146,7 +141,6 @@ fn auth_config(credential: &Credential, host: &str) -> Vec<u8> {
         }
         // Beside a name containerd would not look at the token.
         Proof::IdentityToken(secret) => field(&[], cri::auth_config::IDENTITY_TOKEN, secret.expose()),
-        Proof::RegistryToken(secret) => field(&[], cri::auth_config::REGISTRY_TOKEN, secret.expose()),
     };
     field(&bytes, cri::auth_config::SERVER_ADDRESS, &format!("https://{host}"))
 }

@@ -1,7 +1,8 @@
 //! One entry of `auths`.
 //!
 //! Before: `docker` has found the entry.  After: a login, or nothing.
-//! Holds: `auth` wins over `username` and `password`, as for kubelet; nothing of a value is in an error.
+//! Holds: `auth` wins over `username` and `password`, as for kubelet; nothing of a value is in an error. What
+//! containerd has no use for, an access token (`registrytoken`), is an error: its `ParseAuth` does not look at one.
 
 use base64::Engine;
 use base64::alphabet::STANDARD;
@@ -30,16 +31,15 @@ pub(super) fn read(entry: &Value) -> Result<Option<Given>, &'static str> {
         Some(Value::String(text)) => Ok(Some(text.as_str()).filter(|text| !text.is_empty())),
         Some(_) => Err(not_a_text),
     };
-    let token = |text: &str| Secret::new(text.to_owned());
     let encoded = text("auth", "`auth` is not a text")?.map(decode).transpose()?;
     if let Some(identity) = text("identitytoken", "`identitytoken` is not a text")? {
         let username = encoded.map(|(username, _)| username);
         // docker writes a name without a meaning before the empty password.
         let username = username.filter(|name| !name.trim_matches('0').is_empty() && name != TOKEN_USER);
-        return Ok(Some((username, Proof::IdentityToken(token(identity)))));
+        return Ok(Some((username, Proof::IdentityToken(Secret::new(identity.to_owned())))));
     }
-    if let Some(registry) = text("registrytoken", "`registrytoken` is not a text")? {
-        return Ok(Some((None, Proof::RegistryToken(token(registry)))));
+    if text("registrytoken", "`registrytoken` is not a text")?.is_some() {
+        return Err("containerd cannot present a registry token");
     }
     if let Some((username, secret)) = encoded {
         return Ok(Some((Some(username), Proof::Password(secret))));

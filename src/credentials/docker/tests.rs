@@ -30,7 +30,6 @@ impl Ground {
             Held::Login(username, Proof::IdentityToken(token)) => {
                 format!("identity {} {}", username.as_deref().unwrap_or("-"), token.expose())
             }
-            Held::Login(_, Proof::RegistryToken(token)) => format!("registry {}", token.expose()),
             Held::Helper(helper) => shown(format!("{} < {}", helper.program.display(), helper.server)),
             Held::Unusable(cause) => shown(cause.to_string()),
         };
@@ -75,7 +74,9 @@ fn tokens_are_told_from_passwords() {
             "d.de": {}, "e.de": {"auth": ""}, "f.de": null}}"#,
     );
     assert_eq!(ground.held("a.de/x"), "identity - idt");
-    assert_eq!(ground.held("b.de/x"), "registry rt");
+    let unusable = "/config.json: `auths` \"b.de\": containerd cannot present a registry token";
+    assert_eq!(ground.held("b.de/x"), unusable);
+    assert!(ground.config.examine().unwrap_err().to_string().ends_with(unusable));
     assert_eq!(ground.held("c.de/x"), "foo:bar");
     for empty in ["d.de/x", "e.de/x", "f.de/x"] {
         assert_eq!(ground.held(empty), "", "{empty}");

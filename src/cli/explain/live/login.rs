@@ -19,14 +19,9 @@ pub(super) async fn login(name: &Name, whose: Whose, credentials: &Credentials) 
     }
     let found = credentials.for_target(name).await;
     let found = found.map_err(|error| Outcome::failed(Failure::Login, error.to_string()))?;
-    let Some(Credential { username, proof, source }) = found else { return Ok(Login::Anonymous) };
-    match proof {
-        Proof::Password(password) => Ok(Login::Password { username: username.unwrap_or_default(), password }),
-        Proof::IdentityToken(token) => Ok(Login::IdentityToken(token)),
-        Proof::RegistryToken(_) => {
-            let host = name.host();
-            let error = format!("no login for {host}: {source}: containerd cannot present a registry token");
-            Err(Outcome::failed(Failure::Login, error))
-        }
-    }
+    let Some(Credential { username, proof, .. }) = found else { return Ok(Login::Anonymous) };
+    Ok(match proof {
+        Proof::Password(password) => Login::Password { username: username.unwrap_or_default(), password },
+        Proof::IdentityToken(token) => Login::IdentityToken(token),
+    })
 }
