@@ -32,7 +32,7 @@ pub use self::login::Login;
 pub use self::native::{Entry, Means, Reference, Username};
 
 use self::docker::Held;
-use self::key::Specificity;
+use self::key::{Specificity, WHOLE_HOST};
 
 /// How long the files of a target may take together. They are small, so what is slower is a disk that hangs.
 const READ_WITHIN: Duration = Duration::from_secs(10);
@@ -213,7 +213,7 @@ impl Sources {
                     }
                 }
                 // Nobody knows what it holds, so it may hold this.
-                Err(cause) => add(Some((0, true)), Found::Docker(docker, Held::Unusable(cause))),
+                Err(cause) => add(Some(WHOLE_HOST), Found::Docker(docker, Held::Unusable(cause))),
             }
         }
         for provider in &self.providers {

@@ -21,7 +21,7 @@ use serde_json::Value;
 
 use super::error::Cause;
 use super::flights::Flights;
-use super::key::{RegistryKey, Specificity};
+use super::key::{RegistryKey, Specificity, WHOLE_HOST};
 use super::kubelet::Glob;
 use super::{Given, Known, Proof, file};
 use crate::policy::Name;
@@ -75,6 +75,12 @@ impl DockerConfig {
         for (key, entry) in self.object(&value, "auths")?.into_iter().flatten() {
             auth::read(entry).map_err(|message| self.content(format!("`auths` {key:?}: {message}")))?;
         }
+        for (key, _) in self.object(&value, "credHelpers")?.into_iter().flatten() {
+            if repository(key).contains(['*', '/']) {
+                let message = "a helper is for one host, without a path";
+                return Err(self.content(format!("`credHelpers` {key:?}: {message}")));
+            }
+        }
         Ok(())
     }
 
@@ -96,8 +102,8 @@ impl DockerConfig {
         let mut held = Vec::new();
         // Helpers first: of equal keys the first one counts, and docker asks helpers before `auths`.
         match self.helper(&value, target) {
-            Ok(helper) => held.extend(helper.map(|helper| ((0, true), Held::Helper(helper)))),
-            Err(cause) => held.push(((0, true), Held::Unusable(cause))),
+            Ok(helper) => held.extend(helper.map(|helper| (WHOLE_HOST, Held::Helper(helper)))),
+            Err(cause) => held.push((WHOLE_HOST, Held::Unusable(cause))),
         }
         let mut entries: Vec<(Specificity, &str, &Value)> = Vec::new();
         for (key, entry) in self.object(&value, "auths")?.into_iter().flatten() {
@@ -139,10 +145,11 @@ impl DockerConfig {
         matches!(std::fs::metadata(&self.path), Err(error) if error.kind() == io::ErrorKind::NotFound)
     }
 
-    /// `credHelpers` for the host, else `credsStore`.
+    /// `credHelpers` for the host, else `credsStore`. A path or a `*` in a key of `credHelpers` is for no host,
+    /// as for docker and containers/image, which look for the host there and for nothing else.
     fn helper(&self, value: &Value, target: &Name) -> Result<Option<Helper>, Cause> {
         for (host, name) in self.object(value, "credHelpers")?.into_iter().flatten() {
-            if covers(host, target).is_some() {
+            if covers(host, target) == Some(WHOLE_HOST) {
                 let name =
                     name.as_str().ok_or_else(|| self.content(format!("`credHelpers` {host:?}: no text")))?;
                 return self.helper_named(name, server(host, target)).map(Some);
@@ -200,8 +207,8 @@ impl AsRef<Path> for DockerConfig {
     }
 }
 
-/// How specific a key of `auths` is, where it is for this name. A key that no image can name is for none.
-fn covers(key: &str, target: &Name) -> Option<Specificity> {
+/// A key without what is not part of a repository: a scheme, the API's version.
+fn repository(key: &str) -> String {
     let key = ["https://", "http://"].iter().find_map(|scheme| key.strip_prefix(scheme)).unwrap_or(key);
     let (host, path) = key.split_once('/').unwrap_or((key, ""));
     // Of the API's first two versions only the host is meant.
@@ -210,7 +217,12 @@ fn covers(key: &str, target: &Name) -> Option<Specificity> {
         _ => path,
     };
     let path = path.trim_end_matches('/');
-    let key = if path.is_empty() { host.to_owned() } else { format!("{host}/{path}") };
+    if path.is_empty() { host.to_owned() } else { format!("{host}/{path}") }
+}
+
+/// How specific a key is, where it is for this name. A key that no image can name is for none.
+fn covers(key: &str, target: &Name) -> Option<Specificity> {
+    let key = repository(key);
     let key = match key.contains('*') {
         true => Key::Many(Glob::parse(&key).ok()?),
         false => Key::One(key.parse().ok()?),

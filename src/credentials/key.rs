@@ -13,6 +13,9 @@ pub struct RegistryKey(Prefix);
 /// How specific a key is, the higher the more: components of the path, and no wildcard in the host.
 pub(super) type Specificity = (usize, bool);
 
+/// That of a host without a path and without a wildcard.
+pub(super) const WHOLE_HOST: Specificity = (0, true);
+
 /// Why a text is no such key.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {

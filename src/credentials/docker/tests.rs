@@ -97,6 +97,22 @@ fn a_helper_of_the_host_comes_before_the_store() {
 }
 
 #[test]
+fn a_helper_is_for_one_whole_host() {
+    let ground = ground(
+        r#"{"auths": {"h.de": {"auth": "Zm9vOmJhcg=="}}, "credHelpers": {"*.de": "star", "h.de/a": "path", "o.de": "o"}}"#,
+    );
+    assert_eq!(ground.held("h.de/a/x"), "foo:bar");
+    assert_eq!(ground.held("h.de/x"), "foo:bar");
+    assert_eq!(ground.held("o.de/x"), "/docker-credential-o < o.de");
+    assert_eq!(ground.held("p.de/x"), "");
+    let told = ground.config.examine().unwrap_err().to_string();
+    assert!(
+        told.ends_with("/config.json: `credHelpers` \"*.de\": a helper is for one host, without a path"),
+        "{told}"
+    );
+}
+
+#[test]
 fn a_helper_has_a_plain_name_and_a_directory() {
     assert_eq!(
         ground(r#"{"credsStore": "../x"}"#).held("h.de/x"),
