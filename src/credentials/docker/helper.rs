@@ -1,7 +1,8 @@
 //! Docker's credential helpers: `docker-credential-NAME get`.
 //!
 //! Before: `docker` knows the helper for a host.  After: the login, or nothing.
-//! Holds: "credentials not found" is no error; whatever else goes wrong is one.
+//! Holds: "credentials not found" is no error; whatever else goes wrong is one, and nothing of its output but
+//! the fixed texts is shown.
 //!
 //! Facts: docker/docker-credential-helpers `credentials/credentials.go`, `credentials/error.go`: the server
 //! comes on stdin, a JSON object or an error's text goes to stdout.
@@ -28,6 +29,10 @@ pub(in crate::credentials) struct Helper {
 /// What every helper says of a server that it does not know.
 const NOT_FOUND: &str = "credentials not found";
 
+/// What every helper may say on stdout beside that. Whatever else is there may be the secret itself, and an error
+/// ends in a pod's events.
+const COMPLAINTS: [&str; 2] = ["no credentials server URL", "no credentials username"];
+
 impl Helper {
     /// Runs it.
     pub(super) async fn get(&self, timeout: Duration) -> Result<Option<Given>, Cause> {
@@ -41,9 +46,8 @@ impl Helper {
         if said.contains(NOT_FOUND) {
             return Ok(None);
         }
-        // Its complaint is on stdout, unless that is what it should have answered.
-        let complaint = if said.contains('{') { "" } else { said.as_ref() };
-        Err(finished.failure(&self.program, complaint).into())
+        let complaint = COMPLAINTS.iter().find(|complaint| said.trim() == **complaint);
+        Err(finished.failure(&self.program, complaint.copied().unwrap_or_default()).into())
     }
 
     fn read(&self, stdout: &[u8]) -> Result<Given, Cause> {

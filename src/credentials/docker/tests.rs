@@ -185,8 +185,14 @@ async fn a_helper_is_asked_for_its_server_and_its_answer_understood() {
     assert_eq!(asked(r#"echo '{"Username":"<token>","Secret":"t"}'"#).await, "None true");
     assert_eq!(asked("echo 'credentials not found in native keychain'; exit 1").await, "none");
     let failed = "/docker-credential-x failed (exit status: 1)";
-    assert_eq!(asked("echo 'locked'; exit 1").await, format!("{failed}: locked"));
-    assert_eq!(asked(r#"echo '{"Secret":"hunter2"}'; exit 1"#).await, failed);
+    assert_eq!(
+        asked("echo 'no credentials server URL'; exit 1").await,
+        format!("{failed}: no credentials server URL")
+    );
+    assert_eq!(asked("echo hunter2; echo locked >&2; exit 1").await, format!("{failed}: locked"));
+    for secret in ["hunter2", r#"{"Secret":"hunter2"}"#, "no credentials username\nhunter2"] {
+        assert_eq!(asked(&format!("echo '{secret}'; exit 1")).await, failed);
+    }
     let nothing = "/docker-credential-x answers nothing that can be used";
     assert_eq!(asked("").await, format!("{nothing}: it is empty"));
     assert_eq!(asked("echo hunter2").await, format!("{nothing}: no JSON: expected value at line 1 column 1"));
