@@ -1,7 +1,7 @@
 //! Logins of the program's own configuration: by reference, never written out.
 //!
 //! Before: `config` reads a `[[credentials]]`.  After: at each pull the secret is read where it is kept.
-//! Holds: what is referred to is read anew each time, so another password counts from the next pull on.
+//! Holds: what is referred to is read anew each time, so another password in a file counts from the next pull on.
 //! Not here: the keys in the file (`config`).
 
 use std::path::PathBuf;
