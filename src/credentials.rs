@@ -120,12 +120,6 @@ impl Credentials {
         self.0.as_ref().map_or(&[], |sources| &sources.logins)
     }
 
-    /// Whether there is no source at all.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_none()
-    }
-
     /// The login for a target, read anew; programs are run for it where need be.
     ///
     /// # Errors

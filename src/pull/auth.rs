@@ -98,7 +98,7 @@ impl Auth {
             // (`hostauth` in `registryHosts` of its CRI plugin), and here that is wanted.
             Auth::None => wire::cut(message, cri::pull_image_request::AUTH),
             Auth::Withheld { .. } => replaced(message, &[]),
-            Auth::Node { credential, host } => replaced(message, &auth_config(credential, host)),
+            Auth::Node { credential, host } => replaced(message, &auth_config(credential, host)?),
         }
     }
 }
@@ -128,21 +128,19 @@ fn replaced(message: &[u8], auth: &[u8]) -> Result<Vec<u8>, WireError> {
 
 /// An `AuthConfig`. With `server_address` containerd gives the rest to that host only; it compares the URL's
 /// host with the one that it asks, so a scheme has to stand there, and which one does not matter.
-fn auth_config(credential: &Credential, host: &str) -> Vec<u8> {
-    let field = |bytes: &[u8], path: &[u32], value: &str| match path {
-        [number] => wire::append(bytes, *number, value.as_bytes()),
-        _ => bytes.to_vec(),
-    };
+fn auth_config(credential: &Credential, host: &str) -> Result<Vec<u8>, WireError> {
     let bytes = match &credential.proof {
         Proof::Password(secret) => {
             let name = credential.username.as_deref().unwrap_or_default();
-            let named = field(&[], cri::auth_config::USERNAME, name);
-            field(&named, cri::auth_config::PASSWORD, secret.expose())
+            let named = wire::set(&[], cri::auth_config::USERNAME, name.as_bytes())?;
+            wire::set(&named, cri::auth_config::PASSWORD, secret.expose().as_bytes())?
         }
         // Beside a name containerd would not look at the token.
-        Proof::IdentityToken(secret) => field(&[], cri::auth_config::IDENTITY_TOKEN, secret.expose()),
+        Proof::IdentityToken(secret) => {
+            wire::set(&[], cri::auth_config::IDENTITY_TOKEN, secret.expose().as_bytes())?
+        }
     };
-    field(&bytes, cri::auth_config::SERVER_ADDRESS, &format!("https://{host}"))
+    wire::set(&bytes, cri::auth_config::SERVER_ADDRESS, format!("https://{host}").as_bytes())
 }
 
 #[cfg(test)]

@@ -15,7 +15,8 @@ fn defaults_in_force() -> Config {
 fn an_empty_file_means_every_default() {
     let Config { listen, containerd, policy, pull, state, log, transport, credentials, sources, watch } =
         defaults_in_force();
-    assert!(transport.needs.is_empty() && !transport.fence && credentials.is_empty());
+    assert!(transport.needs.is_empty() && !transport.fence);
+    assert_eq!(format!("{credentials:?}"), "Credentials(None)");
     assert_eq!(watch, Some(Duration::from_secs(2)));
     let own = defaults::LISTEN_SOCKET.parse().unwrap();
     assert_eq!(listen, Listen { socket: own, mode: 0o660, group: None });
