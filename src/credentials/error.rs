@@ -46,11 +46,13 @@ pub enum Cause {
         /// How long it had.
         after: Duration,
     },
-    /// A variable is not set, or empty.
-    #[error("the environment variable {name} is not set")]
+    /// A variable has no text.
+    #[error("the environment variable {name} is {what}")]
     Variable {
         /// The variable.
         name: String,
+        /// What it is.
+        what: &'static str,
     },
     /// systemd has passed no credentials.
     #[error(

@@ -4,6 +4,7 @@
 //! Holds: what is referred to is read anew each time, so another password in a file counts from the next pull on.
 //! Not here: the keys in the file (`config`).
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use super::error::Cause;
@@ -111,10 +112,37 @@ impl Reference {
                 Some(directory) => file::secret(&PathBuf::from(directory).join(name)),
                 None => Err(Cause::NoCredentialsDirectory { name: name.clone() }),
             },
-            Reference::Variable(name) => match std::env::var(name) {
-                Ok(value) if !value.is_empty() => Ok(Secret::new(value)),
-                _ => Err(Cause::Variable { name: name.clone() }),
-            },
+            Reference::Variable(name) => {
+                given(std::env::var_os(name)).map_err(|what| Cause::Variable { name: name.clone(), what })
+            }
         }
+    }
+}
+
+/// The secret in a variable, or what the variable is.
+fn given(value: Option<OsString>) -> Result<Secret, &'static str> {
+    match value.ok_or("not set")?.into_string() {
+        Ok(text) if text.is_empty() => Err("empty"),
+        Ok(text) => Ok(Secret::new(text)),
+        Err(_) => Err("not UTF-8 text"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::ffi::OsStringExt;
+
+    use super::*;
+
+    #[test]
+    fn a_variable_without_a_text_says_why() {
+        let told = |value: Option<&[u8]>| {
+            let found = given(value.map(|bytes| OsString::from_vec(bytes.to_vec())));
+            found.map(|secret| secret.expose().to_owned())
+        };
+        assert_eq!(told(Some(b"hush")), Ok("hush".to_owned()));
+        assert_eq!(told(None), Err("not set"));
+        assert_eq!(told(Some(b"")), Err("empty"));
+        assert_eq!(told(Some(b"\xff")), Err("not UTF-8 text"));
     }
 }
