@@ -13,41 +13,70 @@ struct Three {
     a: Fake,
     b: Fake,
     origin: Fake,
+    /// What each of them wants, in that order.
+    wants: [Behaviour; 3],
+}
+
+/// The `[[credentials]]` that satisfies a mirror.
+fn login(ground: &Ground, host: &str, wants: &Behaviour) -> String {
+    let means = match wants {
+        Behaviour::Basic(name, password) | Behaviour::Bearer(name, password) => {
+            format!("username = \"{name}\"\npassword-file = {:?}\n", ground.file(password, password))
+        }
+        Behaviour::Identity(token) => format!("identity-token-file = {:?}\n", ground.file(token, token)),
+        other => panic!("{other:?} is no login"),
+    };
+    format!("[[credentials]]\nregistry = \"{host}\"\n{means}")
+}
+
+/// All forms in which the login of a registry may reach it, and what its own token server makes of it.
+fn own(fake: &Fake, wants: &Behaviour) -> Vec<String> {
+    let (name, secret) = match wants {
+        Behaviour::Basic(name, password) | Behaviour::Bearer(name, password) => (*name, *password),
+        Behaviour::Identity(token) => ("", *token),
+        other => panic!("{other:?} is no login"),
+    };
+    vec![basic(name, secret), fake.bearer(), secret.to_owned()]
 }
 
 impl Three {
-    fn start(ground: &Ground) -> Three {
+    fn start(ground: &Ground, a: Behaviour, b: Behaviour) -> Three {
         let fake = || Fake::in_front_of(ground.registry.host());
-        Three { a: fake(), b: fake(), origin: fake() }
+        Three { a: fake(), b: fake(), origin: fake(), wants: [a, b, Behaviour::Basic(CLIENT.0, CLIENT.1)] }
+    }
+
+    fn each(&self) -> impl Iterator<Item = (&Fake, &Behaviour)> {
+        [&self.a, &self.b, &self.origin].into_iter().zip(&self.wants)
     }
 
     fn logins(&self, ground: &Ground) -> String {
-        let one = |host: String, name: &str| {
-            let file = ground.file(name, &format!("hush-{name}\n"));
-            format!(
-                "[[credentials]]\nregistry = \"{host}\"\nusername = \"{name}\"\npassword-file = {file:?}\n"
-            )
-        };
         // One for the registry that is asked for as well: it is the client's business, and not used.
-        [one(self.a.host(), "mirror-a"), one(self.b.host(), "mirror-b"), one(self.origin.host(), "origin")]
-            .concat()
+        let origin = login(ground, &self.origin.host(), &Behaviour::Basic("origin", "hush-origin"));
+        let mirrors = self.each().take(2).map(|(fake, wants)| login(ground, &fake.host(), wants));
+        mirrors.chain([origin]).collect()
     }
 
-    /// Every login that came, with where it came; those that belong there are left out.
+    /// Every login that came, in a header, a query or a form, with where it came; those that belong there are
+    /// left out.
     fn astray(&self) -> Vec<(String, String)> {
-        let (name, password) = CLIENT;
-        let own = [
-            (&self.a, basic("mirror-a", "hush-mirror-a")),
-            (&self.b, basic("mirror-b", "hush-mirror-b")),
-            (&self.origin, basic(name, password)),
-        ];
-        let foreign = |(fake, own): &(&Fake, String)| -> Vec<(String, String)> {
-            let sent = fake.authorizations().into_iter();
-            let foreign =
-                sent.filter(|sent| !sent.is_empty() && sent != own && sent != "Bearer testbed-token");
-            foreign.map(|sent| (fake.host(), sent)).collect()
-        };
-        own.iter().flat_map(foreign).collect()
+        let mut astray = Vec::new();
+        for (fake, wants) in self.each() {
+            let own = own(fake, wants);
+            let mut foreign = |sent: &str| {
+                if !own.iter().any(|own| own == sent) {
+                    astray.push((fake.host(), sent.to_owned()));
+                }
+            };
+            for record in fake.records() {
+                record.authorization.iter().for_each(|sent| foreign(sent));
+                let fields = [record.path.as_str(), &record.body].map(|text| text.split(['?', '&']));
+                let values = fields.into_iter().flatten().filter_map(|field| field.split_once('='));
+                let secrets =
+                    values.filter(|(_, value)| value.contains("hush") || value.contains("testbed-token"));
+                secrets.for_each(|(_, value)| foreign(value));
+            }
+        }
+        astray
     }
 
     fn forget(&self) {
@@ -68,15 +97,8 @@ fn shunt(ground: &Ground, three: &Three, swapped: bool) -> Shunt {
     ground.shunt(&[&three.a.host()], &rest, &[])
 }
 
-async fn no_order_of_failover_takes_a_login_elsewhere(version: Version) {
-    let Some(ground) = ground(version, "failover") else { return };
-    let three = Three::start(&ground);
-    let (name, password) = CLIENT;
-    let works = [
-        (&three.a, Behaviour::Basic("mirror-a", "hush-mirror-a")),
-        (&three.b, Behaviour::Bearer("mirror-b", "hush-mirror-b")),
-        (&three.origin, Behaviour::Basic(name, password)),
-    ];
+/// The first, the first two, or none of the mirrors fail, each in every way to fail.
+async fn fail_over(ground: &Ground, shunt: &Shunt, three: &Three, swapped: bool) {
     let fails = [
         Behaviour::Status(500),
         Behaviour::Status(401),
@@ -84,30 +106,43 @@ async fn no_order_of_failover_takes_a_login_elsewhere(version: Version) {
         Behaviour::Bearer("x", "y"),
     ];
     let asked = format!("{}/{}:1", three.origin.host(), ground.path);
-    let mut last = None;
-    for swapped in [false, true] {
-        let shunt = shunt(&ground, &three, swapped);
-        for failing in 0..3 {
-            for (index, how) in fails.iter().enumerate() {
-                for (fake, behaviour) in &works {
-                    fake.on("/v2/", behaviour.clone());
-                }
-                // The first, the first two, or none of the mirrors: each in one of the ways to fail.
-                let order = if swapped { [&three.b, &three.a] } else { [&three.a, &three.b] };
-                for (at, fake) in order.iter().take(failing).enumerate() {
-                    fake.on("/v2/", fails[(index + at) % fails.len()].clone());
-                }
-                let pulled = ground.pull_name(&shunt, &asked, Some(CLIENT)).await;
-                assert_eq!(pulled.unwrap(), ground.image.id(), "{failing} {how:?} {}", shunt.stderr());
-                assert_eq!(three.astray(), [], "{failing} {how:?}");
-                if failing < 2 {
-                    assert_eq!(three.origin.records(), [], "a mirror served it");
-                }
-                three.forget();
+    for failing in 0..3 {
+        for (index, how) in fails.iter().enumerate() {
+            for (fake, wants) in three.each() {
+                fake.on("/v2/", wants.clone());
             }
+            let order = if swapped { [&three.b, &three.a] } else { [&three.a, &three.b] };
+            for (at, fake) in order.iter().take(failing).enumerate() {
+                fake.on("/v2/", fails[(index + at) % fails.len()].clone());
+            }
+            let pulled = ground.pull_name(shunt, &asked, Some(CLIENT)).await;
+            assert_eq!(pulled.unwrap(), ground.image.id(), "{failing} {how:?} {}", shunt.stderr());
+            assert_eq!(three.astray(), [], "{failing} {how:?}");
+            if failing < 2 {
+                assert_eq!(three.origin.records(), [], "a mirror served it");
+            }
+            three.forget();
         }
-        if let Some(shunt) = last.replace(shunt) {
-            ground.heard(&shunt);
+    }
+}
+
+async fn no_order_of_failover_takes_a_login_elsewhere(version: Version) {
+    let Some(ground) = ground(version, "failover") else { return };
+    let bearer = Behaviour::Bearer("mirror-b", "hush-mirror-b");
+    let pairs = [
+        (Behaviour::Basic("mirror-a", "hush-mirror-a"), bearer.clone()),
+        (Behaviour::Identity("hush-identity-a"), bearer),
+        (Behaviour::Identity("hush-identity-a"), Behaviour::Identity("hush-identity-b")),
+    ];
+    let mut last = None;
+    for (a, b) in pairs {
+        let three = Three::start(&ground, a, b);
+        for swapped in [false, true] {
+            let shunt = shunt(&ground, &three, swapped);
+            fail_over(&ground, &shunt, &three, swapped).await;
+            if let Some(shunt) = last.replace(shunt) {
+                ground.heard(&shunt);
+            }
         }
     }
     ground.end(last.unwrap()).await;

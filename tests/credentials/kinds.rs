@@ -140,7 +140,7 @@ async fn an_identity_token_is_changed_for_an_access_token(version: Version) {
         format!("[[credentials]]\nregistry = \"{}\"\nidentity-token-file = {token:?}\n", mirror.host());
     let shunt = ground.shunt(&[&mirror.host()], &config, &[]);
     assert_eq!(ground.pull(&shunt, None).await.unwrap(), ground.image.id(), "{}", shunt.stderr());
-    assert!(mirror.authorizations().contains(&"Bearer testbed-token".to_owned()));
+    assert!(mirror.authorizations().contains(&mirror.bearer()));
     ground.end(shunt).await;
 }
 

@@ -47,6 +47,8 @@ pub struct Record {
     pub host: String,
     pub authorization: Option<String>,
     pub user_agent: Option<String>,
+    /// Of a token request the form, with a password or an identity token in it.
+    pub body: String,
 }
 
 /// The front.
@@ -62,8 +64,6 @@ struct Shared {
     rules: Mutex<Vec<(String, Behaviour)>>,
     left: Mutex<usize>,
 }
-
-const TOKEN: &str = "Bearer testbed-token";
 
 impl Fake {
     /// With nothing behind it.
@@ -111,6 +111,11 @@ impl Fake {
         self.addr.to_string()
     }
 
+    /// The `Authorization` header with an access token from here.
+    pub fn bearer(&self) -> String {
+        format!("Bearer {}", self.shared.access_token())
+    }
+
     /// Requests whose path begins with `prefix` behave so from now on; the last rule that fits counts.
     pub fn on(&self, prefix: &str, behaviour: Behaviour) {
         self.shared.rules.lock().unwrap().push((prefix.to_owned(), behaviour));
@@ -137,6 +142,11 @@ impl Fake {
 }
 
 impl Shared {
+    /// No other fake's.
+    fn access_token(&self) -> String {
+        format!("testbed-token-{}", self.addr.port())
+    }
+
     fn serve(&self, stream: &TcpStream) -> std::io::Result<()> {
         if speaks_tls(stream)? {
             return answer(stream, &bare(400));
@@ -150,6 +160,7 @@ impl Shared {
             host: request.header("host").unwrap_or_default().to_owned(),
             authorization: authorization.clone(),
             user_agent: request.header("user-agent").map(str::to_owned),
+            body: String::from_utf8_lossy(&request.body).into_owned(),
         });
         if path.starts_with("/token") {
             return self.token(stream, authorization.as_deref(), &request.body);
@@ -170,7 +181,7 @@ impl Shared {
                 answer(stream, &message)
             }
             Behaviour::Bearer(..) | Behaviour::Identity(_) => {
-                if authorization == TOKEN {
+                if authorization == format!("Bearer {}", self.access_token()) {
                     return self.forward(stream, &request);
                 }
                 let realm = format!("http://{}/token", self.addr);
@@ -226,7 +237,7 @@ impl Shared {
             return answer(stream, &bare(401));
         }
         let mut message = bare(200);
-        let token = TOKEN.trim_start_matches("Bearer ");
+        let token = self.access_token();
         message.body =
             format!("{{\"token\":\"{token}\",\"access_token\":\"{token}\",\"expires_in\":300}}").into_bytes();
         message.headers.push(("Content-Type".to_owned(), "application/json".to_owned()));
