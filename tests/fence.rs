@@ -119,12 +119,12 @@ async fn what_goes_round_the_shunt_obeys(version: Version) {
 async fn an_origin_that_may_be_asked_is_asked_last_and_alone_gets_the_credentials(version: Version) {
     let Some(ground) = Ground::start(version) else { return };
     ground.push("a/last", "1");
-    ground.mirror.on("/v2/", Behaviour::Basic("mirror", "secret"));
-    ground.origin.on("/v2/", Behaviour::Basic("ann", "pw"));
+    ground.mirror.on("/v2/", Behaviour::Basic("mirror", "hush-mirror"));
+    ground.origin.on("/v2/", Behaviour::Basic("ann", "hush-of-ann"));
     let through = Cri::connect(&ground.shunt.socket()).await;
-    let pulled = through.pull_with("last.dev/a/last:1", Some(user_and_password("ann", "pw"))).await;
+    let pulled = through.pull_with("last.dev/a/last:1", Some(user_and_password("ann", "hush-of-ann"))).await;
     assert!(pulled.is_ok(), "{pulled:?}");
-    let own = support::fake::basic("ann", "pw");
+    let own = support::fake::basic("ann", "hush-of-ann");
     assert!(ground.origin.authorizations().contains(&own));
     let seen = ground.mirror.authorizations();
     assert!(!seen.is_empty() && !seen.contains(&own), "{seen:?}");

@@ -148,7 +148,7 @@ async fn credentials_stay_with_their_registry(version: Version) {
     let image = Image::busybox("pull-credentials");
     registry.push("credentials/app", "1", &image);
     let fake = Fake::in_front_of(registry.host());
-    fake.on("/v2/", Behaviour::Basic("ann", "pw"));
+    fake.on("/v2/", Behaviour::Basic("ann", "hush-of-ann"));
     let config = format!(
         "{TIDY}\n[[policy.rule]]\nprefix = \"quay.io\"\nmirrors = [\"{}\", \"{}\"]\n",
         fake.host(),
@@ -156,7 +156,7 @@ async fn credentials_stay_with_their_registry(version: Version) {
     );
     let shunt = Shunt::start(&config, containerd);
     let cri = Cri::connect(&shunt.socket()).await;
-    let auth = support::cri::user_and_password("ann", "pw");
+    let auth = support::cri::user_and_password("ann", "hush-of-ann");
     assert_eq!(cri.pull_with("quay.io/credentials/app:1", Some(auth.clone())).await.unwrap(), image.id());
     assert!(!fake.records().is_empty());
     let seen = fake.authorizations();
@@ -164,7 +164,7 @@ async fn credentials_stay_with_their_registry(version: Version) {
     // The same credentials for the registry itself go to it.
     let own = format!("{}/credentials/app:1", fake.host());
     assert_eq!(cri.pull_with(&own, Some(auth)).await.unwrap(), image.id());
-    assert!(fake.authorizations().contains(&support::fake::basic("ann", "pw")));
+    assert!(fake.authorizations().contains(&support::fake::basic("ann", "hush-of-ann")));
     cri.remove(&image.id()).await.unwrap();
 }
 

@@ -196,6 +196,20 @@ fn fakes_what_a_registry_does_not_do_on_demand() {
     assert_eq!(fake.authorizations()[3], credentials);
 }
 
+#[test]
+fn a_secret_is_found_in_every_spelling() {
+    use support::guarded::{PASSWORD, USER};
+    use support::{fake::basic, shunt::assert_discreet};
+    let found = |said: String| std::panic::catch_unwind(|| assert_discreet(&said)).is_err();
+    for name in ["", "a", "an", "ann"] {
+        assert!(found(format!("sent {}", basic(name, "hush-x"))), "{name:?}");
+        assert!(!found(basic(name, "loud")), "{name:?}");
+    }
+    for secret in ["hush-x", PASSWORD, &basic(USER, PASSWORD)] {
+        assert!(found(format!("sent {secret}")), "{secret}");
+    }
+}
+
 on_each_containerd!(
     pulls,
     stays_on_the_loopback,

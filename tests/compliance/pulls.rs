@@ -5,7 +5,7 @@
 use crate::images::{ODD, STATUS};
 use crate::sides::{Side, Sides};
 use crate::support::cri::{spec, user_and_password};
-use crate::support::fake::{Behaviour, Fake};
+use crate::support::fake::{Behaviour, Fake, basic};
 use crate::support::image::Image;
 use k8s_cri::v1::{AuthConfig, ImageStatusRequest, PullImageRequest, RemoveImageRequest};
 
@@ -109,25 +109,27 @@ pub async fn from_registries_that_refuse(sides: &Sides) {
 pub async fn with_credentials(sides: &Sides) {
     let image = Image::busybox("compliance/private");
     sides.registry.push("compliance/private", "1", &image);
-    for demand in [Behaviour::Basic("ann", "pw"), Behaviour::Bearer("ann", "pw")] {
+    for demand in [Behaviour::Basic("ann", "hush-of-ann"), Behaviour::Bearer("ann", "hush-of-ann")] {
         let fake = Fake::in_front_of(sides.registry.host());
         fake.on("/v2/", demand);
         let name = format!("{}/compliance/private:1", fake.host());
         let elsewhere = AuthConfig {
             server_address: "https://elsewhere.example".to_owned(),
-            ..user_and_password("ann", "pw")
+            ..user_and_password("ann", "hush-of-ann")
         };
-        let encoded = AuthConfig { auth: "YW5uOnB3".to_owned(), ..AuthConfig::default() };
+        let encoded = basic("ann", "hush-of-ann").trim_start_matches("Basic ").to_owned();
+        let encoded = AuthConfig { auth: encoded, ..AuthConfig::default() };
         let broken = AuthConfig { auth: "!".to_owned(), ..AuthConfig::default() };
         sides
             .story(async |side| {
                 fake.forget();
-                for auth in [None, Some(AuthConfig::default()), Some(user_and_password("ann", "wrong"))] {
+                for auth in [None, Some(AuthConfig::default()), Some(user_and_password("ann", "hush-wrong"))]
+                {
                     pull_with(side, &name, auth).await;
                 }
                 pull_with(side, &name, Some(elsewhere.clone())).await;
                 pull_with(side, &name, Some(broken.clone())).await;
-                for auth in [user_and_password("ann", "pw"), encoded.clone()] {
+                for auth in [user_and_password("ann", "hush-of-ann"), encoded.clone()] {
                     pull_with(side, &name, Some(auth)).await;
                     remove(side, &name).await;
                 }
@@ -140,6 +142,7 @@ pub async fn with_credentials(sides: &Sides) {
             })
             .await;
     }
+    sides.assert_discreet();
 }
 
 pub async fn removals(sides: &Sides) {

@@ -8,7 +8,7 @@ use crate::support::containerd::Containerd;
 use crate::support::cri::Cri;
 use crate::support::raw::{Answer, Raw};
 use crate::support::registry::Registry;
-use crate::support::shunt::Shunt;
+use crate::support::shunt::{Shunt, assert_discreet};
 use crate::support::version::Version;
 use http::HeaderMap;
 use k8s_cri::v1::ImageFsInfoResponse;
@@ -24,6 +24,8 @@ pub struct Sides {
     pub registry: &'static Registry,
     direct: Side,
     through: Side,
+    /// None where another way through is measured.
+    shunt: Option<&'static Shunt>,
 }
 
 /// One way in, and what was seen on it.
@@ -39,19 +41,25 @@ impl Sides {
         static SHUNTS: [OnceLock<Shunt>; 3] = [const { OnceLock::new() }; 3];
         let containerd = Containerd::shared(version)?;
         let registry = Registry::shared()?;
+        let mut shunt = None;
         let socket = if std::env::var_os("COMPLIANCE_THROUGH").is_some_and(|way| way == "splice") {
             static SPLICES: [OnceLock<PathBuf>; 3] = [const { OnceLock::new() }; 3];
             SPLICES[version as usize].get_or_init(|| crate::splice::start(&containerd.socket())).clone()
         } else {
-            SHUNTS[version as usize].get_or_init(|| Shunt::start("", containerd)).socket()
+            shunt.insert(SHUNTS[version as usize].get_or_init(|| Shunt::start("", containerd))).socket()
         };
         let direct = Side::connect(containerd.socket()).await;
         let through = Side::connect(socket).await;
-        Some(Sides { containerd, registry, direct, through })
+        Some(Sides { containerd, registry, direct, through, shunt })
     }
 
     pub fn version(&self) -> Version {
         self.containerd.version()
+    }
+
+    /// Looks through what the shunt has said so far: it lives longer than any case.
+    pub fn assert_discreet(&self) {
+        self.shunt.iter().for_each(|shunt| assert_discreet(&shunt.stderr()));
     }
 
     pub fn direct(&self) -> &Side {

@@ -77,7 +77,9 @@ async fn what_containerd_itself_has_is_the_nodes_as_well(version: Version) {
         let shunt = ground.shunt_before(&containerd, &[&mirror.host()], &rest, &[]);
         let pulled = ground.pull(&shunt, None).await;
         assert_eq!(pulled.is_ok(), expected, "{word}: {pulled:?}");
-        let _ = last.replace(shunt);
+        if let Some(shunt) = last.replace(shunt) {
+            ground.heard(&shunt);
+        }
     }
     ground.end(last.unwrap()).await;
 }

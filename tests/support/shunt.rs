@@ -1,7 +1,8 @@
 //! The program under test, run as its own process.
 //!
 //! Before: a containerd and the text of a config.  After: tests talk to `socket()`.
-//! Holds: when `start` returns, the socket answers; the process ends with the test.
+//! Holds: when `start` returns, the socket answers; the process ends with the test, and none of the tests'
+//! secrets stands in what it has said.
 
 use super::containerd::Containerd;
 use super::keeper::Keeper;
@@ -10,6 +11,28 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output};
 use std::sync::Mutex;
 use std::time::Duration;
+
+/// What stands in no output: every secret of a test begins with `hush-`, but for the real registry's password. The
+/// long ones are how base64 spells that, at each of the three places in a group where it may begin.
+const SECRETS: [&str; 6] = [
+    "hush-",
+    "aHVzaC",
+    "h1c2gt",
+    "odXNoL",
+    super::guarded::PASSWORD,
+    // robot:sesame-of-robot
+    "cm9ib3Q6c2VzYW1lLW9mLXJvYm90",
+];
+
+/// A test that looks through what was said.
+pub fn assert_discreet(said: &str) {
+    for secret in SECRETS {
+        if let Some(at) = said.find(secret) {
+            let around = said.get(at.saturating_sub(200)..at + secret.len()).unwrap_or_default();
+            panic!("{secret} was shown: …{around}");
+        }
+    }
+}
 
 /// A running `cri-shunt serve`.
 pub struct Shunt {
@@ -182,5 +205,8 @@ impl Shunt {
 impl Drop for Shunt {
     fn drop(&mut self) {
         self.kill9();
+        if !std::thread::panicking() {
+            assert_discreet(&self.stderr());
+        }
     }
 }
