@@ -3,6 +3,9 @@
 //! Before: `app` builds one.  After: `router` hands it to each handler.
 //! Holds: a request sees one [`Generation`] from its beginning to its end, whatever is reloaded meanwhile.
 
+#[cfg(test)]
+pub(crate) mod sample;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -182,5 +185,45 @@ impl Node {
             tracing::warn!(file = %self.bypass.display(), "bypass file is there: no policy is applied");
         }
         bypassed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::transport::{Transport, keep, plan};
+
+    /// How things stand once the files are in place.
+    fn report(node: &Node, root: &Path) -> Report {
+        let generation = node.generation();
+        keep(&plan(&generation.policy, &generation.transport), &[root.to_owned()])
+    }
+
+    /// Whether a pull finds containerd told of a host, and the seconds that it waits for that.
+    async fn told(node: &Node, host: &str) -> (bool, u64) {
+        let begin = Instant::now();
+        (node.told(host).await, begin.elapsed().as_secs())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pull_waits_for_containerds_files_after_a_start_and_a_reload_and_not_for_long() {
+        let dir = tempfile::tempdir().unwrap();
+        let node = sample::node(dir.path(), "h.dev:5000", Transport::PlainHttp);
+        assert_eq!(told(&node, "h.dev:5000").await, (false, 5));
+        let later = async |after: u64, generation: u64| {
+            tokio::time::sleep(Duration::from_secs(after)).await;
+            node.note_transport(generation, report(&node, dir.path()));
+        };
+        assert_eq!(tokio::join!(told(&node, "h.dev:5000"), later(4, 0)).0, (true, 4));
+        assert_eq!(told(&node, "h.dev:5000").await, (true, 0));
+        assert_eq!(told(&node, "other.dev").await, (false, 0));
+        // What was so before a reload does not count after it.
+        node.replace_generation(sample::generation("other.dev", Transport::PlainHttp));
+        let waited = async || tokio::join!(told(&node, "other.dev"), later(1, 0), later(3, 1)).0;
+        assert_eq!(waited().await, (true, 3));
     }
 }

@@ -78,3 +78,37 @@ fn tell(before: &Report, report: &Report) {
         tracing::warn!("{problem}");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::node::sample;
+    use crate::transport::{HeaderValue, Transport};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_headers_file_that_changes_is_read_again_within_20_seconds() {
+        let dir = tempfile::tempdir().unwrap();
+        let token = dir.path().join("token");
+        std::fs::write(&token, "first\n").unwrap();
+        let value = HeaderValue::File(token.clone());
+        let header = Transport::Header { name: "X-Token".to_owned(), value };
+        let node = sample::node(dir.path(), "h.dev:5000", header);
+        let certs = dir.path().join("certs.d");
+        node.learned(sample::facts(&certs));
+        let file = certs.join("h.dev_5000_").join("hosts.toml");
+        let says = |value: &str| std::fs::read_to_string(&file).unwrap().contains(value);
+        let test = async {
+            assert!(node.told("h.dev:5000").await && says("first"));
+            std::fs::write(&token, "second\n").unwrap();
+            // The clock stands while the disk is at work, so this is 20 seconds after the look.
+            tokio::time::sleep(Duration::from_secs(19)).await;
+            assert!(says("first"), "nothing has looked yet");
+            tokio::time::sleep(Duration::from_secs(1) + Duration::from_millis(10)).await;
+            assert!(says("second"));
+        };
+        tokio::select! {
+            () = run(node.clone()) => panic!("it ends with the program only"),
+            () = test => {}
+        }
+    }
+}
