@@ -96,6 +96,32 @@ async fn a_plugin_that_hangs_holds_its_own_candidate_only(version: Version) {
     ground.end(shunt).await;
 }
 
+async fn only_a_refusal_of_its_own_login_makes_a_plugin_run_again(version: Version) {
+    let Some(ground) = ground(version, "again") else { return };
+    let (mirror, origin) =
+        (Fake::in_front_of(ground.registry.host()), Fake::in_front_of(ground.registry.host()));
+    let answer = r#"{"kind":"CredentialProviderResponse","apiVersion":"credentialprovider.kubelet.k8s.io/v1","cacheKeyType":"Global","auth":{"127.0.0.1":{"username":"mirror-a","password":"hush-mirror-a"}}}"#;
+    let answer = answer.replace("127.0.0.1", &mirror.host());
+    let list = ground.dir().join("runs");
+    ground.script("plugin", &format!("echo run >> {}\necho '{answer}'", list.display()));
+    let runs = || std::fs::read_to_string(&list).unwrap().lines().count();
+    let rule = format!(
+        "[[policy.rule]]\nprefix = \"{}\"\nmirrors = [\"{}\"]\norigin = \"last\"\ncollapse = true\n",
+        origin.host(),
+        mirror.host()
+    );
+    let config = plugin(&ground, &mirror.host(), &rule);
+    let shunt = ground.shunt(&[&mirror.host()], &config, &[]);
+    let name = format!("{}/{}:1", origin.host(), ground.path);
+    origin.on("/v2/", Behaviour::Status(401));
+    for (of_mirror, expected) in [(404, 1), (404, 1), (401, 1), (404, 2)] {
+        mirror.on("/v2/", Behaviour::Status(of_mirror));
+        ground.pull_name(&shunt, &name, Some(("ann", "hush-of-the-client"))).await.unwrap_err();
+        assert_eq!(runs(), expected, "{of_mirror} {}", shunt.stderr());
+    }
+    ground.end(shunt).await;
+}
+
 async fn a_registry_token_is_none_that_containerd_can_present(version: Version) {
     let Some(ground) = ground(version, "token") else { return };
     let mirror = Fake::in_front_of(ground.registry.host());
@@ -116,4 +142,5 @@ on_each_containerd!(
     a_login_that_cannot_be_used_costs_its_candidate_and_nothing_else,
     a_plugin_that_hangs_holds_its_own_candidate_only,
     a_registry_token_is_none_that_containerd_can_present,
+    only_a_refusal_of_its_own_login_makes_a_plugin_run_again,
 );
