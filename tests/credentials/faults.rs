@@ -5,6 +5,7 @@ use crate::on_each_containerd;
 use crate::support::fake::{Behaviour, Fake};
 use crate::support::guarded::{Guard, PASSWORD, USER};
 use crate::support::version::Version;
+use std::time::Duration;
 use tonic::Code;
 
 fn login(host: &str, password: &std::path::Path) -> String {
@@ -96,6 +97,38 @@ async fn a_plugin_that_hangs_holds_its_own_candidate_only(version: Version) {
     ground.end(shunt).await;
 }
 
+/// Traces the process that is named first, so that its end is not seen before this one ends: as of a process that
+/// hangs in the kernel. It ends with the file that is named second, which says whether it has come about.
+const TRACER: &str = "\
+import ctypes, os, sys, time
+os.setsid()
+pid, file = int(sys.argv[1]), sys.argv[2]
+PTRACE_SEIZE = 0x4206
+result = ctypes.CDLL(None).ptrace(PTRACE_SEIZE, pid, None, None)
+open(file, 'w').write(str(result))
+while os.path.exists(file):
+    time.sleep(0.1)
+";
+
+async fn a_plugin_that_does_not_end_when_it_is_killed_holds_its_own_candidate_only(version: Version) {
+    if std::process::Command::new("python3").arg("--version").output().is_err() {
+        return crate::support::skipped("there is no python3");
+    }
+    let Some(ground) = ground(version, "undead") else { return };
+    let (private, open) =
+        (Fake::in_front_of(ground.registry.host()), Fake::in_front_of(ground.registry.host()));
+    let (tracer, traced) = (ground.file("tracer.py", TRACER), ground.dir().join("traced"));
+    let trace = format!("python3 {} $$ {} </dev/null >/dev/null 2>&1 &", tracer.display(), traced.display());
+    ground.script("plugin", &format!("{trace}\nsleep 600"));
+    let config = plugin(&ground, &private.host(), "timeout = \"10s\"\n");
+    let shunt = ground.shunt(&[&private.host(), &open.host()], &config, &[]);
+    let pulled = tokio::time::timeout(Duration::from_secs(60), ground.pull(&shunt, None)).await;
+    assert_eq!(pulled.expect("the pull goes on").unwrap(), ground.image.id());
+    assert_eq!(std::fs::read_to_string(&traced).unwrap(), "0");
+    assert_eq!(private.records(), []);
+    ground.end(shunt).await;
+}
+
 async fn only_a_refusal_of_its_own_login_makes_a_plugin_run_again(version: Version) {
     let Some(ground) = ground(version, "again") else { return };
     let (mirror, origin) =
@@ -141,6 +174,7 @@ on_each_containerd!(
     another_password_counts_from_the_next_pull_on,
     a_login_that_cannot_be_used_costs_its_candidate_and_nothing_else,
     a_plugin_that_hangs_holds_its_own_candidate_only,
+    a_plugin_that_does_not_end_when_it_is_killed_holds_its_own_candidate_only,
     a_registry_token_is_none_that_containerd_can_present,
     only_a_refusal_of_its_own_login_makes_a_plugin_run_again,
 );
