@@ -43,9 +43,11 @@ fn rounds() -> usize {
 /// Samples of one workload by target.
 type Samples = BTreeMap<&'static str, Vec<Sample>>;
 
+/// A part of the table, by its name.
+type Part = (&'static str, fn(&mut table::Report));
+
 /// What is measured; the name of one as the argument is that one alone.
-const PARTS: [(&str, fn(&mut table::Report)); 3] =
-    [("bare", bare), ("images", images), ("events", container_events)];
+const PARTS: [Part; 3] = [("bare", bare), ("images", images), ("events", container_events)];
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
