@@ -110,9 +110,9 @@ impl Problem {
         if let Some(at) = &self.at {
             line.push_str(&format!("{}:{}:{}: ", texts.name(at.text), texts.line(at), texts.column(at)));
         }
-        line.push_str(&self.message);
+        line.push_str(&mask::message(&self.message));
         for hint in &self.hints {
-            line.push_str(&format!(" ({hint})"));
+            line.push_str(&format!(" ({})", mask::message(hint)));
         }
         visible(&line).replace('\n', " ")
     }
@@ -123,12 +123,12 @@ impl Problem {
             Severity::Warning => Level::WARNING,
             Severity::Note => Level::NOTE,
         };
-        let mut group = Group::with_title(level.primary_title(visible(&self.message)));
+        let mut group = Group::with_title(level.primary_title(said(&self.message)));
         for snippet in self.snippets(texts) {
             group = group.element(snippet);
         }
         for hint in &self.hints {
-            group = group.element(Level::HELP.message(visible(hint)));
+            group = group.element(Level::HELP.message(said(hint)));
         }
         group
     }
@@ -172,6 +172,11 @@ fn snippet<'a>(
         .line_start(usize::try_from(line).unwrap_or(usize::MAX))
         .path(visible(&texts.name(text)).into_owned())
         .annotations(annotations)
+}
+
+/// What a problem says, as people may see it.
+fn said(text: &str) -> String {
+    visible(&mask::message(text)).into_owned()
 }
 
 /// Text with its control characters spelled out, so that no configuration or image name can speak to

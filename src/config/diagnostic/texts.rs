@@ -4,10 +4,9 @@
 //! Holds: no line is shown with what looks like a secret, nor with what a reader knows to be one.
 //! Not here: how a file is read (`config::text`), what is wrong with it (`diagnostic`).
 
-use std::borrow::Cow;
 use std::ops::Range;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::policy::Source;
 use crate::snapshot::{Snapshot, State};
@@ -46,6 +45,9 @@ struct Text {
     content: String,
     /// What is not to be shown of it, beyond what looks like a secret.
     hidden: Vec<Range<usize>>,
+    /// The content with stars. A secret may lie lines below its key, so it is made of the whole, and once, for
+    /// there may be thousands of problems.
+    masked: OnceLock<String>,
     /// Where each line but the first begins: every rule asks for its line.
     lines: Vec<usize>,
 }
@@ -55,7 +57,8 @@ struct Text {
 impl Texts {
     pub(crate) fn add(&mut self, name: &str, content: String) -> TextId {
         let lines = content.match_indices('\n').map(|(newline, _)| newline + 1).collect();
-        self.texts.push(Text { name: Arc::from(name), content, hidden: Vec::new(), lines });
+        let (hidden, masked) = (Vec::new(), OnceLock::new());
+        self.texts.push(Text { name: Arc::from(name), content, hidden, masked, lines });
         TextId(self.texts.len() - 1)
     }
 
@@ -86,26 +89,20 @@ impl Texts {
     pub(crate) fn hide(&mut self, span: &Span) {
         if let Some(text) = self.texts.get_mut(span.text.0) {
             text.hidden.push(span.range.clone());
+            text.masked.take();
         }
     }
 
-    /// Whole lines of a text as they may be shown: with a star for each byte of a secret, so that spans go on
-    /// pointing where they did.
-    pub(super) fn excerpt(&self, id: TextId, lines: Range<usize>) -> Cow<'_, str> {
-        let Some(text) = self.texts.get(id.0) else { return Cow::Borrowed("") };
-        let shown = text.content.get(lines.clone()).unwrap_or_default();
-        let within = |at: usize| at.clamp(lines.start, lines.end) - lines.start;
-        let hidden = text.hidden.iter().map(|range| within(range.start)..within(range.end));
-        let mut hidden: Vec<Range<usize>> = hidden.chain(mask::secrets(shown)).collect();
-        hidden.retain(|range| !range.is_empty());
-        if hidden.is_empty() {
-            return Cow::Borrowed(shown);
-        }
-        let mut bytes = shown.as_bytes().to_vec();
-        for range in hidden {
-            bytes.get_mut(range).unwrap_or_default().fill(b'*');
-        }
-        Cow::Owned(String::from_utf8_lossy(&bytes).into_owned())
+    /// Whole lines of a text as they may be shown: with stars for secrets, so that spans go on pointing where
+    /// they did.
+    pub(super) fn excerpt(&self, id: TextId, lines: Range<usize>) -> &str {
+        let Some(text) = self.texts.get(id.0) else { return "" };
+        let masked = text.masked.get_or_init(|| {
+            let mut hidden = mask::secrets(&text.content);
+            hidden.extend(text.hidden.iter().cloned());
+            mask::starred(&text.content, &hidden)
+        });
+        masked.get(lines).unwrap_or_default()
     }
 
     /// The line (from 1) on which a span begins.

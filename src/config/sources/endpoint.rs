@@ -55,7 +55,9 @@ impl Endpoint {
             return Err(EndpointError::NoHost);
         }
         if login.is_some_and(|login| login.contains(['{', '}', ' '])) || !is_host(host) {
-            return Err(EndpointError::Host(host.to_owned()));
+            // A password with a slash in it is told from a host by the sign behind it, which stays in sight.
+            let shown = if path.contains('@') { rest } else { host };
+            return Err(EndpointError::Host(shown.to_owned()));
         }
         let scheme = match scheme.as_deref() {
             None if is_loopback_with_port(host) => Scheme::Http,
@@ -141,6 +143,7 @@ mod tests {
             ("https://", "it has no host"),
             ("ftp://m.dev", "its scheme is \"ftp\", and registries speak http and https"),
             ("https://user:bad{@m.dev", "\"m.dev\" is no host"),
+            ("https://user:bad/x@m.dev", "\"user:bad/x@m.dev\" is no host"),
             ("m dev", "\"m dev\" is no host"),
             ("m.dev:port", "\"m.dev:port\" is no host"),
             ("https://m.dev/v2?x=1", "it has a query or a fragment"),

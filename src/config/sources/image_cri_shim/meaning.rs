@@ -99,6 +99,12 @@ fn place(registry: Registry, offline: bool, out: &mut Vec<Problem>) -> Option<Ra
         out.push(problem.hint("write https:// or http:// in front of the host"));
         return None;
     }
+    if rest.contains('@') {
+        // The text is not repeated: what stands before the sign is most likely a password.
+        let problem = Problem::error("a registry's address can't hold a user").at(at);
+        out.push(problem.hint("write user and password in `auth`"));
+        return None;
+    }
     if scheme.is_none() && offline {
         let message = format!("the address has no scheme: here it is https://{rest}");
         let hint = "image-cri-shim does not work with such an address: write http:// or https:// in front";
@@ -109,12 +115,6 @@ fn place(registry: Registry, offline: bool, out: &mut Vec<Problem>) -> Option<Ra
         let message = format!("the path of the address is left out: images are looked for at {host}");
         let hint = "as image-cri-shim does; a native rule can name a path";
         out.push(Problem::warning(message).at(at).hint(hint));
-    }
-    if host.contains('@') {
-        // The text is not repeated: what stands before the sign is most likely a password.
-        let problem = Problem::error("a registry's address can't hold a user").at(at);
-        out.push(problem.hint("write user and password in `auth`"));
-        return None;
     }
     let host = if matches!(host, "registry-1.docker.io" | "index.docker.io") { "docker.io" } else { host };
     match host.parse::<Location>() {

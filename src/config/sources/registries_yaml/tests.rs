@@ -61,7 +61,7 @@ fn every_mistake_of_mirrors_at_once() {
     warning: this endpoint is left out, as k3s does: its scheme is "ftp", and registries speak http and https
      --> registries.yaml:3:16
       |
-    3 |     endpoint: ['ftp://m.dev', 'https://u:**@n.dev', n.dev, '']
+    3 |     endpoint: ['ftp://m.dev', 'https://****@n.dev', n.dev, '']
       |                ^^^^^^^^^^^^^
       |
       = help: write a URL, https://mirror.dev.de, or a host with its port
@@ -69,7 +69,7 @@ fn every_mistake_of_mirrors_at_once() {
     warning: the credentials in this endpoint are left out: containerd does not use them
      --> registries.yaml:3:31
       |
-    3 |     endpoint: ['ftp://m.dev', 'https://u:**@n.dev', n.dev, '']
+    3 |     endpoint: ['ftp://m.dev', 'https://****@n.dev', n.dev, '']
       |                               ^^^^^^^^^^^^^^^^^^^^
       |
       = help: they belong under `configs`
@@ -77,7 +77,7 @@ fn every_mistake_of_mirrors_at_once() {
     warning: `https://n.dev` is in this list already
      --> registries.yaml:3:53
       |
-    3 |     endpoint: ['ftp://m.dev', 'https://u:**@n.dev', n.dev, '']
+    3 |     endpoint: ['ftp://m.dev', 'https://****@n.dev', n.dev, '']
       |                               --------------------  ^^^^^
       |                               |
       |                               first here
@@ -87,7 +87,7 @@ fn every_mistake_of_mirrors_at_once() {
     warning: this endpoint is left out, as k3s does: it has no host
      --> registries.yaml:3:60
       |
-    3 |     endpoint: ['ftp://m.dev', 'https://u:**@n.dev', n.dev, '']
+    3 |     endpoint: ['ftp://m.dev', 'https://****@n.dev', n.dev, '']
       |                                                            ^^
       |
       = help: write a URL, https://mirror.dev.de, or a host with its port
@@ -166,5 +166,45 @@ fn every_mistake_of_configs_at_once() {
        |     ^^^^^^^
        |
        = help: did you mean `password`?
+    "#);
+}
+
+#[test]
+fn a_login_in_an_endpoint_is_not_shown() {
+    let sample = file(
+        "mirrors:\n  quay.io:\n    endpoint:\n    - u:s3cret77@m.dev/v2\n    - https://u:p@s3cret77@n.dev\n    - https://ghp_s3cret77@o.dev\n    - https://u:s3cret77/x@p.dev\n",
+    );
+    insta::assert_snapshot!(sample.shown(), @r#"
+    warning: the credentials in this endpoint are left out: containerd does not use them
+     --> registries.yaml:4:7
+      |
+    4 |     - u:********@m.dev/v2
+      |       ^^^^^^^^^^^^^^^^^^^
+      |
+      = help: they belong under `configs`
+
+    warning: the credentials in this endpoint are left out: containerd does not use them
+     --> registries.yaml:5:7
+      |
+    5 |     - https://************@n.dev
+      |       ^^^^^^^^^^^^^^^^^^^^^^^^^^
+      |
+      = help: they belong under `configs`
+
+    warning: the credentials in this endpoint are left out: containerd does not use them
+     --> registries.yaml:6:7
+      |
+    6 |     - https://************@o.dev
+      |       ^^^^^^^^^^^^^^^^^^^^^^^^^^
+      |
+      = help: they belong under `configs`
+
+    warning: this endpoint is left out, as k3s does: "u:**********@p.dev" is no host
+     --> registries.yaml:7:7
+      |
+    7 |     - https://u:**********@p.dev
+      |       ^^^^^^^^^^^^^^^^^^^^^^^^^^
+      |
+      = help: write a URL, https://mirror.dev.de, or a host with its port
     "#);
 }

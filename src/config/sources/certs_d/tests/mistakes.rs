@@ -107,7 +107,7 @@ fn every_mistake_of_a_file_at_once() {
     error: a registry's address can't hold a user
       --> certs.d/quay.io/hosts.toml:11:7
        |
-    11 | [host."https://u:**@n.de"]
+    11 | [host."https://****@n.de"]
        |       ^^^^^^^^^^^^^^^^^^^
        |
        = help: containerd ignores it; credentials are configured elsewhere

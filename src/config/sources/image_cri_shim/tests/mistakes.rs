@@ -60,7 +60,7 @@ fn every_mistake_of_a_file_at_once() {
     error: a registry's address can't hold a user
      --> shim.yaml:8:12
       |
-    8 | - address: https://me:**@s.de
+    8 | - address: https://*****@s.de
       |            ^^^^^^^^^^^^^^^^^^
       |
       = help: write user and password in `auth`
@@ -214,5 +214,35 @@ fn a_mistake_inside_a_config_map_has_its_place_in_the_file() {
        |
     18 |       priority: first
        |                 ^^^^^
+    "#);
+}
+
+#[test]
+fn a_login_is_not_shown_wherever_it_is_written() {
+    let sample = shim(
+        "auth:\n  admin:s3c:ret77\naddress: admin:s3cret77@r2.de\nregistries:\n- address: ghp:s3cret77/x@https://r.de\n",
+    );
+    insta::assert_snapshot!(sample.shown(), @r#"
+    warning: the password has a colon: it is whole here, and image-cri-shim uses none at all
+     --> shim.yaml:2:3
+      |
+    2 |   ***************
+      |   ^^^^^^^^^^^^^^^
+
+    error: a registry's address can't hold a user
+     --> shim.yaml:3:10
+      |
+    3 | address: admin:********@r2.de
+      |          ^^^^^^^^^^^^^^^^^^^^
+      |
+      = help: write user and password in `auth`
+
+    error: "ghp:**********@https" is no scheme of a registry
+     --> shim.yaml:5:12
+      |
+    5 | - address: ghp:**********@https://r.de
+      |            ^^^^^^^^^^^^^^^^^^^^^^^^^^^
+      |
+      = help: write https:// or http:// in front of the host
     "#);
 }
