@@ -8,6 +8,8 @@
 //! rest and in the page cache. A load with an error, or with another number of rules, ends the run.
 //! Not here: what a decision costs (`decide`'s own tests), what a request costs (`relay`).
 //!
+//! Rewrites are measured with a twentieth of the number, in the one rule that they belong to.
+//!
 //! A `certs.d` has a directory and a file for each registry, and most of its time is the system's. So it is
 //! measured with a tenth of the rules, where the number is above ten thousand.
 
@@ -19,25 +21,31 @@ use std::time::{Duration, Instant, SystemTime};
 
 use cri_shunt::config::{Format, Input, MainFile, SourceFile, load_from};
 
+/// How many times fewer rewrites there are than rules in other rows: each is a regular expression, and most of
+/// the time goes into building it.
+const REWRITES: usize = 20;
+
 /// What makes the files of one row below a directory, and says what to read.
 type Make = fn(&Path, usize) -> Input;
 
 /// How many rules come of a number of entries. image-cri-shim has registries, and one rule for all of them.
 type Rules = fn(usize) -> usize;
 
-const ROWS: [(&str, Make, Rules); 12] = [
+const ROWS: [(&str, Make, Rules); 14] = [
     ("native, routes", native_routes, |n| n),
     ("native, deny and pass", native_denies, |n| n + 2),
     ("native, one mirror", native_one_mirror, |n| n),
     ("registries.yaml", registries_yaml, |n| n),
     ("registries.yaml, aliases", registries_yaml_aliases, |n| n),
     ("registries.yaml, configs", registries_yaml_configs, |n| n + 1),
+    ("registries.yaml, rewrites", registries_yaml_rewrites, |_| 1),
     ("registries.conf", registries_conf, |n| n),
     ("registries.conf, aliases", registries_conf_aliases, |n| n + 1),
     ("certs.d", certs_d, |n| n),
     ("image-cri-shim", image_cri_shim, |_| 1),
     ("two sources, same rules", two_sources, |n| 2 * n),
     ("native over a source", native_over_source, |n| 2 * n + 2),
+    ("native, transport", native_transport, |n| n),
 ];
 
 fn main() {
@@ -144,6 +152,13 @@ fn native_one_mirror(dir: &Path, size: usize) -> Input {
     Input::file(&write(&dir.join("config.toml"), &lines(size, rule)))
 }
 
+/// A table for each mirror, and the needs of a source's mirrors beside them.
+fn native_transport(dir: &Path, size: usize) -> Input {
+    let table = |i| format!("[[transport]]\nregistry = \"h{i}.dev:5000\"\nplain-http = true\n");
+    let native = Input::file(&write(&dir.join("config.toml"), &lines(size, table)));
+    Input { main: native.main, ..registries_yaml(dir, size) }
+}
+
 fn registries_yaml_aliases(dir: &Path, size: usize) -> Input {
     let entry = |i| format!("  h{i}.dev: *mirror\n");
     let text = format!("common: &mirror\n  endpoint: [m.dev]\nmirrors:\n{}", lines(size, entry));
@@ -171,6 +186,15 @@ fn registries_yaml_configs(dir: &Path, size: usize) -> Input {
         )
     };
     let text = format!("mirrors:\n  '*':\n    endpoint: [m.dev]\nconfigs:\n{}", lines(size, config));
+    alone(Format::RegistriesYaml, write(&dir.join("registries.yaml"), &text))
+}
+
+fn registries_yaml_rewrites(dir: &Path, size: usize) -> Input {
+    let rewrite = |i| format!("      \"^team{i}/\": \"p/\"\n");
+    let text = format!(
+        "mirrors:\n  quay.io:\n    endpoint: [m.dev]\n    rewrite:\n{}",
+        lines(size / REWRITES, rewrite)
+    );
     alone(Format::RegistriesYaml, write(&dir.join("registries.yaml"), &text))
 }
 

@@ -35,12 +35,28 @@ pub(in crate::config) fn compile_own(text: &str) -> Result<Regex, PatternError> 
     })
 }
 
-/// Whether two patterns may both match one text: unless both are anchored at its beginning and begin with
-/// texts that differ.
-pub(in crate::config) fn can_meet(one: &Regex, other: &Regex) -> bool {
-    let (Some(one), Some(other)) = (anchored_literals(one), anchored_literals(other)) else { return true };
-    let common = |one: &[u8], other: &[u8]| one.starts_with(other) || other.starts_with(one);
-    one.iter().any(|one| other.iter().any(|other| common(one, other)))
+/// Two patterns that may both match one text, by their places: unless both are anchored at its beginning and
+/// begin with texts that differ.
+pub(in crate::config) fn meeting(patterns: &[&Regex]) -> Option<(usize, usize)> {
+    let mut literals: Vec<(Vec<u8>, usize)> = Vec::new();
+    for (i, pattern) in patterns.iter().enumerate() {
+        match anchored_literals(pattern) {
+            Some(found) => literals.extend(found.into_iter().map(|literal| (literal, i))),
+            None if patterns.len() > 1 => return Some(if i == 0 { (0, 1) } else { (0, i) }),
+            None => return None,
+        }
+    }
+    literals.sort();
+    // What a literal begins with stands before it, and is on this stack. All there are of one pattern.
+    let mut beginnings: Vec<&(Vec<u8>, usize)> = Vec::new();
+    for literal in &literals {
+        while beginnings.pop_if(|(beginning, _)| !literal.0.starts_with(beginning)).is_some() {}
+        if let Some((_, other)) = beginnings.last().filter(|(_, other)| *other != literal.1) {
+            return Some((literal.1.min(*other), literal.1.max(*other)));
+        }
+        beginnings.push(literal);
+    }
+    None
 }
 
 /// What every match of a pattern begins with at the beginning of the text; nothing where that is not known.
@@ -228,9 +244,13 @@ mod tests {
             ("^b$", "^bc", true),
         ];
         for (one, other, expected) in rows {
-            let meet = can_meet(&compile(one).unwrap(), &compile(other).unwrap());
-            assert_eq!(meet, expected, "{one} and {other}");
+            let (one, other) = (&compile(one).unwrap(), &compile(other).unwrap());
+            let found = expected.then_some((0, 1));
+            assert_eq!((meeting(&[one, other]), meeting(&[other, one])), (found, found), "{one} and {other}");
         }
+        let several = ["^b", "^(a|ab)", "^c", "^ac"].map(|pattern| compile(pattern).unwrap());
+        assert_eq!(meeting(&several.each_ref()), Some((1, 3)));
+        assert_eq!(meeting(&[&compile("a").unwrap()]), None);
     }
 
     #[test]

@@ -9,6 +9,8 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry::{Occupied, Vacant};
 
+use regex::Regex;
+
 use super::super::super::assemble;
 use super::super::super::diagnostic::{Located, Problem, Span};
 use super::super::endpoint::{self, Endpoint, Scheme};
@@ -191,14 +193,9 @@ fn rewrites(entry: &Entry<'_>, out: &mut Vec<Problem>) -> Vec<Rewrite> {
 
 /// Where two patterns can change one path it matters which is tried first.
 fn order(rewrites: &[(Rewrite, &Span)], out: &mut Vec<Problem>) {
-    let pairs = rewrites
-        .iter()
-        .enumerate()
-        .flat_map(|(i, first)| rewrites[i + 1..].iter().map(move |second| (first, second)));
-    let meeting = |((first, _), (second, _)): &(&(Rewrite, &Span), &(Rewrite, &Span))| {
-        pattern::can_meet(&first.pattern, &second.pattern)
-    };
-    if let Some(((first, at), (second, other))) = { pairs }.find(meeting) {
+    let patterns: Vec<&Regex> = rewrites.iter().map(|(rewrite, _)| &rewrite.pattern).collect();
+    if let Some((first, second)) = pattern::meeting(&patterns) {
+        let ((first, at), (second, other)) = (&rewrites[first], &rewrites[second]);
         let message = format!(
             "`{}` and `{}` can change one path, and {PROGRAM} leaves to chance which is tried first",
             first.pattern, second.pattern
