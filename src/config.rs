@@ -203,7 +203,7 @@ fn load_once(input: &Input) -> Result<Loaded, Diagnostics> {
     let named = sources.into_iter().map(|source| source.path);
     let sources = found.sources.into_iter().chain(named).collect();
     let needs = needs.into_iter().map(|need| need.value).collect();
-    let transport = Wanted { needs, fence: containerd.fence };
+    let transport = Wanted::new(needs, containerd.fence);
     let watch = draft.watch.map_or(Some(defaults::WATCH), |set| set.value);
     let config =
         Config { listen, containerd, policy, pull, state, log, transport, credentials, sources, watch };

@@ -51,7 +51,7 @@ pub fn import(request: &ImportRequest) -> Result<Import, Diagnostics> {
         Input { main: MainFile::Absent, default_registry: None, sources, socket: None, containerd: None };
     let Loaded { config, warnings: mut report } = load_from(&input)?;
     let mut tables = String::new();
-    let needs = transport::write(&config.transport.needs, &mut tables);
+    let needs = transport::write(config.transport.needs(), &mut tables);
     report.extend(config.credentials.logins().iter().map(|login| (login_left_behind(login), &login.source)));
     let others: Vec<String> = report.left_behind().collect();
     let rules: Vec<_> = config.policy.rules_in_force().collect();

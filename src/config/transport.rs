@@ -5,7 +5,7 @@
 //! the configuration, it may come a moment later, and it costs one registry where a refusal to start costs all.
 //! Not here: telling containerd (`transport`, outside this folder).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::SystemTime;
 
 use toml::de::DeValue;
@@ -106,18 +106,21 @@ impl Draft {
     /// The needs, once every file is read.
     pub(super) fn finish(self, texts: &mut Texts, out: &mut Vec<Problem>) -> Vec<Located<TransportNeed>> {
         self.hidden.iter().for_each(|span| texts.hide(span));
-        for (i, registry) in self.registries.iter().enumerate() {
+        let mut tables: HashMap<&str, &Span> = HashMap::new();
+        let mut hosts: HashMap<String, &Span> = HashMap::new();
+        for registry in &self.registries {
             let host = transport::fold(&registry.value);
-            let earlier = &self.registries[..i];
-            if let Some(first) = earlier.iter().find(|other| other.value == registry.value) {
+            if let Some(first) = tables.get(registry.value.as_str()) {
                 let message = format!("there are two tables for the registry {}", registry.value);
-                let problem = Problem::error(message).at(&registry.at).also(&first.at, "first here");
+                let problem = Problem::error(message).at(&registry.at).also(first, "first here");
                 out.push(problem.hint("put all that it needs into one"));
-            } else if let Some(first) = earlier.iter().find(|other| transport::fold(&other.value) == host) {
+            } else if let Some(first) = hosts.get(&host) {
                 let message = format!("this table is for mirrors that are spelled `{}`", registry.value);
                 let problem = Problem::new(Severity::Note, message).at(&registry.at);
-                out.push(problem.also(&first.at, "for every other spelling of this registry"));
+                out.push(problem.also(first, "for every other spelling of this registry"));
             }
+            tables.entry(&registry.value).or_insert(&registry.at);
+            hosts.entry(host).or_insert(&registry.at);
         }
         self.needs
     }

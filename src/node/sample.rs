@@ -37,7 +37,7 @@ pub(crate) fn generation(host: &str, what: Transport) -> Generation {
             retry_down_after: second,
         },
         credentials: Credentials::default(),
-        transport: Wanted { needs: vec![need], fence: false },
+        transport: Wanted::new(vec![need], false),
         sources: Vec::new(),
         watch: None,
         loaded_at: SystemTime::UNIX_EPOCH,

@@ -41,7 +41,7 @@ impl Pull<'_> {
             let facts = self.node.known_facts().await;
             if facts.config_path.is_empty() && !facts.config_known {
                 // Nobody knows where its files would be. Where a fence is wanted, one may stand there.
-                return self.generation.transport.fence;
+                return self.generation.transport.fence();
             }
             let look = move || leads_to(&facts.config_path, &host, &mirrors);
             tokio::task::spawn_blocking(look).await.unwrap_or(true)

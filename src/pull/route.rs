@@ -168,7 +168,7 @@ impl Pull<'_> {
     /// same and says why not, unless it would ask another place.
     async fn told(&self, candidate: &Candidate) -> Result<(), Failure> {
         let (wanted, host) = (&self.generation.transport, candidate.name.host());
-        if wanted.needs.is_empty() || wanted.needs_of(host).is_empty() {
+        if wanted.needs_of(host).is_empty() {
             return Ok(());
         }
         if self.node.told(host).await || !wanted.must_be_told(host) {

@@ -51,7 +51,7 @@ mod tests {
             layer: Layer::Native,
         };
         let nothing = Wanted::default();
-        let ca = Wanted { needs: vec![need], fence: false };
+        let ca = Wanted::new(vec![need], false);
         let plain = "server = 'https://m.dev:5000'\n[host]";
         let with_ca = "server = 'https://m.dev:5000'\nca = '/ca'";
         // Where something is, what it says, and whether it differs from nothing, and from the CA.
@@ -85,7 +85,7 @@ mod tests {
             source: Source { file: "f".into(), line: 1 },
             layer: Layer::Native,
         };
-        let (nothing, wanted) = (Wanted::default(), Wanted { needs: vec![need], fence: false });
+        let (nothing, wanted) = (Wanted::default(), Wanted::new(vec![need], false));
         assert_eq!(differing(&roots, "m.dev", &nothing), None);
         assert_eq!(differing(&roots, "m.dev", &wanted), Some(directory.clone()));
         std::fs::write(directory.join("ca.crt"), "").unwrap();

@@ -4,6 +4,7 @@
 //! Holds: of two statements about one host the native one holds, whole; a header's value is not shown.
 //! Not here: whether the files that are named are any good (`certificate`).
 
+use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
@@ -71,36 +72,66 @@ pub enum HeaderValue {
 /// Everything that is wanted of containerd's files.
 #[derive(Clone, Debug, Default)]
 pub struct Wanted {
-    /// What hosts need.
-    pub needs: Vec<TransportNeed>,
-    /// Whether what goes round the shunt is to be kept to the rules as well.
-    pub fence: bool,
+    needs: Vec<TransportNeed>,
+    /// What is said of each spelling of a host, for every pull asks several times.
+    said: HashMap<String, Said>,
+    /// The first spelling with a native table, by the folded host.
+    natives: HashMap<String, String>,
+    fence: bool,
+}
+
+/// What is said of one spelling: places in the list of needs.
+#[derive(Clone, Debug, Default)]
+struct Said {
+    native: Vec<usize>,
+    /// Those of the lowest layer that says anything, each once.
+    sources: Vec<usize>,
 }
 
 impl Wanted {
+    /// Puts together what hosts need; `fence` is whether what goes round the shunt is to be kept to the rules
+    /// as well.
+    #[must_use]
+    pub fn new(needs: Vec<TransportNeed>, fence: bool) -> Self {
+        let mut said: HashMap<String, Said> = HashMap::new();
+        let mut natives = HashMap::new();
+        for (i, need) in needs.iter().enumerate() {
+            let of_host = said.entry(need.host.clone()).or_default();
+            if need.layer != Layer::Native {
+                of_host.add_source(i, &needs);
+                continue;
+            }
+            if of_host.native.is_empty() {
+                natives.entry(fold(&need.host)).or_insert_with(|| need.host.clone());
+            }
+            of_host.native.push(i);
+        }
+        Self { needs, said, natives, fence }
+    }
+
+    /// What hosts need, in the order of the files.
+    #[must_use]
+    pub fn needs(&self) -> &[TransportNeed] {
+        &self.needs
+    }
+
+    /// Whether what goes round the shunt is to be kept to the rules as well.
+    #[must_use]
+    pub fn fence(&self) -> bool {
+        self.fence
+    }
+
     /// What is said of a host, spelled as references spell it.
     ///
-    /// A native statement is for every spelling of the host that has none of its own, and takes the place of what sources say, but for
-    /// what their endpoints' addresses say and it does not. A source's is for its own spelling alone, as in its
-    /// own program; `*` is for hosts of which the same source says nothing else.
+    /// A native statement is for every spelling of the host that has none of its own, and takes the place of
+    /// what sources say, but for what their endpoints' addresses say and it does not. A source's is for its own
+    /// spelling alone, as in its own program; `*` is for hosts of which the same source says nothing else.
     #[must_use]
     pub fn needs_of(&self, host: &str) -> Vec<&TransportNeed> {
         let mut own = self.native(host);
-        let spelled = |name: &str| {
-            let said = || self.needs.iter().filter(|need| need.layer != Layer::Native && need.host == name);
-            let first = said().map(|need| need.layer).min();
-            let mut needs: Vec<&TransportNeed> = Vec::new();
-            for need in said().filter(|need| Some(need.layer) == first) {
-                // Each of several endpoints with one address says the same.
-                if needs.iter().all(|other| other.what != need.what) {
-                    needs.push(need);
-                }
-            }
-            needs
-        };
-        let mut sources = spelled(host);
+        let mut sources = self.sources(host);
         if sources.is_empty() {
-            sources = spelled("*");
+            sources = self.sources("*");
         }
         if own.is_empty() {
             return sources;
@@ -119,14 +150,18 @@ impl Wanted {
 
     /// The native table for a host: that of its own spelling, else the first for any spelling of it.
     fn native(&self, host: &str) -> Vec<&TransportNeed> {
-        let natives = || self.needs.iter().filter(|need| need.layer == Layer::Native);
-        let own: Vec<&TransportNeed> = natives().filter(|need| need.host == host).collect();
-        if !own.is_empty() {
-            return own;
+        let table = |host: &str| self.said.get(host).map_or(&[][..], |said| &said.native);
+        let mut found = table(host);
+        if found.is_empty() && !self.natives.is_empty() {
+            found = self.natives.get(&fold(host)).map_or(&[], |first| table(first));
         }
-        let folded = fold(host);
-        let Some(first) = natives().find(|need| fold(&need.host) == folded) else { return own };
-        natives().filter(|need| need.host == first.host).collect()
+        found.iter().map(|&i| &self.needs[i]).collect()
+    }
+
+    /// What sources say of exactly this spelling.
+    fn sources(&self, host: &str) -> Vec<&TransportNeed> {
+        let found = self.said.get(host).map_or(&[][..], |said| &said.sources);
+        found.iter().map(|&i| &self.needs[i]).collect()
     }
 
     /// How a host is reached.
@@ -171,6 +206,22 @@ pub(super) fn host_asked(host: &str) -> &str {
 #[must_use]
 pub fn fold(host: &str) -> String {
     host.parse::<Prefix>().map_or_else(|_| host.to_owned(), |prefix| prefix.as_str().to_owned())
+}
+
+// === impl Said ===
+
+impl Said {
+    fn add_source(&mut self, added: usize, needs: &[TransportNeed]) {
+        let layer = |i: usize| needs[i].layer;
+        if self.sources.first().is_some_and(|&first| layer(added) < layer(first)) {
+            self.sources.clear();
+        }
+        let of_first = self.sources.first().is_none_or(|&first| layer(added) == layer(first));
+        // Each of several endpoints with one address says the same.
+        if of_first && self.sources.iter().all(|&other| needs[other].what != needs[added].what) {
+            self.sources.push(added);
+        }
+    }
 }
 
 // === impl HeaderValue ===
@@ -237,7 +288,7 @@ mod tests {
             need("s.dev:443", Layer::Source(0), "/first"),
             need("*", Layer::Source(0), "/rest"),
         ];
-        let wanted = Wanted { needs, fence: false };
+        let wanted = Wanted::new(needs, false);
         let ca = |host: &str| -> Vec<String> {
             wanted.needs_of(host).iter().map(|need| need.what.to_string()).collect()
         };
@@ -256,7 +307,7 @@ mod tests {
             say("h.dev", Transport::PlainHttp),
             say("h.dev:81", Transport::PlainHttp),
         ];
-        let wanted = Wanted { needs, fence: false };
+        let wanted = Wanted::new(needs, false);
         for (host, asked, connected) in [
             ("m.dev:0443", "m.dev", "m.dev"),
             ("h.dev", "h.dev", "h.dev:80"),

@@ -47,7 +47,7 @@ pub fn plan(policy: &Policy, wanted: &Wanted) -> Plan {
     let mirrors = mirrors(policy);
     let mut hosts: BTreeSet<&str> = mirrors.iter().map(String::as_str).collect();
     // A registry that is asked under its own name has needs as well.
-    hosts.extend(wanted.needs.iter().map(|need| need.host.as_str()).filter(|host| *host != "*"));
+    hosts.extend(wanted.needs().iter().map(|need| need.host.as_str()).filter(|host| *host != "*"));
     let mut files: BTreeMap<String, Planned> = BTreeMap::new();
     for host in hosts {
         let needs = wanted.needs_of(host);
@@ -56,7 +56,7 @@ pub fn plan(policy: &Policy, wanted: &Wanted) -> Plan {
         }
     }
     let mut fence = Fence::default();
-    if wanted.fence {
+    if wanted.fence() {
         let folded = mirrors.iter().map(|host| fold(host)).collect();
         let (found, fenced) = fence::plan(policy, wanted, &folded);
         fence = found;

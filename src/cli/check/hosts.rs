@@ -19,7 +19,7 @@ const GAPS: usize = 20;
 /// The text, and how many problems are in it.
 pub(super) fn text(config: &Config) -> (String, usize) {
     let plan = transport::plan(&config.policy, &config.transport);
-    let mut text = fence(&plan, config.transport.fence);
+    let mut text = fence(&plan, config.transport.fence());
     if plan.is_empty() {
         return (text, 0);
     }

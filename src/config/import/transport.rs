@@ -4,6 +4,8 @@
 //! Holds: every need is in a table or in what is left behind; no header is written, for it may be a secret.
 //! Not here: what the tables mean.
 
+use std::collections::HashMap;
+
 use crate::policy::Location;
 use crate::transport::{Transport, TransportNeed};
 
@@ -23,15 +25,17 @@ struct Table<'n> {
 
 /// Writes the tables; the answer is what none of them can hold, each with its place.
 pub(super) fn write(needs: &[TransportNeed], out: &mut String) -> Vec<(String, String)> {
-    let mut hosts: Vec<&str> = Vec::new();
+    let mut hosts: Vec<(&str, Vec<&TransportNeed>)> = Vec::new();
+    let mut places: HashMap<&str, usize> = HashMap::new();
     for need in needs {
-        if !hosts.contains(&need.host.as_str()) {
-            hosts.push(&need.host);
+        let place = *places.entry(&need.host).or_insert(hosts.len());
+        match hosts.get_mut(place) {
+            Some((_, of_host)) => of_host.push(need),
+            None => hosts.push((&need.host, vec![need])),
         }
     }
     let mut left = Vec::new();
-    for host in hosts {
-        let needs: Vec<&TransportNeed> = needs.iter().filter(|need| need.host == host).collect();
+    for (host, needs) in hosts {
         let is_registry = host.parse::<Location>().is_ok_and(|location| location.path().is_empty());
         // Plain http first: TLS has no meaning beside it.
         let plain_http = is_registry && needs.iter().any(|need| need.what == Transport::PlainHttp);

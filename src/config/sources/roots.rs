@@ -7,7 +7,7 @@
 //! host's own name.
 //! Not here: what containerd is told (`transport`).
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 use super::super::diagnostic::{Located, Problem, Severity, Span, TextId};
 use super::super::rules::Draft;
@@ -15,7 +15,7 @@ use crate::policy::{Action, Layer, Location, Mirror};
 use crate::transport::{Transport, TransportNeed};
 
 /// What an endpoint says of its host that another endpoint may say otherwise.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 struct Way {
     plain_http: bool,
     root: Option<String>,
@@ -28,8 +28,25 @@ fn place(at: &Span) -> Place {
     (at.text, at.range.start, at.range.end)
 }
 
+/// The spellings of hosts that something has.
+#[derive(Default)]
+struct Spellings {
+    taken: HashSet<String>,
+    /// How many noughts the next one of a host's port has at least.
+    noughts: HashMap<(String, String), usize>,
+}
+
 /// What each endpoint says that does not go without saying.
 struct Ways(HashMap<Place, Way>);
+
+/// Where what is said of hosts is in the list of needs.
+#[derive(Default)]
+struct Said {
+    at: HashMap<Place, Vec<usize>>,
+    of: HashMap<String, Vec<usize>>,
+    /// What sources say of a host and no endpoint's address does.
+    whole: HashMap<String, Vec<usize>>,
+}
 
 /// Gives each way to a host its own spelling, in the mirrors of sources and in what their hosts need.
 pub(in crate::config) fn settle(
@@ -41,19 +58,20 @@ pub(in crate::config) fn settle(
         return;
     }
     let said = Ways::of(needs);
-    let mut taken: BTreeSet<String> = needs.iter().map(|need| need.value.host.clone()).collect();
-    let mut known: HashMap<String, Vec<(Way, String)>> = HashMap::new();
+    let mut spellings = Spellings::default();
+    spellings.taken.extend(needs.iter().map(|need| need.value.host.clone()));
+    let mut known: HashMap<String, HashMap<Way, String>> = HashMap::new();
     for (mirror, _) in mirrors(draft, |layer| layer == Layer::Native) {
         let host = mirror.location.host().to_owned();
-        taken.insert(host.clone());
-        known.entry(host.clone()).or_insert_with(|| vec![(Way::default(), host)]);
+        spellings.taken.insert(host.clone());
+        known.entry(host.clone()).or_insert_with(|| HashMap::from([(Way::default(), host)]));
     }
     entries_of_hosts_themselves(draft, needs, &said, &mut known);
     let mut moved = Vec::new();
     for (mirror, at) in mirrors(draft, |layer| layer != Layer::Native) {
         let (host, way) = (mirror.location.host().to_owned(), said.at(&at));
         let ways = known.entry(host.clone()).or_default();
-        if let Some((_, spelled)) = ways.iter().find(|(other, _)| *other == way) {
+        if let Some(spelled) = ways.get(&way) {
             if *spelled != host {
                 respell(mirror, spelled);
                 moved.push((host, spelled.clone(), at));
@@ -62,15 +80,15 @@ pub(in crate::config) fn settle(
         }
         let spelled = match ways.is_empty() {
             true => host.clone(),
-            false => spelling(&host, way.plain_http, &taken),
+            false => spellings.free(&host, way.plain_http),
         };
-        taken.insert(spelled.clone());
+        spellings.taken.insert(spelled.clone());
         if spelled != host {
             respell(mirror, &spelled);
             out.push(note(&host, &way, &spelled, &at));
             moved.push((host, spelled.clone(), at));
         }
-        ways.push((way, spelled));
+        ways.insert(way, spelled);
     }
     move_needs(&moved, needs);
 }
@@ -80,7 +98,7 @@ fn entries_of_hosts_themselves(
     draft: &mut Draft,
     needs: &[Located<TransportNeed>],
     said: &Ways,
-    known: &mut HashMap<String, Vec<(Way, String)>>,
+    known: &mut HashMap<String, HashMap<Way, String>>,
 ) {
     let of_mirrors: HashSet<Place> = mirrors(draft, |_| true).map(|(_, at)| place(&at)).collect();
     let own = |need: &&Located<TransportNeed>| {
@@ -88,7 +106,8 @@ fn entries_of_hosts_themselves(
     };
     for need in needs.iter().filter(own) {
         let host = &need.value.host;
-        known.entry(host.clone()).or_insert_with(|| vec![(said.at(&need.at), host.clone())]);
+        let first = || HashMap::from([(said.at(&need.at), host.clone())]);
+        known.entry(host.clone()).or_insert_with(first);
     }
 }
 
@@ -102,22 +121,6 @@ fn mirrors(draft: &mut Draft, wanted: impl Fn(Layer) -> bool) -> impl Iterator<I
         };
         mirrors.iter_mut().zip(drafted.mirrors_at.iter().cloned())
     })
-}
-
-/// A spelling of the host that nothing has yet.
-fn spelling(host: &str, plain_http: bool, taken: &BTreeSet<String>) -> String {
-    let port = |port: &str| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
-    let (name, mut digits) = match host.rsplit_once(':').filter(|(_, digits)| port(digits)) {
-        Some((name, digits)) => (name, format!("0{digits}")),
-        None => (host, (if plain_http { "80" } else { "443" }).to_owned()),
-    };
-    loop {
-        let spelled = format!("{name}:{digits}");
-        if !taken.contains(&spelled) {
-            return spelled;
-        }
-        digits.insert(0, '0');
-    }
 }
 
 fn respell(mirror: &mut Mirror, host: &str) {
@@ -139,25 +142,32 @@ fn note(host: &str, way: &Way, spelled: &str, at: &Span) -> Problem {
 
 /// What an endpoint says goes with its spelling; everything else is said of each spelling.
 fn move_needs(moved: &[(String, String, Span)], needs: &mut Vec<Located<TransportNeed>>) {
+    let said = Said::of(needs);
+    let mut told: HashSet<&str> = HashSet::new();
     let mut added: Vec<Located<TransportNeed>> = Vec::new();
     for (host, spelled, at) in moved {
-        for need in needs.iter_mut().filter(|need| need.at == *at && of_endpoint(&need.value.what)) {
-            need.value.host.clone_from(spelled);
+        let own = said.at.get(&place(at)).map_or(&[][..], Vec::as_slice);
+        for need in own {
+            let need = &mut needs[*need].value;
+            if of_endpoint(&need.what) {
+                need.host.clone_from(spelled);
+            }
         }
-        if added.iter().any(|need| need.value.host == *spelled) {
+        if told.contains(spelled.as_str()) {
             continue;
         }
-        let of_host =
-            |need: &&Located<TransportNeed>| need.value.host == *host && need.value.layer != Layer::Native;
-        let whole = needs.iter().filter(of_host).filter(|need| !of_endpoint(&need.value.what)).cloned();
-        let mut whole: Vec<Located<TransportNeed>> = whole.collect();
-        let own = needs.iter().find(|need| need.at == *at).or(whole.first());
-        let real = own.cloned().map(|mut need| {
+        let whole = said.whole.get(host).into_iter().flatten();
+        let mut whole: Vec<Located<TransportNeed>> = whole.map(|&i| needs[i].clone()).collect();
+        // An endpoint without needs of its own is the plain one, and has none to say where it really is.
+        let bare = || said.of.get(host)?.iter().map(|&i| &needs[i]).find(|need| need.value.host == *host);
+        let real = own.first().map(|&i| &needs[i]).or(whole.first()).or_else(bare).cloned();
+        whole.extend(real.map(|mut need| {
             need.value.what = Transport::AskedAs(host.clone());
             need
-        });
-        // An endpoint without needs of its own is the plain one, and has none to say where it really is.
-        whole.extend(real.or_else(|| bare(needs, host)));
+        }));
+        if !whole.is_empty() {
+            told.insert(spelled);
+        }
         added.extend(whole.into_iter().map(|mut need| {
             need.value.host.clone_from(spelled);
             need
@@ -166,16 +176,46 @@ fn move_needs(moved: &[(String, String, Span)], needs: &mut Vec<Located<Transpor
     needs.extend(added);
 }
 
-/// For a host of which nothing is said but by other endpoints.
-fn bare(needs: &[Located<TransportNeed>], host: &str) -> Option<Located<TransportNeed>> {
-    let mut need = needs.iter().find(|need| need.value.host == host)?.clone();
-    need.value.what = Transport::AskedAs(host.to_owned());
-    Some(need)
-}
-
 /// Whether it is said by an endpoint's address.
 fn of_endpoint(what: &Transport) -> bool {
     matches!(what, Transport::PlainHttp | Transport::ApiRoot(_))
+}
+
+// === impl Said ===
+
+impl Said {
+    fn of(needs: &[Located<TransportNeed>]) -> Self {
+        let mut said = Said::default();
+        for (i, Located { value: need, at }) in needs.iter().enumerate() {
+            said.at.entry(place(at)).or_default().push(i);
+            said.of.entry(need.host.clone()).or_default().push(i);
+            if need.layer != Layer::Native && !of_endpoint(&need.what) {
+                said.whole.entry(need.host.clone()).or_default().push(i);
+            }
+        }
+        said
+    }
+}
+
+// === impl Spellings ===
+
+impl Spellings {
+    /// A spelling of the host that nothing has yet.
+    fn free(&mut self, host: &str, plain_http: bool) -> String {
+        let is_port = |port: &str| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+        let (name, port, least) = match host.rsplit_once(':').filter(|(_, digits)| is_port(digits)) {
+            Some((name, digits)) => (name, digits, 1),
+            None => (host, if plain_http { "80" } else { "443" }, 0),
+        };
+        let noughts = self.noughts.entry((name.to_owned(), port.to_owned())).or_insert(least);
+        loop {
+            let spelled = format!("{name}:{}{port}", "0".repeat(*noughts));
+            *noughts += 1;
+            if !self.taken.contains(&spelled) {
+                return spelled;
+            }
+        }
+    }
 }
 
 // === impl Ways ===

@@ -24,7 +24,7 @@ fn every_key_is_a_need() {
             .replace(", X-Two = { file = \"/dev/null\" }", "")
             .as_str(),
     );
-    assert!(config.transport.fence);
+    assert!(config.transport.fence());
     assert_eq!(config.containerd.config_path.as_deref(), Some("/c".as_ref()));
     assert_eq!(
         needs(&config.transport, "m.dev:5000"),
@@ -40,7 +40,7 @@ fn every_key_is_a_need() {
 fn a_drop_in_has_tables_of_its_own() {
     let table = |host: &str| format!("[[transport]]\nregistry = \"{host}\"\nplain-http = true\n");
     let config = accepted(&[("config.toml", &table("a.dev")), ("conf.d/x.toml", &table("b.dev"))]);
-    assert_eq!(config.transport.needs.len(), 2);
+    assert_eq!(config.transport.needs().len(), 2);
     let both = refused(&[("config.toml", &table("a.dev")), ("conf.d/x.toml", &table("a.dev"))]);
     insta::assert_snapshot!(both, @r#"
 error: there are two tables for the registry a.dev

@@ -15,7 +15,7 @@ fn defaults_in_force() -> Config {
 fn an_empty_file_means_every_default() {
     let Config { listen, containerd, policy, pull, state, log, transport, credentials, sources, watch } =
         defaults_in_force();
-    assert!(transport.needs.is_empty() && !transport.fence);
+    assert!(transport.needs().is_empty() && !transport.fence());
     assert_eq!(format!("{credentials:?}"), "Credentials(None)");
     assert_eq!(watch, Some(Duration::from_secs(2)));
     let own = defaults::LISTEN_SOCKET.parse().unwrap();

@@ -32,7 +32,7 @@ fn planned(mirror: &str, what: Transport, fence: bool) -> Plan {
     };
     let policy = Policy::new(vec![rule], Settings::default()).unwrap();
     let need = TransportNeed { host: mirror.to_owned(), what, source: source(), layer: Layer::Native };
-    plan(&policy, &Wanted { needs: vec![need], fence })
+    plan(&policy, &Wanted::new(vec![need], fence))
 }
 
 fn written(root: &Path, directory: &str) -> bool {

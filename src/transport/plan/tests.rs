@@ -39,7 +39,7 @@ fn deny() -> Action {
 
 fn fenced(rules: Vec<Rule>, settings: Settings) -> (Vec<String>, Vec<String>) {
     let policy = Policy::new(rules, settings).unwrap();
-    let plan = plan(&policy, &Wanted { needs: Vec::new(), fence: true });
+    let plan = plan(&policy, &Wanted::new(Vec::new(), true));
     let covered = plan.fence.covered.iter().map(|covered| format!("{} <- {}", covered.host, covered.to));
     (covered.collect(), plan.fence.gaps)
 }
@@ -64,7 +64,7 @@ fn a_hosts_needs_are_one_file_for_each_spelling_that_is_used() {
         need("m.dev", Transport::ApiRoot("/p/v2".to_owned())),
         need("m.dev", Transport::Header { name: "X-A".to_owned(), value: header }),
     ];
-    let plan = plan(&policy, &Wanted { needs, fence: false });
+    let plan = plan(&policy, &Wanted::new(needs, false));
     assert_eq!(plan.files.iter().map(|file| file.host.as_str()).collect::<Vec<_>>(), ["m.dev", "m.dev:443"]);
     insta::assert_snapshot!(text(&plan, "m.dev:443"), @r#"
 # Written by cri-shunt, which will change and remove it: put nothing here by hand.
@@ -101,7 +101,7 @@ fn a_fence_names_the_mirrors_in_order_and_the_registry_only_where_it_may_be_aske
     ];
     let policy = Policy::new(rules, Settings::default()).unwrap();
     let needs = vec![need("h.dev", Transport::SkipVerify), need("d.dev", Transport::HttpFallback)];
-    let plan = plan(&policy, &Wanted { needs, fence: true });
+    let plan = plan(&policy, &Wanted::new(needs, true));
     insta::assert_snapshot!(text(&plan, "quay.io:443"), @r#"
 # Written by cri-shunt, which will change and remove it: put nothing here by hand.
 # The fence: images of quay.io come from h.dev/cache/quay.io, then d.dev, then itself.
@@ -187,7 +187,7 @@ fn the_default_registry_is_a_rule_for_docker_hub() {
         Settings { default_registry: Some(("m.dev/hub".parse().unwrap(), source(3))), ..Settings::default() };
     assert_eq!(fenced(Vec::new(), settings.clone()).0, ["docker.io <- m.dev/hub"]);
     let policy = Policy::new(Vec::new(), settings).unwrap();
-    let plan = plan(&policy, &Wanted { needs: Vec::new(), fence: true });
+    let plan = plan(&policy, &Wanted::new(Vec::new(), true));
     let hosts: Vec<&str> = plan.files.iter().map(|file| file.host.as_str()).collect();
     assert!(hosts.contains(&"docker.io") && hosts.contains(&"registry-1.docker.io"), "{hosts:?}");
 }

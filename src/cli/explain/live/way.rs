@@ -64,7 +64,7 @@ mod tests {
             source: Source { file: "f".into(), line: 1 },
             layer: Layer::Native,
         };
-        let wanted = Wanted { needs: needs.iter().map(need).collect(), ..Wanted::default() };
+        let wanted = Wanted::new(needs.iter().map(need).collect(), false);
         let ways = ways(host, &wanted).unwrap_or_default();
         let show = |way: &Access| {
             let namespace = way.namespace.as_ref().map(|ns| format!("?ns={ns}")).unwrap_or_default();

@@ -28,7 +28,7 @@ fn load(config: &Value, disable_default_endpoint: bool) -> Loaded {
 
 fn needs(loaded: &Loaded) -> Value {
     let mut needs: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-    for need in &loaded.config.transport.needs {
+    for need in loaded.config.transport.needs() {
         let of_host = needs.entry(&need.host).or_default();
         let what = need.what.to_string();
         if !of_host.contains(&what) {
