@@ -10,6 +10,11 @@ fn bomb() -> String {
     format!("l0: &l0 [x]\n{}", (0..9).map(level).collect::<String>())
 }
 
+/// One long text, twenty thousand times.
+fn long_text() -> String {
+    format!("x: &x {}\nmirrors:\n  quay.io:\n    endpoint: [{}]\n", "x".repeat(20_000), "*x, ".repeat(20_000))
+}
+
 #[test]
 fn yaml_anchors() {
     assert_snapshot!(check_file("--registries-yaml", "x-mirror: &mirror\n  endpoint: &list [m.dev]\nmirrors:\n  quay.io: *mirror\n  ghcr.io:\n    <<: *mirror\n  gcr.io:\n    endpoint: *list\n"), @r"
@@ -66,11 +71,13 @@ fn yaml_anchors() {
     6 | l5: &l5 [*l4, *l4, *l4, *l4, *l4, *l4, *l4, *l4, *l4, *l4]
       |                                                       ^^^
       |
-      = help: a list of aliases of lists of aliases grows fast; write out what is meant
+      = help: each alias takes the room of all that it stands for; write out what is meant
 
     registries.yaml: not usable: 1 error
     exit 1
     ");
+    let shown = check_file("--registries-yaml", &long_text());
+    assert!(shown.starts_with("error: written out, the aliases of this document make it too large\n"));
     assert_snapshot!(check_file("--image-cri-shim", "auth: &login u:p\naddress: https://m.dev\nregistries:\n- address: https://n.dev\n  auth: *login\n"), @r#"
     shim.yaml: usable: 1 rule, default pass; 2 warnings
     warning: what none of these registries has is pulled from where its name says

@@ -13,8 +13,8 @@ use granit_parser::{Event, Parser, ScalarStyle, Tag};
 use super::{Key, Node, Value, scalar, syntax_problem};
 use crate::config::diagnostic::{Problem, Span, TextId};
 
-/// How many nodes aliases may add to a document.
-const BY_ALIASES: usize = 250_000;
+/// How many bytes aliases may add to a document: what a quarter of a million nodes take.
+const BY_ALIASES: usize = 250_000 * size_of::<Node>();
 
 /// What ends the reading.
 type Broken = Box<Problem>;
@@ -25,8 +25,8 @@ pub(super) fn document(text: TextId, content: &str, out: &mut Vec<Problem>) -> R
     let mut builder = Builder {
         open: Vec::new(),
         anchors: HashMap::default(),
-        // A node takes a byte at least.
-        left: content.len() + BY_ALIASES,
+        // A node takes a byte of text at least.
+        left: content.len() * size_of::<Node>() + BY_ALIASES,
         root: None,
         out,
     };
@@ -42,6 +42,7 @@ struct Builder<'o> {
     /// What has begun and not ended, from the outside in.
     open: Vec<Open>,
     anchors: HashMap<usize, Node, RandomState>,
+    /// How many bytes anchors and aliases may still take.
     left: usize,
     root: Option<Node>,
     out: &'o mut Vec<Problem>,
@@ -122,12 +123,12 @@ impl Builder<'_> {
         self.put(node, 0, false)
     }
 
-    fn spend(&mut self, nodes: usize, at: &Span) -> Result<(), Broken> {
-        self.left = self.left.checked_sub(nodes).ok_or_else(|| {
+    fn spend(&mut self, bytes: usize, at: &Span) -> Result<(), Broken> {
+        self.left = self.left.checked_sub(bytes).ok_or_else(|| {
             broken(
                 "written out, the aliases of this document make it too large",
                 at,
-                "a list of aliases of lists of aliases grows fast; write out what is meant",
+                "each alias takes the room of all that it stands for; write out what is meant",
             )
         })?;
         Ok(())
@@ -234,13 +235,18 @@ fn word(node: Node, out: &mut Vec<Problem>) -> KeyNode {
 // === impl Node ===
 
 impl Node {
-    /// How many nodes it is, keys not counted.
+    /// How many bytes it takes: itself, and all that it holds.
     fn size(&self) -> usize {
-        1 + match &self.value {
+        let held = match &self.value {
+            Value::Null => 0,
+            Value::Bool(_, text) | Value::Number(text) | Value::Text(text) => text.len(),
             Value::List(items) => items.iter().map(Node::size).sum(),
-            Value::Map(pairs) => pairs.iter().map(|(_, node)| node.size() + 1).sum(),
-            _ => 0,
-        }
+            Value::Map(pairs) => {
+                let key = |key: &Key| size_of::<Key>() + key.text.len();
+                pairs.iter().map(|(name, node)| key(name) + node.size()).sum()
+            }
+        };
+        size_of::<Node>() + held
     }
 
     /// Gives it, and all in it, the place of an alias.
