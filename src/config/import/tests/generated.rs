@@ -31,7 +31,7 @@ const REGISTRIES: [&str; 10] = [
     "[::1]:5000",
 ];
 
-const ENDPOINTS: [&str; 12] = [
+const ENDPOINTS: [&str; 13] = [
     "https://m.de",
     "m.de:443",
     "https://m.de/v2/p",
@@ -44,6 +44,7 @@ const ENDPOINTS: [&str; 12] = [
     "https://mirror:443/v2/x",
     "https://h.dev.de:5000/v2",
     "https://H.dev.de/v2/quay.io",
+    "https://m.de/v2/{host}",
 ];
 
 const REWRITES: [(&str, &str); 8] = [

@@ -142,18 +142,23 @@ fn location(
     if endpoint.needs_plain_http() {
         need(Transport::PlainHttp);
     }
-    let text = match root(endpoint).strip_prefix("/v2") {
-        Some("") => endpoint.host.clone(),
-        Some(path) if path.starts_with('/') => format!("{}{path}", endpoint.host),
-        _ => {
-            need(Transport::ApiRoot(endpoint.path.clone()));
-            endpoint.host.clone()
+    let whole = match root(endpoint).strip_prefix("/v2") {
+        Some("") => Some(endpoint.host.clone()),
+        // To k3s a brace is a brace, and not our placeholder.
+        Some(path) if path.starts_with('/') && !path.contains(['{', '}']) => {
+            Some(format!("{}{path}", endpoint.host))
         }
+        _ => None,
     };
-    match text.parse() {
-        Ok(location) => Some(location),
+    if let Some(location) = whole.and_then(|whole| whole.parse().ok()) {
+        return Some(location);
+    }
+    match endpoint.host.parse::<Location>() {
+        Ok(location) => {
+            need(Transport::ApiRoot(root(endpoint).to_owned()));
+            Some(location)
+        }
         Err(error) => {
-            let error: crate::policy::LocationError = error;
             out.push(Problem::error(error.to_string()).at(at).maybe_hint(error.hint()));
             None
         }

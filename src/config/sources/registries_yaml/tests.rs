@@ -208,3 +208,11 @@ fn a_login_in_an_endpoint_is_not_shown() {
       = help: write a URL, https://mirror.dev.de, or a host with its port
     "#);
 }
+
+#[test]
+fn braces_in_an_endpoint_are_no_placeholder() {
+    let sample =
+        file("mirrors:\n  quay.io:\n    endpoint: ['https://m.dev/v2/{host}', 'https://n.dev/v2/{x}/A']\n");
+    sample.check(&[("quay.io/a:1", "m.dev/a:1, n.dev/a:1, origin")]);
+    assert_eq!(sample.needs(), ["m.dev: the API root /v2/{host}", "n.dev: the API root /v2/{x}/A"]);
+}
