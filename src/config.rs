@@ -210,13 +210,14 @@ fn load_once(input: &Input) -> Result<Loaded, Diagnostics> {
     Ok(Loaded { config, warnings: Diagnostics::new(texts, problems) })
 }
 
-/// A drop-in adds policy; where the sockets are is said in one place.
+/// A drop-in adds to what the main file says of registries.
 fn refuse_settings(root: &mut Section<'_>, out: &mut Vec<Problem>) {
-    for key in ["listen", "containerd", "pull", "state", "log"] {
+    let [tables @ .., last] = files::EVERYWHERE.map(|key| format!("`{key}`"));
+    for key in files::MAIN_ONLY {
         if let Some(entry) = root.entry(key) {
             let problem = Problem::error(format!("`{key}` belongs in the main file"))
                 .at(&entry.at)
-                .hint("a file in conf.d holds `policy` and `transport` only");
+                .hint(format!("a file in conf.d holds {} and {last} only", tables.join(", ")));
             out.push(problem);
         }
     }

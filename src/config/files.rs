@@ -13,12 +13,18 @@ use super::diagnostic::{Problem, TextId, Texts};
 use super::text::{self, TextError};
 use super::{Input, MainFile};
 
+/// The tables that every file may have.
+pub(super) const EVERYWHERE: [&str; 3] = ["policy", "transport", "credentials"];
+
+/// The tables of the main file alone: where the sockets are is said in one place.
+pub(super) const MAIN_ONLY: [&str; 5] = ["listen", "containerd", "pull", "state", "log"];
+
 /// What a text may contain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
     /// Every table.
     Main,
-    /// Policy only.
+    /// What every file may have ([`EVERYWHERE`]).
     DropIn,
 }
 

@@ -10,6 +10,7 @@ use std::path::Path;
 use toml::de::DeTable;
 
 use super::super::diagnostic::{Problem, TextId, Texts};
+use super::super::files::{EVERYWHERE, MAIN_ONLY};
 use super::yaml::{self, Node, Value};
 use super::{Format, text};
 
@@ -140,7 +141,7 @@ fn toml_clue(key: &str) -> Option<Clue> {
         | "aliases"
         | "credential-helpers" => Some(Clue::Of(Format::RegistriesConf)),
         "host" | "server" | "capabilities" => Some(Clue::HostsToml),
-        "policy" | "listen" | "containerd" | "pull" | "state" | "log" => Some(Clue::Native),
+        _ if EVERYWHERE.contains(&key) || MAIN_ONLY.contains(&key) => Some(Clue::Native),
         _ => None,
     }
 }
@@ -210,6 +211,9 @@ mod tests {
         ];
         for (content, expected) in rows {
             assert_eq!(told(content), expected, "{content:?}");
+        }
+        for table in EVERYWHERE.into_iter().chain(MAIN_ONLY) {
+            assert_eq!(told(&format!("[[{table}]]\n")), ["a configuration of cri-shunt"], "{table}");
         }
     }
 

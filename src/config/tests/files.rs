@@ -5,7 +5,7 @@ use std::path::Path;
 use insta::assert_snapshot;
 
 use super::{accepted, refused, shown, write};
-use crate::config::{Input, MainFile, load, load_from};
+use crate::config::{Input, MainFile, files, load, load_from};
 
 #[test]
 fn drop_ins_add_rules_in_the_order_of_their_names() {
@@ -37,7 +37,7 @@ fn the_source_of_a_rule_is_the_path_as_given_and_the_line() {
 }
 
 #[test]
-fn a_drop_in_holds_policy_only() {
+fn a_drop_in_holds_what_is_said_of_registries_only() {
     let files = [("config.toml", ""), ("conf.d/x.toml", "[listen]\nsocket = '/x'\n[log]\nlevel = 'info'")];
     assert_snapshot!(refused(&files), @r"
     error: `listen` belongs in the main file
@@ -46,7 +46,7 @@ fn a_drop_in_holds_policy_only() {
     1 | [listen]
       | ^^^^^^^^
       |
-      = help: a file in conf.d holds `policy` and `transport` only
+      = help: a file in conf.d holds `policy`, `transport` and `credentials` only
 
     error: `log` belongs in the main file
      --> conf.d/x.toml:3:1
@@ -54,8 +54,19 @@ fn a_drop_in_holds_policy_only() {
     3 | [log]
       | ^^^^^
       |
-      = help: a file in conf.d holds `policy` and `transport` only
+      = help: a file in conf.d holds `policy`, `transport` and `credentials` only
     ");
+}
+
+#[test]
+fn every_table_is_for_all_files_or_for_the_main_file() {
+    let mut tables = [files::EVERYWHERE.as_slice(), &files::MAIN_ONLY].concat();
+    tables.sort_unstable();
+    let shown = refused(&[("config.toml", "xyzxyz = 1")]);
+    let known = shown.lines().find_map(|line| line.split_once("known here: ")).unwrap().1;
+    let mut known: Vec<&str> = known.split(", ").collect();
+    known.sort_unstable();
+    assert_eq!(known, tables);
 }
 
 #[test]

@@ -137,7 +137,7 @@ prefix = "k8s.gcr.io"
     2 | [log]
       | ^^^^^
       |
-      = help: a file in conf.d holds `policy` and `transport` only
+      = help: a file in conf.d holds `policy`, `transport` and `credentials` only
 
     error: `policy.rule.deny`: the reason is empty
      --> conf.d/10-more.toml:7:8
