@@ -195,8 +195,8 @@ fn load_once(input: &Input) -> Result<Loaded, Diagnostics> {
     else {
         return Err(Diagnostics::new(texts, problems));
     };
-    lint::policy(&draft, &settings, &mut problems);
-    sources::check::policy(&draft, &mut problems);
+    lint::policy(&draft, &policy, &settings, &mut problems);
+    sources::check::policy(&draft, &policy, &mut problems);
     sources::check::live(&sources, &mut problems);
     transport::lint(&needs, &mut problems);
     let Settings { listen, containerd, pull, state, log, sockets_at: _ } = settings;

@@ -11,7 +11,9 @@ mod targets;
 use std::collections::HashMap;
 use std::path::Path;
 
-use crate::policy::{Action, DefaultAction, Kind, Layer, Location, Only, Origin, Prefix, Present, Route};
+use crate::policy::{
+    Action, DefaultAction, Kind, Layer, Location, Only, Origin, Policy, Prefix, Present, Route,
+};
 
 use super::diagnostic::{Problem, Severity, Span};
 use super::rules::{Draft, DraftRule};
@@ -22,7 +24,7 @@ use super::wider::Wider;
 const K3S_SOCKET: &str = "/run/k3s/containerd/containerd.sock";
 
 /// Looks at every rule, and at rules beside each other.
-pub(super) fn policy(draft: &Draft, settings: &Settings, out: &mut Vec<Problem>) {
+pub(super) fn policy(draft: &Draft, policy: &Policy, settings: &Settings, out: &mut Vec<Problem>) {
     let wider = Wider::of(draft.rules.iter().map(|drafted| (&drafted.rule.prefix, ())));
     for drafted in draft.rules.iter().filter(|drafted| drafted.rule.layer == Layer::Native) {
         match &drafted.rule.action {
@@ -32,8 +34,8 @@ pub(super) fn policy(draft: &Draft, settings: &Settings, out: &mut Vec<Problem>)
         }
         out.extend(unofficial(drafted));
     }
-    out.extend(idle_default_registry(draft));
-    let targets = targets::of(draft);
+    out.extend(idle_default_registry(draft, policy));
+    let targets = targets::of(draft, policy);
     targets::nested(&targets, out);
     targets::meeting(&targets, out);
     mirrored::lint(draft, out);
@@ -135,10 +137,9 @@ fn idle_pass(drafted: &DraftRule, wider: &Wider<'_, ()>, draft: &Draft) -> Optio
     Some(Problem::warning(message).at(&drafted.at).hint(hint))
 }
 
-fn idle_default_registry(draft: &Draft) -> Option<Problem> {
+fn idle_default_registry(draft: &Draft, policy: &Policy) -> Option<Problem> {
     let set = draft.default_registry.as_ref()?;
-    let hub = "docker.io".parse::<Prefix>().ok()?;
-    let wider = draft.rules.iter().find(|drafted| drafted.rule.prefix.covers(&hub))?;
+    let wider = draft.rules.get(policy.default_registry_shadowed_by()?)?;
     let message = format!("`default-registry` has no effect beside the rule for `{}`", wider.rule.prefix);
     let hint = "it is the lowest rule, for what would go to Docker Hub; leave one of the two out";
     Some(Problem::warning(message).at(&set.at).also(&wider.at, "this rule takes all of it").hint(hint))

@@ -10,8 +10,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::policy::{
-    Action, Checkpoint, DefaultAction, Layer, Location, Mirror, Names, NodeCredentials, Only, Origin, Prefix,
-    Present, Rewrite, Route, Rule,
+    Action, Checkpoint, DefaultAction, Layer, Location, Mirror, Names, NodeCredentials, Only, Origin, Policy,
+    Prefix, Present, Rewrite, Route, Rule,
 };
 
 use super::diagnostic::{Located, Problem, Span, Texts};
@@ -264,6 +264,16 @@ struct Options {
     collapse: Option<Located<bool>>,
     node_credentials: Option<Located<NodeCredentials>>,
     checkpoint: Option<Located<Checkpoint>>,
+}
+
+// === impl Draft ===
+
+impl Draft {
+    /// The rules in force in the policy that was made of this draft.
+    pub(super) fn in_force(&self, policy: &Policy) -> impl Iterator<Item = &DraftRule> {
+        let rules = self.rules.iter().zip(policy.in_force());
+        rules.filter(|(_, counts)| **counts).map(|(drafted, _)| drafted)
+    }
 }
 
 // === impl Options ===

@@ -35,8 +35,7 @@ pub struct Policy {
 impl Policy {
     /// Builds a policy, or says everything that contradicts itself in it.
     pub fn new(rules: Vec<Rule>, settings: Settings) -> Result<Self, Vec<Conflict>> {
-        let shadowed = rules.iter().any(|rule| shadows_default_registry(&rule.prefix));
-        let setting = settings.default_registry.as_ref().filter(|_| !shadowed);
+        let setting = settings.default_registry.as_ref().filter(|_| shadowing(&rules).is_none());
         let default_registry = setting.map(|(location, source)| (default_route(location), source.clone()));
         let in_force = layer::in_force(&rules);
         let routings =
@@ -127,9 +126,10 @@ impl Policy {
             && self.rules.iter().all(|rule| matches!(rule.action, Action::Pass))
     }
 
-    /// The rules that are not in force, for a lower layer has one with their prefix.
-    pub fn overridden(&self) -> impl Iterator<Item = &Rule> {
-        self.rules.iter().zip(&self.in_force).filter(|(_, counts)| !**counts).map(|(rule, _)| rule)
+    /// Whether each of [`Policy::rules`] is in force: one of a source is not where a lower layer has one with
+    /// its prefix.
+    pub fn in_force(&self) -> &[bool] {
+        &self.in_force
     }
 
     /// The rules that are in force, in the order in which they were given.
@@ -156,11 +156,16 @@ impl Policy {
         own.unwrap_or(self.settings.node_credentials)
     }
 
-    /// The rule beside which the default registry has no effect left.
-    pub fn default_registry_shadowed_by(&self) -> Option<&Rule> {
+    /// Which of [`Policy::rules`] leaves the default registry no effect.
+    pub fn default_registry_shadowed_by(&self) -> Option<usize> {
         self.settings.default_registry.as_ref()?;
-        self.rules.iter().find(|rule| shadows_default_registry(&rule.prefix))
+        shadowing(&self.rules)
     }
+}
+
+/// The first rule beside which a default registry would have no effect.
+fn shadowing(rules: &[Rule]) -> Option<usize> {
+    rules.iter().position(|rule| shadows_default_registry(&rule.prefix))
 }
 
 /// Whether a rule takes every name that the default registry would get.

@@ -10,7 +10,7 @@ use foldhash::fast::RandomState;
 
 use super::super::diagnostic::{Problem, Span};
 use super::super::rules::{Draft, DraftRule};
-use crate::policy::{Action, Kind, Layer, Location, Mirror, Prefix, Route};
+use crate::policy::{Action, Kind, Layer, Location, Mirror, Policy, Prefix, Route};
 
 /// A place that images of one source are looked for at.
 pub(super) struct Target<'d> {
@@ -28,16 +28,9 @@ pub(super) struct Target<'d> {
 }
 
 /// The targets of the rules in force, and of the default registry.
-pub(super) fn of(draft: &Draft) -> Vec<Target<'_>> {
-    let mut layers: HashMap<&str, Layer, RandomState> = HashMap::default();
-    for drafted in &draft.rules {
-        let layer = layers.entry(drafted.rule.prefix.as_str()).or_insert(drafted.rule.layer);
-        *layer = drafted.rule.layer.min(*layer);
-    }
-    let in_force =
-        |drafted: &&DraftRule| layers.get(drafted.rule.prefix.as_str()) == Some(&drafted.rule.layer);
+pub(super) fn of<'d>(draft: &'d Draft, policy: &Policy) -> Vec<Target<'d>> {
     let mut targets = Vec::with_capacity(draft.rules.len());
-    for drafted in draft.rules.iter().filter(in_force) {
+    for drafted in draft.in_force(policy) {
         let Action::Route(route) = &drafted.rule.action else { continue };
         for (span, mirror) in drafted.mirrors_at.iter().zip(&route.mirrors) {
             targets.extend(target(drafted, route, mirror, span));

@@ -10,11 +10,11 @@ use super::super::diagnostic::{Problem, Severity};
 use super::super::rules::{Draft, DraftRule};
 use super::super::wider::Wider;
 use super::{Format, SourceFile};
-use crate::policy::{Action, DefaultAction, Kind, Layer};
+use crate::policy::{Action, DefaultAction, Kind, Layer, Policy};
 
 /// Looks at every rule of a source.
-pub(in crate::config) fn policy(draft: &Draft, out: &mut Vec<Problem>) {
-    overridden(draft, out);
+pub(in crate::config) fn policy(draft: &Draft, policy: &Policy, out: &mut Vec<Problem>) {
+    overridden(draft, policy, out);
     denied(draft, out);
     open_default(draft, out);
 }
@@ -55,19 +55,14 @@ fn native(drafted: &DraftRule) -> bool {
 }
 
 /// A rule that another layer's rule of the same prefix takes the place of.
-fn overridden(draft: &Draft, out: &mut Vec<Problem>) {
-    let mut holding: HashMap<&str, &DraftRule> = HashMap::with_capacity(draft.rules.len());
-    for drafted in &draft.rules {
-        let holds = holding.entry(drafted.rule.prefix.as_str()).or_insert(drafted);
-        if drafted.rule.layer < holds.rule.layer {
-            *holds = drafted;
-        }
+fn overridden(draft: &Draft, policy: &Policy, out: &mut Vec<Problem>) {
+    if policy.in_force().iter().all(|holds| *holds) {
+        return;
     }
-    for drafted in &draft.rules {
+    let holding: HashMap<&str, &DraftRule> =
+        draft.in_force(policy).map(|drafted| (drafted.rule.prefix.as_str(), drafted)).collect();
+    for (drafted, _) in draft.rules.iter().zip(policy.in_force()).filter(|(_, holds)| !**holds) {
         let Some(holds) = holding.get(drafted.rule.prefix.as_str()) else { continue };
-        if drafted.rule.layer == holds.rule.layer {
-            continue;
-        }
         let prefix = &drafted.rule.prefix;
         let problem = if native(holds) {
             Problem::new(

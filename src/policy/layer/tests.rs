@@ -26,8 +26,7 @@ fn of_one_prefix_the_native_rule_holds_and_then_the_earlier_sources() {
     ];
     check(&lines, &rows);
     let found = policy(&lines).unwrap();
-    let idle: Vec<_> = found.overridden().map(|rule| rule.source.line).collect();
-    assert_eq!(idle, [1, 5, 6, 7]);
+    assert_eq!(found.in_force(), [false, true, true, true, false, false, false, true, true]);
 }
 
 #[test]
