@@ -348,10 +348,6 @@ fn read_rewrite(section: &mut Section<'_>, out: &mut Vec<Problem>) -> Option<Rew
 }
 
 fn pattern(text: &str) -> Result<regex::Regex, Refusal> {
-    regex::Regex::new(text).map_err(|error| {
-        let shown = error.to_string();
-        // The crate draws its own caret over several lines; its last line says what is wrong.
-        let last = shown.lines().last().unwrap_or_default();
-        Refusal::new(format!("bad regular expression: {}", last.strip_prefix("error: ").unwrap_or(last)))
-    })
+    sources::pattern::compile_own(text)
+        .map_err(|error| Refusal::new(format!("bad regular expression: {error}")))
 }

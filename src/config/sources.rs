@@ -15,7 +15,7 @@ pub(super) mod check;
 mod endpoint;
 mod image_cri_shim;
 mod mapping;
-mod pattern;
+pub(in crate::config) mod pattern;
 pub(super) mod recognise;
 mod registries_conf;
 mod registries_yaml;
