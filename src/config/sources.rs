@@ -22,7 +22,7 @@ mod registries_yaml;
 pub(super) mod request;
 pub(super) mod roots;
 #[cfg(test)]
-pub(super) mod sample;
+mod sample;
 mod text;
 mod yaml;
 

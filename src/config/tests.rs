@@ -14,7 +14,6 @@ mod values;
 
 use std::path::Path;
 
-use super::sources::sample::at_rest;
 use super::{Config, Diagnostics, Loaded, Style, load};
 
 /// Writes files below a new directory.
@@ -23,8 +22,7 @@ fn write(files: &[(&str, &str)]) -> tempfile::TempDir {
     for (name, content) in files {
         let path = dir.path().join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(&path, content).unwrap();
-        at_rest(&path);
+        std::fs::write(path, content).unwrap();
     }
     dir
 }

@@ -11,12 +11,6 @@ use super::{Format, Imported, SourceFile, read};
 use crate::config::diagnostic::{Diagnostics, Problem, Style, Texts};
 use crate::policy::{Decision, Name, Policy, Role, Settings};
 
-/// Makes a file that was written just now an old one, so that no reader waits for its writer to finish.
-pub(in crate::config) fn at_rest(path: &Path) {
-    let long_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(3600);
-    std::fs::File::options().append(true).open(path).unwrap().set_modified(long_ago).unwrap();
-}
-
 /// One source, read.
 pub(super) struct Sample {
     pub(super) imported: Imported,
@@ -36,8 +30,7 @@ impl Sample {
                 continue;
             }
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(&path, content).unwrap();
-            at_rest(&path);
+            std::fs::write(path, content).unwrap();
         }
         let mut texts = Texts::default();
         let mut problems = Vec::new();

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use insta::assert_snapshot;
 
-use super::{at_rest, shown, write};
+use super::{shown, write};
 use crate::config::{Config, Diagnostics, Input, Loaded, load, load_once, load_whole};
 
 /// So many that a file fits a page of memory: the kernel writes more in several goes, and may rest between
@@ -134,7 +134,6 @@ fn a_change_behind_the_reader_is_read_again() {
     let loaded = load_and_change(&path, |round| {
         if round == 0 {
             std::fs::write(&path, policy("bbb")).unwrap();
-            at_rest(&path);
         }
     });
     assert!(word_of(&loaded.unwrap().config, RULES).contains("bbb"));
