@@ -15,7 +15,7 @@ use self::difference::Difference;
 use super::explain::Answer;
 use super::inputs::Inputs;
 use super::{Exit, terminal};
-use crate::config::{self, Expectation, Style, visible};
+use crate::config::{self, Expectation, Style};
 use crate::credentials::Credentials;
 use crate::policy::Policy;
 
@@ -65,20 +65,11 @@ pub(super) fn run(arguments: Arguments) -> Exit {
 }
 
 fn read(files: &[PathBuf]) -> Result<Vec<Expectation>, Exit> {
-    let mut texts = Vec::with_capacity(files.len());
-    for path in files {
-        match text(path) {
-            Ok(content) => texts.push((name(path), content)),
-            Err(error) => {
-                terminal::say(&format!("error: cannot read {}: {error}\n\n", visible(&name(path))));
-            }
-        }
-    }
-    let expectations = config::expectations(&texts).map_err(|problems| {
+    let files = files.iter().map(|path| (name(path), bytes(path))).collect();
+    config::expectations(files).map_err(|problems| {
         terminal::say(&problems.render(terminal::style(), false));
         Exit::Usage
-    })?;
-    if texts.len() == files.len() { Ok(expectations) } else { Err(Exit::Usage) }
+    })
 }
 
 const STDIN: &str = "-";
@@ -87,13 +78,14 @@ fn name(path: &Path) -> String {
     if path == Path::new(STDIN) { "stdin".to_owned() } else { path.display().to_string() }
 }
 
-fn text(path: &Path) -> io::Result<String> {
+/// A pipe is as good as a file here.
+fn bytes(path: &Path) -> io::Result<Vec<u8>> {
     if path != Path::new(STDIN) {
-        return fs::read_to_string(path);
+        return fs::read(path);
     }
-    let mut content = String::new();
-    io::stdin().lock().read_to_string(&mut content)?;
-    Ok(content)
+    let mut bytes = Vec::new();
+    io::stdin().lock().read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 fn compare(expectations: &[Expectation], policy: &Policy, quiet: bool) -> Exit {

@@ -1,14 +1,18 @@
 //! Reads files of expectations: what a policy that is kept in git has to decide.
 //!
-//! Before: `cli` has the texts.  After: `cli` compares each expectation with what the policy decides.
+//! Before: `cli` has read the files.  After: `cli` compares each expectation with what the policy decides.
 //! Holds: an expectation expects something, and something that a decision can be; every problem of every file
 //! is reported, with its place.
 //! Not here: the comparison (`cli`), the decision (`policy`).
+
+use std::io;
+use std::path::Path;
 
 use crate::policy::{Name, Prefix, Source};
 
 use super::assemble;
 use super::diagnostic::{Diagnostics, Located, Problem, Span, Texts};
+use super::text::{self, TextError};
 use super::tree::{self, Entry, Refusal, Section};
 
 /// What one image has to be decided as. What is none is not compared.
@@ -59,16 +63,17 @@ const OUTCOMES: [(&str, Outcome); 4] = [
     ("invalid", Outcome::Invalid),
 ];
 
-/// Reads the expectations of texts, each with its name.
+/// Reads the expectations of files, each with its name and what came of reading it.
 ///
 /// # Errors
-/// Every problem of every text.
-pub fn expectations(files: &[(String, String)]) -> Result<Vec<Expectation>, Diagnostics> {
+/// Every problem of every file.
+pub fn expectations(files: Vec<(String, io::Result<Vec<u8>>)>) -> Result<Vec<Expectation>, Diagnostics> {
     let mut texts = Texts::default();
     let mut problems = Vec::new();
     let mut all = Vec::new();
-    for (name, content) in files {
-        let text = texts.add(name, content.clone());
+    for (name, bytes) in files {
+        let bytes = bytes.map_err(TextError::from);
+        let Some(text) = text::take(Path::new(&name), bytes, &mut texts, &mut problems) else { continue };
         let Some(document) = tree::parse_foreign(text, texts.content(text), &mut problems) else { continue };
         let before = problems.len();
         let mut root = Section::root(text, &document);

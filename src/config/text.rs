@@ -28,7 +28,7 @@ pub(super) const PAUSE: Duration = Duration::from_millis(20);
 #[derive(Debug, thiserror::Error)]
 pub(in crate::config) enum TextError {
     #[error("{0}")]
-    Io(#[from] io::Error),
+    Io(io::Error),
     #[error("it is a directory, and a file is meant")]
     Directory,
     #[error("it is no regular file")]
@@ -37,6 +37,15 @@ pub(in crate::config) enum TextError {
     TooLong,
     #[error("it changed each time it was read")]
     Changing,
+}
+
+impl From<io::Error> for TextError {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::IsADirectory => Self::Directory,
+            _ => Self::Io(error),
+        }
+    }
 }
 
 /// The problem of a file that cannot be read.
@@ -84,6 +93,22 @@ pub(in crate::config) fn list(path: &Path, texts: &mut Texts) -> Result<Vec<Entr
     let found = settled(|| attempt_list(path));
     texts.saw(path, found.as_ref().map_or_else(|error| seen(path, error), |(_, stamp)| State::There(*stamp)));
     found.map(|(paths, _)| paths)
+}
+
+/// Takes what was read of a file into `texts`; what is wrong is in `out`.
+pub(in crate::config) fn take(
+    path: &Path,
+    bytes: Result<Vec<u8>, TextError>,
+    texts: &mut Texts,
+    out: &mut Vec<Problem>,
+) -> Option<TextId> {
+    match bytes {
+        Ok(bytes) => add(path, bytes, texts, out),
+        Err(error) => {
+            out.push(problem(path, &error));
+            None
+        }
+    }
 }
 
 /// Takes a text in; nothing where it is none.

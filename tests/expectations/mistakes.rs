@@ -1,5 +1,7 @@
 //! Mistakes in files of expectations and in how the command is used.
 
+use std::process::Command;
+
 use insta::assert_snapshot;
 
 use super::{MET, expect, output, run};
@@ -189,7 +191,7 @@ fn what_cannot_be_read_is_said_together_with_what_is_wrong_elsewhere() {
     --- stderr
     error: cannot read absent.toml: No such file or directory (os error 2)
 
-    error: cannot read .: Is a directory (os error 21)
+    error: cannot read .: it is a directory, and a file is meant
 
     error: an expectation needs an `image`
      --> e.toml:1:1
@@ -216,4 +218,26 @@ fn wrong_usage_exits_2() {
     assert_eq!(output(&[], &["--config", "config.toml"], "").status.code(), Some(2));
     assert_eq!(output(&[], &["--config", "config.toml", "--loud", "-"], MET).status.code(), Some(2));
     assert_eq!(output(&[], &["--help"], "").status.code(), Some(0));
+}
+
+#[test]
+fn what_is_no_text_is_shown_with_its_place() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("config.toml"), "").unwrap();
+    std::fs::write(dir.path().join("e.toml"), b"[[expect]]\nimage = 'b\xe4r'\n").unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cri-shunt"));
+    let output = command.current_dir(dir.path()).args(["test", "--config", "config.toml", "e.toml"]).output();
+    assert_snapshot!(String::from_utf8(output.unwrap().stderr).unwrap(), @r"
+    error: this is not UTF-8 text
+     --> e.toml:2:11
+      |
+    2 | image = 'b�r'
+      |           ^
+    ");
+}
+
+#[test]
+fn a_pipe_is_read_as_a_file_is() {
+    let arguments = ["--config", "config.toml", "--quiet", "/dev/stdin"];
+    assert_eq!(run(&[], &arguments, MET), "--- exit 0");
 }

@@ -7,28 +7,12 @@
 use std::path::Path;
 
 use super::super::diagnostic::{Problem, TextId, Texts};
-use super::super::text::{self, TextError};
+use super::super::text;
 
-pub(in crate::config) use super::super::text::{list, problem};
+pub(in crate::config) use super::super::text::{list, problem, take};
 
 /// Reads a file into `texts`; what is wrong is in `out`.
 pub(in crate::config) fn read(path: &Path, texts: &mut Texts, out: &mut Vec<Problem>) -> Option<TextId> {
     let bytes = text::bytes(path, texts);
     take(path, bytes, texts, out)
-}
-
-/// Takes what was read of a file into `texts`; what is wrong is in `out`.
-pub(in crate::config) fn take(
-    path: &Path,
-    bytes: Result<Vec<u8>, TextError>,
-    texts: &mut Texts,
-    out: &mut Vec<Problem>,
-) -> Option<TextId> {
-    match bytes {
-        Ok(bytes) => text::add(path, bytes, texts, out),
-        Err(error) => {
-            out.push(problem(path, &error));
-            None
-        }
-    }
 }
