@@ -13,6 +13,8 @@ mod beside;
 mod content;
 #[path = "check_sources/reading.rs"]
 mod reading;
+#[path = "check_sources/syntax.rs"]
+mod syntax;
 #[path = "check_sources/yaml.rs"]
 mod yaml;
 
