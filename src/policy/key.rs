@@ -93,9 +93,11 @@ pub(super) fn fold_host(host: &str) -> Cow<'_, str> {
         "index.docker.io" | "registry-1.docker.io" if port.is_none() => Cow::Borrowed(HUB),
         _ => bare,
     };
-    match port {
-        Some(port) => Cow::Owned(format!("{bare}:{port}")),
-        None => bare,
+    match (port, bare) {
+        // Nearly every host is folded already.
+        (Some(port), Cow::Borrowed(bare)) if bare.len() + 1 + port.len() == host.len() => Cow::Borrowed(host),
+        (Some(port), bare) => Cow::Owned(format!("{bare}:{port}")),
+        (None, bare) => bare,
     }
 }
 
