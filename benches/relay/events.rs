@@ -47,18 +47,21 @@ pub fn run(target: &Target, containerd: &Path, image: &str) -> Sample {
         }
         let (before, begin) = (target.cpu(), Instant::now());
         let mut times = Vec::new();
+        let mut passed = 0;
         for number in 1..=CONTAINERS {
             let id = container(&pod, &cri, image, number).await;
-            let expected: Vec<_> =
-                until_stopped(&mut reference, &id).await.into_iter().map(|(_, event)| event).collect();
+            let (_, expected): (Vec<_>, Vec<_>) =
+                until_stopped(&mut reference, &id).await.into_iter().unzip();
             for client in &mut clients {
                 let (took, events): (Vec<_>, Vec<_>) = until_stopped(client, &id).await.into_iter().unzip();
                 assert_eq!(events, expected, "{} has other events than containerd itself", target.name);
-                times.extend(took);
+                passed += events.len();
+                let own = took.into_iter().zip(&events).filter(|(_, event)| event.container_id == id);
+                times.extend(own.map(|(took, _)| took));
             }
         }
         let elapsed = begin.elapsed();
-        let cpu = target.cpu().zip(before).map(|(after, before)| (after - before) / times.len() as u32);
+        let cpu = target.cpu().zip(before).map(|(after, before)| (after - before) / passed as u32);
         assert_eq!(times.len(), CLIENTS * CONTAINERS * EVENTS, "{}: events are missing", target.name);
         pod.remove(&cri).await.unwrap();
         Sample::of(times, elapsed, cpu, 0)
@@ -90,17 +93,14 @@ async fn container(pod: &Pod, cri: &Cri, image: &str, number: usize) -> String {
     id
 }
 
-/// The events of a container up to its end.
+/// What comes up to a container's end: its own events, and those that the one before it left behind.
 async fn until_stopped(client: &mut UnboundedReceiver<Received>, id: &str) -> Vec<Received> {
     const STOPPED: i32 = k8s_cri::v1::ContainerEventType::ContainerStoppedEvent as i32;
     let mut events = Vec::new();
     loop {
         let next = tokio::time::timeout(Duration::from_secs(20), client.recv());
         let (took, event) = next.await.expect("an event comes in time").expect("the stream goes on");
-        if event.container_id != id {
-            continue;
-        }
-        let last = event.container_event_type == STOPPED;
+        let last = event.container_id == id && event.container_event_type == STOPPED;
         events.push((took, event));
         if last {
             return events;
