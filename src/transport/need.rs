@@ -6,13 +6,17 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::PathBuf;
 
 use crate::policy::{Layer, Prefix, Source};
 use crate::secret::Secret;
 
 use super::reach::Reach;
+
+/// In bytes; no server takes a longer header.
+const LONGEST_HEADER: u64 = 64 << 10;
 
 /// One thing that a host needs.
 #[derive(Clone, Debug)]
@@ -239,7 +243,11 @@ impl HeaderValue {
         if !std::fs::metadata(path)?.is_file() {
             return Err(io::Error::other("it is no regular file"));
         }
-        let text = std::fs::read_to_string(path)?;
+        let mut text = String::new();
+        File::open(path)?.take(LONGEST_HEADER + 1).read_to_string(&mut text)?;
+        if text.len() as u64 > LONGEST_HEADER {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "it is too long for a header"));
+        }
         let text = text.trim_end_matches(['\r', '\n']);
         if text.is_empty() || text.chars().any(char::is_control) {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "it is not one line of text"));
@@ -273,6 +281,23 @@ mod tests {
     fn need(host: &str, layer: Layer, ca: &str) -> TransportNeed {
         let source = Source { file: Arc::from("f"), line: 1 };
         TransportNeed { host: host.to_owned(), what: Transport::CaFile(ca.into()), source, layer }
+    }
+
+    #[test]
+    fn a_header_is_one_line_of_bearable_length() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let read = |text: &str| {
+            std::fs::write(file.path(), text).unwrap();
+            let value = HeaderValue::File(file.path().to_owned()).read();
+            value.map(|value| value.expose().to_owned()).map_err(|error| error.to_string())
+        };
+        assert_eq!(read("Basic x\r\n"), Ok("Basic x".to_owned()));
+        for bad in ["", "\n", "a\nb"] {
+            assert_eq!(read(bad), Err("it is not one line of text".to_owned()), "{bad:?}");
+        }
+        let longest = "x".repeat(usize::try_from(LONGEST_HEADER).unwrap());
+        assert!(read(&longest).is_ok());
+        assert_eq!(read(&format!("{longest}x")), Err("it is too long for a header".to_owned()));
     }
 
     #[test]

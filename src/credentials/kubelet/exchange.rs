@@ -1,7 +1,7 @@
 //! What is said to a plugin, and what it answers.
 //!
 //! Before: `Provider` needs logins for an image.  After: it has them, with how long and what for they are.
-//! Holds: an answer that is not as the protocol says gives nothing; no value of it is in a complaint.
+//! Holds: an answer that is not as the protocol says gives nothing; nothing of its logins is in a complaint.
 //!
 //! Facts: kubernetes v1.36 `pkg/apis/credentialprovider`, `pkg/credentialprovider/plugin/plugin.go`.
 
