@@ -104,24 +104,43 @@ pub(super) fn is_hub(image: &str) -> bool {
 }
 
 /// Go's `filepath.Match` on a text without slashes. A pattern that is none matches nothing.
-fn part_matches(pattern: &str, text: &str) -> bool {
-    let Some(first) = pattern.chars().next() else { return text.is_empty() };
-    let rest = &pattern[first.len_utf8()..];
-    let mut after = text.chars();
-    let head = after.next();
-    match (first, head) {
-        ('*', _) => text
-            .char_indices()
-            .map(|(at, _)| at)
-            .chain([text.len()])
-            .any(|at| part_matches(rest, &text[at..])),
-        ('[', Some(head)) => {
-            class(rest, head).is_some_and(|(hit, rest)| hit && part_matches(rest, after.as_str()))
+///
+/// All but a star is for one character, so where the text does not go on as the pattern does, only the last star
+/// can make up for it: it takes one character more. Trying all stars anew would take for ever.
+fn part_matches(mut pattern: &str, mut text: &str) -> bool {
+    // What is behind the last star of the pattern, and behind what it has taken of the text.
+    let mut star: Option<(&str, &str)> = None;
+    loop {
+        if let Some(rest) = pattern.strip_prefix('*') {
+            pattern = rest;
+            star = Some((pattern, text));
+        } else if pattern.is_empty() && text.is_empty() {
+            return true;
+        } else if let Some(after) = one_matches(pattern, text) {
+            (pattern, text) = after;
+        } else {
+            let Some((rest, taken)) = star else { return false };
+            let mut longer = taken.chars();
+            if longer.next().is_none() {
+                return false;
+            }
+            (pattern, text) = (rest, longer.as_str());
+            star = Some((pattern, text));
         }
-        ('\\', Some(head)) => rest.strip_prefix(head).is_some_and(|rest| part_matches(rest, after.as_str())),
-        (_, Some(head)) => first == head && part_matches(rest, after.as_str()),
-        (_, None) => false,
     }
+}
+
+/// What follows the first character of both, where the pattern is for that of the text.
+fn one_matches<'p, 't>(pattern: &'p str, text: &'t str) -> Option<(&'p str, &'t str)> {
+    let head = text.chars().next()?;
+    let first = pattern.chars().next()?;
+    let rest = &pattern[first.len_utf8()..];
+    let rest = match first {
+        '[' => class(rest, head).filter(|(hit, _)| *hit).map(|(_, rest)| rest)?,
+        '\\' => rest.strip_prefix(head)?,
+        _ => rest,
+    };
+    (matches!(first, '[' | '\\') || first == head).then(|| (rest, &text[head.len_utf8()..]))
 }
 
 /// Whether a character is in a class whose `[` has been read, and what follows the class.
@@ -195,6 +214,10 @@ mod tests {
     #[test]
     fn a_pattern_with_many_stars_ends() {
         assert!(!part_matches(&"*a".repeat(8), &"aaaab".repeat(5)));
+        // Each star once had a search of its own below that of the one before, on the stack.
+        assert!(!part_matches(&"*a".repeat(60), &"a".repeat(59)));
+        assert!(part_matches(&"*a".repeat(60), &"ab".repeat(59).replace('b', "ba")));
+        assert!(part_matches(&"*".repeat(1 << 20), "a"));
     }
 
     #[test]
