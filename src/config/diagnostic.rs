@@ -6,7 +6,6 @@
 //! problems in the order of the files.
 //! Not here: what counts as a problem (`tree`, `rules`, `validate`, `lint`).
 
-use std::borrow::Cow;
 use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
@@ -16,8 +15,12 @@ use crate::snapshot::Snapshot;
 mod left_behind;
 mod mask;
 mod texts;
+mod visible;
 
 pub(crate) use self::texts::{Located, Span, TextId, Texts};
+pub(crate) use self::visible::visible;
+
+use self::visible::as_wide;
 
 /// How much a problem matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -168,7 +171,8 @@ fn snippet<'a>(
     let annotations = marks
         .into_iter()
         .map(|(range, kind, label)| kind.span(range.start - start..range.end - start).label(label));
-    Snippet::source(texts.excerpt(text, start..end))
+    let shown = texts.excerpt(text, start..end);
+    Snippet::source(as_wide(shown).into_owned())
         .line_start(usize::try_from(line).unwrap_or(usize::MAX))
         .path(visible(&texts.name(text)).into_owned())
         .annotations(annotations)
@@ -177,17 +181,6 @@ fn snippet<'a>(
 /// What a problem says, as people may see it.
 fn said(text: &str) -> String {
     visible(&mask::message(text)).into_owned()
-}
-
-/// Text with its control characters spelled out, so that no configuration or image name can speak to
-/// the terminal of who reads about it. Line breaks stay.
-pub(crate) fn visible(text: &str) -> Cow<'_, str> {
-    let hidden = |c: char| c.is_control() && c != '\n';
-    if !text.contains(hidden) {
-        return Cow::Borrowed(text);
-    }
-    let spelled = |c: char| if hidden(c) { c.escape_default().to_string() } else { c.to_string() };
-    Cow::Owned(text.chars().map(spelled).collect())
 }
 
 /// A span cut to its first line and to the text: a caret under a whole table helps nobody.
