@@ -30,18 +30,21 @@ impl Url {
             _ => return None,
         };
         let authority = uri.authority()?;
-        let has_port = !authority.as_str().ends_with(authority.host());
-        let port = match uri.port_u16() {
-            Some(0) => return None,
-            Some(port) => port,
-            None if has_port => return None,
-            None => default_port(https),
+        // Whatever `http` leaves out of the host is a port, or it is no URL: a user before it, or the digit in
+        // `[::1]1:5000`.
+        let port = match authority.as_str().strip_prefix(authority.host())? {
+            "" => default_port(https),
+            rest => rest
+                .strip_prefix(':')
+                .filter(|port| port.bytes().all(|byte| byte.is_ascii_digit()))?
+                .parse()
+                .ok()?,
         };
-        // `has_port` is true too where a user stands before the host.
-        if authority.host().is_empty() || authority.as_str().contains('@') {
+        let host = authority.host().to_ascii_lowercase();
+        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(&host);
+        if port == 0 || bare.is_empty() || bare.contains(['[', ']']) {
             return None;
         }
-        let host = authority.host().to_ascii_lowercase();
         let target = uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
         let target = if target.starts_with('/') { target } else { format!("/{target}") };
         Some(Url { https, host, port, target })
@@ -175,6 +178,9 @@ mod tests {
             ("r.example/v2", None),
             ("https:///v2", None),
             ("https://r example/", None),
+            ("https://1[::1]:5000/v2/", None),
+            ("https://[::1]1:5000/v2/", None),
+            ("https://[[::1]]/v2/", None),
             ("", None),
         ];
         for (text, expected) in rows {
