@@ -23,11 +23,12 @@ use std::time::Duration;
 use crate::policy::Name;
 use crate::secret::Secret;
 
-pub use self::docker::DockerConfig;
+pub use self::docker::{DockerConfig, read_helper_answer};
 pub use self::error::{Cause, CredentialsError};
 pub use self::key::{KeyError, RegistryKey};
 pub use self::kubelet::Provider;
 pub use self::kubelet::config::{Providers, read as read_providers};
+pub use self::kubelet::exchange::{Answer as ProviderAnswer, answer as read_provider_answer};
 pub use self::login::Login;
 pub use self::native::{Entry, Means, Reference, Username};
 

@@ -8,7 +8,7 @@
 
 mod auth;
 mod bind;
-mod failure;
+pub mod failure;
 mod health;
 mod route;
 mod settle;

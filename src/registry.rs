@@ -18,7 +18,7 @@ use tokio::time::Instant;
 
 mod access;
 mod answer;
-mod challenge;
+pub mod challenge;
 mod connect;
 mod error;
 mod exchange;
@@ -26,20 +26,22 @@ mod login;
 mod redirect;
 mod secrets;
 mod tls;
-mod token;
+pub mod token;
 mod trust;
 mod url;
 
 pub use access::{Access, Login, Network, Scheme};
 pub use answer::Found;
 pub use error::{Failure, Refusal};
+pub use exchange::Reply;
+pub use url::Url;
 
 use self::answer::Verdict;
 use self::connect::Wire;
 use self::error::{RegistryError, TlsProblem};
+use self::exchange::Answer;
 use self::login::Session;
 use self::secrets::Secrets;
-use self::url::Url;
 use crate::policy::Name;
 
 /// How long the request may take that only adds to an error.
@@ -95,4 +97,22 @@ async fn ask_at(
             Err(answer::reason(&head, get.ok().and_then(Result::ok).as_ref()))
         }
     }
+}
+
+/// Reads the answers of a registry to HEAD and to GET as [`manifest`] would.
+///
+/// # Errors
+/// As there, but for what can only befall a connection.
+pub fn judge(name: &Name, access: &Access, login: &Login, [head, get]: [Reply; 2]) -> Result<Found, Refusal> {
+    let secrets = Arc::new(Secrets::of(access, login));
+    let judged = || {
+        let url = access.url(name.path())?;
+        let [head, get] = [head, get].map(|reply| Answer::new(url.clone(), reply, Arc::clone(&secrets)));
+        match answer::of_head(&head, name)? {
+            Verdict::Found(found) => Ok(found),
+            Verdict::AskAgain => answer::of_get(&get, name),
+            Verdict::AskWhy => Err(answer::reason(&head, Some(&get))),
+        }
+    };
+    judged().map_err(|error: RegistryError| error.told(&secrets))
 }

@@ -29,6 +29,7 @@ use crate::secret::Secret;
 
 pub(super) use auth::decode;
 pub(super) use helper::Helper;
+pub use helper::read as read_helper_answer;
 
 /// Docker Hub as credential helpers know it.
 const HUB_SERVER: &str = "https://index.docker.io/v1/";

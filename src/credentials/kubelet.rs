@@ -10,7 +10,7 @@
 mod cache;
 pub(super) mod config;
 mod duration;
-mod exchange;
+pub(super) mod exchange;
 mod fields;
 mod glob;
 #[cfg(test)]

@@ -16,7 +16,7 @@ use crate::transport;
 
 /// What a failure says about the candidate. The order is that of [`status`]: the later tells more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Class {
+pub enum Class {
     /// Nobody answered at the host and port.
     Unreachable,
     /// The registry answers, and has no such image.
@@ -71,10 +71,11 @@ const TEXTS: &[(&str, Class)] = &[
 
 /// One candidate's failure.
 #[derive(Debug)]
-pub(super) struct Failure {
+pub struct Failure {
     candidate: Name,
     status: Status,
-    pub(super) class: Class,
+    /// What it says about the candidate.
+    pub class: Class,
     /// What a refusal has to do with the login that was sent, in words.
     login: Option<String>,
     /// What there is to be known beside containerd's text.
@@ -83,7 +84,7 @@ pub(super) struct Failure {
 
 impl Failure {
     /// From containerd's status.
-    pub(super) fn new(candidate: Name, status: Status) -> Self {
+    pub fn new(candidate: Name, status: Status) -> Self {
         let class = classify(&status);
         Self { candidate, status, class, login: None, remark: None }
     }
@@ -95,7 +96,7 @@ impl Failure {
     }
 
     /// The same failure, with what is to be said of the login where the registry refused.
-    pub(super) fn with_login(mut self, login: &str) -> Self {
+    pub fn with_login(mut self, login: &str) -> Self {
         if self.class == Class::Unauthorized {
             self.login = Some(login.to_owned());
         }
@@ -116,7 +117,7 @@ impl Failure {
 
     /// Adds what may be behind a refusal: a file by which containerd asks somebody else, and so withholds the
     /// credentials that are for the candidate's host.
-    pub(super) fn explain(&mut self, config_path: &[PathBuf]) {
+    pub fn explain(&mut self, config_path: &[PathBuf]) {
         let host = self.candidate.host();
         self.remark = transport::redirect(config_path, host).map(|redirect| {
             let (file, to) = (redirect.file.display(), redirect.to.join(", "));
@@ -139,12 +140,12 @@ impl Failure {
     /// Whether an image GC removed a record while containerd was working with it: that is no registry's
     /// word. The image store quotes the name (`core/metadata/images.go`: `image "m/r:1": not found`),
     /// registries' clients do not.
-    pub(super) fn overtaken(&self) -> bool {
+    pub fn overtaken(&self) -> bool {
         self.class == Class::NotFound && self.message().ends_with("\": not found")
     }
 
     /// containerd's text.
-    pub(super) fn message(&self) -> &str {
+    pub fn message(&self) -> &str {
         self.status.message()
     }
 }
@@ -165,7 +166,7 @@ fn classify(status: &Status) -> Class {
 ///
 /// kubelet makes its reason `RegistryUnavailable` of an `Unknown` error that begins with that word
 /// (`pkg/kubelet/images/image_manager.go`, evalCRIPullErr).
-pub(super) fn status(name: &Name, rule: &RuleRef<'_>, failures: &[Failure]) -> Status {
+pub fn status(name: &Name, rule: &RuleRef<'_>, failures: &[Failure]) -> Status {
     let text = summary(name, rule, failures);
     if failures.iter().all(|failure| failure.class == Class::Unreachable) {
         return Status::unknown(format!("RegistryUnavailable: {text}"));
@@ -183,7 +184,7 @@ pub(super) fn status(name: &Name, rule: &RuleRef<'_>, failures: &[Failure]) -> S
 }
 
 /// The failures in words.
-pub(super) fn summary(name: &Name, rule: &RuleRef<'_>, failures: &[Failure]) -> String {
+pub fn summary(name: &Name, rule: &RuleRef<'_>, failures: &[Failure]) -> String {
     let mut text = format!("{name}: no candidate of {} served it", rule_text(rule));
     for (index, failure) in failures.iter().enumerate() {
         let separator = if index == 0 { ": " } else { "; " };

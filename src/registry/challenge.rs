@@ -8,23 +8,23 @@
 
 /// One challenge.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Challenge {
+pub struct Challenge {
     /// In lower case.
-    pub(super) scheme: String,
+    pub scheme: String,
     /// Names in lower case; the first of a name counts.
     parameters: Vec<(String, String)>,
 }
 
 impl Challenge {
     /// The value of a parameter; an empty one is none.
-    pub(super) fn parameter(&self, name: &str) -> Option<&str> {
+    pub fn parameter(&self, name: &str) -> Option<&str> {
         let found = self.parameters.iter().find(|(known, _)| known == name);
         found.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
     }
 }
 
 /// Reads the challenges of one header's value.
-pub(super) fn parse(header: &[u8]) -> Vec<Challenge> {
+pub fn parse(header: &[u8]) -> Vec<Challenge> {
     let mut reader = Reader { rest: header };
     let mut challenges: Vec<Challenge> = Vec::new();
     loop {

@@ -48,7 +48,24 @@ pub(super) struct Answer {
     pub(super) secrets: Arc<Secrets>,
 }
 
+/// What came of an answer. No `Debug`, for the same reason.
+pub struct Reply {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// As much of the body as was wanted.
+    pub body: Bytes,
+    /// Whether the body was longer than was wanted.
+    pub cut: bool,
+}
+
 impl Answer {
+    pub(super) fn new(url: Url, reply: Reply, secrets: Arc<Secrets>) -> Self {
+        let Reply { status, headers, body, cut } = reply;
+        Answer { url, status, headers, body, cut, secrets }
+    }
+
     /// Its own words, as they may stand in an error.
     pub(super) fn quote(&self, words: &str) -> String {
         self.secrets.quote(words)

@@ -81,6 +81,16 @@ pub(super) async fn fetch(
     Request { wire, registry, realm, login, service, scopes }.fetch().await
 }
 
+/// The token in a token server's answer, where it holds one.
+///
+/// # Errors
+/// It is no JSON object of that form.
+pub fn read(body: &[u8]) -> Result<Option<Secret>, serde_json::Error> {
+    let Grant { token, access_token } = serde_json::from_slice(body)?;
+    let found = [token, access_token].into_iter().flatten().find(|token| !token.is_empty());
+    Ok(found.map(Secret::new))
+}
+
 impl Request<'_> {
     async fn fetch(&self) -> Result<Secret, RegistryError> {
         if let Some((username, secret)) = self.login.parts() {
@@ -164,13 +174,12 @@ impl Request<'_> {
             let problem = format!("its token server {server} answers with more than {MAX_TOKEN} bytes");
             return Err(self.refuse(problem, Failure::Protocol));
         }
-        let grant: Grant = serde_json::from_slice(&answer.body).map_err(|_| {
+        let found = read(&answer.body).map_err(|_| {
             let problem =
                 format!("its token server {server} answers something that is no JSON object with a token");
             self.refuse(problem, Failure::Protocol)
         })?;
-        let found = [grant.token, grant.access_token].into_iter().flatten().find(|token| !token.is_empty());
-        found.map(Secret::new).ok_or_else(|| {
+        found.ok_or_else(|| {
             self.refuse(format!("the answer of its token server {server} holds none"), Failure::Protocol)
         })
     }

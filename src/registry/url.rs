@@ -11,7 +11,7 @@ use http::Uri;
 
 /// An absolute URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Url {
+pub struct Url {
     pub(super) https: bool,
     /// Lower case, an IPv6 address in its brackets.
     pub(super) host: String,
@@ -22,7 +22,7 @@ pub(super) struct Url {
 
 impl Url {
     /// Reads an absolute URL; none where it is not one that can be asked.
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    pub fn parse(text: &str) -> Option<Self> {
         let uri: Uri = text.split('#').next()?.parse().ok()?;
         let https = match uri.scheme_str()? {
             "https" => true,
@@ -51,7 +51,7 @@ impl Url {
     }
 
     /// What a `Location` means here (RFC 3986, 5.2, without dot segments).
-    pub(super) fn join(&self, location: &str) -> Option<Self> {
+    pub fn join(&self, location: &str) -> Option<Self> {
         let location = location.trim();
         let has_scheme = location.split_once("://").is_some_and(|(scheme, _)| {
             !scheme.is_empty() && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric())
@@ -73,7 +73,7 @@ impl Url {
     }
 
     /// `host[:port]`, the port only where it is not the scheme's own.
-    pub(super) fn authority(&self) -> String {
+    pub fn authority(&self) -> String {
         match self.port == default_port(self.https) {
             true => self.host.clone(),
             false => self.address(),
@@ -86,7 +86,7 @@ impl Url {
     }
 
     /// Whether credentials for the one may go to the other.
-    pub(super) fn same_origin(&self, other: &Url) -> bool {
+    pub fn same_origin(&self, other: &Url) -> bool {
         (self.https, &self.host, self.port) == (other.https, &other.host, other.port)
     }
 
@@ -96,7 +96,7 @@ impl Url {
     }
 
     /// With further parameters.
-    pub(super) fn with_query(&self, pairs: &[(&str, &str)]) -> Self {
+    pub fn with_query(&self, pairs: &[(&str, &str)]) -> Self {
         let mut target = self.target.clone();
         if !pairs.is_empty() {
             target.push(if target.contains('?') { '&' } else { '?' });

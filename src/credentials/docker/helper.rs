@@ -40,7 +40,8 @@ impl Helper {
         let program = Program { path: &self.program, arguments: &arguments, environment: &[], timeout };
         let finished = program.run(self.server.clone().into_bytes()).await?;
         if finished.status.success() {
-            return self.read(&finished.stdout).map(Some);
+            let unusable = |message| Cause::Answer { program: self.program.clone(), message };
+            return read(&finished.stdout).map(Some).map_err(unusable);
         }
         let said = String::from_utf8_lossy(&finished.stdout);
         if said.contains(NOT_FOUND) {
@@ -49,21 +50,23 @@ impl Helper {
         let complaint = COMPLAINTS.iter().find(|complaint| said.trim() == **complaint);
         Err(finished.failure(&self.program, complaint.copied().unwrap_or_default()).into())
     }
+}
 
-    fn read(&self, stdout: &[u8]) -> Result<Given, Cause> {
-        let unusable = |message: String| Cause::Answer { program: self.program.clone(), message };
-        if stdout.trim_ascii().is_empty() {
-            return Err(unusable("it is empty".to_owned()));
-        }
-        let value: Value =
-            serde_json::from_slice(stdout).map_err(|error| unusable(format!("no JSON: {error}")))?;
-        let text = |key: &str| value.get(key).and_then(Value::as_str);
-        let (Some(username), Some(secret)) = (text("Username"), text("Secret")) else {
-            return Err(unusable("it has no `Username` and `Secret`".to_owned()));
-        };
-        if username == TOKEN_USER {
-            return Ok((None, Proof::IdentityToken(Secret::new(secret.to_owned()))));
-        }
-        Ok((Some(username.to_owned()), password(secret)))
+/// Reads what a helper answers.
+///
+/// # Errors
+/// What is wrong with it, with nothing of it.
+pub fn read(stdout: &[u8]) -> Result<Given, String> {
+    if stdout.trim_ascii().is_empty() {
+        return Err("it is empty".to_owned());
     }
+    let value: Value = serde_json::from_slice(stdout).map_err(|error| format!("no JSON: {error}"))?;
+    let text = |key: &str| value.get(key).and_then(Value::as_str);
+    let (Some(username), Some(secret)) = (text("Username"), text("Secret")) else {
+        return Err("it has no `Username` and `Secret`".to_owned());
+    };
+    if username == TOKEN_USER {
+        return Ok((None, Proof::IdentityToken(Secret::new(secret.to_owned()))));
+    }
+    Ok((Some(username.to_owned()), password(secret)))
 }

@@ -20,7 +20,7 @@ pub(super) const GROUP: &str = "credentialprovider.kubelet.k8s.io";
 
 /// What a plugin has answered.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub struct Answer {
     /// The image that it was asked for.
     pub(super) image: String,
     pub(super) key_type: KeyType,
@@ -38,7 +38,10 @@ pub(super) fn request(image: &str, version: &str) -> Vec<u8> {
 }
 
 /// Reads an answer.
-pub(super) fn answer(stdout: &[u8], version: &str, image: &str) -> Result<Answer, String> {
+///
+/// # Errors
+/// What is not as the protocol says.
+pub fn answer(stdout: &[u8], version: &str, image: &str) -> Result<Answer, String> {
     if stdout.trim_ascii().is_empty() {
         return Err("it is empty".to_owned());
     }
@@ -73,7 +76,7 @@ pub(super) fn answer(stdout: &[u8], version: &str, image: &str) -> Result<Answer
 
 impl Answer {
     /// The login for an image.
-    pub(super) fn login(&self, image: &str) -> Option<(String, Secret)> {
+    pub fn login(&self, image: &str) -> Option<(String, Secret)> {
         glob::choose(&self.auth, image).map(|(_, login)| login.clone())
     }
 }

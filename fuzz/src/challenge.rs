@@ -1,0 +1,156 @@
+//! What a registry, a token server or an environment says, read by `explain --live`.
+//!
+//! Input: a status in three digits, lines of headers, an empty line, a body. The whole is a proxy's variables
+//! as well, and a `Location`.
+//! What must hold: the secret that was sent is in no error, wherever the other side repeats it, but for the
+//! two headers that are read before they are shown; a manifest that is found has the digest that was asked
+//! for; a challenge written down again reads as itself; a URL too.
+
+use bytes::Bytes;
+use cri_shunt::policy::Name;
+use cri_shunt::proxy::Proxies;
+use cri_shunt::registry::answer::{Verdict, of_get, of_head, reason};
+use cri_shunt::registry::{Answer, Found, Login, RegistryError, Url, challenge, token};
+use cri_shunt::secret::Secret;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+
+use super::secrets::{SECRET, hidden};
+
+const DIGEST: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+pub(crate) fn run(bytes: &[u8]) {
+    challenges(bytes);
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        locations(text);
+        proxies(text);
+    }
+    let _ = token::read(bytes);
+    let Some(answer) = answer(bytes) else { return };
+    for value in answer.headers.get_all("www-authenticate") {
+        challenges(value.as_bytes());
+    }
+    let _ = token::read(&answer.body);
+    for name in ["r.example/a:1".to_owned(), format!("r.example/a@{DIGEST}")] {
+        answers(&answer, &name.parse().unwrap());
+    }
+}
+
+fn challenges(header: &[u8]) {
+    let found = challenge::parse(header);
+    assert!(found.len() <= header.len());
+    for challenge in &found {
+        assert!(!challenge.scheme.is_empty());
+        let mut written = challenge.scheme.clone();
+        for (index, name) in ["realm", "service", "scope", "error"].into_iter().enumerate() {
+            let value = challenge.parameter(name).unwrap_or_default();
+            let value = value.replace('\\', r"\\").replace('"', "\\\"");
+            written += &format!("{}{name}=\"{value}\"", if index == 0 { " " } else { ", " });
+        }
+        let again = challenge::parse(written.as_bytes());
+        assert_eq!(again.len(), 1, "{written}");
+        assert_eq!(again[0].scheme, challenge.scheme);
+        for name in ["realm", "service", "scope", "error"] {
+            assert_eq!(again[0].parameter(name), challenge.parameter(name), "{written}");
+        }
+        if let Some(realm) = challenge.parameter("realm").and_then(Url::parse) {
+            let scope = challenge.parameter("scope").unwrap_or_default();
+            stays(&realm.with_query(&[("scope", scope)]));
+        }
+    }
+}
+
+fn locations(text: &str) {
+    if let Some(url) = Url::parse(text) {
+        stays(&url);
+    }
+    for base in ["https://r.example:5000/v2/a/manifests/1?ns=x", "http://[::1]/v2/"] {
+        let base = Url::parse(base).unwrap();
+        let Some(url) = base.join(text) else { continue };
+        stays(&url);
+        // Whatever is the same to us has to be the same to whoever connects by the text.
+        let uri: http::Uri = url.to_string().parse().unwrap();
+        let same = uri.authority().unwrap().as_str() == base.authority()
+            && base.to_string().starts_with(&format!("{}:", uri.scheme_str().unwrap()));
+        assert_eq!(url.same_origin(&base), same, "{url}");
+    }
+}
+
+/// A URL reads as itself, and its target can be asked for.
+fn stays(url: &Url) {
+    let text = url.to_string();
+    assert_eq!(Url::parse(&text).as_ref(), Some(url), "{text}");
+    assert!(url.same_origin(url));
+}
+
+fn proxies(text: &str) {
+    let mut lines = text.lines();
+    let mut line = || lines.next().unwrap_or_default().to_owned();
+    let names = ["HTTPS_PROXY", "http_proxy", "No_Proxy", "NO_PROXY"];
+    let proxies = Proxies::new(names.map(|name| (name.to_owned(), line())));
+    let host = line();
+    hidden(&format!("{proxies:?}"));
+    for https in [true, false] {
+        let proxy = proxies.proxy_for(https, &host, 443);
+        assert_eq!(proxy, proxies.proxy_for(https, &host, 443));
+        if let Some(proxy) = proxy {
+            assert!(!format!("{:?}", proxy.login).contains(SECRET));
+        }
+        for local in ["localhost", "127.0.0.1", "[::1]"] {
+            assert_eq!(proxies.proxy_for(https, local, 5000), None);
+        }
+    }
+    let mut all: Vec<(String, String)> = vec![("HTTPS_PROXY".to_owned(), host)];
+    all.push(("NO_PROXY".to_owned(), "*".to_owned()));
+    assert_eq!(Proxies::new(all).proxy_for(true, "r.example", 443), None);
+}
+
+/// An answer as it comes from the other side.
+fn answer(bytes: &[u8]) -> Option<Answer> {
+    let end = bytes.windows(2).position(|pair| pair == b"\n\n");
+    let (head, body) = end.map_or((bytes, &b""[..]), |end| (&bytes[..end], &bytes[end + 2..]));
+    let mut lines = head.split(|byte| *byte == b'\n');
+    let status = StatusCode::from_bytes(lines.next()?).ok()?;
+    let mut headers = HeaderMap::new();
+    for line in lines {
+        let colon = line.iter().position(|byte| *byte == b':')?;
+        let name = HeaderName::from_bytes(&line[..colon]).ok()?;
+        headers.append(name, HeaderValue::from_bytes(line[colon + 1..].trim_ascii()).ok()?);
+    }
+    let url = Url::parse("https://r.example/v2/a/manifests/1")?;
+    Some(Answer { url, status, headers, body: Bytes::copy_from_slice(body), cut: false })
+}
+
+fn copy(answer: &Answer) -> Answer {
+    let Answer { url, status, headers, body, cut } = answer;
+    Answer { url: url.clone(), status: *status, headers: headers.clone(), body: body.clone(), cut: *cut }
+}
+
+fn answers(answer: &Answer, name: &Name) {
+    let login = Login::Password { username: "u".to_owned(), password: Secret::new(SECRET.to_owned()) };
+    let mut answer = copy(answer);
+    login.scrub(&mut answer);
+    match of_head(&answer, name) {
+        Ok(Verdict::Found(found)) => is_asked_for(&found, name),
+        Ok(Verdict::AskAgain) => {}
+        Ok(Verdict::AskWhy) => told(&reason(&answer, None)),
+        Err(error) => told(&error),
+    }
+    told(&reason(&answer, Some(&copy(&answer))));
+    match of_get(&answer, name) {
+        Ok(found) => is_asked_for(&found, name),
+        Err(error) => told(&error),
+    }
+    answer.cut = true;
+    of_get(&answer, name).unwrap_err();
+}
+
+fn told(error: &RegistryError) {
+    hidden(&error.to_string());
+    let _ = error.failure();
+}
+
+fn is_asked_for(found: &Found, name: &Name) {
+    assert!(name.digest().is_none_or(|asked| asked == found.digest));
+    assert!(found.digest.contains(':') && cri_shunt::policy::is_image_id(&found.digest));
+    assert!(found.media_type.starts_with("application/vnd."));
+}
