@@ -9,8 +9,7 @@
 use bytes::Bytes;
 use cri_shunt::policy::Name;
 use cri_shunt::proxy::Proxies;
-use cri_shunt::registry::answer::{Verdict, of_get, of_head, reason};
-use cri_shunt::registry::{Answer, Found, Login, RegistryError, Url, challenge, token};
+use cri_shunt::registry::{Access, Found, Login, Reply, Url, challenge, judge, token};
 use cri_shunt::secret::Secret;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
@@ -105,7 +104,7 @@ fn proxies(text: &str) {
 }
 
 /// An answer as it comes from the other side.
-fn answer(bytes: &[u8]) -> Option<Answer> {
+fn answer(bytes: &[u8]) -> Option<Reply> {
     let end = bytes.windows(2).position(|pair| pair == b"\n\n");
     let (head, body) = end.map_or((bytes, &b""[..]), |end| (&bytes[..end], &bytes[end + 2..]));
     let mut lines = head.split(|byte| *byte == b'\n');
@@ -116,37 +115,29 @@ fn answer(bytes: &[u8]) -> Option<Answer> {
         let name = HeaderName::from_bytes(&line[..colon]).ok()?;
         headers.append(name, HeaderValue::from_bytes(line[colon + 1..].trim_ascii()).ok()?);
     }
-    let url = Url::parse("https://r.example/v2/a/manifests/1")?;
-    Some(Answer { url, status, headers, body: Bytes::copy_from_slice(body), cut: false })
+    Some(Reply { status, headers, body: Bytes::copy_from_slice(body), cut: false })
 }
 
-fn copy(answer: &Answer) -> Answer {
-    let Answer { url, status, headers, body, cut } = answer;
-    Answer { url: url.clone(), status: *status, headers: headers.clone(), body: body.clone(), cut: *cut }
-}
-
-fn answers(answer: &Answer, name: &Name) {
+/// The answer to GET, the one to HEAD being the same, none at all, or one that leaves it to GET.
+fn answers(answer: &Reply, name: &Name) {
     let login = Login::Password { username: "u".to_owned(), password: Secret::new(SECRET.to_owned()) };
-    let mut answer = copy(answer);
-    login.scrub(&mut answer);
-    match of_head(&answer, name) {
-        Ok(Verdict::Found(found)) => is_asked_for(&found, name),
-        Ok(Verdict::AskAgain) => {}
-        Ok(Verdict::AskWhy) => told(&reason(&answer, None)),
-        Err(error) => told(&error),
+    let access = Access::of("r.example");
+    for head in [answer.status, StatusCode::METHOD_NOT_ALLOWED, StatusCode::NOT_FOUND] {
+        for cut in [false, true] {
+            let reply = |status| {
+                let Reply { headers, body, .. } = answer;
+                Reply { status, headers: headers.clone(), body: body.clone(), cut }
+            };
+            match judge(name, &access, &login, [reply(head), reply(answer.status)]) {
+                Ok(found) => is_asked_for(&found, name),
+                Err(refusal) => {
+                    hidden(&refusal.to_string());
+                    hidden(&format!("{refusal:?}"));
+                    let _ = refusal.failure();
+                }
+            }
+        }
     }
-    told(&reason(&answer, Some(&copy(&answer))));
-    match of_get(&answer, name) {
-        Ok(found) => is_asked_for(&found, name),
-        Err(error) => told(&error),
-    }
-    answer.cut = true;
-    of_get(&answer, name).unwrap_err();
-}
-
-fn told(error: &RegistryError) {
-    hidden(&error.to_string());
-    let _ = error.failure();
 }
 
 fn is_asked_for(found: &Found, name: &Name) {

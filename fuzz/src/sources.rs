@@ -3,7 +3,7 @@
 //! Input: a letter for the format, then the file. A line `%%` begins the next file of the same format.
 //! What must hold: what does not load says so with an error that names a file; whatever is said can be shown,
 //! and speaks to no terminal; what loads decides, twice the same; what is imported decides as its source did.
-//! A password on a line of its own, or in its place in JSON, is never shown.
+//! Of a file's lines that are shown, no password on a line of its own is; nor is one in its place in JSON.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -151,8 +151,8 @@ fn with_password(bytes: &[u8]) -> Option<Vec<u8>> {
     let middle = text.char_indices().nth(text.chars().count() / 2).map_or(0, |(at, _)| at);
     let at = text[middle..].find('\n').map_or(text.len(), |newline| middle + newline + 1);
     let (before, after) = text.split_at(at);
-    // There the next line is the name of a directory, or `password` the name of an image.
-    if before.contains("[aliases]") || !before.ends_with('\n') || before.ends_with("%%\n") {
+    // There the next line is the name of a directory.
+    if !before.ends_with('\n') || before.ends_with("%%\n") {
         return None;
     }
     let indent = &after[..after.len() - after.trim_start_matches(' ').len()];
@@ -185,9 +185,12 @@ fn said_of(loaded: &Result<Loaded, Diagnostics>, root: &Path, secret: bool) {
     texts.push(said.render(Style::Plain, true));
     for text in &texts {
         assert!(!text.contains(|c: char| c.is_control() && c != '\n'), "{text:?}");
-        if secret {
-            hidden(text);
-        }
+    }
+    if secret {
+        // A message that quotes a key or a value of several lines is another matter: a quote that is not closed in
+        // front of a password makes it a part of one.
+        let is_of_the_file = |line: &&str| line.trim_start().starts_with(|c: char| c.is_ascii_digit());
+        texts.iter().flat_map(|text| text.lines()).filter(is_of_the_file).for_each(hidden);
     }
     let _ = said.render(Style::Coloured, false);
 }
@@ -272,10 +275,8 @@ fn certificates(disk: &Disk, bytes: &[u8]) {
 }
 
 fn expected(bytes: &[u8]) {
-    let Ok(text) = std::str::from_utf8(bytes) else { return };
-    let parts: Vec<(String, String)> =
-        text.split(NEXT).map(|part| ("e".to_owned(), part.to_owned())).collect();
-    if let Err(problems) = expectations(&parts) {
+    let files = parts(bytes).into_iter().map(|part| ("e".to_owned(), Ok(part.to_vec()))).collect();
+    if let Err(problems) = expectations(files) {
         assert!(problems.count(Severity::Error) > 0);
         let _ = (problems.render(Style::Plain, true), problems.lines());
     }
