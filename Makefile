@@ -5,7 +5,7 @@ SYSCONFDIR ?= /etc
 UNITDIR ?= /usr/lib/systemd/system
 BINARY ?= target/release/cri-shunt
 
-.PHONY: build setup test demo bench install generate
+.PHONY: build setup test fuzz demo bench install generate
 
 build:
 	cargo build --release --locked
@@ -20,6 +20,14 @@ setup:
 test: setup
 	@rm -f $${TESTBED_DIR:-target/testbed}/skipped.txt
 	cargo test --locked --workspace --no-fail-fast; status=$$?; tests/skipped; exit $$status
+
+# Gives each fuzz target that many seconds; `fuzz/run TARGET FILE` tries one input again. `make test` runs the
+# targets too, for moments and without a fuzzer.
+FUZZ_SECONDS ?= 60
+
+fuzz:
+	@for target in $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs))); do \
+		echo "== $$target"; fuzz/run $$target $(FUZZ_SECONDS) || exit 1; done
 
 # Starts a private containerd and registry, pulls through the shunt, and takes everything down again.
 demo:
