@@ -51,9 +51,12 @@ pub(super) fn secrets(content: &str) -> Vec<Range<usize>> {
     found
 }
 
-/// A message, which may repeat a piece of a file.
+/// A message, which may repeat a piece of a file: a word, in which a path may speak of secrets (`/run/token: no
+/// such file`), or lines, where somebody has left a quote open.
 pub(super) fn message(text: &str) -> Cow<'_, str> {
-    match logins(text).as_slice() {
+    let lines = text.contains('\n') || text.contains("\\n");
+    let found = if lines { secrets(text) } else { logins(text) };
+    match found.as_slice() {
         [] => Cow::Borrowed(text),
         found => Cow::Owned(starred(text, found)),
     }
@@ -186,6 +189,18 @@ mod tests {
         ];
         for (text, expected) in rows {
             assert_eq!(shown(text), expected);
+        }
+    }
+
+    #[test]
+    fn lines_in_a_message_are_hidden_as_those_of_a_file() {
+        let rows = [
+            ("cannot read /run/token: denied", "cannot read /run/token: denied"),
+            ("unknown key `a\npassword = pw`", "unknown key `a\npassword = ***"),
+            ("unknown key \"a\\npassword = pw\"", "unknown key \"a\\npassword = ***"),
+        ];
+        for (text, expected) in rows {
+            assert_eq!(message(text), expected);
         }
     }
 
