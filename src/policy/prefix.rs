@@ -106,6 +106,9 @@ impl FromStr for Prefix {
         if s.is_empty() {
             return Err(PrefixError::Empty);
         }
+        if is_plain_host(s) {
+            return Ok(of_host(s));
+        }
         if s.contains("://") {
             return Err(PrefixError::Scheme { text: text() });
         }
@@ -177,8 +180,18 @@ fn host_alone(s: &str) -> Result<Prefix, PrefixError> {
     if !is_well_formed_host(s) {
         return Err(PrefixError::Host { host: s.to_owned() });
     }
+    Ok(of_host(s))
+}
+
+/// What nearly every prefix is, told at one glance: there may be very many.
+fn is_plain_host(s: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'-' | b':');
+    s.bytes().all(plain) && s.contains('.') && grammar::is_domain(s)
+}
+
+fn of_host(s: &str) -> Prefix {
     let text = fold_host(s).into_owned();
-    Ok(Prefix { host_end: text.len(), text, kind: Kind::Host })
+    Prefix { host_end: text.len(), text, kind: Kind::Host }
 }
 
 fn is_likely_port(bare: &str, port: &str) -> bool {

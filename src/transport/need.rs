@@ -4,11 +4,12 @@
 //! Holds: of two statements about one host the native one holds, whole; a header's value is not shown.
 //! Not here: whether the files that are named are any good (`certificate`).
 
-use std::collections::HashMap;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::PathBuf;
+
+use foldhash::HashMap;
 
 use crate::policy::{Layer, Prefix, Source};
 use crate::secret::Secret;
@@ -97,8 +98,8 @@ impl Wanted {
     /// as well.
     #[must_use]
     pub fn new(needs: Vec<TransportNeed>, fence: bool) -> Self {
-        let mut said: HashMap<String, Said> = HashMap::new();
-        let mut natives = HashMap::new();
+        let mut said: HashMap<String, Said> = HashMap::default();
+        let mut natives = HashMap::default();
         for (i, need) in needs.iter().enumerate() {
             let of_host = said.entry(need.host.clone()).or_default();
             if need.layer != Layer::Native {

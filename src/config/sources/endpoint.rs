@@ -7,6 +7,8 @@
 
 use std::net::IpAddr;
 
+use crate::policy::{Kind, Name, Prefix};
+
 /// An endpoint in its parts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::config) struct Endpoint {
@@ -92,7 +94,8 @@ pub(in crate::config) fn is_http_by_itself(host: &str) -> bool {
 
 /// Whether a reference can hold this host, by its characters.
 fn is_host(host: &str) -> bool {
-    format!("{host}/x").parse::<crate::policy::Name>().is_ok()
+    let is_prefix = host.parse().is_ok_and(|prefix: Prefix| prefix.kind() == Kind::Host);
+    is_prefix || format!("{host}/x").parse::<Name>().is_ok()
 }
 
 /// A loopback host with a port other than that of https.

@@ -20,8 +20,9 @@ mod mirrors;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{HashMap, HashSet};
 use std::path::Path;
+
+use foldhash::{HashMap, HashSet};
 
 use super::super::assemble;
 use super::super::diagnostic::{Located, Problem, Span, TextId, Texts};
@@ -108,7 +109,7 @@ impl<'t> Reader<'t> {
         out: &mut Vec<Problem>,
     ) -> Vec<MirrorEntry> {
         let mut entries: Vec<MirrorEntry> = Vec::new();
-        let mut seen: HashMap<String, (usize, String)> = HashMap::new();
+        let mut seen: HashMap<String, (usize, String)> = HashMap::default();
         for entry in mirrors.entries() {
             let Some(prefix) = self.prefix(&entry, out) else { continue };
             let Some(route) = mirrors::read(&entry, &prefix, self, imported, out) else { continue };

@@ -7,7 +7,7 @@
 //! host's own name.
 //! Not here: what containerd is told (`transport`).
 
-use std::collections::{HashMap, HashSet};
+use foldhash::{HashMap, HashSet};
 
 use super::super::diagnostic::{Located, Problem, Severity, Span, TextId};
 use super::super::rules::Draft;
@@ -36,6 +36,13 @@ struct Spellings {
     noughts: HashMap<(String, String), usize>,
 }
 
+/// The spelling of each way to a host, and the hosts that have one.
+#[derive(Default)]
+struct Known {
+    spelled: HashMap<(String, Way), String>,
+    hosts: HashSet<String>,
+}
+
 /// What each endpoint says that does not go without saying.
 struct Ways(HashMap<Place, Way>);
 
@@ -60,35 +67,35 @@ pub(in crate::config) fn settle(
     let said = Ways::of(needs);
     let mut spellings = Spellings::default();
     spellings.taken.extend(needs.iter().map(|need| need.value.host.clone()));
-    let mut known: HashMap<String, HashMap<Way, String>> = HashMap::new();
+    let mut known = Known::default();
     for (mirror, _) in mirrors(draft, |layer| layer == Layer::Native) {
-        let host = mirror.location.host().to_owned();
-        spellings.taken.insert(host.clone());
-        known.entry(host.clone()).or_insert_with(|| HashMap::from([(Way::default(), host)]));
+        let host = mirror.location.host();
+        spellings.taken.insert(host.to_owned());
+        known.first(host, Way::default());
     }
     entries_of_hosts_themselves(draft, needs, &said, &mut known);
     let mut moved = Vec::new();
     for (mirror, at) in mirrors(draft, |layer| layer != Layer::Native) {
-        let (host, way) = (mirror.location.host().to_owned(), said.at(&at));
-        let ways = known.entry(host.clone()).or_default();
-        if let Some(spelled) = ways.get(&way) {
-            if *spelled != host {
+        let course = (mirror.location.host().to_owned(), said.at(&at));
+        let (host, way) = &course;
+        if let Some(spelled) = known.spelled.get(&course) {
+            if spelled != host {
                 respell(mirror, spelled);
-                moved.push((host, spelled.clone(), at));
+                moved.push((host.clone(), spelled.clone(), at));
             }
             continue;
         }
-        let spelled = match ways.is_empty() {
+        let spelled = match known.hosts.insert(host.clone()) {
             true => host.clone(),
-            false => spellings.free(&host, way.plain_http),
+            false => spellings.free(host, way.plain_http),
         };
         spellings.taken.insert(spelled.clone());
-        if spelled != host {
+        if spelled != *host {
             respell(mirror, &spelled);
-            out.push(note(&host, &way, &spelled, &at));
-            moved.push((host, spelled.clone(), at));
+            out.push(note(host, way, &spelled, &at));
+            moved.push((host.clone(), spelled.clone(), at));
         }
-        ways.insert(way, spelled);
+        known.spelled.insert(course, spelled);
     }
     move_needs(&moved, needs);
 }
@@ -98,16 +105,14 @@ fn entries_of_hosts_themselves(
     draft: &mut Draft,
     needs: &[Located<TransportNeed>],
     said: &Ways,
-    known: &mut HashMap<String, HashMap<Way, String>>,
+    known: &mut Known,
 ) {
     let of_mirrors: HashSet<Place> = mirrors(draft, |_| true).map(|(_, at)| place(&at)).collect();
     let own = |need: &&Located<TransportNeed>| {
         of_endpoint(&need.value.what) && !of_mirrors.contains(&place(&need.at))
     };
     for need in needs.iter().filter(own) {
-        let host = &need.value.host;
-        let first = || HashMap::from([(said.at(&need.at), host.clone())]);
-        known.entry(host.clone()).or_insert_with(first);
+        known.first(&need.value.host, said.at(&need.at));
     }
 }
 
@@ -143,7 +148,7 @@ fn note(host: &str, way: &Way, spelled: &str, at: &Span) -> Problem {
 /// What an endpoint says goes with its spelling; everything else is said of each spelling.
 fn move_needs(moved: &[(String, String, Span)], needs: &mut Vec<Located<TransportNeed>>) {
     let said = Said::of(needs);
-    let mut told: HashSet<&str> = HashSet::new();
+    let mut told: HashSet<&str> = HashSet::default();
     let mut added: Vec<Located<TransportNeed>> = Vec::new();
     for (host, spelled, at) in moved {
         let own = said.at.get(&place(at)).map_or(&[][..], Vec::as_slice);
@@ -179,6 +184,17 @@ fn move_needs(moved: &[(String, String, Span)], needs: &mut Vec<Located<Transpor
 /// Whether it is said by an endpoint's address.
 fn of_endpoint(what: &Transport) -> bool {
     matches!(what, Transport::PlainHttp | Transport::ApiRoot(_))
+}
+
+// === impl Known ===
+
+impl Known {
+    /// Where it is the first way to its host, it has the host's own name.
+    fn first(&mut self, host: &str, way: Way) {
+        if self.hosts.insert(host.to_owned()) {
+            self.spelled.insert((host.to_owned(), way), host.to_owned());
+        }
+    }
 }
 
 // === impl Said ===
@@ -222,7 +238,7 @@ impl Spellings {
 
 impl Ways {
     fn of(needs: &[Located<TransportNeed>]) -> Self {
-        let mut ways: HashMap<Place, Way> = HashMap::new();
+        let mut ways: HashMap<Place, Way> = HashMap::default();
         for need in needs {
             match &need.value.what {
                 Transport::PlainHttp => ways.entry(place(&need.at)).or_default().plain_http = true,

@@ -5,7 +5,7 @@
 //! configured containerd from the same file, so containerd applies the file's entry for that name as well.
 //! Not here: the order of rewrites (`mirrors`).
 
-use std::collections::{HashMap, HashSet};
+use foldhash::{HashMap, HashSet};
 
 use super::super::super::diagnostic::Problem;
 use super::{MirrorEntry, PROGRAM};
@@ -16,7 +16,7 @@ pub(super) fn lint(entries: &[MirrorEntry], configured: &HashSet<Prefix>, out: &
     let by_prefix: HashMap<&Prefix, &MirrorEntry> =
         entries.iter().map(|entry| (&entry.prefix, entry)).collect();
     let any = entries.iter().find(|entry| entry.prefix.kind() == Kind::Any);
-    let mut seen = HashSet::new();
+    let mut seen = HashSet::default();
     let all = entries.iter().flat_map(|entry| entry.route.hosts());
     for (location, at) in all {
         let Ok(host) = location.host().parse::<Prefix>() else { continue };

@@ -6,9 +6,9 @@
 //! public registry.
 //! Not here: which host needs which certificate (`configs`).
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry::{Occupied, Vacant};
 
+use foldhash::HashMap;
 use regex::Regex;
 
 use super::super::super::assemble;
@@ -44,7 +44,7 @@ pub(super) fn read(
     let rewrites = mapping.entry("rewrite").map(|entry| rewrites(&entry, out)).unwrap_or_default();
     mapping.finish(PROGRAM, out);
     let mut parsed: Vec<(Endpoint, &yaml::Node)> = Vec::new();
-    let mut seen: HashMap<(Scheme, String, String), &Span> = HashMap::new();
+    let mut seen: HashMap<(Scheme, String, String), &Span> = HashMap::default();
     for item in &endpoints {
         let Some(endpoint) = parse(item, out) else { continue };
         let same = (endpoint.scheme, endpoint.host.clone(), root(&endpoint).to_owned());
@@ -81,8 +81,9 @@ pub(super) fn read(
         read.spans.push(node.at.clone());
     }
     // By their references, that is: the scheme and the API root are containerd's to know either way.
-    let itself =
-        |mirror: &Mirror| mirror.location.to_string().parse().is_ok_and(|host: Prefix| host == *prefix);
+    let itself = |Mirror { location, .. }: &Mirror| {
+        location.path().is_empty() && location.host().parse().is_ok_and(|host: Prefix| host == *prefix)
+    };
     read.only_itself = read.rewrites.is_empty() && read.mirrors.iter().all(itself);
     Some(read)
 }
@@ -123,8 +124,8 @@ fn root(endpoint: &Endpoint) -> &str {
 /// Whether it is what containerd would ask without any configuration.
 fn is_default(endpoint: &Endpoint, prefix: &Prefix) -> bool {
     let scheme = if endpoint::is_loopback_with_port(&endpoint.host) { Scheme::Http } else { Scheme::Https };
-    let host = endpoint.host.parse::<Prefix>().ok();
-    endpoint.scheme == scheme && root(endpoint) == "/v2" && host.is_some_and(|host| host == *prefix)
+    let is_registry = || endpoint.host.parse().is_ok_and(|host: Prefix| host == *prefix);
+    endpoint.scheme == scheme && root(endpoint) == "/v2" && is_registry()
 }
 
 /// The mirror as a reference can say it; what it cannot is a need of the host.
