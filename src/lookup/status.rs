@@ -38,15 +38,15 @@ pub async fn image_status(node: &Arc<Node>, call: &Call, message: Bytes) -> Answ
     }
     let answer = forward(call, &message).await;
     let Some(payload) = answer.payload() else { return answer };
-    let Some(found) = Found::read(&payload) else {
+    if !names_an_image(&payload) {
         let Some(name) = &asked.name else { return answer };
         return match adopt_present(node, &generation, name).await {
             Ok(false) => answer,
             Ok(true) => described(node, &asked, forward(call, &message).await).await,
             Err(status) => Answer::failure(&status),
         };
-    };
-    if hidden && asked.name.as_ref().is_some_and(|name| found.is_named(name)) {
+    }
+    if hidden && asked.name.as_ref().is_some_and(|name| Found::read(&payload).is_named(name)) {
         return Answer::message(&[]);
     }
     described(node, &asked, answer).await
@@ -71,20 +71,24 @@ impl Asked {
     }
 }
 
-/// The names of the image in an answer.
+/// Whether there is an image in an answer.
+fn names_an_image(payload: &[u8]) -> bool {
+    wire::get(payload, response::ID).is_ok_and(|id| id.is_some())
+}
+
+/// The names of the image in an answer: an image may have thousands, and most calls do not ask.
 struct Found {
     tags: Vec<String>,
     digests: Vec<String>,
 }
 
 impl Found {
-    fn read(payload: &[u8]) -> Option<Self> {
-        wire::get(payload, response::ID).ok().flatten()?;
+    fn read(payload: &[u8]) -> Self {
         let names = |path| {
             let ranges = wire::each(payload, path).unwrap_or_default();
             ranges.into_iter().map(|range| String::from_utf8_lossy(&payload[range]).into_owned()).collect()
         };
-        Some(Self { tags: names(response::REPO_TAGS), digests: names(response::REPO_DIGESTS) })
+        Self { tags: names(response::REPO_TAGS), digests: names(response::REPO_DIGESTS) }
     }
 
     fn is_named(&self, name: &Name) -> bool {
@@ -95,7 +99,10 @@ impl Found {
 /// Adds the image's provenance to a verbose answer.
 async fn described(node: &Node, asked: &Asked, answer: Answer) -> Answer {
     let Some(payload) = answer.payload().filter(|_| asked.verbose) else { return answer };
-    let Some(found) = Found::read(&payload) else { return answer };
+    if !names_an_image(&payload) {
+        return answer;
+    }
+    let found = Found::read(&payload);
     // An id that reads as a name is no name of this image.
     let name = asked.name.as_ref().filter(|name| found.is_named(name));
     match provenance::describe(&node.store, name, &found.tags, &found.digests).await {
