@@ -150,7 +150,7 @@ async fn a_client_that_goes_away_cancels_its_call() {
     for path in [ELSEWHERE, PULL] {
         let (response, mut stream) = sender.send_request(request(path), false).unwrap();
         stream.send_data(framed(b"\x0a\x09\x0a\x07nginx:1"), true).unwrap();
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert!(wait_for(Duration::from_secs(5), async || upstream.come(path) == 1).await, "{path}");
         stream.send_reset(h2::Reason::CANCEL);
         drop(response);
         let cancelled = wait_for(Duration::from_secs(5), async || {
@@ -162,7 +162,7 @@ async fn a_client_that_goes_away_cancels_its_call() {
     // And the whole connection.
     let mut other = connect(&shunt.socket()).await;
     let (_response, _stream) = other.send_request(request(ELSEWHERE), false).unwrap();
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert!(wait_for(Duration::from_secs(5), async || upstream.come(ELSEWHERE) == 2).await);
     drop((_response, _stream, other));
     let cancelled = wait_for(Duration::from_secs(5), async || upstream.calls(ELSEWHERE).len() == 2);
     assert!(cancelled.await);

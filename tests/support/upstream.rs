@@ -52,6 +52,8 @@ pub struct Arrived {
 pub struct Upstream {
     socket: PathBuf,
     answers: Arc<Mutex<HashMap<String, Answer>>>,
+    /// The path of each call that has come.
+    come: Arc<Mutex<Vec<String>>>,
     calls: Arc<Mutex<Vec<Arrived>>>,
     _dir: tempfile::TempDir,
 }
@@ -61,16 +63,24 @@ impl Upstream {
     pub fn start() -> Upstream {
         let dir = tempfile::tempdir().unwrap();
         let socket = dir.path().join("upstream.sock");
-        let upstream = Upstream { socket, answers: Arc::default(), calls: Arc::default(), _dir: dir };
+        let upstream = Upstream {
+            socket,
+            answers: Arc::default(),
+            come: Arc::default(),
+            calls: Arc::default(),
+            _dir: dir,
+        };
         let listener = tokio::net::UnixListener::bind(&upstream.socket).unwrap();
-        let (answers, calls) = (upstream.answers.clone(), upstream.calls.clone());
+        let (answers, come, calls) =
+            (upstream.answers.clone(), upstream.come.clone(), upstream.calls.clone());
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let (answers, calls) = (answers.clone(), calls.clone());
+                let (answers, come, calls) = (answers.clone(), come.clone(), calls.clone());
                 tokio::spawn(async move {
                     // A client that only looked whether somebody listens.
                     let Ok(mut connection) = h2::server::handshake(stream).await else { return };
                     while let Some(Ok((request, respond))) = connection.accept().await {
+                        come.lock().unwrap().push(request.uri().path().to_owned());
                         let answer = answers.lock().unwrap().get(request.uri().path()).cloned();
                         tokio::spawn(serve(request, respond, answer, calls.clone()));
                     }
@@ -89,7 +99,12 @@ impl Upstream {
         self.answers.lock().unwrap().insert(path.to_owned(), answer);
     }
 
-    /// What came to `path`.
+    /// How many calls have come to `path`, those that still go on included.
+    pub fn come(&self, path: &str) -> usize {
+        self.come.lock().unwrap().iter().filter(|known| *known == path).count()
+    }
+
+    /// What came to `path`, of the calls that have ended.
     pub fn calls(&self, path: &str) -> Vec<Arrived> {
         self.calls.lock().unwrap().iter().filter(|call| call.path == path).cloned().collect()
     }
@@ -133,9 +148,11 @@ async fn serve(
             drop(stream.send_trailers(trailers));
         }
         Some(Answer::Hang) => {
-            let mut stream = respond.send_response(response, false).unwrap();
-            let reason = std::future::poll_fn(|cx| stream.poll_reset(cx)).await;
-            arrived.cancelled = reason.is_ok();
+            arrived.cancelled = match respond.send_response(response, false) {
+                Ok(mut stream) => std::future::poll_fn(|cx| stream.poll_reset(cx)).await.is_ok(),
+                // It went away at once.
+                Err(_) => true,
+            };
         }
         Some(Answer::Reset(reason)) => {
             let mut stream = respond.send_response(response, false).unwrap();
