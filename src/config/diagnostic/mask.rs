@@ -25,7 +25,7 @@ static KEY: LazyLock<Option<Regex>> = LazyLock::new(|| {
 
 /// What may stand before a host: all of it in a URL, or without a scheme what follows a colon.
 static LOGIN: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r#"//([^/\s"']+)@|:([^/\s"'][^\s"']*@[^\s"']*)"#).ok());
+    LazyLock::new(|| Regex::new(r#"//([^/\s"']+)@|:(/?[^/\s"'][^\s"']*@[^\s"']*)"#).ok());
 
 /// What a line with such a key has in it, one way or another. Without any, the expression is not tried, for it
 /// is slow and nearly every line is like that.
@@ -175,6 +175,7 @@ mod tests {
             ("password: \"one\n  b: two\"\nx: 1", "password: ****\n  *******\nx: 1"),
             ("password: 'one\ntwo\nthree'\nx: 1", "password: ****\n***\n******\nx: 1"),
             ("password: 'one\nx: 1", "password: ****\nx: 1"),
+            ("password: 'one\n  it''s\n  three'\nx: 1", "password: ****\n  *****\n  ******\nx: 1"),
             ("password: it's\nx: don't", "password: ****\nx: don't"),
             ("password = \"\"\"\none\nb: two\"\"\"\nx = 1", "password = ***\n***\n*********\nx = 1"),
             ("passwords:\n- one\n- two\nx: 1", "passwords:\n*****\n*****\nx: 1"),
@@ -212,6 +213,7 @@ mod tests {
             ("- u:p/w@m.dev", "- u:***@m.dev"),
             ("- https://u:p@pw@n.dev", "- https://******@n.dev"),
             ("- https://u:p/w@n.dev", "- https://u:***@n.dev"),
+            ("- https://u:/pw@n.dev", "- https://u:***@n.dev"),
             ("[https://m.dev, \"https://ghp_x@o.dev\"]", "[https://m.dev, \"https://*****@o.dev\"]"),
             ("image: m.de:5000/x:1@sha256:00", "image: m.de:5000/x:1@sha256:00"),
             ("u:pw@m.de/x:1@sha512:00", "u:**@m.de/x:1@sha512:00"),

@@ -48,12 +48,14 @@ impl Below {
             return None;
         }
         while self.0.pop_if(|open| open.ends_before(indent, text)).is_some() {}
-        let hidden = match self.0.last()?.kind {
+        let open = self.0.last_mut()?;
+        let hidden = match open.kind {
             Kind::Block => true,
             Kind::Plain => !is_word(text),
             Kind::Quoted(quotes) => {
+                // It may be the end, or a quote within.
                 if text.contains(quotes) {
-                    self.0.pop();
+                    open.kind = Kind::Plain;
                 }
                 true
             }
