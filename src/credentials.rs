@@ -20,6 +20,8 @@ mod program;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
+
 use crate::policy::Name;
 use crate::secret::Secret;
 
@@ -37,6 +39,10 @@ use self::key::{Specificity, WHOLE_HOST};
 
 /// How long the files of a target may take together. They are small, so what is slower is a disk that hangs.
 const READ_WITHIN: Duration = Duration::from_secs(10);
+
+/// How many read at once. Who reads from a disk that hangs keeps its place, so that the program's other work on
+/// files does not run out of threads over it.
+const READERS: usize = 8;
 
 /// A login that can be used now.
 #[derive(Clone, Debug)]
@@ -89,7 +95,14 @@ pub struct Sources {
 
 /// All logins of the node. Where there are none, asking costs nothing.
 #[derive(Clone, Debug, Default)]
-pub struct Credentials(Option<Arc<Sources>>);
+pub struct Credentials(Option<Arc<Shared>>);
+
+#[derive(Debug)]
+struct Shared {
+    sources: Sources,
+    /// The places of those who read.
+    places: Arc<Semaphore>,
+}
 
 /// Where a login for a target is, and how well it fits.
 struct Match<'s> {
@@ -112,13 +125,14 @@ impl Credentials {
     pub fn new(sources: Sources) -> Self {
         let Sources { entries, logins, docker, providers } = &sources;
         let empty = entries.is_empty() && logins.is_empty() && docker.is_empty() && providers.is_empty();
-        Credentials((!empty).then(|| Arc::new(sources)))
+        let places = Arc::new(Semaphore::new(READERS));
+        Credentials((!empty).then(|| Arc::new(Shared { sources, places })))
     }
 
     /// The logins that other programs' files hold, written out.
     #[must_use]
     pub fn logins(&self) -> &[Login] {
-        self.0.as_ref().map_or(&[], |sources| &sources.logins)
+        self.0.as_ref().map_or(&[], |shared| &shared.sources.logins)
     }
 
     /// The login for a target, read anew; programs are run for it where need be.
@@ -126,13 +140,21 @@ impl Credentials {
     /// # Errors
     /// Where a source that is for the target cannot be used.
     pub async fn for_target(&self, target: &Name) -> Result<Option<Credential>, CredentialsError> {
-        let Some(sources) = &self.0 else { return Ok(None) };
+        let Some(shared) = &self.0 else { return Ok(None) };
+        let sources = &shared.sources;
         let failed = |(place, cause)| CredentialsError { registry: target.host().to_owned(), place, cause };
         let unread = |cause| failed(("credentials".to_owned(), cause));
         // Files are read on a thread of their own: a disk, or a network file system, may take its time, and
         // the one thread of the program has other calls to serve.
-        let (reader, name) = (Arc::clone(sources), target.clone());
-        let read = tokio::task::spawn_blocking(move || reader.read(&name));
+        let (reader, name) = (Arc::clone(shared), target.clone());
+        let read = async {
+            let place = Arc::clone(&shared.places).acquire_owned().await;
+            let read = move || {
+                let _place = place;
+                reader.sources.read(&name)
+            };
+            tokio::task::spawn_blocking(read).await
+        };
         let read = tokio::time::timeout(READ_WITHIN, read).await;
         let read = read.map_err(|_| unread(Cause::Late { after: READ_WITHIN }))?;
         for step in read.map_err(|_| unread(Cause::Login("reading them was cut short")))? {
@@ -151,7 +173,7 @@ impl Credentials {
     /// Notes that a registry has refused a login for a target: where it is from an answer of a plugin that is
     /// kept, that may have been withdrawn before its time, so the next pull asks anew.
     pub fn refused(&self, target: &Name, credential: &Credential) {
-        for provider in self.0.iter().flat_map(|sources| &sources.providers) {
+        for provider in self.0.iter().flat_map(|shared| &shared.sources.providers) {
             provider.forget(target, credential);
         }
     }
@@ -159,7 +181,7 @@ impl Credentials {
     /// What [`Credentials::for_target`] would use first, as far as it can be said without running programs.
     #[must_use]
     pub fn known(&self, target: &Name) -> Option<Known> {
-        let sources = self.0.as_ref()?;
+        let sources = &self.0.as_ref()?.sources;
         let first = sources.matches(target).into_iter().next()?;
         Some(match first.found {
             Found::Entry(entry) => entry.known(),

@@ -197,6 +197,19 @@ fn a_disk_that_hangs_is_not_waited_for_without_end() {
     assert_eq!(told, "no login for h.de: credentials: the files of logins were not read within 10 s");
 }
 
+#[tokio::test(start_paused = true)]
+async fn those_who_read_from_a_disk_that_hangs_leave_threads_to_others() {
+    let all = ground().entry("h.de", "robot").build();
+    let places = Arc::clone(&all.1.0.as_ref().unwrap().places);
+    // So many have begun to read and do not end.
+    let hanging = Arc::clone(&places).acquire_many_owned(READERS.try_into().unwrap()).await.unwrap();
+    let told = "no login for h.de: credentials: the files of logins were not read within 10 s";
+    assert_eq!(found(&all, "h.de/x").await, told);
+    drop(hanging);
+    assert!(found(&all, "h.de/x").await.starts_with("robot"));
+    assert_eq!(places.available_permits(), READERS);
+}
+
 #[tokio::test]
 async fn a_plugin_runs_once_for_all_that_wait_and_not_while_its_answer_lasts() {
     let slow = format!("sleep 1; {}", answer("*.de", "Registry", "1h", "p"));
