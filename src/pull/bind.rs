@@ -2,8 +2,8 @@
 //!
 //! Before: `route` has a request that carries them.  After: containerd offers them to that registry alone, and not
 //! to the mirrors that a `hosts.toml` names before it.
-//! Holds: what counts is the file that is there, for that is what containerd reads, whatever is planned; where it
-//! can't be looked at, they are bound. A client that has bound them itself keeps its word; nothing else in the
+//! Holds: what counts is the file that is there, for that is what containerd reads, whatever is planned; where the
+//! look does not come to an end, they are bound. A client that has bound them itself keeps its word; nothing else in the
 //! request changes. Nothing is read for a pull without credentials.
 //!
 //! Source: containerd `internal/cri/server/images/image_pull.go`, `ParseAuth`: with `server_address`, the host
@@ -42,6 +42,10 @@ impl Pull<'_> {
             if facts.config_path.is_empty() && !facts.config_known {
                 // Nobody knows where its files would be. Where a fence is wanted, one may stand there.
                 return self.generation.transport.fence();
+            }
+            if self.generation.transport.fence() && !mirrors.is_empty() {
+                // containerd reads the file more than once in a pull: one that is about to be written counts.
+                self.node.told(&host).await;
             }
             let look = move || leads_to(&facts.config_path, &host, &mirrors);
             tokio::task::spawn_blocking(look).await.unwrap_or(true)
