@@ -37,6 +37,7 @@ pub mod pem;
 pub mod policy;
 pub mod proxy;
 pub mod registry;
+pub mod regular;
 pub mod secret;
 pub mod snapshot;
 pub mod transport;

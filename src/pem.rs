@@ -1,19 +1,18 @@
 //! Reads certificates and private keys from files.
 //!
 //! Before: the configuration names a file.  After: `transport` says what is wrong with it, `registry` shows it.
-//! Holds: only a regular file is opened and only so much of it is read, so nothing can hold anybody up but the
-//! disk. As in Go, whose word counts for containerd, a damaged block does no harm beside a good one.
+//! Holds: as in Go, whose word counts for containerd, a damaged block does no harm beside a good one.
 //! Not here: from when to when a certificate holds (`transport`), whom to trust (`registry`).
 //!
 //! Source: RFC 7468 (the text form); Go `crypto/x509` `CertPool.AppendCertsFromPEM`, `crypto/tls` `X509KeyPair`.
 
-use std::fs::File;
-use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
 use std::path::Path;
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+use crate::regular;
 
 /// No file of certificates is larger.
 const LARGEST: u64 = 8 << 20;
@@ -24,12 +23,6 @@ pub enum PemError {
     /// It cannot be read.
     #[error("{0}")]
     Io(#[from] io::Error),
-    /// A pipe, a directory, a device.
-    #[error("it is no file")]
-    NotAFile,
-    /// Larger than any file of certificates.
-    #[error("it is larger than {} MiB", LARGEST >> 20)]
-    TooLarge,
     /// Something else.
     #[error("it holds no certificate in PEM form")]
     NoCertificate,
@@ -52,7 +45,7 @@ pub enum PemError {
 /// # Errors
 /// Why there is none.
 pub fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, PemError> {
-    let text = read(file)?;
+    let text = regular::read(file, LARGEST)?;
     let found: Vec<_> = CertificateDer::pem_slice_iter(&text).filter_map(Result::ok).collect();
     match () {
         () if !found.is_empty() => Ok(found),
@@ -67,7 +60,7 @@ pub fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, PemErro
 /// # Errors
 /// Why there is none.
 pub fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>, PemError> {
-    let text = read(file)?;
+    let text = regular::read(file, LARGEST)?;
     // The word stands in the label, or in a header of the older form.
     let encrypted = || has(&text, b"ENCRYPTED");
     key_in(&text).ok_or_else(|| if encrypted() { PemError::Encrypted } else { PemError::NoKey })
@@ -79,18 +72,6 @@ fn key_in(text: &[u8]) -> Option<PrivateKeyDer<'static>> {
 
 fn has(text: &[u8], word: &[u8]) -> bool {
     text.windows(word.len()).any(|found| found == word)
-}
-
-fn read(file: &Path) -> Result<Vec<u8>, PemError> {
-    // Opening a pipe waits for its writer unless it is told not to.
-    let nonblocking = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
-    let file = File::options().read(true).custom_flags(nonblocking).open(file)?;
-    if !file.metadata()?.is_file() {
-        return Err(PemError::NotAFile);
-    }
-    let mut text = Vec::new();
-    file.take(LARGEST + 1).read_to_end(&mut text)?;
-    if text.len() as u64 > LARGEST { Err(PemError::TooLarge) } else { Ok(text) }
 }
 
 #[cfg(test)]
@@ -135,18 +116,5 @@ mod tests {
             let found = private_key(&file).map(|_| "a key".to_owned());
             assert_eq!(found.unwrap_or_else(|error| error.to_string()), key, "{text}");
         }
-    }
-
-    #[test]
-    fn what_has_no_end_or_no_beginning_holds_nobody_up() {
-        let dir = tempfile::tempdir().unwrap();
-        let pipe = dir.path().join("pipe");
-        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-        for file in [pipe.as_path(), dir.path(), Path::new("/dev/zero")] {
-            assert_eq!(certificates(file).unwrap_err().to_string(), "it is no file", "{}", file.display());
-        }
-        let large = dir.path().join("large");
-        File::create(&large).unwrap().set_len(LARGEST + 1).unwrap();
-        assert_eq!(private_key(&large).unwrap_err().to_string(), "it is larger than 8 MiB");
     }
 }

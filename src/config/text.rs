@@ -6,13 +6,13 @@
 //! is looked at is noted in [`Texts`], what is missing included.
 //! Not here: which files there are; whether several files belong together (`config::load_from`).
 
-use std::fs::{File, Metadata};
+use std::fs::Metadata;
 use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::diagnostic::{Problem, Span, TextId, Texts};
+use crate::regular::{self, OpenError};
 use crate::snapshot::{Stamp, State};
 
 /// No configuration is longer; what is, is another file by mistake.
@@ -44,6 +44,16 @@ impl From<io::Error> for TextError {
         match error.kind() {
             io::ErrorKind::IsADirectory => Self::Directory,
             _ => Self::Io(error),
+        }
+    }
+}
+
+impl From<OpenError> for TextError {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Io(error) => TextError::Io(error),
+            OpenError::Directory => TextError::Directory,
+            OpenError::Special => TextError::NotAFile,
         }
     }
 }
@@ -155,16 +165,7 @@ fn settled<T>(mut attempt: impl FnMut() -> Result<Option<T>, TextError>) -> Resu
 
 /// One attempt; nothing where the file has changed meanwhile. `after_reading` is for tests, which change it.
 fn attempt(path: &Path, after_reading: impl FnOnce()) -> Result<Option<(Vec<u8>, Stamp)>, TextError> {
-    // Opening a pipe waits for its writer unless it is told not to.
-    let nonblocking = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
-    let file = File::options().read(true).custom_flags(nonblocking).open(path)?;
-    let metadata = file.metadata()?;
-    if metadata.is_dir() {
-        return Err(TextError::Directory);
-    }
-    if !metadata.is_file() {
-        return Err(TextError::NotAFile);
-    }
+    let (file, metadata) = regular::open(path)?;
     let Some(before) = at_rest(&metadata, || file.metadata())? else { return Ok(None) };
     // To ask for the end as well costs one more call; a length of nothing can be that of no real file.
     let limit = if before.length() == 0 { MAX_LEN } else { before.length().min(MAX_LEN + 1) };

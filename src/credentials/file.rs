@@ -5,13 +5,14 @@
 //! the disk; a file that is written meanwhile is read again; what is in the file is in no error.
 //! Not here: what the text means. Callers are on a thread that may block (see `Credentials::for_target`).
 
-use std::fs::{File, Metadata};
+use std::fs::Metadata;
 use std::io::Read;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 
 use super::error::Cause;
+use crate::regular;
 use crate::secret::Secret;
 
 /// No password or token is longer.
@@ -41,13 +42,7 @@ pub(super) fn text(path: &Path, limit: u64) -> Result<String, Cause> {
 fn attempt_at(path: &Path, limit: u64) -> Result<Option<String>, Cause> {
     let failed = |error: std::io::Error| Cause::File { path: path.to_path_buf(), message: error.to_string() };
     let refused = |message: &str| Cause::File { path: path.to_path_buf(), message: message.to_owned() };
-    // Opening a pipe waits for its writer unless it is told not to.
-    let nonblocking = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
-    let file = File::options().read(true).custom_flags(nonblocking).open(path).map_err(failed)?;
-    let metadata = file.metadata().map_err(failed)?;
-    if !metadata.is_file() {
-        return Err(refused(if metadata.is_dir() { "it is a directory" } else { "it is no regular file" }));
-    }
+    let (file, metadata) = regular::open(path).map_err(|error| failed(error.into()))?;
     let mut bytes = Vec::new();
     (&file).take(limit + 1).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > limit {

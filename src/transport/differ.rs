@@ -10,7 +10,7 @@
 use std::path::{Path, PathBuf};
 
 use super::file::{Serves, render, ways};
-use super::found::{HOSTS_TOML, directory, says_the_same};
+use super::found::{HOSTS_TOML, directory, read, says_the_same};
 use super::need::Wanted;
 use super::tree;
 
@@ -27,7 +27,7 @@ pub fn differing(roots: &[PathBuf], host: &str, wanted: &Wanted) -> Option<PathB
     if !file.is_file() {
         return (!needs.is_empty() || !is_empty(&directory)).then_some(directory);
     }
-    let text = std::fs::read_to_string(&file).ok()?;
+    let text = read(&file)?;
     let own = render(&[], &ways(host, "", Serves::Everything, &needs)).ok()?.text;
     (!tree::is_owned(text.as_bytes()) && !says_the_same(&text, &own)).then_some(file)
 }

@@ -14,9 +14,13 @@ use toml::{Table, Value};
 
 use super::need::{fold, host_asked};
 use super::tree;
+use crate::regular;
 
 /// The file in each directory.
 pub(super) const HOSTS_TOML: &str = "hosts.toml";
+
+/// In bytes; none that anybody has written is longer.
+pub(super) const LONGEST: u64 = 1 << 20;
 
 /// A file by which containerd asks another host than the one in the image's name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,9 +47,9 @@ pub(super) fn directory(roots: &[PathBuf], host: &str) -> Option<PathBuf> {
     all.find(|directory| directory.is_dir())
 }
 
-/// The text of a file; none of a pipe, which would be waited for.
+/// The text of a file, where it is one.
 pub(super) fn read(file: &Path) -> Option<String> {
-    file.is_file().then(|| std::fs::read_to_string(file).ok()).flatten()
+    String::from_utf8(regular::read(file, LONGEST).ok()?).ok()
 }
 
 /// The file by which containerd chooses whom it asks for the names of a host, with its text.

@@ -5,13 +5,13 @@
 //! Not here: whether the files that are named are any good (`certificate`).
 
 use std::fmt;
-use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
 use std::path::PathBuf;
 
 use foldhash::HashMap;
 
 use crate::policy::{Layer, Prefix, Source};
+use crate::regular;
 use crate::secret::Secret;
 
 use super::reach::Reach;
@@ -241,15 +241,8 @@ impl HeaderValue {
             Self::Text(text) => return Ok(text.clone()),
             Self::File(path) => path,
         };
-        if !std::fs::metadata(path)?.is_file() {
-            return Err(io::Error::other("it is no regular file"));
-        }
-        let mut text = String::new();
-        File::open(path)?.take(LONGEST_HEADER + 1).read_to_string(&mut text)?;
-        if text.len() as u64 > LONGEST_HEADER {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "it is too long for a header"));
-        }
-        let text = text.trim_end_matches(['\r', '\n']);
+        let bytes = regular::read(path, LONGEST_HEADER)?;
+        let text = std::str::from_utf8(&bytes).unwrap_or_default().trim_end_matches(['\r', '\n']);
         if text.is_empty() || text.chars().any(char::is_control) {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "it is not one line of text"));
         }
@@ -298,7 +291,7 @@ mod tests {
         }
         let longest = "x".repeat(usize::try_from(LONGEST_HEADER).unwrap());
         read(&longest).unwrap();
-        assert_eq!(read(&format!("{longest}x")), Err("it is too long for a header".to_owned()));
+        assert_eq!(read(&format!("{longest}x")), Err("it is longer than 64 KiB".to_owned()));
     }
 
     #[test]

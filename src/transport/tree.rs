@@ -15,7 +15,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 use super::file::{MARK, Text};
-use super::found::{HOSTS_TOML, coded};
+use super::found::{HOSTS_TOML, LONGEST, coded};
+use crate::regular;
 
 /// How the names of what is not finished begin.
 const UNFINISHED: &str = ".cri-shunt-";
@@ -67,7 +68,7 @@ fn owned(directory: &Path) -> io::Result<Place> {
         let path = if file.exists() { file } else { directory.to_owned() };
         return Ok(Place::Anothers(path));
     }
-    let text = String::from_utf8_lossy(&fs::read(&file)?).into_owned();
+    let text = String::from_utf8_lossy(&regular::read(&file, LONGEST)?).into_owned();
     Ok(if is_owned(text.as_bytes()) { Place::Ours(text) } else { Place::Anothers(file) })
 }
 

@@ -169,8 +169,8 @@ async fn a_file_that_cannot_be_used_is_named_with_the_host_that_it_is_for() {
     );
     let pipe = dir.path().join("pipe");
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-    assert_eq!(said(pipe).await, "config: DIR/pipe, the CA for HOST: it is no file");
-    assert_eq!(said("/dev/zero".into()).await, "config: /dev/zero, the CA for HOST: it is no file");
+    assert_eq!(said(pipe).await, "config: DIR/pipe, the CA for HOST: it is no regular file");
+    assert_eq!(said("/dev/zero".into()).await, "config: /dev/zero, the CA for HOST: it is no regular file");
     let broken = "-----BEGIN CERTIFICATE-----\n!!\n-----END CERTIFICATE-----\n";
     let text = said(file("broken.crt", broken)).await;
     assert!(text.starts_with("config: DIR/broken.crt, the CA for HOST: "), "{text}");

@@ -74,7 +74,7 @@ fn what_is_no_certificate_is_told_from_what_is_not_there() {
     let damaged = whole.replacen("MII", "M!I", 1).replacen("\nMI", "\nM!", 1);
     for (path, expected) in [
         (dir.path().join("none"), "No such file"),
-        (dir.path().to_owned(), "it is no file"),
+        (dir.path().to_owned(), "it is a directory"),
         (file("empty", b""), "no certificate in PEM form"),
         (file("der", b"0\x82\x01\x00"), "no certificate in PEM form"),
         (file("cut", whole.as_bytes().split_at(100).0), "damaged"),

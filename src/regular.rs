@@ -1,0 +1,89 @@
+//! Opens and reads regular files, and nothing else.
+//!
+//! Before: a reader has a path, at which anything may be.  After: it has the open file, or its bytes.
+//! Holds: a pipe or a device in the place of a file holds nobody up; no more is read than was meant.
+//! Not here: files that change while they are read (`config`, `credentials`).
+
+use std::fs::{File, Metadata};
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+/// Why there is no file to read.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The system's reason.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// A directory.
+    #[error("it is a directory")]
+    Directory,
+    /// A pipe, a socket or a device.
+    #[error("it is no regular file")]
+    Special,
+}
+
+impl From<OpenError> for io::Error {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Io(error) => error,
+            OpenError::Directory => io::Error::new(io::ErrorKind::IsADirectory, error),
+            OpenError::Special => io::Error::other(error),
+        }
+    }
+}
+
+/// Opens a file, behind all symbolic links.
+///
+/// # Errors
+/// Where it can't be opened, or is no regular file.
+pub fn open(path: &Path) -> Result<(File, Metadata), OpenError> {
+    // Opening a pipe waits for its writer unless it is told not to.
+    let nonblocking = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    let file = File::options().read(true).custom_flags(nonblocking).open(path)?;
+    let metadata = file.metadata()?;
+    match metadata.file_type() {
+        kind if kind.is_file() => Ok((file, metadata)),
+        kind if kind.is_dir() => Err(OpenError::Directory),
+        _ => Err(OpenError::Special),
+    }
+}
+
+/// The bytes of a file that has at most `limit` of them.
+///
+/// # Errors
+/// As [`open`]; where it can't be read, or is longer.
+pub fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    let (file, _) = open(path)?;
+    let mut bytes = Vec::new();
+    file.take(limit + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit {
+        let message = format!("it is longer than {} KiB", limit >> 10);
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_file_is_read_and_only_so_much_of_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, pipe) = (dir.path().join("file"), dir.path().join("pipe"));
+        std::fs::write(&file, [b'x'; 1024]).unwrap();
+        rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, 0o600.into()).unwrap();
+        assert_eq!(read(&file, 1024).unwrap().len(), 1024);
+        let rows = [
+            (file.as_path(), "it is longer than 0 KiB"),
+            (dir.path(), "it is a directory"),
+            (pipe.as_path(), "it is no regular file"),
+            (Path::new("/dev/zero"), "it is no regular file"),
+        ];
+        for (path, message) in rows {
+            assert_eq!(read(path, 1023).unwrap_err().to_string(), message, "{}", path.display());
+        }
+        assert_eq!(read(&dir.path().join("none"), 1).unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
+}
