@@ -131,11 +131,12 @@ fn in_network(address: IpAddr, network: IpAddr, bits: u32) -> bool {
 impl Proxy {
     fn parse(text: &str) -> Self {
         let (scheme, rest) = text.split_once("://").unwrap_or(("http", text));
-        let authority = rest.split(['/', '?']).next().unwrap_or(rest);
-        let (login, host) = match authority.rsplit_once('@') {
-            Some((login, host)) => (Some(Secret::new(login.to_owned())), host),
-            None => (None, authority),
+        // Go refuses a password with a slash in it; what matters here is that no part of it is taken for a host.
+        let (login, rest) = match rest.rsplit_once('@') {
+            Some((login, rest)) => (Some(Secret::new(login.to_owned())), rest),
+            None => (None, rest),
         };
+        let host = rest.split(['/', '?']).next().unwrap_or(rest);
         let port = match scheme {
             "https" => 443,
             "socks5" | "socks5h" => 1080,
@@ -155,6 +156,21 @@ mod tests {
 
     fn proxies(variables: &[(&str, &str)]) -> Proxies {
         Proxies::new(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
+    }
+
+    #[test]
+    fn no_part_of_a_password_is_taken_for_the_host() {
+        for (text, login) in [
+            ("http://proxy.corp:3128/", None),
+            ("proxy.corp:3128", None),
+            ("http://user:pw@proxy.corp:3128?x", Some("user:pw")),
+            ("http://user:p/w@proxy.corp:3128", Some("user:p/w")),
+            ("http://user:p@w@proxy.corp:3128", Some("user:p@w")),
+        ] {
+            let proxy = Proxy::parse(text);
+            assert_eq!(proxy.address, "proxy.corp:3128", "{text}");
+            assert_eq!(proxy.login.as_ref().map(Secret::expose), login, "{text}");
+        }
     }
 
     #[test]
