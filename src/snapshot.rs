@@ -1,7 +1,8 @@
 //! What files and directories were like when they were read, and whether they still are.
 //!
 //! Before: `config` notes the state of each path before it reads it.  After: `config` tells by it whether all
-//! that it has read was there at one moment, and `app` whether something has changed since.
+//! that it has read was there at one moment, `credentials` whether a file has changed while it was read, and
+//! `app` whether something has changed since.
 //! Holds: two equal states mean the same content. A file's times are no finer than the kernel's clock, so a
 //! state is trusted only once it has been at rest for longer than a tick of it ([`REST`]).
 //! Not here: what is in the files.

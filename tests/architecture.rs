@@ -32,7 +32,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("listener", &["node", "router"]),
     ("router", &["admin", "call", "hold", "lookup", "node", "pause", "pull", "relay", "upstream"]),
     ("admin", &["node", "upstream"]),
-    ("credentials", &["policy", "regular", "secret"]),
+    ("credentials", &["policy", "regular", "secret", "snapshot"]),
     ("hold", &["call", "upstream"]),
     ("lookup", &["adopt", "call", "checkpoint", "node", "policy", "provenance", "pull", "upstream", "wire"]),
     ("pause", &["call", "node", "policy", "pull", "wire"]),

@@ -5,15 +5,14 @@
 //! the disk; a file that is written meanwhile is read again; what is in the file is in no error.
 //! Not here: what the text means. Callers are on a thread that may block (see `Credentials::for_target`).
 
-use std::fs::Metadata;
 use std::io::Read;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 
 use super::error::Cause;
 use crate::regular;
 use crate::secret::Secret;
+use crate::snapshot::Stamp;
 
 /// No password or token is longer.
 const MAX_SECRET: u64 = 64 << 10;
@@ -48,16 +47,11 @@ fn attempt_at(path: &Path, limit: u64) -> Result<Option<String>, Cause> {
     if bytes.len() as u64 > limit {
         return Err(refused(&format!("it is longer than {} KiB", limit >> 10)));
     }
-    let after = file.metadata().map_err(failed)?;
-    // A file that was replaced meanwhile was whole when it was opened.
-    if state(&metadata) != state(&after) || bytes.len() as u64 != after.len() {
+    let after = Stamp::of(&file.metadata().map_err(failed)?);
+    if !Stamp::of(&metadata).is_content_of(&after) || bytes.len() as u64 != after.length() {
         return Ok(None);
     }
     String::from_utf8(bytes).map(Some).map_err(|_| refused("it is not UTF-8 text"))
-}
-
-fn state(metadata: &Metadata) -> (u64, i64, i64, i64, i64) {
-    (metadata.len(), metadata.mtime(), metadata.mtime_nsec(), metadata.ctime(), metadata.ctime_nsec())
 }
 
 /// The one line of a file: editors and `echo` end it with a line break, which is not meant.

@@ -68,9 +68,7 @@ pub mod create_container_request {
 
 /// Paths in `Mount`.
 pub mod mount {
-    /// `image`, an `ImageSpec`; present in image volumes.
-    pub const IMAGE_SPEC: &[u32] = &[9];
-    /// `image.image`.
+    /// `image.image`; present in image volumes.
     pub const IMAGE: &[u32] = &[9, 1];
     /// `image.user_specified_image`.
     pub const USER_SPECIFIED_IMAGE: &[u32] = &[9, 18];
