@@ -19,7 +19,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use cri_shunt::config::{Format, Input, MainFile, SourceFile, load_from};
+use cri_shunt::inside::config::{Format, Input, MainFile, SourceFile, load_from};
 
 /// How many times fewer rewrites there are than rules in other rows: each is a regular expression, and most of
 /// the time goes into building it.

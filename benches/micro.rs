@@ -7,10 +7,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, unreachable_pub, reason = "a bench")]
 
-use cri_shunt::policy::{
+use cri_shunt::inside::policy::{
     Action, Layer, Location, Mirror, Name, Only, Origin, Policy, Route, Rule, Settings, Source,
 };
-use cri_shunt::wire::{self, cri};
+use cri_shunt::inside::wire::{self, cri};
 use divan::{Bencher, black_box};
 
 fn main() {
@@ -35,7 +35,7 @@ fn policy(count: usize) -> Policy {
             collapse: false,
             node_credentials: None,
         }),
-        checkpoint: cri_shunt::policy::Checkpoint::Refuse,
+        checkpoint: cri_shunt::inside::policy::Checkpoint::Refuse,
         source: Source { file: "bench.toml".into(), line: u32::try_from(line).unwrap() },
         layer: Layer::Native,
     };
@@ -56,7 +56,7 @@ fn decide_route_to_three_mirrors(bencher: Bencher<'_, '_>, rules: usize) {
     let policy = policy(rules);
     let name: Name = "quay.io/prometheus/prometheus:v3.0.0".parse().unwrap();
     bencher.bench_local(|| match policy.decide(black_box(&name)) {
-        cri_shunt::policy::Decision::Route { candidates, .. } => candidates.len(),
+        cri_shunt::inside::policy::Decision::Route { candidates, .. } => candidates.len(),
         _ => unreachable!("routed"),
     });
 }
@@ -67,7 +67,7 @@ fn decide_no_rule_matches(bencher: Bencher<'_, '_>, rules: usize) {
     let policy = policy(rules);
     let name: Name = "docker.io/team-1/a/b/c/d:1".parse().unwrap();
     bencher.bench_local(|| {
-        assert!(matches!(policy.decide(black_box(&name)), cri_shunt::policy::Decision::Pass { .. }));
+        assert!(matches!(policy.decide(black_box(&name)), cri_shunt::inside::policy::Decision::Pass { .. }));
     });
 }
 

@@ -18,6 +18,7 @@ mod expectations;
 mod files;
 mod import;
 mod lint;
+mod prefix_index;
 mod rules;
 mod settings;
 mod socket_path;
@@ -27,14 +28,13 @@ mod tests;
 mod text;
 mod transport;
 mod tree;
-mod wider;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::containerd::hosts::Wanted;
 use crate::credentials::Credentials;
 use crate::policy::Policy;
-use crate::transport::Wanted;
 
 use self::diagnostic::{Located, Problem, Span, Texts};
 use self::files::Role;
@@ -45,10 +45,9 @@ use self::tree::{Refusal, Section};
 pub(crate) use self::diagnostic::visible;
 pub use self::diagnostic::{Diagnostics, Severity, Style};
 pub(crate) use self::duration::positive_duration;
-pub use self::expectations::{Candidates, Expectation, Outcome, expectations};
-pub use self::import::{Import, ImportRequest, import};
-pub use self::settings::{Containerd, Group, Level, Listen, Log, Pull, State};
-pub use self::socket_path::{SocketPath, SocketPathError};
+pub use self::expectations::{Candidates, Expectation, expectations};
+pub use self::import::{ImportRequest, import};
+pub use self::settings::{Containerd, Group, Listen, Log, Pull, State};
 pub use self::sources::{Format, SourceFile};
 
 /// The whole configuration, checked.

@@ -10,27 +10,27 @@
 mod docker;
 mod error;
 mod file;
-mod flights;
 mod key;
 mod kubelet;
 mod login;
 mod native;
 mod program;
+mod singleflight;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
+use crate::files::secret::Secret;
 use crate::policy::Name;
-use crate::secret::Secret;
 
 pub use self::docker::{DockerConfig, read_helper_answer};
 pub use self::error::{Cause, CredentialsError};
 pub use self::key::{KeyError, RegistryKey};
 pub use self::kubelet::Provider;
 pub use self::kubelet::config::{Providers, read as read_providers};
-pub use self::kubelet::exchange::{Answer as ProviderAnswer, answer as read_provider_answer};
+pub use self::kubelet::exchange::answer as read_provider_answer;
 pub use self::login::Login;
 pub use self::native::{Entry, Means, Reference, Username};
 

@@ -9,6 +9,8 @@ mod candidate;
 mod conflict;
 mod decide;
 mod decision;
+#[cfg(test)]
+mod fixture;
 mod grammar;
 mod index;
 mod key;
@@ -17,16 +19,13 @@ mod location;
 mod name;
 mod prefix;
 mod rule;
-#[cfg(test)]
-mod sample;
 mod target;
 
 pub use conflict::Conflict;
 pub use decide::Policy;
-pub use decision::{Candidate, Decision, DenyReason, Role, RuleRef, Unusable, UnusableCause};
-pub use key::Key;
+pub use decision::{Candidate, Decision, DenyReason, Role, RuleRef};
 pub use location::{Location, LocationError};
-pub use name::{Name, NameError, is_image_id};
+pub use name::{Name, is_image_id};
 pub use prefix::{Kind, Prefix, PrefixError};
 pub use rule::{
     Action, Checkpoint, DefaultAction, Layer, Mirror, Names, NodeCredentials, Only, Origin, Present, Rewrite,

@@ -6,29 +6,33 @@
 //! mirror to that mirror.
 //! Not here: how names match rules (`policy`), what an upstream failure means (`failure`).
 
+mod adopt;
 mod auth;
-mod bind;
+mod checkpoint;
+mod credential_scope;
 pub mod failure;
-mod health;
+mod finish;
+pub mod hosts_files;
+pub mod lookup;
+pub mod pause_image;
+mod provenance;
 mod route;
-mod settle;
 mod stall;
+pub mod sweep;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use tonic::Status;
 
-pub use health::Health;
-
-use crate::call::{Call, malformed};
-use crate::node::{Generation, Node};
+use crate::containerd::Answer;
+use crate::containerd::unary::{Call, malformed};
 use crate::policy::{Decision, DenyReason, Name, RuleRef};
-use crate::upstream::Answer;
+use crate::state::{Generation, State};
 use crate::wire::{self, cri};
 
 /// Answers a PullImage.
-pub async fn pull_image(node: &Arc<Node>, call: &Call, message: Bytes) -> Answer {
+pub async fn pull_image(state: &Arc<State>, call: &Call, message: Bytes) -> Answer {
     let image = match wire::get(&message, cri::pull_image_request::IMAGE) {
         Ok(image) => image.unwrap_or_default(),
         Err(error) => return malformed(&error),
@@ -38,8 +42,8 @@ pub async fn pull_image(node: &Arc<Node>, call: &Call, message: Bytes) -> Answer
         // containerd can't read it either, and says so in its own words.
         return forward(call, &message).await;
     };
-    let generation = node.generation();
-    let pull = Pull { node, call, message: &message, generation: &generation, name: &name };
+    let generation = state.generation();
+    let pull = Pull { state, call, message: &message, generation: &generation, name: &name };
     match generation.policy.decide(&name) {
         Decision::Deny { rule, reason } => {
             tracing::info!(image = %name, rule = rule.prefix(), %reason, "denied");
@@ -52,7 +56,7 @@ pub async fn pull_image(node: &Arc<Node>, call: &Call, message: Bytes) -> Answer
 
 /// What a handler needs along the way of one pull.
 struct Pull<'a> {
-    node: &'a Arc<Node>,
+    state: &'a Arc<State>,
     call: &'a Call,
     message: &'a Bytes,
     generation: &'a Arc<Generation>,

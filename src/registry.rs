@@ -23,6 +23,7 @@ mod connect;
 mod error;
 mod exchange;
 mod login;
+pub mod proxy;
 mod redirect;
 mod secrets;
 mod tls;

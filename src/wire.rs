@@ -16,4 +16,4 @@ pub mod cri;
 mod tests;
 
 pub use field::{append, cut, each, get, get_varint, map_each, set};
-pub use record::{Kind, Record, Records, WireError, WireFault, records};
+pub use record::{WireError, records};

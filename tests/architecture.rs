@@ -1,154 +1,263 @@
-//! Who may import whom, and that the documentation of the config is whole.
+//! Holds the structure of the house: the order of the rooms, no circles of files, documentation of each key.
 //!
-//! Before: `docs/architecture.md` explains the house.  After: this holds it up.
+//! `docs/architecture.md` explains the house; this holds it up.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// Each module in the order in which a request meets them, with all that it may import.
-const MAY_IMPORT: &[(&str, &[&str])] = &[
-    (
-        "cli",
-        &[
-            "admin",
-            "app",
-            "config",
-            "credentials",
-            "listener",
-            "node",
-            "policy",
-            "proxy",
-            "registry",
-            "telemetry",
-            "transport",
-            "upstream",
-        ],
-    ),
-    ("telemetry", &[]),
-    ("config", &["credentials", "parallel", "policy", "regular", "secret", "snapshot", "transport"]),
-    ("app", &["attend", "listener", "node", "snapshot", "sweep", "upstream"]),
-    ("listener", &["node", "router"]),
-    ("router", &["admin", "call", "hold", "lookup", "node", "pause", "pull", "relay", "upstream"]),
-    ("admin", &["node", "upstream"]),
-    ("credentials", &["policy", "regular", "secret", "snapshot"]),
-    ("hold", &["call", "upstream"]),
-    ("lookup", &["adopt", "call", "checkpoint", "node", "policy", "provenance", "pull", "upstream", "wire"]),
-    ("pause", &["call", "node", "policy", "pull", "wire"]),
-    (
-        "pull",
-        &[
-            "adopt",
-            "call",
-            "checkpoint",
-            "credentials",
-            "hold",
-            "node",
-            "policy",
-            "provenance",
-            "secret",
-            "sweep",
-            "transport",
-            "upstream",
-            "wire",
-        ],
-    ),
-    ("relay", &["upstream"]),
-    ("adopt", &["node", "policy", "provenance", "upstream"]),
-    ("checkpoint", &["upstream"]),
-    ("provenance", &["adopt", "policy", "transport", "upstream"]),
-    ("sweep", &["node", "policy", "upstream"]),
-    ("attend", &["node", "pause", "transport", "upstream"]),
-    ("call", &["upstream", "wire"]),
-    ("node", &["adopt", "credentials", "policy", "pull", "sweep", "transport", "upstream"]),
-    ("registry", &["pem", "policy", "proxy", "secret"]),
-    ("upstream", &["proxy"]),
-    ("proxy", &["secret"]),
-    ("parallel", &[]),
-    ("policy", &[]),
-    ("regular", &[]),
-    ("secret", &[]),
-    ("transport", &["pem", "policy", "regular", "secret"]),
-    ("pem", &["regular"]),
-    ("snapshot", &["parallel"]),
-    ("wire", &[]),
-];
+use syn::visit::{self, Visit};
 
-fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
-    for entry in std::fs::read_dir(dir).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            sources(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            found.push(path);
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// A module as `["pull", "route"]`; the crate's root is empty.
+type Module = Vec<String>;
+
+/// One file of `src`.
+struct Source {
+    file: PathBuf,
+    syntax: syn::File,
+}
+
+/// All files of `src` but those of tests, by module.
+fn sources() -> BTreeMap<Module, Source> {
+    fn walk(dir: &Path, module: &Module, found: &mut BTreeMap<Module, Source>) {
+        for entry in std::fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+            if path.is_dir() {
+                if name != "tests" {
+                    walk(&path, &[module.clone(), vec![name]].concat(), found);
+                }
+            } else if !matches!(name.as_str(), "tests" | "main" | "conformance" | "fixture") {
+                let syntax = syn::parse_file(&std::fs::read_to_string(&path).unwrap()).unwrap();
+                let module =
+                    if name == "lib" { Module::new() } else { [module.clone(), vec![name]].concat() };
+                found.insert(module, Source { file: path, syntax });
+            }
+        }
+    }
+    let mut found = BTreeMap::new();
+    walk(&root().join("src"), &Module::new(), &mut found);
+    found
+}
+
+/// The paths that a file names outside its tests, as written.
+#[derive(Default)]
+struct Paths {
+    /// Of `use`, with the name that each goes by here; and whether others may use it from here.
+    uses: Vec<(Vec<String>, String, bool)>,
+    /// In code.
+    inline: Vec<Vec<String>>,
+}
+
+impl Paths {
+    fn of(syntax: &syn::File) -> Self {
+        let mut paths = Self::default();
+        paths.visit_file(syntax);
+        paths
+    }
+
+    fn tree(&mut self, tree: &syn::UseTree, before: &[String], exported: bool) {
+        let with = |name: &syn::Ident| [before, &[name.to_string()]].concat();
+        match tree {
+            syn::UseTree::Path(path) => self.tree(&path.tree, &with(&path.ident), exported),
+            syn::UseTree::Name(name) if name.ident == "self" => {
+                self.uses.push((before.to_vec(), before.last().cloned().unwrap_or_default(), exported));
+            }
+            syn::UseTree::Name(name) => self.uses.push((with(&name.ident), name.ident.to_string(), exported)),
+            syn::UseTree::Rename(name) => {
+                self.uses.push((with(&name.ident), name.rename.to_string(), exported));
+            }
+            syn::UseTree::Glob(_) => self.uses.push((before.to_vec(), "*".to_owned(), exported)),
+            syn::UseTree::Group(group) => {
+                group.items.iter().for_each(|tree| self.tree(tree, before, exported))
+            }
         }
     }
 }
 
-/// The modules that are named after `crate::` in a text.
-fn named(text: &str) -> BTreeSet<String> {
-    let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
-    let code: String = code.flat_map(|line| [line, "\n"]).collect();
-    let mut found = BTreeSet::new();
-    for part in code.split("crate::").skip(1) {
-        // `crate::{a, b::c}` as well as `crate::a::b`
-        let names = match part.strip_prefix('{') {
-            Some(list) => list.split_once('}').unwrap().0.split(',').map(str::trim).collect(),
-            None => vec![part],
+fn is_test(attributes: &[syn::Attribute]) -> bool {
+    attributes.iter().any(|attribute| {
+        attribute.path().is_ident("cfg")
+            && attribute.parse_args::<syn::Path>().is_ok_and(|path| path.is_ident("test"))
+    })
+}
+
+impl<'a> Visit<'a> for Paths {
+    fn visit_item_use(&mut self, item: &'a syn::ItemUse) {
+        if !is_test(&item.attrs) {
+            self.tree(&item.tree, &[], !matches!(item.vis, syn::Visibility::Inherited));
+        }
+    }
+
+    fn visit_item_mod(&mut self, item: &'a syn::ItemMod) {
+        if !is_test(&item.attrs) {
+            visit::visit_item_mod(self, item);
+        }
+    }
+
+    fn visit_item_fn(&mut self, item: &'a syn::ItemFn) {
+        if !is_test(&item.attrs) {
+            visit::visit_item_fn(self, item);
+        }
+    }
+
+    fn visit_path(&mut self, path: &'a syn::Path) {
+        self.inline.push(path.segments.iter().map(|segment| segment.ident.to_string()).collect());
+        visit::visit_path(self, path);
+    }
+}
+
+struct House {
+    files: BTreeMap<Module, PathBuf>,
+    paths: BTreeMap<Module, Paths>,
+}
+
+impl House {
+    fn read() -> Self {
+        let sources = sources();
+        let paths = sources.iter().map(|(module, source)| (module.clone(), Paths::of(&source.syntax)));
+        Self {
+            paths: paths.collect(),
+            files: sources.into_iter().map(|(module, source)| (module, source.file)).collect(),
+        }
+    }
+
+    /// The file that declares what `path` in `module` leads to, where it is one of ours.
+    fn declares(&self, module: &Module, path: &[String], depth: usize) -> Option<Module> {
+        let first = path.first()?;
+        let mut at = match first.as_str() {
+            "crate" => Module::new(),
+            "self" => module.clone(),
+            "super" => module[..module.len() - 1].to_vec(),
+            name => {
+                let child = [module.clone(), vec![name.to_owned()]].concat();
+                if !self.files.contains_key(&child) {
+                    // Perhaps a name that a `use` has brought here.
+                    let uses = &self.paths[module].uses;
+                    let (full, ..) =
+                        uses.iter().find(|(full, local, _)| local == name && full.as_slice() != path)?;
+                    let full = [full.as_slice(), &path[1..]].concat();
+                    return (depth < 8).then(|| self.declares(module, &full, depth + 1)).flatten();
+                }
+                child
+            }
         };
-        let word =
-            |name: &str| name.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap().to_owned();
-        found.extend(names.into_iter().map(word).filter(|name| !name.is_empty()));
+        let mut rest = &path[1..];
+        while let Some((name, after)) = rest.split_first() {
+            match name.as_str() {
+                "super" => at.truncate(at.len().saturating_sub(1)),
+                "self" => {}
+                name => {
+                    let next = [at.clone(), vec![name.to_owned()]].concat();
+                    if !self.files.contains_key(&next) {
+                        break;
+                    }
+                    at = next;
+                }
+            }
+            rest = after;
+        }
+        // What a file only passes on is declared elsewhere.
+        if let Some(name) = rest.first()
+            && let Some((full, ..)) =
+                self.paths.get(&at)?.uses.iter().find(|(_, local, exported)| *exported && local == name)
+            && depth < 8
+        {
+            let full = full.clone();
+            return self.declares(&at, &full, depth + 1).or(Some(at));
+        }
+        Some(at)
+    }
+
+    /// Which files each file takes something from. Passing a name on (`pub use`) is not taking it.
+    fn imports(&self) -> BTreeMap<Module, BTreeSet<Module>> {
+        let mut all = BTreeMap::new();
+        for (module, paths) in &self.paths {
+            let uses = paths.uses.iter().filter(|(.., exported)| !exported).map(|(path, ..)| path);
+            let named = uses.chain(paths.inline.iter().filter(|path| path.len() > 1));
+            let mut taken: BTreeSet<Module> =
+                named.filter_map(|path| self.declares(module, path, 0)).collect();
+            taken.remove(module);
+            all.insert(module.clone(), taken);
+        }
+        all
+    }
+
+    fn show(&self, module: &Module) -> String {
+        self.files[module].strip_prefix(root()).unwrap().display().to_string()
+    }
+}
+
+/// The rooms in the order of `src/lib.rs`.
+fn rooms() -> Vec<String> {
+    let text = std::fs::read_to_string(root().join("src/lib.rs")).unwrap();
+    let names = text.lines().filter_map(|line| line.strip_prefix("mod ")?.strip_suffix(';'));
+    names.map(str::to_owned).collect()
+}
+
+#[test]
+fn each_room_imports_only_from_rooms_that_stand_after_it() {
+    let (house, rooms) = (House::read(), rooms());
+    assert!(rooms.len() > 8, "{rooms:?}");
+    let place = |module: &Module| rooms.iter().position(|room| Some(room) == module.first());
+    let mut wrong = Vec::new();
+    for (module, taken) in house.imports() {
+        let Some(here) = place(&module) else { continue };
+        for other in taken {
+            if place(&other).is_none_or(|there| there < here) {
+                wrong.push(format!("{} imports from {}", house.show(&module), house.show(&other)));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "against the order of src/lib.rs:\n{}", wrong.join("\n"));
+}
+
+/// All that can be reached from `start` along the arrows.
+fn reached(start: &Module, imports: &BTreeMap<Module, BTreeSet<Module>>) -> BTreeSet<Module> {
+    let mut found = BTreeSet::new();
+    let mut next = vec![start];
+    while let Some(module) = next.pop() {
+        next.extend(imports[module].iter().filter(|other| found.insert((*other).clone())));
     }
     found
 }
 
 #[test]
-fn imports_are_those_of_the_table() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let table: BTreeMap<&str, BTreeSet<&str>> =
-        MAY_IMPORT.iter().map(|(module, may)| (*module, may.iter().copied().collect())).collect();
-    let mut files = Vec::new();
-    sources(&root, &mut files);
-    let mut used: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for file in files {
-        let relative = file.strip_prefix(&root).unwrap();
-        let module =
-            relative.components().next().unwrap().as_os_str().to_str().unwrap().trim_end_matches(".rs");
-        if matches!(module, "lib" | "main") {
-            continue;
-        }
-        let names = named(&std::fs::read_to_string(&file).unwrap());
-        let may = table.get(module).unwrap_or_else(|| panic!("{module} stands in no table"));
-        for name in names.iter().filter(|name| *name != module) {
-            assert!(may.contains(name.as_str()), "{}: {module} may not import {name}", relative.display());
-        }
-        used.entry(module.to_owned()).or_default().extend(names);
+fn no_files_import_from_each_other_in_a_circle() {
+    let house = House::read();
+    let imports = house.imports();
+    let reach: BTreeMap<&Module, BTreeSet<Module>> =
+        imports.keys().map(|module| (module, reached(module, &imports))).collect();
+    let mut arrows = Vec::new();
+    for (module, taken) in &imports {
+        let back = taken.iter().filter(|other| reach[other].contains(module));
+        arrows.extend(back.map(|other| format!("{} -> {}", house.show(module), house.show(other))));
     }
-    for (module, may) in table {
-        let used = used.get(module).unwrap_or_else(|| panic!("{module} has no file"));
-        for name in may {
-            assert!(used.contains(name), "the table lets {module} import {name}, which it does not");
-        }
-    }
+    assert!(arrows.is_empty(), "these arrows are part of circles:\n{}", arrows.join("\n"));
 }
 
 #[test]
-fn every_module_stands_in_the_table() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs");
-    let text = std::fs::read_to_string(root).unwrap();
-    let declared: BTreeSet<&str> =
-        text.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';')).collect();
-    let listed: BTreeSet<&str> = MAY_IMPORT.iter().map(|(module, _)| *module).collect();
-    assert_eq!(declared, listed);
+fn the_page_lists_the_rooms_in_the_order_of_the_code() {
+    let page = std::fs::read_to_string(root().join("docs/architecture.md")).unwrap();
+    let listed: Vec<&str> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split_once("` |").map(|(name, _)| name))
+        .filter(|name| !name.contains([':', '/', ' ']))
+        .collect();
+    let rooms = rooms();
+    let found: Vec<&str> = listed.into_iter().filter(|name| rooms.iter().any(|room| room == name)).collect();
+    assert_eq!(found, rooms);
 }
 
 #[test]
 fn every_key_of_the_example_config_is_documented() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let example = std::fs::read_to_string(root.join("packaging/config.toml")).unwrap();
-    let page = std::fs::read_to_string(root.join("docs/configuration.md")).unwrap();
+    let example = std::fs::read_to_string(root().join("packaging/config.toml")).unwrap();
+    let page = std::fs::read_to_string(root().join("docs/configuration.md")).unwrap();
     let keys: BTreeSet<&str> = example
         .lines()
         .map(|line| line.trim_start_matches("#: "))

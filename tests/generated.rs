@@ -12,7 +12,7 @@ use clap_complete::Shell;
 
 /// Writes the folders `man` and `completions` into `directory`.
 fn write(directory: &Path) {
-    let command = cri_shunt::cli::definition();
+    let command = cri_shunt::definition();
     let man = directory.join("man");
     fs::create_dir_all(&man).unwrap();
     clap_mangen::generate_to(command.clone(), &man).unwrap();

@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, reason = "tests")]
 
 use bytes::Bytes;
-use cri_shunt::listener::authority::Filter;
+use cri_shunt::inside::serve::authority::Filter;
 use h2::{RecvStream, server::SendResponse};
 use http::{HeaderMap, HeaderValue, Request, Response};
 use std::io;

@@ -3,7 +3,7 @@
 //!
 //! Input: how much comes at a time, how much room there is, and the stream.
 
-use cri_shunt::listener::authority::Filter;
+use cri_shunt::inside::serve::authority::Filter;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};

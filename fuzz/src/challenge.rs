@@ -7,10 +7,10 @@
 //! for; a challenge written down again reads as itself; a URL too.
 
 use bytes::Bytes;
-use cri_shunt::policy::Name;
-use cri_shunt::proxy::Proxies;
-use cri_shunt::registry::{Access, Found, Login, Reply, Url, challenge, judge, token};
-use cri_shunt::secret::Secret;
+use cri_shunt::inside::files::secret::Secret;
+use cri_shunt::inside::policy::Name;
+use cri_shunt::inside::registry::proxy::Proxies;
+use cri_shunt::inside::registry::{Access, Found, Login, Reply, Url, challenge, judge, token};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use super::secrets::{SECRET, hidden};
@@ -142,6 +142,6 @@ fn answers(answer: &Reply, name: &Name) {
 
 fn is_asked_for(found: &Found, name: &Name) {
     assert!(name.digest().is_none_or(|asked| asked == found.digest));
-    assert!(found.digest.contains(':') && cri_shunt::policy::is_image_id(&found.digest));
+    assert!(found.digest.contains(':') && cri_shunt::inside::policy::is_image_id(&found.digest));
     assert!(found.media_type.starts_with("application/vnd."));
 }

@@ -8,12 +8,12 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use cri_shunt::credentials::{read_helper_answer, read_provider_answer};
-use cri_shunt::policy::{Decision, Name, Policy};
-use cri_shunt::pull::failure::{self, Class, Failure};
-use cri_shunt::sweep::Ledger;
-use cri_shunt::transport::{self, Plan};
-use cri_shunt::upstream::Answer;
+use cri_shunt::inside::containerd::Answer;
+use cri_shunt::inside::containerd::hosts::{self, Plan};
+use cri_shunt::inside::credentials::{read_helper_answer, read_provider_answer};
+use cri_shunt::inside::policy::{Decision, Name, Policy};
+use cri_shunt::inside::pull::failure::{self, Class, Failure};
+use cri_shunt::inside::state::Ledger;
 use tonic::{Code, Status};
 
 use super::disk::Disk;
@@ -77,19 +77,19 @@ fn hosts(disk: &Disk, bytes: &[u8]) {
     let file = disk.write("certs.d/m.dev/hosts.toml", bytes);
     let roots = [disk.path("certs.d")];
     let read = || std::fs::read(&file).unwrap();
-    let owned = transport::is_owned(bytes);
-    let redirect = transport::redirect(&roots, "m.dev");
+    let owned = hosts::is_owned(bytes);
+    let redirect = hosts::redirect(&roots, "m.dev");
     assert!(!(owned && redirect.is_some()));
-    let _ = transport::hosts_toml(&roots, "m.dev");
-    let looked = transport::survey(plan, &roots);
+    let _ = hosts::hosts_toml(&roots, "m.dev");
+    let looked = hosts::survey(plan, &roots);
     assert_eq!(read(), bytes);
-    let kept = transport::keep(plan, &roots);
+    let kept = hosts::keep(plan, &roots);
     assert_eq!(kept.changes, looked.changes);
     match owned {
         true => assert!(kept.tells("m.dev")),
         false => assert_eq!(read(), bytes),
     }
-    let again = transport::keep(plan, &roots);
+    let again = hosts::keep(plan, &roots);
     assert_eq!(again.changes, Vec::<String>::new());
     assert_eq!(again.tells("m.dev"), kept.tells("m.dev"));
 }
@@ -136,9 +136,9 @@ fn known() -> &'static (Policy, Plan) {
     static KNOWN: OnceLock<(Policy, Plan)> = OnceLock::new();
     KNOWN.get_or_init(|| {
         let disk = Disk::new("known");
-        let loaded = cri_shunt::config::load(&disk.write("config.toml", CONFIG.as_bytes()));
+        let loaded = cri_shunt::inside::config::load(&disk.write("config.toml", CONFIG.as_bytes()));
         let config = loaded.unwrap_or_else(|problems| panic!("{:?}", problems.lines())).config;
-        let plan = transport::plan(&config.policy, &config.transport);
+        let plan = hosts::plan(&config.policy, &config.transport);
         (config.policy, plan)
     })
 }

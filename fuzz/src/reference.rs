@@ -8,7 +8,7 @@
 use std::net::Ipv6Addr;
 use std::sync::OnceLock;
 
-use cri_shunt::policy::{
+use cri_shunt::inside::policy::{
     Action, Checkpoint, Decision, Kind, Layer, Location, Name, Policy, Prefix, Rule, Settings, Source,
     is_image_id,
 };
@@ -199,7 +199,7 @@ fn policy() -> &'static Policy {
     static POLICY: OnceLock<Policy> = OnceLock::new();
     POLICY.get_or_init(|| {
         let disk = Disk::new("reference");
-        let loaded = cri_shunt::config::load(&disk.write("config.toml", CONFIG.as_bytes()));
+        let loaded = cri_shunt::inside::config::load(&disk.write("config.toml", CONFIG.as_bytes()));
         loaded.unwrap_or_else(|problems| panic!("{:?}", problems.lines())).config.policy
     })
 }

@@ -8,13 +8,13 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use cri_shunt::config::{
+use cri_shunt::inside::config::{
     Diagnostics, Format, ImportRequest, Input, Loaded, MainFile, Severity, SourceFile, Style, expectations,
     import, load_from,
 };
-use cri_shunt::credentials::{Credentials, DockerConfig, Sources, read_providers};
-use cri_shunt::policy::{Decision, Layer, Name, Policy, Source};
-use cri_shunt::transport::{self, Transport, TransportNeed};
+use cri_shunt::inside::containerd::hosts::{self, Transport, TransportNeed};
+use cri_shunt::inside::credentials::{Credentials, DockerConfig, Sources, read_providers};
+use cri_shunt::inside::policy::{Decision, Layer, Name, Policy, Source};
 
 use super::disk::Disk;
 use super::secrets::{DECODED, SECRET, hidden, with_and_without};
@@ -65,7 +65,7 @@ fn configuration(disk: &Disk, letter: u8, rest: &[u8]) {
             assert_eq!(decided(&config.policy, name), decided(&config.policy, name));
             let _ = config.credentials.known(name);
         }
-        let plan = transport::plan(&config.policy, &config.transport);
+        let plan = hosts::plan(&config.policy, &config.transport);
         let _ = (plan.summaries(), plan.is_empty());
     }
     if !matches!(letter, b'n') {
@@ -269,7 +269,7 @@ fn certificates(disk: &Disk, bytes: &[u8]) {
         |what| TransportNeed { host: "m.dev".to_owned(), what, source: source.clone(), layer: Layer::Native };
     let client = |key: Option<PathBuf>| Transport::ClientCert { cert: file.clone(), key };
     let needs = [need(Transport::CaFile(file.clone())), need(client(None)), need(client(Some(file.clone())))];
-    for fault in transport::faults(&needs, SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000)) {
+    for fault in hosts::faults(&needs, SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000)) {
         let _ = fault.to_string();
     }
 }

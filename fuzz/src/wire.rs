@@ -1,8 +1,8 @@
 //! Any bytes as a message, and as the frame around one: no panic, and after an edit `get` answers the edit.
 
 use bytes::Bytes;
-use cri_shunt::upstream::{frame, unframe};
-use cri_shunt::wire::{WireError, cri, cut, each, get, get_varint, map_each, records, set};
+use cri_shunt::inside::containerd::{frame, unframe};
+use cri_shunt::inside::wire::{WireError, cri, cut, each, get, get_varint, map_each, records, set};
 
 const PATHS: [&[u32]; 4] = [
     cri::pull_image_request::IMAGE,

@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use crate::config::Config;
-use crate::upstream::{Facts, Link};
+use crate::containerd::{Facts, Link};
 
 /// How long containerd may take to say how it is set up.
 const PATIENCE: Duration = Duration::from_secs(2);

@@ -11,13 +11,14 @@ use rustix::process::DumpableBehavior;
 
 use super::inputs::Inputs;
 use super::{Exit, terminal};
-use crate::app::{self, AppError, Outcome, Parts, Said};
 use crate::config::{
     self, Config, Containerd, Diagnostics, Group, Input, Listen, Loaded, Log, Severity, State, defaults,
 };
-use crate::listener::socket::{Access, Socket, SocketError};
-use crate::node::{Generation, PullSettings};
-use crate::telemetry;
+use crate::containerd::watch::Overrides;
+use crate::serve::listener::socket::{Access, Socket, SocketError};
+use crate::serve::log;
+use crate::serve::{self, AppError, Outcome, Parts};
+use crate::state::{Generation, PullSettings};
 
 /// How long what reads or writes files may take at the end.
 const LAST_FILES: Duration = Duration::from_secs(1);
@@ -58,7 +59,7 @@ pub(super) fn run(arguments: Arguments) -> Exit {
             return Exit::Usage;
         }
     };
-    if let Err(error) = telemetry::init(loaded.config.log.level.as_str(), defaults::LOG_ENV) {
+    if let Err(error) = log::init(loaded.config.log.level.as_str(), defaults::LOG_ENV) {
         terminal::complain(&error);
         return Exit::Usage;
     }
@@ -95,7 +96,7 @@ fn start(input: Input, loaded: Loaded) -> Exit {
     let at = config.listen.clone();
     let parts = Parts {
         containerd: config.containerd.socket.as_path().to_owned(),
-        said: Said {
+        overrides: Overrides {
             pause_image: config.containerd.pause_image.as_ref().map(|name| name.as_str().to_owned()),
             config_path: config.containerd.config_path.clone(),
         },
@@ -105,7 +106,7 @@ fn start(input: Input, loaded: Loaded) -> Exit {
         seen,
         read: Arc::new(move || read_again(&input, &fixed)),
     };
-    let exit = match runtime.block_on(app::run(parts, || listen(&at))) {
+    let exit = match runtime.block_on(serve::run(parts, || listen(&at))) {
         Ok(()) => Exit::Ok,
         Err(AppError::Socket(error)) => {
             tracing::error!(hint = error.hint(), "{error}");

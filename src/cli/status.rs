@@ -9,10 +9,10 @@ use std::time::Duration;
 use tonic::{Code, Status};
 
 use super::{Exit, terminal};
-use crate::admin::proto::admin_client::AdminClient;
-use crate::admin::proto::{StatusRequest, StatusResponse};
 use crate::config::defaults;
-use crate::upstream::Link;
+use crate::containerd::Link;
+use crate::serve::admin::proto::admin_client::AdminClient;
+use crate::serve::admin::proto::{StatusRequest, StatusResponse};
 
 /// How long the daemon may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -8,8 +8,8 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::containerd::hosts::{Transport, TransportNeed};
 use crate::policy::{Conflict, Layer, Policy, Settings, Source};
-use crate::transport::{Transport, TransportNeed};
 
 use super::diagnostic::{Located, Problem, Span, Texts};
 use super::rules::Draft;

@@ -15,8 +15,8 @@ use super::diagnostic::{Located, Problem, Span, Texts};
 use super::tree::{Refusal, Section};
 use super::{assemble, defaults, duration, rules};
 use crate::credentials::{self, Credentials, DockerConfig, Entry, Login, Sources};
+use crate::files::fingerprint::State;
 use crate::policy::{Action, Location, Prefix};
-use crate::snapshot::State;
 
 /// The tables of all files, before they are made into one.
 #[derive(Default)]

@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
-use crate::snapshot::Snapshot;
+use crate::files::fingerprint::Snapshot;
 
 mod left_behind;
 mod mask;

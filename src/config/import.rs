@@ -13,7 +13,7 @@ mod transport;
 use std::path::PathBuf;
 
 use super::diagnostic::{Diagnostics, Problem, Texts};
-use super::sources::{Format, SourceFile, recognise};
+use super::sources::{Format, SourceFile, detect_format};
 use super::{Input, Loaded, MainFile, load_from};
 use crate::credentials::Login;
 
@@ -67,7 +67,7 @@ fn sources(request: &ImportRequest) -> Result<Vec<SourceFile>, Diagnostics> {
     let mut problems = Vec::new();
     let mut sources = Vec::new();
     for path in files {
-        let found = format.or_else(|| recognise::format(path, &mut texts, &mut problems));
+        let found = format.or_else(|| detect_format::format(path, &mut texts, &mut problems));
         sources.extend(found.map(|format| SourceFile {
             format,
             path: path.clone(),

@@ -16,9 +16,9 @@ use crate::policy::{
 };
 
 use super::diagnostic::{Problem, Severity, Span};
+use super::prefix_index::Wider;
 use super::rules::{Draft, DraftRule};
 use super::settings::Settings;
-use super::wider::Wider;
 
 /// Where k3s and RKE2 have their containerd.
 const K3S_SOCKET: &str = "/run/k3s/containerd/containerd.sock";

@@ -12,17 +12,17 @@
 
 mod certs_d;
 pub(super) mod check;
+pub(super) mod detect_format;
 mod endpoint;
+#[cfg(test)]
+mod fixture;
 mod image_cri_shim;
 mod mapping;
 pub(in crate::config) mod pattern;
-pub(super) mod recognise;
 mod registries_conf;
 mod registries_yaml;
 pub(super) mod request;
 pub(super) mod roots;
-#[cfg(test)]
-mod sample;
 mod text;
 mod yaml;
 
@@ -30,9 +30,9 @@ use std::path::PathBuf;
 
 use super::diagnostic::{Located, Problem, Texts};
 use super::rules::{Draft, DraftRule};
+use crate::containerd::hosts::TransportNeed;
 use crate::credentials::Login;
 use crate::policy::Layer;
-use crate::transport::TransportNeed;
 
 /// The formats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

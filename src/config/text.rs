@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::diagnostic::{Problem, Span, TextId, Texts};
-use crate::regular::{self, OpenError};
-use crate::snapshot::{Stamp, State};
+use crate::files::fingerprint::{Stamp, State};
+use crate::files::regular_file::{self, OpenError};
 
 /// No configuration is longer; what is, is another file by mistake.
 const MAX_LEN: u64 = 16 << 20;
@@ -165,7 +165,7 @@ fn settled<T>(mut attempt: impl FnMut() -> Result<Option<T>, TextError>) -> Resu
 
 /// One attempt; nothing where the file has changed meanwhile. `after_reading` is for tests, which change it.
 fn attempt(path: &Path, after_reading: impl FnOnce()) -> Result<Option<(Vec<u8>, Stamp)>, TextError> {
-    let (file, metadata) = regular::open(path)?;
+    let (file, metadata) = regular_file::open(path)?;
     let Some(before) = at_rest(&metadata, || file.metadata())? else { return Ok(None) };
     // To ask for the end as well costs one more call; a length of nothing can be that of no real file.
     let limit = if before.length() == 0 { MAX_LEN } else { before.length().min(MAX_LEN + 1) };

@@ -10,9 +10,9 @@ use std::time::SystemTime;
 
 use toml::de::DeValue;
 
+use crate::containerd::hosts::{self, HeaderValue, Transport, TransportNeed};
+use crate::files::secret::Secret;
 use crate::policy::Location;
-use crate::secret::Secret;
-use crate::transport::{self, HeaderValue, Transport, TransportNeed};
 
 use super::diagnostic::{Located, Problem, Severity, Span, Texts};
 use super::settings::absolute;
@@ -109,7 +109,7 @@ impl Draft {
         let mut tables: HashMap<&str, &Span> = HashMap::new();
         let mut hosts: HashMap<String, &Span> = HashMap::new();
         for registry in &self.registries {
-            let host = transport::fold(&registry.value);
+            let host = hosts::fold(&registry.value);
             if let Some(first) = tables.get(registry.value.as_str()) {
                 let message = format!("there are two tables for the registry {}", registry.value);
                 let problem = Problem::error(message).at(&registry.at).also(first, "first here");
@@ -248,7 +248,7 @@ fn contradictions(needs: &[Located<Transport>], out: &mut Vec<Problem>) {
 pub(super) fn check_files(needs: &[Located<TransportNeed>], out: &mut Vec<Problem>) {
     let now = SystemTime::now();
     for need in needs {
-        for fault in transport::faults([&need.value], now) {
+        for fault in hosts::faults([&need.value], now) {
             let hint = "until that is mended, no image comes from there";
             out.push(Problem::warning(fault.to_string()).at(&need.at).hint(hint));
         }

@@ -20,12 +20,12 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::error::Cause;
-use super::flights::Flights;
 use super::key::{RegistryKey, Specificity, WHOLE_HOST};
 use super::kubelet::Glob;
+use super::singleflight::Flights;
 use super::{Given, Known, Proof, file};
+use crate::files::secret::Secret;
 use crate::policy::Name;
-use crate::secret::Secret;
 
 pub(super) use auth::decode;
 pub(super) use helper::Helper;

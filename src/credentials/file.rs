@@ -10,9 +10,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::error::Cause;
-use crate::regular;
-use crate::secret::Secret;
-use crate::snapshot::Stamp;
+use crate::files::fingerprint::Stamp;
+use crate::files::regular_file;
+use crate::files::secret::Secret;
 
 /// No password or token is longer.
 const MAX_SECRET: u64 = 64 << 10;
@@ -41,7 +41,7 @@ pub(super) fn text(path: &Path, limit: u64) -> Result<String, Cause> {
 fn attempt_at(path: &Path, limit: u64) -> Result<Option<String>, Cause> {
     let failed = |error: std::io::Error| Cause::File { path: path.to_path_buf(), message: error.to_string() };
     let refused = |message: &str| Cause::File { path: path.to_path_buf(), message: message.to_owned() };
-    let (file, metadata) = regular::open(path).map_err(|error| failed(error.into()))?;
+    let (file, metadata) = regular_file::open(path).map_err(|error| failed(error.into()))?;
     let mut bytes = Vec::new();
     (&file).take(limit + 1).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > limit {

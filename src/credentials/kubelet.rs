@@ -26,12 +26,12 @@ use tokio::time::Instant;
 use self::cache::{Cache, KeyType};
 use self::exchange::Answer;
 use super::error::Cause;
-use super::flights::Flights;
 use super::key::Specificity;
 use super::program::{Program, ProgramError};
+use super::singleflight::Flights;
 use super::{Credential, Given, Known, Proof};
+use crate::files::secret::Secret;
 use crate::policy::Name;
-use crate::secret::Secret;
 
 pub(super) use self::glob::Glob;
 

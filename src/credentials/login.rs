@@ -8,8 +8,8 @@ use super::docker::decode;
 use super::error::Cause;
 use super::key::{RegistryKey, Specificity};
 use super::{Credential, Known, Proof};
+use crate::files::secret::Secret;
 use crate::policy::{Name, Source};
-use crate::secret::Secret;
 
 /// Credentials for one registry.
 #[derive(Clone, Debug)]

@@ -10,8 +10,8 @@ use std::path::PathBuf;
 use super::error::Cause;
 use super::key::RegistryKey;
 use super::{Credential, Known, Proof, file};
+use crate::files::secret::Secret;
 use crate::policy::Source;
-use crate::secret::Secret;
 
 /// Set by systemd to the directory of a unit's credentials, see systemd.exec(5).
 const CREDENTIALS_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";

@@ -14,7 +14,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 
-use crate::secret::Secret;
+use crate::files::secret::Secret;
 
 /// An answer with credentials has a few hundred bytes.
 const MAX_OUTPUT: usize = 1 << 20;

@@ -149,7 +149,7 @@ mod tests {
     use prost::Message;
 
     use super::*;
-    use crate::secret::Secret;
+    use crate::files::secret::Secret;
 
     #[test]
     fn the_clients_credentials_are_replaced_whole() {

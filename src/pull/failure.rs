@@ -11,8 +11,8 @@ use std::time::Duration;
 use tonic::{Code, Status};
 
 use super::rule_text;
+use crate::containerd::hosts;
 use crate::policy::{Name, RuleRef};
-use crate::transport;
 
 /// What a failure says about the candidate. The order is that of [`status`]: the later tells more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -119,7 +119,7 @@ impl Failure {
     /// credentials that are for the candidate's host.
     pub fn explain(&mut self, config_path: &[PathBuf]) {
         let host = self.candidate.host();
-        self.remark = transport::redirect(config_path, host).map(|redirect| {
+        self.remark = hosts::redirect(config_path, host).map(|redirect| {
             let (file, to) = (redirect.file.display(), redirect.to.join(", "));
             format!(
                 " (containerd asks {to} instead of {host}, by {file}, and withholds credentials that are for {host}: let \

@@ -1,6 +1,6 @@
 //! One pull along its candidates, until one serves the image or none is left.
 //!
-//! Before: `pull` has a decision.  After: `settle` finishes what a candidate served.
+//! Before: `pull` has a decision.  After: `finish` finishes what a candidate served.
 //! Holds: candidates are tried one after another in the order of the rule, those that did not answer
 //! lately behind the other mirrors, the origin always last.
 
@@ -10,13 +10,12 @@ use tonic::Status;
 
 use super::auth::{Auth, AuthError};
 use super::failure::{self, Class, Failure};
-use super::settle::{self, Served};
+use super::finish::{self, Served};
 use super::stall;
 use super::{Pull, forward, rule_text};
-use crate::hold::not_initialized;
+use crate::containerd::Answer;
 use crate::policy::{Candidate, Role, RuleRef};
-use crate::sweep::Ticket;
-use crate::upstream::Answer;
+use crate::state::Ticket;
 use crate::wire::{self, cri};
 
 /// How one candidate ended.
@@ -30,17 +29,17 @@ enum Outcome {
 impl Pull<'_> {
     /// A pull that no rule changes: the request goes on as it came.
     pub(super) async fn pass(&self, rule: &RuleRef<'_>) -> Answer {
-        let ticket = self.node.ledger.asked_for(self.name).await;
+        let ticket = self.state.ledger.asked_for(self.name).await;
         let message = match self.bound(rule, self.name.host(), self.message).await {
             Ok(message) => message,
-            Err(error) => return crate::call::malformed(&error),
+            Err(error) => return crate::containerd::unary::malformed(&error),
         };
         let answer = forward(self.call, &message).await;
         if !answer.is_ok() {
             return answer;
         }
         tracing::info!(image = %self.name, rule = rule.prefix(), "pulled, untouched");
-        settle::settle(self.served(rule, self.name.clone(), Role::Origin, answer), ticket).await
+        finish::settle(self.served(rule, self.name.clone(), Role::Origin, answer), ticket).await
     }
 
     /// A pull along `candidates`.
@@ -59,8 +58,8 @@ impl Pull<'_> {
         )))
     }
 
-    async fn round(&self, rule: &RuleRef<'_>, candidates: &[Candidate]) -> Result<Answer, settle::Gone> {
-        let ordered = self.node.health.order(candidates);
+    async fn round(&self, rule: &RuleRef<'_>, candidates: &[Candidate]) -> Result<Answer, finish::Gone> {
+        let ordered = self.state.health.order(candidates);
         let mut failures = Vec::new();
         for (index, candidate) in ordered.iter().enumerate() {
             if self.call.expired() {
@@ -68,7 +67,7 @@ impl Pull<'_> {
                 return Ok(Answer::failure(&status));
             }
             let ticket = match candidate.role {
-                Role::Origin => self.node.ledger.asked_for(self.name).await,
+                Role::Origin => self.state.ledger.asked_for(self.name).await,
                 Role::Mirror => match self.intend(candidate).await {
                     Ok(ticket) => ticket,
                     Err(answer) => return Ok(answer),
@@ -79,10 +78,10 @@ impl Pull<'_> {
                 Outcome::Served(answer) => {
                     tracing::info!(image = %self.name, from = %candidate.name, rule = rule.prefix(), "pulled");
                     let served = self.served(rule, candidate.name.clone(), candidate.role, answer);
-                    return settle::adopted(served, ticket).await;
+                    return finish::adopted(served, ticket).await;
                 }
                 Outcome::Final(answer) => return Ok(answer),
-                Outcome::Failed(failure) if failure.overtaken() => return Err(settle::Gone),
+                Outcome::Failed(failure) if failure.overtaken() => return Err(finish::Gone),
                 Outcome::Failed(failure) => {
                     tracing::warn!(image = %self.name, from = %candidate.name, class = ?failure.class,
                         error = failure.message(), "candidate failed");
@@ -95,9 +94,9 @@ impl Pull<'_> {
 
     async fn intend(&self, candidate: &Candidate) -> Result<Ticket, Answer> {
         if self.generation.policy.settings().names == crate::policy::Names::Both {
-            return Ok(self.node.ledger.asked_for(&candidate.name).await);
+            return Ok(self.state.ledger.asked_for(&candidate.name).await);
         }
-        self.node.ledger.bring(&self.node.store, &candidate.name).await.map_err(|error| {
+        self.state.ledger.bring(&self.state.containerd.store, &candidate.name).await.map_err(|error| {
             Answer::failure(&Status::unavailable(format!("{}: not pulled: {error}", self.name)))
         })
     }
@@ -108,7 +107,9 @@ impl Pull<'_> {
         }
         let (auth, message) = match self.prepared(rule, candidate).await {
             Ok(prepared) => prepared,
-            Err(AuthError::Wire(error)) => return Outcome::Final(crate::call::malformed(&error)),
+            Err(AuthError::Wire(error)) => {
+                return Outcome::Final(crate::containerd::unary::malformed(&error));
+            }
             Err(AuthError::Login(reason)) => {
                 return Outcome::Failed(Failure::no_login(candidate.name.clone(), &reason));
             }
@@ -118,7 +119,7 @@ impl Pull<'_> {
             biased;
             answer = self.call.forward(&message) => answer,
             reason = self.stalled(candidate, has_successor) => {
-                self.node.health.note_down(&candidate.name, self.generation.pull.retry_down_after);
+                self.state.health.note_down(&candidate.name, self.generation.pull.retry_down_after);
                 return Outcome::Failed(Failure::swallowed(candidate.name.clone(), &reason, started.elapsed()));
             }
         };
@@ -127,28 +128,28 @@ impl Pull<'_> {
             Err(away) => return Outcome::Final(Answer::failure(&Status::unavailable(away.to_string()))),
         };
         if answer.is_ok() {
-            self.node.health.note_up(&candidate.name);
+            self.state.health.note_up(&candidate.name);
             return Outcome::Served(answer);
         }
-        if not_initialized(&answer) {
+        if answer.is_not_initialized() {
             return Outcome::Final(answer);
         }
         let mut failure = Failure::new(candidate.name.clone(), answer.status()).with_login(&auth.to_string());
         if failure.class == Class::Unauthorized {
-            failure.explain(&self.node.facts().config_path);
+            failure.explain(&self.state.containerd.facts().config_path);
         }
         match failure.class {
             Class::Local => return Outcome::Final(answer),
             Class::Unreachable => {
-                self.node.health.note_down(&candidate.name, self.generation.pull.retry_down_after);
+                self.state.health.note_down(&candidate.name, self.generation.pull.retry_down_after);
             }
             Class::Unauthorized => {
-                self.node.health.note_up(&candidate.name);
+                self.state.health.note_up(&candidate.name);
                 if let Auth::Node { credential, .. } = &auth {
                     self.generation.credentials.refused(&candidate.name, credential);
                 }
             }
-            _ => self.node.health.note_up(&candidate.name),
+            _ => self.state.health.note_up(&candidate.name),
         }
         Outcome::Failed(failure)
     }
@@ -161,7 +162,7 @@ impl Pull<'_> {
         let host = candidate.name.host();
         let wanted = &self.generation.transport;
         let tls = wanted.reach(host).schemes.first() != Some(&"http");
-        stall::watch(self.node, host, (tls, &wanted.connected_host(host)), after).await
+        stall::watch(self.state, host, (tls, &wanted.connected_host(host)), after).await
     }
 
     /// Waits until containerd is told how the candidate's host is reached. Where it can't be, it is asked all the
@@ -171,7 +172,7 @@ impl Pull<'_> {
         if wanted.needs_of(host).is_empty() {
             return Ok(());
         }
-        if self.node.told(host).await || !wanted.must_be_told(host) {
+        if self.state.told(host).await || !wanted.must_be_told(host) {
             return Ok(());
         }
         Err(Failure::untold(candidate.name.clone()))
@@ -199,7 +200,7 @@ impl Pull<'_> {
 
     fn served(&self, rule: &RuleRef<'_>, from: crate::policy::Name, role: Role, answer: Answer) -> Served {
         Served {
-            node: self.node.clone(),
+            state: self.state.clone(),
             name: self.name.clone(),
             from,
             role,

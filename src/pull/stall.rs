@@ -10,8 +10,8 @@ use std::time::{Duration, SystemTime};
 
 use tokio::net::TcpStream;
 
-use crate::node::Node;
-use crate::upstream::StoreError;
+use crate::containerd::StoreError;
+use crate::state::State;
 
 /// How long the connection of our own may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -19,7 +19,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// Returns why the candidate at `host` is to be given up; never returns for one that shows life. `connected` is
 /// whether containerd speaks TLS with it, and the host that it connects to for it.
 pub(super) async fn watch(
-    node: &Arc<Node>,
+    state: &Arc<State>,
     host: &str,
     (tls, connected): (bool, &str),
     after: Duration,
@@ -27,7 +27,7 @@ pub(super) async fn watch(
     let start = SystemTime::now();
     loop {
         tokio::time::sleep(after).await;
-        match shows_life(node, host, start).await {
+        match shows_life(state, host, start).await {
             Ok(true) => return std::future::pending().await,
             Ok(false) => {}
             Err(error) => {
@@ -36,7 +36,7 @@ pub(super) async fn watch(
                 continue;
             }
         }
-        let address = node.facts().connects_to(tls, connected);
+        let address = state.containerd.facts().connects_to(tls, connected);
         match tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(&address)).await {
             Ok(Ok(_)) => {}
             Ok(Err(error)) => return format!("{address} can't be connected to: {error}"),
@@ -47,6 +47,7 @@ pub(super) async fn watch(
     }
 }
 
-async fn shows_life(node: &Node, host: &str, start: SystemTime) -> Result<bool, StoreError> {
-    Ok(node.store.ingest_since(start).await? || node.store.content_since(host, start).await?)
+async fn shows_life(state: &State, host: &str, start: SystemTime) -> Result<bool, StoreError> {
+    Ok(state.containerd.store.ingest_since(start).await?
+        || state.containerd.store.content_since(host, start).await?)
 }

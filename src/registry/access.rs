@@ -16,8 +16,8 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use super::error::RegistryError;
 use super::trust::SystemRoots;
 use super::url::Url;
-use crate::proxy::Proxies;
-use crate::secret::Secret;
+use crate::files::secret::Secret;
+use crate::registry::proxy::Proxies;
 
 /// Where the manifests of a registry are, and the TLS on the way.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -26,7 +26,7 @@ use super::exchange;
 use super::secrets::Secrets;
 use super::tls::{Tls, tls};
 use super::url::Url;
-use crate::proxy::{Proxies, Proxy};
+use crate::registry::proxy::{Proxies, Proxy};
 
 /// What a connection is to those that use it.
 pub(super) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -233,7 +233,7 @@ fn host_of(address: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::secret::Secret;
+    use crate::files::secret::Secret;
 
     #[test]
     fn the_login_of_a_proxy_is_decoded_first() {

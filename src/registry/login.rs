@@ -20,7 +20,7 @@ use super::exchange::{Answer, Question};
 use super::redirect;
 use super::token;
 use super::url::Url;
-use crate::secret::Secret;
+use crate::files::secret::Secret;
 
 /// What this program calls itself.
 const AGENT: &str = concat!("cri-shunt/", env!("CARGO_PKG_VERSION"));

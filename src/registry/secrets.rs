@@ -11,7 +11,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::access::{Access, Login};
-use crate::secret::Secret;
+use crate::files::secret::Secret;
 
 /// Shorter secrets are not looked for in texts: the gaps would tell them.
 const MIN_SECRET: usize = 6;

@@ -20,7 +20,7 @@ use rustls::{AlertDescription, CertificateError, ClientConfig, Error, SignatureS
 use super::access::{Access, Network};
 use super::error::{RegistryError, TlsProblem};
 use super::trust::Verifier;
-use crate::pem;
+use crate::files::pem;
 
 /// TLS with one registry and those that it names.
 #[derive(Debug)]

@@ -24,7 +24,7 @@ use super::exchange::{Answer, Question};
 use super::login::common_headers;
 use super::redirect;
 use super::url::{Url, form};
-use crate::secret::Secret;
+use crate::files::secret::Secret;
 
 /// The longest answer of a token server: tokens of some hundred KiB have been seen nowhere.
 const MAX_TOKEN: usize = 1 << 20;

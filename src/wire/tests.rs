@@ -5,7 +5,8 @@
 mod against_prost;
 mod against_tree;
 
-use super::{WireError, WireFault, append, cri, get, get_varint, records, set};
+use super::record::WireFault;
+use super::{WireError, append, cri, get, get_varint, records, set};
 use prost::Message as _;
 
 fn fault(bytes: &[u8]) -> (WireFault, usize) {

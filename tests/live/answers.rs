@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cri_shunt::registry::{Access, Login, Network};
+use cri_shunt::inside::registry::{Access, Login, Network};
 
 use crate::support::http1::Message;
 use crate::support::image::{Image, digest};
@@ -145,7 +145,8 @@ async fn redirects_are_followed_and_not_for_ever() {
 async fn silence_ends() {
     let server = Scripted::start(|_| Reply::Silence);
     let limit = Duration::from_millis(300);
-    let network = Network::new(cri_shunt::proxy::Proxies::default(), Duration::from_secs(60), limit);
+    let network =
+        Network::new(cri_shunt::inside::registry::proxy::Proxies::default(), Duration::from_secs(60), limit);
     let access = plain(&server.host());
     let said = ask_through(&format!("{}/a:1", server.host()), &access, &Login::Anonymous, &network).await;
     assert_eq!(said, "timeout: no answer within 300 ms: waiting for the answer of HOST");
@@ -164,8 +165,11 @@ async fn a_connection_that_comes_to_nothing_is_told_apart() {
     // A server that takes the connection, and says nothing to TLS.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let host = silent.local_addr().unwrap().to_string();
-    let network =
-        Network::new(cri_shunt::proxy::Proxies::default(), Duration::from_millis(300), crate::PATIENCE);
+    let network = Network::new(
+        cri_shunt::inside::registry::proxy::Proxies::default(),
+        Duration::from_millis(300),
+        crate::PATIENCE,
+    );
     let said = ask_through(&format!("{host}/a:1"), &Access::of(&host), &Login::Anonymous, &network).await;
     assert_eq!(said, "timeout: no connection to HOST within 300 ms");
 }

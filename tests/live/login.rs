@@ -1,7 +1,7 @@
 //! Basic logins, at docker-registry with htpasswd.
 
-use cri_shunt::registry::{Access, Login};
-use cri_shunt::secret::Secret;
+use cri_shunt::inside::files::secret::Secret;
+use cri_shunt::inside::registry::{Access, Login};
 
 use crate::support::guarded::{Guard, PASSWORD, USER};
 use crate::{ask, stored, user};

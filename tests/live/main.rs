@@ -1,6 +1,6 @@
 //! What `explain --live` is made of: the registry client against registries of every sort.
 //!
-//! Before: `cri_shunt::registry`.  After: an administrator reads why a pull fails.
+//! Before: `cri_shunt::inside::registry`.  After: an administrator reads why a pull fails.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 #[path = "../support/mod.rs"]
@@ -18,10 +18,10 @@ mod transport;
 
 use std::time::Duration;
 
-use cri_shunt::policy::Name;
-use cri_shunt::proxy::Proxies;
-use cri_shunt::registry::{self, Access, Login, Network, Scheme};
-use cri_shunt::secret::Secret;
+use cri_shunt::inside::files::secret::Secret;
+use cri_shunt::inside::policy::Name;
+use cri_shunt::inside::registry::proxy::Proxies;
+use cri_shunt::inside::registry::{self, Access, Login, Network, Scheme};
 
 use support::registry::Registry;
 use tokio::time::Instant;

@@ -2,8 +2,8 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use cri_shunt::registry::{Access, Login, Scheme};
-use cri_shunt::secret::Secret;
+use cri_shunt::inside::files::secret::Secret;
+use cri_shunt::inside::registry::{Access, Login, Scheme};
 
 use crate::support::certificates::{Authority, Oddity};
 use crate::support::http1::Message;
@@ -186,7 +186,8 @@ async fn a_secret_that_comes_back_is_not_repeated() {
     let name = format!("{}/a:1", registry.host()).parse().unwrap();
     let (access, login, network) = (plain(&registry.host()), user("robot", SECRET), network());
     let end = tokio::time::Instant::now() + network.timeout;
-    let error = cri_shunt::registry::manifest(&name, &access, &login, &network, end).await.unwrap_err();
+    let error =
+        cri_shunt::inside::registry::manifest(&name, &access, &login, &network, end).await.unwrap_err();
     let debug = format!("{error:?} {login:?}");
     assert!(!debug.contains(SECRET), "{debug}");
 }

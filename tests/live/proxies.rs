@@ -2,8 +2,8 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use cri_shunt::proxy::Proxies;
-use cri_shunt::registry::{Access, Login, Network, Scheme};
+use cri_shunt::inside::registry::proxy::Proxies;
+use cri_shunt::inside::registry::{Access, Login, Network, Scheme};
 
 use crate::support::certificates::{Authority, Oddity};
 use crate::support::scripted::{Reply, Scripted, reply};

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use cri_shunt::registry::{Access, Login, Scheme};
+use cri_shunt::inside::registry::{Access, Login, Scheme};
 
 use crate::support::certificates::{Authority, Oddity};
 use crate::support::guarded::Guard;

@@ -2,8 +2,8 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use cri_shunt::registry::{Access, Login};
-use cri_shunt::secret::Secret;
+use cri_shunt::inside::files::secret::Secret;
+use cri_shunt::inside::registry::{Access, Login};
 use rcgen::{KeyPair, SigningKey};
 use serde_json::json;
 

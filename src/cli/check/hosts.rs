@@ -10,23 +10,23 @@ use std::fmt::Write as _;
 
 use crate::cli::facts;
 use crate::config::Config;
-use crate::transport::{self, Plan};
-use crate::upstream::Facts;
+use crate::containerd::Facts;
+use crate::containerd::hosts::{self, Plan};
 
 /// How many gaps of the fence are listed: a policy can have ten thousand rules.
 const GAPS: usize = 20;
 
 /// The text, and how many problems are in it.
 pub(super) fn text(config: &Config) -> (String, usize) {
-    let plan = transport::plan(&config.policy, &config.transport);
+    let plan = hosts::plan(&config.policy, &config.transport);
     let mut text = fence(&plan, config.transport.fence());
     if plan.is_empty() {
         return (text, 0);
     }
     let facts = facts(config);
-    let report = transport::survey(&plan, &facts.config_path);
+    let report = hosts::survey(&plan, &facts.config_path);
     let mut problems = report.problems;
-    problems.splice(0..0, transport::set_up(&facts.version, facts.config_known, &facts.config_path));
+    problems.splice(0..0, hosts::set_up(&facts.version, facts.config_known, &facts.config_path));
     let place =
         report.root.map_or_else(|| "containerd's config_path".to_owned(), |root| root.display().to_string());
     list(&mut text, &format!("hosts.toml files that containerd gets, below {place}"), &plan.summaries());

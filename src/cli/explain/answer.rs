@@ -9,9 +9,9 @@ use serde::Serialize;
 
 use super::live::Outcome;
 use crate::config::{DEFAULT_REGISTRY_FLAG, visible};
+use crate::containerd::hosts::Wanted;
 use crate::credentials::{Credentials, Known};
 use crate::policy::{Candidate, Decision, Name, NodeCredentials, Policy, Role, RuleRef, Source, is_image_id};
-use crate::transport::Wanted;
 
 /// The answer for one input. The order of the fields is the order of the JSON keys.
 #[derive(Debug, Serialize)]

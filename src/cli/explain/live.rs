@@ -4,8 +4,8 @@
 //! Holds: the candidates of an image are asked at once and shown in their order; nothing is pulled.
 //! Not here: asking (`registry`).
 
+mod endpoint;
 mod login;
-mod way;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -19,11 +19,11 @@ use tokio::time::{Instant, timeout_at};
 use super::answer::{Answer, Whose};
 use crate::cli::{Exit, facts, terminal};
 use crate::config::Config;
+use crate::containerd::Facts;
+use crate::containerd::hosts::{self, Wanted};
 use crate::policy::Name;
-use crate::proxy::Proxies;
+use crate::registry::proxy::Proxies;
 use crate::registry::{self, Failure, Found, Login, Network};
-use crate::transport::{self, Wanted};
-use crate::upstream::Facts;
 
 /// How long a connection may take, TLS included.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -64,7 +64,7 @@ impl Live {
         let proxies = behind.unwrap_or_else(|| Proxies::new(own_environment()));
         let network = Network::new(proxies, CONNECT_TIMEOUT.min(timeout), timeout);
         let facts = runtime.block_on(facts::facts(config));
-        let blind = transport::set_up(&facts.version, facts.config_known, &facts.config_path);
+        let blind = hosts::set_up(&facts.version, facts.config_known, &facts.config_path);
         Ok(Live { network, roots: facts.config_path, blind, runtime: Some(runtime) })
     }
 
@@ -89,10 +89,10 @@ impl Live {
     }
 
     fn difference(&self, host: &str, wanted: &Wanted) -> Option<String> {
-        let what = if let Some(redirect) = transport::redirect(&self.roots, host) {
+        let what = if let Some(redirect) = hosts::redirect(&self.roots, host) {
             let (file, to) = (redirect.file.display(), redirect.to.join(", "));
             format!("containerd asks {to} instead of {host}, by {file}")
-        } else if let Some(path) = transport::differing(&self.roots, host, wanted) {
+        } else if let Some(path) = hosts::differing(&self.roots, host, wanted) {
             format!("containerd asks {host} by {}, which is not what is asked by here", path.display())
         } else {
             let why = self.blind.as_ref()?;
@@ -120,7 +120,7 @@ impl Live {
                 return Outcome::failed(Failure::Timeout, error);
             }
         };
-        let ways = match way::ways(name.host(), &config.transport) {
+        let ways = match endpoint::ways(name.host(), &config.transport) {
             Ok(ways) => ways,
             Err(outcome) => return outcome,
         };

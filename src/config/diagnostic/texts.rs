@@ -8,8 +8,8 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
+use crate::files::fingerprint::{Snapshot, State};
 use crate::policy::Source;
-use crate::snapshot::{Snapshot, State};
 
 use super::mask;
 

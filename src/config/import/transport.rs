@@ -6,8 +6,8 @@
 
 use std::collections::HashMap;
 
+use crate::containerd::hosts::{Transport, TransportNeed};
 use crate::policy::Location;
-use crate::transport::{Transport, TransportNeed};
 
 use super::native::{array, comment, key, string};
 

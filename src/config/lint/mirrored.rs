@@ -8,8 +8,8 @@
 use std::collections::BTreeMap;
 
 use super::super::diagnostic::{Problem, Severity, Span, TextId};
+use super::super::prefix_index::Wider;
 use super::super::rules::{Draft, DraftRule};
-use super::super::wider::Wider;
 use super::targets;
 use crate::policy::{Action, Layer, Location, Mirror, Prefix};
 

@@ -3,21 +3,21 @@
 //! Before: `sources` names the root.  After: the rules and transport needs go under the native ones.
 //! Holds: each registry is decided as containerd would, from the one directory that it would choose; a file
 //! on which containerd gives up, and asks the public registry, is an error here.
-//! Not here: containerd reading the same tree for the names that it gets (`again` says where it matters).
+//! Not here: containerd reading the same tree for the names that it gets (`second_pass` says where it matters).
 //!
 //! Two directories may send two registries to one place: the format means it, so the rules carry
 //! `collapse`. containerd's `ns` parameter, by which a mirror could tell them apart, is not sent for the
 //! mirror's own name.
 
-mod again;
 #[cfg(test)]
 mod conformance;
 mod directory;
 mod endpoint;
 mod hosts_file;
-mod meaning;
+mod second_pass;
 #[cfg(test)]
 mod tests;
+mod to_rules;
 
 use std::ffi::OsStr;
 use std::io;
@@ -26,8 +26,8 @@ use std::path::{Path, PathBuf};
 use super::super::diagnostic::{Located, Problem, Span, TextId, Texts};
 use super::super::text::{TextError, look};
 use super::{Imported, text};
-use crate::parallel;
-use crate::transport::{self, Transport};
+use crate::containerd::hosts::{self, Transport};
+use crate::files::parallel;
 
 use self::directory::Directory;
 
@@ -60,8 +60,8 @@ pub(super) fn read(path: &Path, texts: &mut Texts, out: &mut Vec<Problem>) -> Im
     for (Found { directory, at, .. }, file) in found.iter().zip(&files) {
         let shadows = has_default && directory.registry != "*";
         match file {
-            Some(file) => meaning::add(directory, file, (at, shadows), texts, &mut imported, out),
-            None if shadows => imported.rules.push(meaning::pass(directory, at.clone(), texts)),
+            Some(file) => to_rules::add(directory, file, (at, shadows), texts, &mut imported, out),
+            None if shadows => imported.rules.push(to_rules::pass(directory, at.clone(), texts)),
             None => {}
         }
     }
@@ -69,7 +69,7 @@ pub(super) fn read(path: &Path, texts: &mut Texts, out: &mut Vec<Problem>) -> Im
         return Imported::default();
     }
     let read = found.iter().map(|found| &found.directory).zip(files.iter().map(Option::as_ref));
-    again::note(read, &imported, out);
+    second_pass::note(read, &imported, out);
     imported
 }
 
@@ -85,7 +85,7 @@ fn find(path: &Path, texts: &mut Texts, imported: &mut Imported, out: &mut Vec<P
     for (directory, (path, content, state)) in directories.into_iter().zip(contents) {
         texts.saw(&path, state);
         // What the shunt has written there itself comes of the rules, and must not become one.
-        if content.as_ref().is_ok_and(|content| transport::is_owned(content)) {
+        if content.as_ref().is_ok_and(|content| hosts::is_owned(content)) {
             continue;
         }
         // A link that leads nowhere is not nothing.
@@ -127,6 +127,6 @@ fn certificates(
             _ => continue,
         };
         let need = Located { value, at: at.clone() };
-        imported.transport.push(meaning::transport_need(&directory.registry, need, texts));
+        imported.transport.push(to_rules::transport_need(&directory.registry, need, texts));
     }
 }

@@ -7,8 +7,8 @@
 use std::collections::HashMap;
 
 use super::super::diagnostic::{Problem, Severity};
+use super::super::prefix_index::Wider;
 use super::super::rules::{Draft, DraftRule};
-use super::super::wider::Wider;
 use super::{Format, SourceFile};
 use crate::policy::{Action, DefaultAction, Kind, Layer, Policy};
 

@@ -8,9 +8,9 @@
 mod config_map;
 mod fields;
 mod keys;
-mod meaning;
 #[cfg(test)]
 mod tests;
+mod to_rules;
 
 use std::path::Path;
 
@@ -31,7 +31,7 @@ pub(super) fn read(path: &Path, texts: &mut Texts, out: &mut Vec<Problem>) -> Im
             let hint = "image-cri-shim needs an `address`, such as http://sealos.hub:5000";
             out.push(problem.at(&Span { text, range: 0..0 }).hint(hint));
         }
-        meaning::add(registries, texts, &mut imported, out);
+        to_rules::add(registries, texts, &mut imported, out);
     }
     if out[before..].iter().any(Problem::is_error) {
         return Imported::default();

@@ -9,11 +9,11 @@
 #[cfg(test)]
 mod conformance;
 mod file;
-mod meaning;
 mod merge;
 mod short_names;
 #[cfg(test)]
 mod tests;
+mod to_rules;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -38,7 +38,7 @@ pub(super) fn read(path: &Path, texts: &mut Texts, out: &mut Vec<Problem>) -> Im
     for path in drop_ins(&drop_in_directory(path), texts, out) {
         add(&path, texts, out);
     }
-    meaning::add(&merged, texts, &mut imported, out);
+    to_rules::add(&merged, texts, &mut imported, out);
     short_names::add(&merged, texts, &mut imported, out);
     if out[before..].iter().any(Problem::is_error) {
         return Imported::default();

@@ -6,17 +6,17 @@
 //! one entry by exact host, else `*`; endpoints in order, each with the rewrites; the registry itself last
 //! and never rewritten, unless `disable-default-registry-endpoint` says not at all.
 //! Not here: one mirror's endpoints (`mirrors`), TLS and credentials (`configs`), what k3s does with the same
-//! file behind this program (`again`).
+//! file behind this program (`second_pass`).
 //!
 //! Three things differ. Rewrites are tried in the order of the file, where k3s leaves the order to chance.
 //! An unusable pattern is an error, where k3s goes on without it. With the default endpoint disabled it is
 //! never asked, where k3s forgets that for a registry that has an entry in `configs`.
 
-mod again;
 mod configs;
 #[cfg(test)]
 mod conformance;
 mod mirrors;
+mod second_pass;
 #[cfg(test)]
 mod tests;
 
@@ -61,7 +61,7 @@ pub(super) fn read(
     }
     let configured = configs.iter().flat_map(Mapping::entries);
     let configured: HashSet<Prefix> = configured.filter_map(|entry| entry.key.text.parse().ok()).collect();
-    again::lint(&entries, &configured, out);
+    second_pass::lint(&entries, &configured, out);
     imported
 }
 

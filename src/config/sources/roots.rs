@@ -11,8 +11,8 @@ use foldhash::{HashMap, HashSet};
 
 use super::super::diagnostic::{Located, Problem, Severity, Span, TextId};
 use super::super::rules::Draft;
+use crate::containerd::hosts::{Transport, TransportNeed};
 use crate::policy::{Action, Layer, Location, Mirror};
-use crate::transport::{Transport, TransportNeed};
 
 /// What an endpoint says of its host that another endpoint may say otherwise.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]

@@ -1,7 +1,7 @@
 //! `[[transport]]`: what it says, what is refused, and what is said of files that are no good.
 
 use super::{accepted, accepted_text, refused, refused_text, warned};
-use crate::transport::{self, Wanted};
+use crate::containerd::hosts::{self, Wanted};
 
 fn needs(wanted: &Wanted, host: &str) -> Vec<String> {
     wanted.needs_of(host).iter().map(|need| format!("{} ({})", need.what, need.source.line)).collect()
@@ -228,5 +228,5 @@ fn several_ways_to_one_host_have_spellings_of_their_own() {
     assert_eq!(what("m.dev:0443"), [skip, real]);
     assert_eq!(what("n.dev:08443"), ["the API root /one", "to be asked as n.dev:8443"]);
     assert_eq!(config.transport.asked_host("m.dev:0443"), "m.dev");
-    assert!(transport::plan(&config.policy, &config.transport).summaries().len() > 4);
+    assert!(hosts::plan(&config.policy, &config.transport).summaries().len() > 4);
 }

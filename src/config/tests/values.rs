@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{accepted, accepted_text};
-use crate::config::{Config, Containerd, Group, Level, Listen, Log, Pull, State, defaults};
+use crate::config::settings::Level;
+use crate::config::{Config, Containerd, Group, Listen, Log, Pull, State, defaults};
 use crate::policy::{Action, Checkpoint, DefaultAction, Names, Only, Origin, Present, Route};
 
 fn defaults_in_force() -> Config {

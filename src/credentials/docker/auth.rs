@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::super::{Given, Proof};
 use super::password;
-use crate::secret::Secret;
+use crate::files::secret::Secret;
 
 /// With padding or without, as kubelet takes both.
 const BASE64: GeneralPurpose = GeneralPurpose::new(

@@ -17,7 +17,7 @@ use super::super::program::Program;
 use super::super::{Given, Proof};
 use super::auth::TOKEN_USER;
 use super::password;
-use crate::secret::Secret;
+use crate::files::secret::Secret;
 
 /// A helper and what it is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]

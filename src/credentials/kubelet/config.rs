@@ -15,13 +15,13 @@ use serde_json::Value;
 
 use super::super::error::Cause;
 use super::super::file;
-use super::super::flights::Flights;
+use super::super::singleflight::Flights;
 use super::cache::Cache;
 use super::exchange::GROUP;
 use super::fields::Fields;
 use super::glob::Glob;
 use super::{Provider, duration};
-use crate::secret::Secret;
+use crate::files::secret::Secret;
 
 /// The versions of file and protocol.
 const VERSIONS: [&str; 3] = ["v1", "v1beta1", "v1alpha1"];

@@ -13,7 +13,7 @@ use super::cache::KeyType;
 use super::duration;
 use super::fields::Fields;
 use super::glob;
-use crate::secret::Secret;
+use crate::files::secret::Secret;
 
 /// The API group of the protocol.
 pub(super) const GROUP: &str = "credentialprovider.kubelet.k8s.io";

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
-use super::super::sample::policy;
+use super::super::fixture::policy;
 
 /// Each conflict with the places of its rules.
 fn conflicts(lines: &[&str]) -> Vec<String> {

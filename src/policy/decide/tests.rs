@@ -5,7 +5,7 @@
 mod properties;
 mod targets;
 
-use super::super::sample::{check, outcome, policy};
+use super::super::fixture::{check, outcome, policy};
 use super::super::{Checkpoint, Name};
 
 const DIGEST: &str = "sha256:e6693c20186f837fc393390135d8a598a96a833917917789d63766cab6c59582";

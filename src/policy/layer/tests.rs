@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
-use super::super::sample::{check, policy};
+use super::super::fixture::{check, policy};
 
 #[test]
 fn of_one_prefix_the_native_rule_holds_and_then_the_earlier_sources() {

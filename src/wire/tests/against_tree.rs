@@ -1,7 +1,8 @@
 //! Random messages as trees of records; an edit of the tree must give the bytes that `wire` gives.
 
+use crate::wire::WireError;
+use crate::wire::record::WireFault;
 use crate::wire::record::{Kind, MAX_NUMBER, put_varint};
-use crate::wire::{WireError, WireFault};
 use crate::wire::{cut, each, get, get_varint, map_each, records, set};
 use proptest::prelude::*;
 

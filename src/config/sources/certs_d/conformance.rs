@@ -9,10 +9,10 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::super::Format;
-use super::super::sample::Sample;
+use super::super::fixture::Sample;
 use super::hosts_file::{self, Host};
 use crate::config::diagnostic::{Problem, Texts};
-use crate::transport::{HeaderValue, Transport};
+use crate::containerd::hosts::{HeaderValue, Transport};
 
 const TABLE: &str = include_str!("../../../../tests/tables/hosts_toml.jsonl");
 

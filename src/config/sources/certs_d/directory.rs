@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 
 use crate::config::diagnostic::{Problem, Texts};
 use crate::config::text::{self, Entry, TextError};
+use crate::files::fingerprint::State;
 use crate::policy::{Kind, Prefix};
-use crate::snapshot::State;
 
 /// The name of the directory for registries that have none of their own.
 pub(super) const DEFAULT: &str = "_default";

@@ -1,6 +1,6 @@
 //! The address of a registry as containerd reads it: scheme, host, and the root of its API.
 //!
-//! Before: `hosts_file` has a host's text.  After: `meaning` makes a mirror's location of it, and a
+//! Before: `hosts_file` has a host's text.  After: `to_rules` makes a mirror's location of it, and a
 //! transport need of what a location can't say.
 //! Holds: the root is the one that containerd asks (containerd `core/remotes/docker/config/hosts.go`,
 //! `parseHostConfig`).

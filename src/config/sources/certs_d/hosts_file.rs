@@ -1,9 +1,9 @@
 //! Reads one `hosts.toml`.
 //!
-//! Before: `directory` has found the file.  After: `meaning` makes a rule of it.
+//! Before: `directory` has found the file.  After: `to_rules` makes a rule of it.
 //! Holds: hosts come in the order in which containerd tries them, which is that of the table headers in the
 //! text; what makes containerd give the file up (and ask the public registry) is an error.
-//! Not here: what the hosts mean for a name (`meaning`). Source: containerd `docs/hosts.md` and
+//! Not here: what the hosts mean for a name (`to_rules`). Source: containerd `docs/hosts.md` and
 //! `core/remotes/docker/config/hosts.go`.
 
 use std::path::{Path, PathBuf};
@@ -13,8 +13,8 @@ use toml::de::DeValue;
 use crate::config::diagnostic::{Located, Problem, Severity, Span, TextId, Texts};
 use crate::config::duration;
 use crate::config::tree::{self, Entry, Refusal, Section};
-use crate::secret::Secret;
-use crate::transport::{HeaderValue, Transport};
+use crate::containerd::hosts::{HeaderValue, Transport};
+use crate::files::secret::Secret;
 
 use super::endpoint::Endpoint;
 

@@ -5,7 +5,7 @@ mod mistakes;
 mod properties;
 
 use super::super::Format;
-use super::super::sample::Sample;
+use super::super::fixture::Sample;
 use crate::policy::{Action, Only};
 
 const DIGEST: &str = "quay.io/a@sha256:0000000000000000000000000000000000000000000000000000000000000000";

@@ -1,13 +1,13 @@
 //! Knows the keys of image-cri-shim's file and of its ConfigMap.
 //!
-//! Before: `fields` gives values by key.  After: `meaning` makes one rule of the registries.
+//! Before: `fields` gives values by key.  After: `to_rules` makes one rule of the registries.
 //! Holds: priorities are those that image-cri-shim computes; a key without an effect is reported.
-//! Not here: the order of the registries (`meaning`). Source: sealos `pkg/types/config.go` and
+//! Not here: the order of the registries (`to_rules`). Source: sealos `pkg/types/config.go` and
 //! `configmap_sync.go` of image-cri-shim.
 
 use crate::config::diagnostic::{Located, Problem, Severity, Span};
 use crate::config::sources::yaml::{Node, Value};
-use crate::secret::Secret;
+use crate::files::secret::Secret;
 
 use super::fields::{Fields, wrong_type};
 

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, HashMap};
 use serde_json::{Value, json};
 
 use super::super::Format;
-use super::super::sample::Sample;
+use super::super::fixture::Sample;
 use super::file::{self, File};
 use super::merge::{Merged, match_len};
 use crate::config::diagnostic::{Problem, Texts};

@@ -2,7 +2,7 @@
 //!
 //! Before: `registries_conf` has found the file or a drop-in.  After: `merge` puts the files together.
 //! Holds: what containers/image refuses to load is an error, with its place; keys are read as it reads them.
-//! Not here: what entries mean for a name (`meaning`). Source: `containers-registries.conf(5)` and
+//! Not here: what entries mean for a name (`to_rules`). Source: `containers-registries.conf(5)` and
 //! `pkg/sysregistriesv2` of containers/image.
 
 use crate::config::diagnostic::{Located, Problem, Span, TextId, Texts};

@@ -1,6 +1,6 @@
 //! Puts the main file and its drop-ins together.
 //!
-//! Before: `file` has read each.  After: `meaning` and `short_names` make rules of the whole.
+//! Before: `file` has read each.  After: `to_rules` and `short_names` make rules of the whole.
 //! Holds: a later file replaces entries of one prefix whole, arrays whole, and aliases one by one; within a
 //! file the first entry of a prefix counts (containers/image `updateWithConfigurationFrom`).
 //! Not here: which files there are (`registries_conf`).

@@ -11,8 +11,8 @@ use crate::config::sources::Imported;
 use crate::policy::{self, Action, Name, Only, Origin, Route};
 
 use super::file::Registry;
-use super::meaning;
 use super::merge::{Merged, match_len};
+use super::to_rules;
 
 const HUB: &str = "docker.io";
 
@@ -39,7 +39,7 @@ pub(super) fn add(merged: &Merged, texts: &Texts, imported: &mut Imported, out: 
             Action::Route(route) => vec![target.at.clone(); route.mirrors.len()],
             Action::Deny { .. } | Action::Pass => Vec::new(),
         };
-        imported.rules.push(meaning::draft(prefix, action, &name.at, mirrors_at, texts));
+        imported.rules.push(to_rules::draft(prefix, action, &name.at, mirrors_at, texts));
         renamed.push(name);
     }
     if let Some(first) = renamed.first() {

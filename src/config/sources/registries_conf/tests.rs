@@ -6,7 +6,7 @@ mod mistakes;
 mod properties;
 
 use super::super::Format;
-use super::super::sample::Sample;
+use super::super::fixture::Sample;
 
 const DIGEST: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
 

@@ -11,9 +11,9 @@ use super::super::super::diagnostic::{Located, Problem, Span};
 use super::super::Imported;
 use super::super::mapping::{Entry, Mapping};
 use super::{PROGRAM, Reader, located};
+use crate::containerd::hosts::Transport;
 use crate::credentials::Login;
-use crate::secret::Secret;
-use crate::transport::Transport;
+use crate::files::secret::Secret;
 
 /// Reads `configs`.
 pub(super) fn read(

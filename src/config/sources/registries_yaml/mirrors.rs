@@ -17,8 +17,8 @@ use super::super::endpoint::{self, Endpoint, Scheme};
 use super::super::mapping::Entry;
 use super::super::{Imported, pattern, yaml};
 use super::{PROGRAM, Reader};
+use crate::containerd::hosts::Transport;
 use crate::policy::{Action, Location, Mirror, Only, Origin, Prefix, Rewrite, Route};
-use crate::transport::Transport;
 
 /// What an entry says.
 pub(super) struct Read {

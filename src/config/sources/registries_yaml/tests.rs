@@ -2,7 +2,7 @@
 //!
 //! Not here: the upstream tables (`conformance`); files that cannot be read or parsed (`tests/check_sources`).
 
-use super::super::sample::Sample;
+use super::super::fixture::Sample;
 use crate::config::Format;
 
 fn file(content: &str) -> Sample {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-use super::super::super::sample::{outcome, policy};
+use super::super::super::fixture::{outcome, policy};
 use super::super::super::{Decision, Name, Policy, Role};
 use super::DIGEST;
 

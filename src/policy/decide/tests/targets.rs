@@ -1,6 +1,6 @@
 //! Names that are at a target already, or fall into one.
 
-use super::super::super::sample::check;
+use super::super::super::fixture::check;
 
 #[test]
 fn a_name_already_at_a_target_passes_by_that_rule() {

@@ -1,0 +1,242 @@
+//! A whole unary answer, kept as it came: head, message bytes, trailers.
+//!
+//! Before: a handler makes a unary call on a [`Link`].  After: the router sends the answer on.
+//! Holds: an answer that no handler edits reaches the client with every header, trailer and byte.
+
+use bytes::{BufMut, Bytes, BytesMut};
+use h2::RecvStream;
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri};
+use tonic::{Code, Status};
+
+use super::{Away, Link, MAX_MESSAGE};
+
+/// The answer to one unary call.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// Status line and headers; for an answer without a message these hold the gRPC status too.
+    pub head: Response<()>,
+    /// The gRPC frame of the message, or nothing.
+    pub body: Bytes,
+    /// The trailers; `None` where the head ended the stream.
+    pub trailers: Option<HeaderMap>,
+}
+
+/// Frames `message` as one uncompressed gRPC message.
+pub fn frame(message: &[u8]) -> Bytes {
+    let mut out = BytesMut::with_capacity(5 + message.len());
+    out.put_u8(0);
+    out.put_u32(u32::try_from(message.len()).unwrap_or(u32::MAX));
+    out.put_slice(message);
+    out.freeze()
+}
+
+/// The first message of a gRPC body: unary calls have no second, and grpc-go reads none.
+///
+/// # Errors
+/// The status that containerd's own gRPC stack answers for such a body: compressed without a
+/// decompressor, over the size limit, or cut short.
+pub fn unframe(body: &Bytes) -> Result<Bytes, Status> {
+    let Some((&flag, rest)) = body.split_first() else {
+        return Err(Status::internal("grpc: the request holds no message"));
+    };
+    let Some(length) = rest.first_chunk::<4>().map(|bytes| u32::from_be_bytes(*bytes) as usize) else {
+        return Err(Status::internal("unexpected EOF"));
+    };
+    match flag {
+        0 => {}
+        1 => return Err(Status::unimplemented("grpc: compressed messages are not supported")),
+        flag => return Err(Status::internal(format!("grpc: unknown compression flag {flag}"))),
+    }
+    if length > MAX_MESSAGE {
+        return Err(Status::resource_exhausted(format!(
+            "grpc: received message larger than max ({length} vs. {MAX_MESSAGE})"
+        )));
+    }
+    if rest.len() - 4 < length {
+        return Err(Status::internal("unexpected EOF"));
+    }
+    Ok(body.slice(5..5 + length))
+}
+
+impl Answer {
+    /// An answer of our own: a failure, as a head that ends the stream.
+    pub fn failure(status: &Status) -> Self {
+        let mut head = Response::new(());
+        let headers = head.headers_mut();
+        headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+        // tonic refuses only details and metadata that are not valid headers; ours have neither.
+        if status.add_header(headers).is_err() {
+            headers.insert("grpc-status", HeaderValue::from(status.code() as i32));
+        }
+        Self { head, body: Bytes::new(), trailers: None }
+    }
+
+    /// An answer of our own with a message.
+    pub fn message(message: &[u8]) -> Self {
+        let mut head = Response::new(());
+        head.headers_mut().insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+        let mut trailers = HeaderMap::new();
+        trailers.insert("grpc-status", HeaderValue::from_static("0"));
+        Self { head, body: frame(message), trailers: Some(trailers) }
+    }
+
+    /// The gRPC status of this answer.
+    pub fn status(&self) -> Status {
+        let found = self
+            .trailers
+            .as_ref()
+            .and_then(Status::from_header_map)
+            .or_else(|| Status::from_header_map(self.head.headers()));
+        found.unwrap_or_else(|| Status::unknown("the answer carries no gRPC status"))
+    }
+
+    /// Whether the call succeeded.
+    pub fn is_ok(&self) -> bool {
+        self.status().code() == Code::Ok
+    }
+
+    /// Whether containerd's CRI plugin is still starting: its socket is served before that
+    /// (`internal/cri/instrument`: "server is not initialized yet").
+    pub fn is_not_initialized(&self) -> bool {
+        let status = self.status();
+        status.code() == Code::Unavailable && status.message().contains("not initialized")
+    }
+
+    /// The message's bytes, if the call succeeded and brought one.
+    pub fn payload(&self) -> Option<Bytes> {
+        if self.is_ok() { unframe(&self.body).ok() } else { None }
+    }
+
+    /// The same answer around another message.
+    #[must_use]
+    pub fn with_payload(mut self, message: &[u8]) -> Self {
+        self.body = frame(message);
+        self
+    }
+}
+
+impl Link {
+    /// One unary call: `message` goes out under `metadata`, the whole answer comes back.
+    ///
+    /// Dropping the future cancels the call in containerd.
+    ///
+    /// # Errors
+    /// [`Away`] where containerd can't be reached or the connection breaks before its answer is whole.
+    /// A stream that containerd resets is an answer: the status that gRPC makes of it.
+    pub async fn unary(
+        &self,
+        path: &PathAndQuery,
+        metadata: HeaderMap,
+        message: &[u8],
+    ) -> Result<Answer, Away> {
+        let mut sender = self.sender().await?;
+        let has_deadline = metadata.contains_key("grpc-timeout");
+        let sent = sender.send_request(request(Some(path), metadata), false);
+        let (response, mut send) = sent.map_err(|error| self.broken(error))?;
+        send.send_data(frame(message), true).map_err(|error| self.broken(error))?;
+        match whole(response).await {
+            Ok(answer) => Ok(answer),
+            Err(error) => match error.reason() {
+                // grpc-go's server resets a call whose time is over, and grpc-go's client knows that reset
+                // for what it is; it would not know a status of Cancelled.
+                Some(h2::Reason::CANCEL) if error.is_reset() && has_deadline => {
+                    Ok(Answer::failure(&Status::deadline_exceeded("context deadline exceeded")))
+                }
+                Some(reason) if error.is_reset() => Ok(Answer::failure(&reset_status(reason))),
+                _ => Err(self.broken(error)),
+            },
+        }
+    }
+}
+
+async fn whole(response: h2::client::ResponseFuture) -> Result<Answer, h2::Error> {
+    let (head, mut stream) = response.await?.into_parts();
+    let (body, trailers) = collect(&mut stream).await?;
+    Ok(Answer { head: Response::from_parts(head, ()), body, trailers })
+}
+
+/// The gRPC status for a stream that containerd reset, after the table of the gRPC HTTP/2 mapping.
+fn reset_status(reason: h2::Reason) -> Status {
+    let text = format!("containerd ended the call: {reason}");
+    match reason {
+        h2::Reason::REFUSED_STREAM => Status::unavailable(text),
+        h2::Reason::CANCEL => Status::cancelled(text),
+        h2::Reason::ENHANCE_YOUR_CALM => Status::resource_exhausted(text),
+        h2::Reason::INADEQUATE_SECURITY => Status::permission_denied(text),
+        _ => Status::internal(text),
+    }
+}
+
+/// The request head for `path`: containerd looks at the path and the metadata alone.
+pub(crate) fn request(path: Option<&PathAndQuery>, metadata: HeaderMap) -> Request<()> {
+    let mut request = Request::new(());
+    *request.method_mut() = Method::POST;
+    *request.version_mut() = http::Version::HTTP_2;
+    let mut uri = http::uri::Parts::default();
+    uri.scheme = Some(Scheme::HTTP);
+    uri.authority = Some(Authority::from_static("localhost"));
+    uri.path_and_query = Some(path.cloned().unwrap_or_else(|| PathAndQuery::from_static("/")));
+    // Scheme, authority and path are all there, which is all that can be wrong.
+    *request.uri_mut() = Uri::from_parts(uri).unwrap_or_default();
+    *request.headers_mut() = metadata;
+    request
+}
+
+/// Everything that is left of `stream`. An answer may be of any size: containerd's own limits hold.
+async fn collect(stream: &mut RecvStream) -> Result<(Bytes, Option<HeaderMap>), h2::Error> {
+    let mut first = Bytes::new();
+    let mut rest = BytesMut::new();
+    while let Some(chunk) = stream.data().await {
+        let chunk = chunk?;
+        let _ = stream.flow_control().release_capacity(chunk.len());
+        if first.is_empty() {
+            first = chunk;
+        } else {
+            rest.extend_from_slice(&chunk);
+        }
+    }
+    let trailers = stream.trailers().await?;
+    if rest.is_empty() {
+        return Ok((first, trailers));
+    }
+    let mut whole = BytesMut::with_capacity(first.len() + rest.len());
+    whole.extend_from_slice(&first);
+    whole.extend_from_slice(&rest);
+    Ok((whole.freeze(), trailers))
+}
+
+/// Metadata for a call of our own.
+pub(crate) fn own_metadata() -> HeaderMap {
+    let mut metadata = HeaderMap::with_capacity(3);
+    metadata.insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    metadata.insert(http::header::TE, HeaderValue::from_static("trailers"));
+    metadata.insert(
+        http::header::USER_AGENT,
+        HeaderValue::from_static(concat!("cri-shunt/", env!("CARGO_PKG_VERSION"))),
+    );
+    metadata
+}
+
+/// `grpc-timeout`, which a candidate's call carries as what is left of the client's.
+pub(crate) const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_framed_message_comes_back_and_its_near_misses_do_not() {
+        assert_eq!(unframe(&frame(b"abc")).unwrap(), Bytes::from_static(b"abc"));
+        let cases: [(&'static [u8], Code); 5] = [
+            (b"", Code::Internal),
+            (b"\0\0\0", Code::Internal),
+            (b"\0\0\0\0\x02a", Code::Internal),
+            (b"\x01\0\0\0\x01a", Code::Unimplemented),
+            (b"\0\x01\0\0\x01", Code::ResourceExhausted),
+        ];
+        for (body, code) in cases {
+            assert_eq!(unframe(&Bytes::from_static(body)).unwrap_err().code(), code, "{body:?}");
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! Files as openssl makes them, and what people put in their place.
+
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::*;
+use crate::containerd::hosts::HeaderValue;
+use crate::policy::{Layer, Source};
+
+const YEAR: Duration = Duration::from_secs(365 * 86_400);
+
+/// A certificate that holds for a year, and its key in the file `key` beside it.
+fn certificate(dir: &Path) -> PathBuf {
+    let path = dir.join("cert");
+    let made = Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"])
+        .args(["-subj", "/CN=m.dev", "-days", "365", "-keyout"])
+        .arg(dir.join("key"))
+        .arg("-out")
+        .arg(&path)
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    path
+}
+
+fn found(what: Transport, now: SystemTime) -> Option<String> {
+    let source = Source { file: Arc::from("f"), line: 1 };
+    let need = TransportNeed { host: "m.dev".to_owned(), what, source, layer: Layer::Native };
+    let found = faults([&need], now);
+    assert!(found.len() < 2, "{found:?}");
+    found.first().map(|fault| {
+        assert!(fault.to_string().contains("for the registry m.dev"), "{fault}");
+        fault.what.clone()
+    })
+}
+
+#[test]
+fn a_certificate_has_its_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let now = SystemTime::now();
+    let ca = Transport::CaFile(certificate(dir.path()));
+    assert_eq!(found(ca.clone(), now), None);
+    let what = found(ca.clone(), now + 2 * YEAR).unwrap();
+    assert!(what.starts_with("its certificate expired on 20"), "{what}");
+    let what = found(ca, now - YEAR).unwrap();
+    assert!(what.starts_with("its certificate is not valid before 20"), "{what}");
+}
+
+#[test]
+fn a_bundle_may_hold_old_certificates_but_the_one_that_is_shown_counts() {
+    let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let later = SystemTime::now() + 2 * YEAR;
+    let old = std::fs::read_to_string(certificate(dir.path())).unwrap();
+    let new = std::fs::read_to_string(certificate(other.path())).unwrap();
+    let both = dir.path().join("both");
+    std::fs::write(&both, format!("# a comment\r\n{}\n{new}", old.replace('\n', "\r\n"))).unwrap();
+    assert_eq!(found(Transport::CaFile(both.clone()), SystemTime::now()), None);
+    assert!(found(Transport::CaFile(both), later).unwrap().contains("expired"));
+}
+
+#[test]
+fn what_is_no_certificate_is_told_from_what_is_not_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let now = SystemTime::now();
+    let cert = certificate(dir.path());
+    let file = |name: &str, text: &[u8]| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let whole = std::fs::read_to_string(&cert).unwrap();
+    let damaged = whole.replacen("MII", "M!I", 1).replacen("\nMI", "\nM!", 1);
+    for (path, expected) in [
+        (dir.path().join("none"), "No such file"),
+        (dir.path().to_owned(), "it is a directory"),
+        (file("empty", b""), "no certificate in PEM form"),
+        (file("der", b"0\x82\x01\x00"), "no certificate in PEM form"),
+        (file("cut", whole.as_bytes().split_at(100).0), "damaged"),
+        (dir.path().join("key"), "it holds no certificate, but a private key"),
+        (file("damaged", damaged.as_bytes()), "damaged"),
+    ] {
+        let what = found(Transport::CaFile(path), now).unwrap();
+        assert!(what.contains(expected), "{what}");
+    }
+}
+
+#[test]
+fn a_client_needs_its_key() {
+    let dir = tempfile::tempdir().unwrap();
+    let now = SystemTime::now();
+    let cert = certificate(dir.path());
+    let key = dir.path().join("key");
+    let pair = |key: Option<PathBuf>| Transport::ClientCert { cert: cert.clone(), key };
+    assert_eq!(found(pair(Some(key.clone())), now), None);
+    assert_eq!(found(pair(None), now).unwrap(), "it holds no private key in PEM form");
+    let text = [&cert, &key].map(|path| std::fs::read_to_string(path).unwrap()).concat();
+    std::fs::write(&cert, text).unwrap();
+    assert_eq!(found(pair(None), now), None);
+    let other = tempfile::tempdir().unwrap();
+    certificate(other.path());
+    let what = found(pair(Some(other.path().join("key"))), now).unwrap();
+    assert_eq!(what, format!("its key is not that of the certificate {}", cert.display()));
+    let locked = dir.path().join("locked");
+    let text = std::fs::read_to_string(&key).unwrap().replace("PRIVATE", "ENCRYPTED PRIVATE");
+    std::fs::write(&locked, text).unwrap();
+    assert!(found(pair(Some(locked)), now).unwrap().contains("encrypted"));
+}
+
+#[test]
+fn a_headers_file_is_looked_at_as_well() {
+    let value = HeaderValue::File("/nonexistent/token".into());
+    let what = found(Transport::Header { name: "X".to_owned(), value }, SystemTime::now()).unwrap();
+    assert!(what.contains("No such file"), "{what}");
+}

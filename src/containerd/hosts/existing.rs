@@ -1,0 +1,258 @@
+//! The directories and files that are there, by whomever they were made.
+//!
+//! Before: `reconcile` wants a place, a pull has credentials or has failed, provenance is written.  After: they know who
+//! is asked.
+//! Holds: the directory is the one that containerd would choose; a file that can't be read tells nothing.
+//! Not here: importing a tree as rules (`config::sources::certs_d`, which is strict).
+//!
+//! Source: containerd `core/remotes/docker/config/hosts.go`, `hostPaths` and `HostDirFromRoot`.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use toml::{Table, Value};
+
+use super::host_settings::{fold, host_asked};
+use super::tree;
+use crate::files::regular_file;
+
+/// The file in each directory.
+pub(super) const HOSTS_TOML: &str = "hosts.toml";
+
+/// In bytes; none that anybody has written is longer.
+pub(super) const LONGEST: u64 = 1 << 20;
+
+/// A file by which containerd asks another host than the one in the image's name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Redirect {
+    /// The file.
+    pub file: PathBuf,
+    /// The hosts that are asked, in alphabetical order.
+    pub to: Vec<String>,
+}
+
+/// containerd's name for the directory of a host with a port; without a port it is the host itself.
+pub(super) fn coded(host: &str) -> String {
+    match host.rsplit_once(':') {
+        Some((name, port)) if !port.ends_with(']') => format!("{name}_{port}_"),
+        _ => host.to_owned(),
+    }
+}
+
+/// The directory that containerd uses for a host: in each root the host as `host_port_`, then plainly,
+/// then `_default`; the first that is there.
+pub(super) fn directory(roots: &[PathBuf], host: &str) -> Option<PathBuf> {
+    let names = [coded(host), host.to_owned(), "_default".to_owned()];
+    let mut all = roots.iter().flat_map(|root| names.iter().map(move |name| root.join(name)));
+    all.find(|directory| directory.is_dir())
+}
+
+/// The text of a file, where it is one.
+pub(super) fn read(file: &Path) -> Option<String> {
+    String::from_utf8(regular_file::read(file, LONGEST).ok()?).ok()
+}
+
+/// The file by which containerd chooses whom it asks for the names of a host, with its text.
+fn chosen(roots: &[PathBuf], host: &str) -> Option<(PathBuf, String)> {
+    let file = directory(roots, host)?.join(HOSTS_TOML);
+    let text = read(&file)?;
+    Some((file, text))
+}
+
+/// The hosts but `host` itself that a file has asked for its names; none where it is no TOML.
+fn others(text: &str, host: &str) -> Option<BTreeSet<String>> {
+    let own = host_asked(host);
+    Some(asked(text)?.into_iter().filter(|asked| asked != own).collect())
+}
+
+/// Whether containerd would offer credentials for `host` to somebody else: by a file of ours that has others asked,
+/// as the fence does, or by another's that has one of `mirrors` asked (folded, as [`fold`] does).
+#[must_use]
+pub fn leads_to(roots: &[PathBuf], host: &str, mirrors: &BTreeSet<String>) -> bool {
+    let Some((_, text)) = chosen(roots, host) else { return false };
+    let others = others(&text, host);
+    match tree::is_owned(text.as_bytes()) {
+        true => others.is_none_or(|others| !others.is_empty()),
+        false => others.is_some_and(|others| others.iter().any(|other| mirrors.contains(&fold(other)))),
+    }
+}
+
+/// The `hosts.toml` that says where containerd's requests for `host` go, if there is one. One of ours that says
+/// only how the host itself is reached is none.
+#[must_use]
+pub fn hosts_toml(roots: &[PathBuf], host: &str) -> Option<PathBuf> {
+    let (file, text) = chosen(roots, host)?;
+    let only_itself = tree::is_owned(text.as_bytes()) && others(&text, host)?.is_empty();
+    (!only_itself).then_some(file)
+}
+
+/// The file by which containerd sends requests for `host` elsewhere, if there is one that is not ours.
+///
+/// Credentials that are bound to `host` are then withheld there: containerd compares the host that it asks
+/// with theirs, letter by letter.
+#[must_use]
+pub fn redirect(roots: &[PathBuf], host: &str) -> Option<Redirect> {
+    let (file, text) = chosen(roots, host)?;
+    if tree::is_owned(text.as_bytes()) {
+        return None;
+    }
+    let to: Vec<String> = others(&text, host)?.into_iter().collect();
+    (!to.is_empty()).then_some(Redirect { file, to })
+}
+
+/// The hosts that a file has asked for pulls; none where it is no TOML.
+fn asked(text: &str) -> Option<BTreeSet<String>> {
+    let file: Table = text.parse().ok()?;
+    let mut found = BTreeSet::new();
+    if pulls(&file) {
+        found.extend(file.get("server").and_then(Value::as_str).and_then(host_of));
+    }
+    for (name, entry) in file.get("host").and_then(Value::as_table).into_iter().flatten() {
+        if entry.as_table().is_some_and(pulls) {
+            found.extend(host_of(name));
+        }
+    }
+    Some(found)
+}
+
+fn pulls(entry: &Table) -> bool {
+    match entry.get("capabilities").and_then(Value::as_array) {
+        Some(words) if !words.is_empty() => words.iter().any(|word| word.as_str() == Some("pull")),
+        _ => true,
+    }
+}
+
+fn host_of(url: &str) -> Option<String> {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let host = rest.split('/').next().unwrap_or_default();
+    (!host.is_empty()).then(|| host.to_owned())
+}
+
+/// Whether another's file has containerd do what `own` would: the same hosts, each with the same keys.
+pub(super) fn says_the_same(other: &str, own: &str) -> bool {
+    match (entries(other), entries(own)) {
+        (Some(other), Some(own)) => other == own,
+        _ => false,
+    }
+}
+
+/// What is asked for pulls, each with its keys but for those that change nothing.
+fn entries(text: &str) -> Option<Vec<(String, Table)>> {
+    let file: Table = text.parse().ok()?;
+    let mut entries: Vec<(String, Table)> = Vec::new();
+    let mut add = |url: &str, entry: &Table| {
+        if !pulls(entry) {
+            return;
+        }
+        let mut entry = entry.clone();
+        entry.retain(|key, value| match key as &str {
+            "capabilities" | "server" | "host" => false,
+            "skip_verify" | "override_path" => value.as_bool() == Some(true),
+            _ => true,
+        });
+        let url = url.trim_end_matches('/');
+        let has_root = entry.contains_key("override_path");
+        let url = if has_root { url } else { url.strip_suffix("/v2").unwrap_or(url) };
+        entries.push((url.to_owned(), entry.into_iter().map(|(key, value)| (key, listed(value))).collect()));
+    };
+    for (url, entry) in file.get("host").and_then(Value::as_table).into_iter().flatten() {
+        add(url, entry.as_table()?);
+    }
+    if let Some(server) = file.get("server").and_then(Value::as_str) {
+        add(server, &file);
+    }
+    entries.sort_by(|one, other| one.0.cmp(&other.0));
+    entries.dedup();
+    Some(entries)
+}
+
+/// A value alone and a list of one are the same to containerd.
+fn listed(value: Value) -> Value {
+    match value {
+        Value::String(_) => Value::Array(vec![value]),
+        Value::Table(table) => Value::Table(table.into_iter().map(|(k, v)| (k, listed(v))).collect()),
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn root_with(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let root = tempfile::tempdir().unwrap();
+        for (directory, text) in files {
+            std::fs::create_dir_all(root.path().join(directory)).unwrap();
+            std::fs::write(root.path().join(directory).join(HOSTS_TOML), text).unwrap();
+        }
+        root
+    }
+
+    #[test]
+    fn the_directory_of_a_host_is_the_one_that_containerd_reads() {
+        let root = tempfile::tempdir().unwrap();
+        let roots = [root.path().to_owned()];
+        assert_eq!(directory(&roots, "m.example:5000"), None);
+        for name in ["_default", "m.example:5000", "m.example_5000_"] {
+            let path = root.path().join(name);
+            std::fs::create_dir(&path).unwrap();
+            assert_eq!(directory(&roots, "m.example:5000"), Some(path));
+        }
+        assert_eq!(coded("[::1]:5000"), "[::1]_5000_");
+        assert_eq!(coded("[::1]"), "[::1]");
+    }
+
+    #[test]
+    fn a_redirect_is_another_host_for_pulls() {
+        let rows = [
+            ("server = 'https://m.dev'", None),
+            ("server = 'https://m.dev/v2'\n[host.'http://m.dev']", None),
+            ("server = 'https://m.dev:443'", Some(vec!["m.dev:443"])),
+            ("[host.'https://a.dev/x']\n[host.'https://b.dev']", Some(vec!["a.dev", "b.dev"])),
+            ("server = 'm.dev'\n[host.'https://a.dev']\ncapabilities = ['push']", None),
+            ("# Written by cri-shunt\nserver = 'https://a.dev'", None),
+            ("no toml", None),
+        ];
+        for (text, expected) in rows {
+            let root = root_with(&[("m.dev", text)]);
+            let found = redirect(&[root.path().to_owned()], "m.dev");
+            let to = found.map(|found| found.to);
+            assert_eq!(to, expected.map(|to| to.into_iter().map(str::to_owned).collect()), "{text}");
+        }
+        let root = root_with(&[("docker.io", "server = 'https://registry-1.docker.io'")]);
+        assert_eq!(redirect(&[root.path().to_owned()], "docker.io"), None);
+    }
+
+    #[test]
+    fn credentials_would_be_offered_to_mirrors_by_our_files_and_by_those_of_the_same_sense() {
+        let mirrors = BTreeSet::from(["m.dev".to_owned()]);
+        let fence = "[host.'https://m.dev']\n[host.'https://q.io']\n";
+        let ours = |text: &str| format!("# Written by cri-shunt\n{text}");
+        let rows = [
+            (ours(fence), true),
+            (ours("[host.'http://q.io']\n"), false),
+            (ours("no toml"), true),
+            (fence.to_owned(), true),
+            ("[host.'https://m.dev:443/p']".to_owned(), true),
+            ("[host.'https://m.dev']\ncapabilities = ['push']".to_owned(), false),
+            // That is how its person wants it.
+            ("[host.'https://cache.dev']".to_owned(), false),
+        ];
+        for (text, expected) in rows {
+            let root = root_with(&[("q.io", &text)]);
+            assert_eq!(leads_to(&[root.path().to_owned()], "q.io", &mirrors), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_another_has_written_may_be_all_that_is_wanted() {
+        let own = "server = \"https://m.dev\"\ncapabilities = [\"push\"]\nca = [\"/ca\"]\n\
+                   [host.\"https://m.dev\"]\ncapabilities = [\"pull\", \"resolve\"]\nca = [\"/ca\"]\n";
+        let k3s = "server = \"https://m.dev/v2\"\ncapabilities = [\"pull\", \"resolve\", \"push\"]\n\
+                   ca = [\"/ca\"]\n[host]\n";
+        assert!(says_the_same(k3s, own));
+        assert!(!says_the_same(&k3s.replace("/ca", "/other"), own));
+        assert!(!says_the_same("server = 'https://m.dev'", own));
+        assert!(!says_the_same("", own));
+    }
+}

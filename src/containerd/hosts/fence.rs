@@ -1,0 +1,226 @@
+//! The fence: what goes round the shunt is kept to the rules as far as containerd's own files can.
+//!
+//! Before: `plan`, where the fence is on.  After: `file` writes what is found here; `check` lists it.
+//! Holds: a registry is fenced only if its rule is for the whole of it and nothing below may reach it, so
+//! that no pull of the shunt's own is turned aside; the policy itself says who is asked.
+//! Not here: pulls through the shunt, which ask for the mirrors' names and meet no fence.
+//!
+//! containerd can't tell repositories apart, nor refuse one, nor change one but by a path in front of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::policy::{
+    Action, Candidate, Decision, DefaultAction, DenyReason, Kind, Name, Origin, Policy, Role, Rule, RuleRef,
+};
+
+use super::file::{Serves, Way, nowhere, ways};
+use super::host_settings::{TransportNeed, Wanted};
+use super::plan::{Planned, Why};
+
+/// A repository that nobody has; what the policy answers for it, it answers for the whole registry.
+const PROBE: &str = "cri-shunt/probe";
+/// What stands in the error for a denied registry.
+const DENIED: &str = "denied-by-cri-shunt";
+
+/// What the fence covers and what it can't.
+#[derive(Debug, Default)]
+pub struct Fence {
+    /// The registries that can't be reached past the rules.
+    pub covered: Vec<Covered>,
+    /// What stays open, and why, in words.
+    pub gaps: Vec<String>,
+}
+
+/// One fenced registry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Covered {
+    /// The registry.
+    pub host: String,
+    /// Where its images come from, in words.
+    pub to: String,
+}
+
+/// Where a registry's images come from.
+#[derive(Default)]
+struct Course {
+    to: Vec<String>,
+    ways: Vec<Way>,
+    needs: Vec<TransportNeed>,
+}
+
+/// Plans the files; `mirrors` are the folded hosts that rules lead to.
+pub(super) fn plan(policy: &Policy, wanted: &Wanted, mirrors: &BTreeSet<String>) -> (Fence, Vec<Planned>) {
+    let mut fence = Fence::default();
+    let mut files = Vec::new();
+    let below = Below::of(policy);
+    for host in hosts(policy) {
+        match course(policy, wanted, &below, mirrors, &host, &mut fence.gaps) {
+            Ok(Some(course)) => {
+                let to = course.to.join(", then ");
+                files.extend(spellings(&host).into_iter().map(|spelled| course.file(&host, spelled, &to)));
+                fence.covered.push(Covered { host, to });
+            }
+            Ok(None) => {}
+            Err(why) => fence.gaps.push(format!("{host} is not fenced: {why}")),
+        }
+    }
+    let covered: BTreeSet<&str> = fence.covered.iter().map(|covered| covered.host.as_str()).collect();
+    fence.gaps.extend(policy.rules().iter().filter_map(|rule| gap(rule, &covered)));
+    if policy.settings().default == DefaultAction::Deny {
+        fence.gaps.push("default = \"deny\": a registry without a rule of its own is open".to_owned());
+    }
+    (fence, files)
+}
+
+fn hosts(policy: &Policy) -> BTreeSet<String> {
+    let whole = policy.rules().iter().filter(|rule| rule.prefix.kind() == Kind::Host);
+    let mut hosts: BTreeSet<String> = whole.filter_map(|rule| Some(rule.prefix.host()?.to_owned())).collect();
+    hosts.extend(policy.settings().default_registry.as_ref().map(|_| "docker.io".to_owned()));
+    hosts
+}
+
+/// The names that containerd has for the registry; what it would fold into one of them is not among them.
+fn spellings(host: &str) -> Vec<String> {
+    if host == "docker.io" {
+        let hub = ["docker.io", "docker.io:443", "registry-1.docker.io", "registry-1.docker.io:443"];
+        return hub.iter().chain(&["index.docker.io:443"]).map(|name| (*name).to_owned()).collect();
+    }
+    let has_port = host.rsplit_once(':').is_some_and(|(_, port)| !port.ends_with(']'));
+    let mut names = vec![host.to_owned()];
+    names.extend((!has_port).then(|| format!("{host}:443")));
+    names
+}
+
+/// Nothing where there is nothing to fence; an error where it can't be done.
+fn course(
+    policy: &Policy,
+    wanted: &Wanted,
+    below: &Below<'_>,
+    mirrors: &BTreeSet<String>,
+    host: &str,
+    gaps: &mut Vec<String>,
+) -> Result<Option<Course>, String> {
+    let probe = |suffix: &str| format!("{host}/{PROBE}{suffix}").parse::<Name>().map_err(|e| e.to_string());
+    let digest = probe(&format!("@sha256:{}", "0".repeat(64)))?;
+    let (by_tag, by_digest) = (policy.decide(&probe(":probe")?), policy.decide(&digest));
+    let rule = rule_of(&by_tag);
+    let is_own = rule.prefix() == "default-registry" || rule.prefix() == host;
+    if !is_own || matches!(by_tag, Decision::Pass { .. }) {
+        return Ok(None);
+    }
+    if mirrors.contains(host) {
+        return Err("it is a mirror itself".to_owned());
+    }
+    if let Some(exception) = below.opening(host) {
+        return Err(format!("the rule for {} lets images of it through", exception.prefix));
+    }
+    if let Decision::Deny { reason: DenyReason::Stated(_), .. } = &by_tag {
+        let (to, ways) = (vec!["nowhere".to_owned()], vec![nowhere(DENIED)]);
+        return Ok(Some(Course { to, ways, ..Course::default() }));
+    }
+    if rule.rule().is_some_and(has_rewrites) {
+        return Err("containerd knows no rewrites".to_owned());
+    }
+    let (tags, digests) = (candidates(by_tag), candidates(by_digest));
+    let mut course = Course::default();
+    for candidate in &digests {
+        let serves_tags = tags.iter().any(|tag| tag.name.repository() == candidate.name.repository());
+        course.add(candidate, if serves_tags { Serves::Everything } else { Serves::Digests }, wanted);
+    }
+    for tag in tags.iter().filter(|tag| digests.iter().all(|d| d.name.repository() != tag.name.repository()))
+    {
+        gaps.push(format!("{host}: {} is for tags only, which containerd can't be told", place(tag).0));
+    }
+    if course.ways.is_empty() { Err("no mirror of it is left".to_owned()) } else { Ok(Some(course)) }
+}
+
+fn rule_of<'p>(decision: &Decision<'p>) -> RuleRef<'p> {
+    match decision {
+        Decision::Route { rule, .. } | Decision::Pass { rule } | Decision::Deny { rule, .. } => *rule,
+    }
+}
+
+fn candidates(decision: Decision<'_>) -> Vec<Candidate> {
+    match decision {
+        Decision::Route { candidates, .. } => candidates,
+        Decision::Pass { .. } | Decision::Deny { .. } => Vec::new(),
+    }
+}
+
+fn has_rewrites(rule: &Rule) -> bool {
+    matches!(&rule.action, Action::Route(route) if !route.rewrites.is_empty())
+}
+
+/// The host and the path that a candidate has before the repository.
+fn place(candidate: &Candidate) -> (&str, &str) {
+    let path = candidate.name.path().strip_suffix(PROBE).unwrap_or_default();
+    (candidate.name.host(), path.trim_end_matches('/'))
+}
+
+/// What stays open by one rule that is not for a whole registry.
+fn gap(rule: &Rule, covered: &BTreeSet<&str>) -> Option<String> {
+    let prefix = &rule.prefix;
+    let (Kind::Any | Kind::Domain | Kind::Path | Kind::Exact) = prefix.kind() else { return None };
+    let does = match &rule.action {
+        Action::Pass => return None,
+        Action::Deny { .. } => "denied",
+        Action::Route(_) => "sent to mirrors of its own",
+    };
+    let round = match prefix.host() {
+        None => "containerd has no file for many registries",
+        Some(host) if covered.contains(host) => "round the shunt its registry's mirrors are asked",
+        Some(_) => "round the shunt its registry is asked",
+    };
+    Some(format!("{prefix} is {does} by the shunt alone: {round} ({})", rule.source))
+}
+
+/// The rules for a part of a registry, by registry.
+struct Below<'p>(BTreeMap<&'p str, Vec<&'p Rule>>);
+
+// === impl Below ===
+
+impl<'p> Below<'p> {
+    fn of(policy: &'p Policy) -> Self {
+        let mut below: BTreeMap<&str, Vec<&Rule>> = BTreeMap::new();
+        for rule in policy.rules() {
+            if let (Kind::Path | Kind::Exact, Some(host)) = (rule.prefix.kind(), rule.prefix.host()) {
+                below.entry(host).or_default().push(rule);
+            }
+        }
+        Self(below)
+    }
+
+    /// A rule by which the shunt itself pulls under the registry's own name, where the fence would stand.
+    fn opening(&self, host: &str) -> Option<&'p Rule> {
+        let opens = |rule: &&&Rule| match &rule.action {
+            Action::Pass => true,
+            Action::Route(route) => route.origin == Origin::Last,
+            Action::Deny { .. } => false,
+        };
+        self.0.get(host)?.iter().find(opens).copied()
+    }
+}
+
+// === impl Course ===
+
+impl Course {
+    fn add(&mut self, candidate: &Candidate, serves: Serves, wanted: &Wanted) {
+        let (host, path) = place(candidate);
+        let needs = wanted.needs_of(host);
+        self.ways.extend(ways(host, path, serves, &needs));
+        self.needs.extend(needs.into_iter().cloned());
+        let slash = if path.is_empty() { "" } else { "/" };
+        let word = if candidate.role == Role::Origin { "itself" } else { host };
+        self.to.push(format!("{word}{slash}{path}"));
+    }
+
+    fn file(&self, host: &str, spelled: String, to: &str) -> Planned {
+        Planned {
+            host: spelled,
+            why: Why::Fence,
+            ways: self.ways.clone(),
+            purpose: vec![format!("The fence: images of {host} come from {to}.")],
+            needs: self.needs.clone(),
+        }
+    }
+}

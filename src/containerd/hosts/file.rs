@@ -1,0 +1,182 @@
+//! The text of a `hosts.toml`.
+//!
+//! Before: `plan` and `fence` say which registries a file names.  After: `reconcile` compares it with the disk.
+//! Holds: containerd 1.6, 1.7 and 2.1 read the same from it. 1.x refuses a file without a `[host]` table and
+//! asks the registry itself, so every registry that is pulled from has one; `server` is there so that
+//! nothing else is ever put in its place, and is for no pull, so that nobody is asked twice.
+//! Not here: what the hosts are.
+//!
+//! Source: containerd `docs/hosts.md`, `core/remotes/docker/config/hosts.go`.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use super::HeaderValue;
+use super::host_config::Reach;
+use super::host_settings::TransportNeed;
+
+/// What every file of ours begins with.
+pub(super) const MARK: &str = "# Written by cri-shunt";
+
+/// One registry as containerd asks it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Way {
+    /// Scheme, host and, where it is not `/v2`, the root of the API.
+    pub(super) url: String,
+    /// Whether the path in `url` is the whole root.
+    pub(super) whole_root: bool,
+    /// What it is asked for.
+    pub(super) serves: Serves,
+    reach: Reach,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Serves {
+    /// Tags and digests.
+    Everything,
+    /// What is known by its digest already.
+    Digests,
+}
+
+/// A text, and whether everyone may read it.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Text {
+    pub(super) text: String,
+    pub(super) secret: bool,
+}
+
+/// A header whose value can't be read.
+#[derive(Debug, thiserror::Error)]
+#[error("the header {name} of {url}: {file}: {error}")]
+pub(super) struct HeaderError {
+    name: String,
+    url: String,
+    file: String,
+    error: std::io::Error,
+}
+
+/// The ways to a registry, in the order in which they are tried. `path` is what its API has before the
+/// repository, `p/q` where a reference would be `host/p/q/repository`.
+pub(super) fn ways(host: &str, path: &str, serves: Serves, needs: &[&TransportNeed]) -> Vec<Way> {
+    let reach = Reach::of(host, needs);
+    let root = match (&reach.api_root, path) {
+        (Some(root), "") => Some(root.clone()),
+        (Some(root), path) => Some(format!("{root}/{path}")),
+        (None, "") => None,
+        (None, path) => Some(format!("/v2/{path}")),
+    };
+    let way = |scheme: &&str| Way {
+        url: format!("{scheme}://{}{}", reach.host, root.as_deref().unwrap_or("")),
+        whole_root: root.is_some(),
+        serves,
+        reach: reach.clone(),
+    };
+    reach.schemes.iter().map(way).collect()
+}
+
+/// A way that leads nowhere, without a question to any resolver. `word` is in containerd's error.
+pub(super) fn nowhere(word: &str) -> Way {
+    Way {
+        url: format!("http://127.0.0.1:1/{word}"),
+        whole_root: true,
+        serves: Serves::Everything,
+        reach: Reach::default(),
+    }
+}
+
+/// The text; `purpose` says to a reader what the file is for, one line a time.
+pub(super) fn render(purpose: &[String], ways: &[Way]) -> Result<Text, HeaderError> {
+    let mut text = format!("{MARK}, which will change and remove it: put nothing here by hand.\n");
+    for line in purpose {
+        let _ = writeln!(text, "# {}", line.replace(char::is_control, " "));
+    }
+    if let Some(server) = ways.last() {
+        let _ = writeln!(text, "\nserver = {}\ncapabilities = [\"push\"]", quoted(&server.url));
+        server.write_keys(&mut text, "header")?;
+    }
+    for way in ways {
+        let table = format!("host.{}", quoted(&way.url));
+        let capabilities = match way.serves {
+            Serves::Everything => "[\"pull\", \"resolve\"]",
+            Serves::Digests => "[\"pull\"]",
+        };
+        let _ = writeln!(text, "\n[{table}]\ncapabilities = {capabilities}");
+        way.write_keys(&mut text, &format!("{table}.header"))?;
+    }
+    Ok(Text { text, secret: ways.iter().any(|way| !way.reach.headers.is_empty()) })
+}
+
+// === impl Way ===
+
+impl Way {
+    fn write_keys(&self, text: &mut String, header_table: &str) -> Result<(), HeaderError> {
+        if self.whole_root {
+            text.push_str("override_path = true\n");
+        }
+        let Reach { ca, client, skip_verify, dial_timeout, headers, .. } = &self.reach;
+        let path = |path: &PathBuf| quoted(&path.to_string_lossy());
+        if !ca.is_empty() {
+            let files: Vec<String> = ca.iter().map(path).collect();
+            let _ = writeln!(text, "ca = [{}]", files.join(", "));
+        }
+        if !client.is_empty() {
+            let pair = |(cert, key): &(PathBuf, Option<PathBuf>)| {
+                format!("[{}, {}]", path(cert), path(key.as_ref().unwrap_or(cert)))
+            };
+            let pairs: Vec<String> = client.iter().map(pair).collect();
+            let _ = writeln!(text, "client = [{}]", pairs.join(", "));
+        }
+        if *skip_verify {
+            text.push_str("skip_verify = true\n");
+        }
+        if let Some(timeout) = dial_timeout {
+            let _ = writeln!(text, "dial_timeout = {}", quoted(timeout));
+        }
+        if headers.is_empty() {
+            return Ok(());
+        }
+        let _ = writeln!(text, "[{header_table}]");
+        let mut by_name: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        for (name, value) in headers {
+            let read = value.read().map_err(|error| self.header_error(name, value, error))?;
+            by_name.entry(name).or_default().push(quoted(read.expose()));
+        }
+        for (name, values) in by_name {
+            let _ = writeln!(text, "{} = [{}]", quoted(name), values.join(", "));
+        }
+        Ok(())
+    }
+
+    fn header_error(&self, name: &str, value: &HeaderValue, error: std::io::Error) -> HeaderError {
+        let file = match value {
+            HeaderValue::File(path) => path.display().to_string(),
+            HeaderValue::Text(_) => String::new(),
+        };
+        HeaderError { name: name.to_owned(), url: self.url.clone(), file, error }
+    }
+}
+
+/// A basic string of TOML.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len() + 2);
+    quoted.push('"');
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => quoted.extend(['\\', c]),
+            c if c.is_control() => {
+                let _ = write!(quoted, "\\u{:04X}", u32::from(c));
+            }
+            c => quoted.push(c),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+impl std::fmt::Debug for Text {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let shown = if self.secret { "(not shown)" } else { self.text.as_str() };
+        f.debug_struct("Text").field("text", &shown).finish()
+    }
+}

@@ -1,0 +1,193 @@
+//! Policies in, the files of containerd out.
+
+use std::sync::Arc;
+
+use super::*;
+use crate::containerd::hosts::file::render;
+use crate::containerd::hosts::{HeaderValue, Transport};
+use crate::policy::{
+    Checkpoint, Layer, Mirror, Only, Origin, Prefix, Rewrite, Route, Rule, Settings, Source,
+};
+
+fn source(line: u32) -> Source {
+    Source { file: Arc::from("c.toml"), line }
+}
+
+fn rule(prefix: &str, action: Action) -> Rule {
+    let prefix: Prefix = prefix.parse().unwrap();
+    Rule { prefix, action, checkpoint: Checkpoint::Refuse, source: source(1), layer: Layer::Native }
+}
+
+/// `m` for a mirror, `m#digests` or `m#tags` for one of one sort, `origin` for the registry itself.
+fn route(mirrors: &[&str]) -> Action {
+    let origin = if mirrors.contains(&"origin") { Origin::Last } else { Origin::Never };
+    let mirror = |text: &&&str| {
+        let (location, only) = match text.split_once('#') {
+            Some((location, "tags")) => (location, Only::Tags),
+            Some((location, _)) => (location, Only::Digests),
+            None => (**text, Only::Any),
+        };
+        Mirror { location: location.parse().unwrap(), only, strip_prefix: false }
+    };
+    let mirrors = mirrors.iter().filter(|text| **text != "origin").map(|text| mirror(&text)).collect();
+    Action::Route(Route { mirrors, rewrites: Vec::new(), origin, collapse: true, node_credentials: None })
+}
+
+fn deny() -> Action {
+    Action::Deny { reason: "no".to_owned() }
+}
+
+fn fenced(rules: Vec<Rule>, settings: Settings) -> (Vec<String>, Vec<String>) {
+    let policy = Policy::new(rules, settings).unwrap();
+    let plan = plan(&policy, &Wanted::new(Vec::new(), true));
+    let covered = plan.fence.covered.iter().map(|covered| format!("{} <- {}", covered.host, covered.to));
+    (covered.collect(), plan.fence.gaps)
+}
+
+fn need(host: &str, what: Transport) -> TransportNeed {
+    TransportNeed { host: host.to_owned(), what, source: source(7), layer: Layer::Native }
+}
+
+fn text(plan: &Plan, host: &str) -> String {
+    let file = plan.files.iter().find(|file| file.host == host).unwrap();
+    render(&file.purpose, &file.ways).unwrap().text
+}
+
+#[test]
+fn a_hosts_needs_are_one_file_for_each_spelling_that_is_used() {
+    let policy = Policy::new(vec![rule("quay.io", route(&["m.dev:443"]))], Settings::default()).unwrap();
+    let header = HeaderValue::Text(crate::files::secret::Secret::new("a \"b\" \\".to_owned()));
+    let needs = vec![
+        need("m.dev", Transport::CaFile("/a.pem".into())),
+        need("m.dev", Transport::CaFile("/b.pem".into())),
+        need("m.dev", Transport::ClientCert { cert: "/c.pem".into(), key: None }),
+        need("m.dev", Transport::ApiRoot("/p/v2".to_owned())),
+        need("m.dev", Transport::Header { name: "X-A".to_owned(), value: header }),
+    ];
+    let plan = plan(&policy, &Wanted::new(needs, false));
+    assert_eq!(plan.files.iter().map(|file| file.host.as_str()).collect::<Vec<_>>(), ["m.dev", "m.dev:443"]);
+    insta::assert_snapshot!(text(&plan, "m.dev:443"), @r#"
+# Written by cri-shunt, which will change and remove it: put nothing here by hand.
+# How m.dev:443 is reached:
+# the certificate authority /a.pem (c.toml:7)
+# the certificate authority /b.pem (c.toml:7)
+# the client certificate /c.pem (c.toml:7)
+# the API root /p/v2 (c.toml:7)
+# the header X-A (c.toml:7)
+
+server = "https://m.dev:443/p/v2"
+capabilities = ["push"]
+override_path = true
+ca = ["/a.pem", "/b.pem"]
+client = [["/c.pem", "/c.pem"]]
+[header]
+"X-A" = ["a \"b\" \\"]
+
+[host."https://m.dev:443/p/v2"]
+capabilities = ["pull", "resolve"]
+override_path = true
+ca = ["/a.pem", "/b.pem"]
+client = [["/c.pem", "/c.pem"]]
+[host."https://m.dev:443/p/v2".header]
+"X-A" = ["a \"b\" \\"]
+"#);
+}
+
+#[test]
+fn a_fence_names_the_mirrors_in_order_and_the_registry_only_where_it_may_be_asked() {
+    let rules = vec![
+        rule("quay.io", route(&["h.dev/cache/{host}", "d.dev#digests", "origin"])),
+        rule("ghcr.io", deny()),
+    ];
+    let policy = Policy::new(rules, Settings::default()).unwrap();
+    let needs = vec![need("h.dev", Transport::SkipVerify), need("d.dev", Transport::HttpFallback)];
+    let plan = plan(&policy, &Wanted::new(needs, true));
+    insta::assert_snapshot!(text(&plan, "quay.io:443"), @r#"
+# Written by cri-shunt, which will change and remove it: put nothing here by hand.
+# The fence: images of quay.io come from h.dev/cache/quay.io, then d.dev, then itself.
+
+server = "https://quay.io"
+capabilities = ["push"]
+
+[host."https://h.dev/v2/cache/quay.io"]
+capabilities = ["pull", "resolve"]
+override_path = true
+skip_verify = true
+
+[host."https://d.dev"]
+capabilities = ["pull"]
+
+[host."http://d.dev"]
+capabilities = ["pull"]
+
+[host."https://quay.io"]
+capabilities = ["pull", "resolve"]
+"#);
+    insta::assert_snapshot!(text(&plan, "ghcr.io"), @r#"
+# Written by cri-shunt, which will change and remove it: put nothing here by hand.
+# The fence: images of ghcr.io come from nowhere.
+
+server = "http://127.0.0.1:1/denied-by-cri-shunt"
+capabilities = ["push"]
+override_path = true
+
+[host."http://127.0.0.1:1/denied-by-cri-shunt"]
+capabilities = ["pull", "resolve"]
+override_path = true
+"#);
+}
+
+#[test]
+fn what_may_pass_is_not_fenced() {
+    let open = |below: Rule| fenced(vec![rule("q.io", route(&["m.dev"])), below], Settings::default());
+    let why = "q.io is not fenced: the rule for q.io/x lets images of it through";
+    assert_eq!(open(rule("q.io/x", Action::Pass)), (vec![], vec![why.to_owned()]));
+    let (covered, gaps) = open(rule("q.io/x", route(&["n.dev", "origin"])));
+    assert!(covered.is_empty() && gaps.contains(&why.to_owned()), "{gaps:?}");
+    let (covered, gaps) = open(rule("q.io/x", deny()));
+    assert_eq!(covered, ["q.io <- m.dev"]);
+    let gap =
+        "q.io/x is denied by the shunt alone: round the shunt its registry's mirrors are asked (c.toml:1)";
+    assert_eq!(gaps, [gap]);
+}
+
+#[test]
+fn what_containerd_cannot_do_is_a_gap() {
+    let mut rewriting = route(&["m.dev"]);
+    if let Action::Route(route) = &mut rewriting {
+        let pattern = regex::Regex::new("a").unwrap();
+        route.rewrites.push(Rewrite { pattern, replacement: "b".to_owned() });
+    }
+    let rules = vec![
+        rule("re.io", rewriting),
+        rule("self.io", route(&["m.dev/self"])),
+        rule("to.io", route(&["self.io/x"])),
+        rule("tags.io", route(&["m.dev/t#tags", "m.dev/d"])),
+        rule("only.io", route(&["m.dev/o#tags"])),
+        rule("*.wild.io", deny()),
+        rule("pass.io", Action::Pass),
+    ];
+    let settings = Settings { default: crate::policy::DefaultAction::Deny, ..Settings::default() };
+    let (covered, gaps) = fenced(rules, settings);
+    assert_eq!(covered, ["tags.io <- m.dev/d", "to.io <- self.io/x"]);
+    insta::assert_snapshot!(gaps.join("\n"), @r#"
+only.io: m.dev is for tags only, which containerd can't be told
+only.io is not fenced: no mirror of it is left
+re.io is not fenced: containerd knows no rewrites
+self.io is not fenced: it is a mirror itself
+tags.io: m.dev is for tags only, which containerd can't be told
+*.wild.io is denied by the shunt alone: containerd has no file for many registries (c.toml:1)
+default = "deny": a registry without a rule of its own is open
+"#);
+}
+
+#[test]
+fn the_default_registry_is_a_rule_for_docker_hub() {
+    let settings =
+        Settings { default_registry: Some(("m.dev/hub".parse().unwrap(), source(3))), ..Settings::default() };
+    assert_eq!(fenced(Vec::new(), settings.clone()).0, ["docker.io <- m.dev/hub"]);
+    let policy = Policy::new(Vec::new(), settings).unwrap();
+    let plan = plan(&policy, &Wanted::new(Vec::new(), true));
+    let hosts: Vec<&str> = plan.files.iter().map(|file| file.host.as_str()).collect();
+    assert!(hosts.contains(&"docker.io") && hosts.contains(&"registry-1.docker.io"), "{hosts:?}");
+}

@@ -1,0 +1,11 @@
+//! Reading files that somebody else may have made, and what is read from them.
+//!
+//! `regular_file` opens and reads regular files of a bounded length; `pem` reads certificates and keys;
+//! `fingerprint` tells whether files have changed; `parallel` does one thing to thousands of them on all
+//! processors; `secret` is a text that neither `Debug` nor a log shows.
+
+pub mod fingerprint;
+pub mod parallel;
+pub mod pem;
+pub mod regular_file;
+pub mod secret;

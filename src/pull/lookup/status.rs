@@ -1,0 +1,118 @@
+//! ImageStatus.
+//!
+//! Before: `lookup`.  After: the client, with containerd's own answer.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::adopt_present;
+use super::present::{hidden_name, is_hex};
+use crate::containerd::Answer;
+use crate::containerd::unary::{Call, malformed};
+use crate::policy::{Name, Present, is_image_id};
+use crate::pull::forward;
+use crate::pull::provenance;
+use crate::state::State;
+use crate::wire::cri::{image_status_request as request, image_status_response as response};
+use crate::wire::{self, WireError, cri};
+
+/// The key of the entry in `info` that tells where an image came from.
+const INFO_KEY: &str = "cri-shunt";
+
+/// Answers an ImageStatus.
+pub async fn image_status(state: &Arc<State>, call: &Call, message: Bytes) -> Answer {
+    let asked = match Asked::read(&message) {
+        Ok(asked) => asked,
+        Err(error) => return malformed(&error),
+    };
+    let generation = state.generation();
+    let hidden = match &asked.name {
+        Some(name) if generation.policy.settings().present == Present::Hide => {
+            hidden_name(&generation.policy, name)
+        }
+        _ => false,
+    };
+    if hidden && !asked.may_be_id {
+        return Answer::message(&[]);
+    }
+    let answer = forward(call, &message).await;
+    let Some(payload) = answer.payload() else { return answer };
+    if !names_an_image(&payload) {
+        let Some(name) = &asked.name else { return answer };
+        return match adopt_present(state, &generation, name).await {
+            Ok(false) => answer,
+            Ok(true) => described(state, &asked, forward(call, &message).await).await,
+            Err(status) => Answer::failure(&status),
+        };
+    }
+    if hidden && asked.name.as_ref().is_some_and(|name| Found::read(&payload).is_named(name)) {
+        return Answer::message(&[]);
+    }
+    described(state, &asked, answer).await
+}
+
+/// The question.
+struct Asked {
+    /// The name, unless it is an id or neither.
+    name: Option<Name>,
+    /// A name that containerd tries as a shortened id where it does not know it.
+    may_be_id: bool,
+    verbose: bool,
+}
+
+impl Asked {
+    fn read(message: &[u8]) -> Result<Self, WireError> {
+        let image = wire::get(message, request::IMAGE)?.unwrap_or_default();
+        let text = std::str::from_utf8(image).unwrap_or_default();
+        let name = if is_image_id(text) { None } else { text.parse().ok() };
+        let verbose = wire::get_varint(message, request::VERBOSE)?.is_some_and(|value| value != 0);
+        Ok(Self { name, may_be_id: is_hex(text), verbose })
+    }
+}
+
+/// Whether there is an image in an answer.
+fn names_an_image(payload: &[u8]) -> bool {
+    wire::get(payload, response::ID).is_ok_and(|id| id.is_some())
+}
+
+/// The names of the image in an answer: an image may have thousands, and most calls do not ask.
+struct Found {
+    tags: Vec<String>,
+    digests: Vec<String>,
+}
+
+impl Found {
+    fn read(payload: &[u8]) -> Self {
+        let names = |path| {
+            let ranges = wire::each(payload, path).unwrap_or_default();
+            ranges.into_iter().map(|range| String::from_utf8_lossy(&payload[range]).into_owned()).collect()
+        };
+        Self { tags: names(response::REPO_TAGS), digests: names(response::REPO_DIGESTS) }
+    }
+
+    fn is_named(&self, name: &Name) -> bool {
+        self.tags.iter().chain(&self.digests).any(|known| known == name.as_str())
+    }
+}
+
+/// Adds the image's provenance to a verbose answer.
+async fn described(state: &State, asked: &Asked, answer: Answer) -> Answer {
+    let Some(payload) = answer.payload().filter(|_| asked.verbose) else { return answer };
+    if !names_an_image(&payload) {
+        return answer;
+    }
+    let found = Found::read(&payload);
+    // An id that reads as a name is no name of this image.
+    let name = asked.name.as_ref().filter(|name| found.is_named(name));
+    match provenance::describe(&state.containerd.store, name, &found.tags, &found.digests).await {
+        Ok(value) => {
+            let entry = cri::map_entry(INFO_KEY, &value.to_string());
+            answer.with_payload(&wire::append(&payload, response::INFO, &entry))
+        }
+        Err(error) => {
+            tracing::warn!(%error, "cannot tell where an image came from");
+            answer
+        }
+    }
+}

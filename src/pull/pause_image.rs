@@ -1,0 +1,98 @@
+//! The pause image, which containerd pulls by itself, without any CRI call that a policy could meet.
+//!
+//! Before: `serve` keeps it from the start on; `router` asks for it before a RunPodSandbox.
+//! After: `pull`, as a client's PullImage would go.
+//! Holds: where the policy routes the pause image, it is on the node under the name that containerd
+//! looks for, so that containerd has no reason to pull it. Where the policy leaves it alone, so does this.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tonic::Status;
+
+use crate::containerd::unary::Call;
+use crate::policy::Decision;
+use crate::pull::{denied, pull_image};
+use crate::state::State;
+use crate::wire;
+use crate::wire::cri::pull_image_request::IMAGE;
+
+/// The method by which the pause image is pulled.
+const PULL_IMAGE: &str = "/runtime.v1.ImageService/PullImage";
+
+/// How long a RunPodSandbox waits to learn which image containerd would pull.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// How long until the pause image is looked for again without any sign.
+const LOOK_AGAIN: Duration = Duration::from_secs(30);
+
+/// Sees to it that the pause image is there, before containerd would pull it.
+///
+/// # Errors
+/// The policy denies it, or no mirror has it, or containerd does not answer.
+pub async fn before_sandbox(state: &Arc<State>) -> Result<(), Status> {
+    if state.generation().policy.passes_all() {
+        return Ok(());
+    }
+    if tokio::time::timeout(PATIENCE, state.containerd.known_facts()).await.is_err() {
+        return Err(Status::unavailable("containerd has not told yet which pause image it would pull"));
+    }
+    ensure(state).await.map(drop)
+}
+
+/// Pulls the pause image where the policy routes it and it is not there. Says whether it was pulled.
+///
+/// # Errors
+/// The policy denies it, or no mirror has it, or containerd does not answer.
+pub async fn ensure(state: &Arc<State>) -> Result<bool, Status> {
+    let Some(name) = state.containerd.pause_image() else { return Ok(false) };
+    let generation = state.generation();
+    let decision = generation.policy.decide(&name);
+    if matches!(decision, Decision::Pass { .. }) || state.containerd.cri.image(name.as_str()).await?.is_some()
+    {
+        return Ok(false);
+    }
+    if let Decision::Deny { rule, reason } = decision {
+        let refusal = denied(&name, &rule, &reason);
+        let text = format!("the pause image of containerd is not on the node, and {}", refusal.message());
+        return Err(Status::new(refusal.code(), text));
+    }
+    let message = wire::set(&[], IMAGE, name.as_str().as_bytes())
+        .map_err(|error| Status::internal(error.to_string()))?;
+    let call = Call::own(state.containerd.link.clone(), PULL_IMAGE);
+    let answer = pull_image(state, &call, message.into()).await;
+    let status = answer.status();
+    if answer.is_ok() { Ok(true) } else { Err(status) }
+}
+
+/// Keeps the pause image on the node for as long as it is polled: whenever containerd answers again, after each
+/// removal, and now and then.
+pub async fn keep(state: Arc<State>) {
+    let mut facts = state.containerd.watch_facts();
+    while facts.wait_for(Option::is_some).await.is_ok() {
+        tokio::select! {
+            () = keep_while_up(&state) => {}
+            _ = facts.wait_for(Option::is_none) => {}
+        }
+    }
+}
+
+async fn keep_while_up(state: &Arc<State>) {
+    let mut reported = false;
+    loop {
+        match ensure(state).await {
+            Ok(pulled) => {
+                if pulled {
+                    tracing::info!("the pause image was not there; pulled");
+                }
+                reported = false;
+            }
+            Err(status) if !reported => {
+                tracing::warn!(error = status.message(), "the pause image is not there");
+                reported = true;
+            }
+            Err(_) => {}
+        }
+        // The time-out is for what no event tells: a mirror that has the image by now, another policy.
+        let _ = tokio::time::timeout(LOOK_AGAIN, state.containerd.pause_image_removed.notified()).await;
+    }
+}

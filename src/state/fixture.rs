@@ -1,0 +1,51 @@
+//! A node for tests, without a containerd.
+//!
+//! Before: a test says what containerd is to be told.  After: what waits for the node or works on it is tried.
+//! Holds: there is no rule in its policy, and everything of its own is below one directory.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use super::{Generation, PullSettings, State};
+use crate::containerd::hosts::{Transport, TransportNeed, Wanted};
+use crate::containerd::{Containerd, Facts};
+use crate::credentials::Credentials;
+use crate::policy::{Layer, Policy, Settings, Source};
+use crate::state::Ledger;
+
+/// A node by which containerd is to be told this of a host.
+pub(crate) fn state(dir: &Path, host: &str, what: Transport) -> Arc<State> {
+    let ledger = Arc::new(Ledger::open(dir.join("state")).unwrap());
+    let containerd = Arc::new(Containerd::new(dir.join("containerd.sock").into()));
+    Arc::new(State::new(generation(host, what), containerd, ledger, dir.join("bypass")))
+}
+
+/// The generation of such a node.
+pub(crate) fn generation(host: &str, what: Transport) -> Generation {
+    let source = Source { file: "c.toml".into(), line: 1 };
+    let need = TransportNeed { host: host.to_owned(), what, source, layer: Layer::Native };
+    let second = Duration::from_secs(1);
+    Generation {
+        policy: Policy::new(Vec::new(), Settings::default()).unwrap(),
+        pull: PullSettings {
+            stall_after: None,
+            adopt_timeout: second,
+            sweep_after: second,
+            retry_down_after: second,
+        },
+        credentials: Credentials::default(),
+        transport: Wanted::new(vec![need], false),
+        sources: Vec::new(),
+        watch: None,
+        loaded_at: SystemTime::UNIX_EPOCH,
+    }
+}
+
+/// A containerd that looks for its files in `root`.
+pub(crate) fn facts(root: &Path) -> Facts {
+    let version = "v2.1.4".to_owned();
+    Facts { version, config_path: vec![root.to_owned()], config_known: true, ..Facts::default() }
+}
