@@ -20,6 +20,7 @@ mod access;
 mod answer;
 pub mod challenge;
 mod connect;
+mod endpoint;
 mod error;
 mod exchange;
 mod login;
@@ -33,6 +34,7 @@ mod url;
 
 pub use access::{Access, Login, Network, Scheme};
 pub use answer::Found;
+pub use endpoint::{Endpoint, HeaderValue};
 pub use error::{Failure, Refusal};
 pub use exchange::Reply;
 pub use url::Url;

@@ -10,9 +10,10 @@ use std::time::SystemTime;
 
 use toml::de::DeValue;
 
-use crate::containerd::hosts::{self, HeaderValue, Transport, TransportNeed};
+use crate::containerd::hosts::{self, Transport, TransportNeed};
 use crate::files::secret::Secret;
 use crate::policy::Location;
+use crate::registry::HeaderValue;
 
 use super::diagnostic::{Located, Problem, Severity, Span, Texts};
 use super::settings::absolute;

@@ -82,7 +82,8 @@ fn tell(before: &Report, report: &Report) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::containerd::hosts::{HeaderValue, Transport};
+    use crate::containerd::hosts::Transport;
+    use crate::registry::HeaderValue;
     use crate::state::fixture;
 
     #[tokio::test(start_paused = true)]

@@ -161,7 +161,7 @@ impl Pull<'_> {
         };
         let host = candidate.name.host();
         let wanted = &self.generation.transport;
-        let tls = wanted.reach(host).schemes.first() != Some(&"http");
+        let tls = wanted.endpoint(host).schemes.first() != Some(&"http");
         stall::watch(self.state, host, (tls, &wanted.connected_host(host)), after).await
     }
 

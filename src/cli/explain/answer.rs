@@ -141,7 +141,7 @@ impl Answer {
         for target in &mut self.candidates {
             let name = target.reference.parse::<Name>().ok();
             let host = name.as_ref().map(Name::host).filter(|host| !wanted.needs_of(host).is_empty());
-            target.transport = host.map(|host| wanted.reach(host).to_string());
+            target.transport = host.map(|host| wanted.endpoint(host).to_string());
         }
     }
 

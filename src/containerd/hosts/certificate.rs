@@ -48,7 +48,7 @@ pub fn faults<'n>(needs: impl IntoIterator<Item = &'n TransportNeed>, now: Syste
                 add(key, private_key(cert, key));
             }
             Transport::Header { value, .. } => {
-                if let super::HeaderValue::File(file) = value {
+                if let crate::registry::HeaderValue::File(file) = value {
                     add(file, value.read().map(drop).map_err(|error| Wrong(error.to_string())));
                 }
             }

@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 
 use super::existing::{HOSTS_TOML, directory, read, says_the_same};
 use super::file::{Serves, render, ways};
-use super::host_settings::Wanted;
 use super::tree;
+use super::wanted::Wanted;
 
 /// The file, or the directory without one, by which containerd does not ask `host` as it is wanted.
 #[must_use]

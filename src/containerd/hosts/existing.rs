@@ -12,8 +12,9 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
-use super::host_settings::{fold, host_asked};
+use super::host_config::host_asked;
 use super::tree;
+use super::wanted::fold;
 use crate::files::regular_file;
 
 /// The file in each directory.

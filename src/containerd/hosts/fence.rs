@@ -14,8 +14,9 @@ use crate::policy::{
 };
 
 use super::file::{Serves, Way, nowhere, ways};
-use super::host_settings::{TransportNeed, Wanted};
+use super::host_settings::TransportNeed;
 use super::plan::{Planned, Why};
+use super::wanted::Wanted;
 
 /// A repository that nobody has; what the policy answers for it, it answers for the whole registry.
 const PROBE: &str = "cri-shunt/probe";

@@ -12,9 +12,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use super::HeaderValue;
-use super::host_config::Reach;
+use super::host_config::endpoint;
 use super::host_settings::TransportNeed;
+use crate::registry::{Endpoint, HeaderValue};
 
 /// What every file of ours begins with.
 pub(super) const MARK: &str = "# Written by cri-shunt";
@@ -28,7 +28,7 @@ pub(super) struct Way {
     pub(super) whole_root: bool,
     /// What it is asked for.
     pub(super) serves: Serves,
-    reach: Reach,
+    endpoint: Endpoint,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,20 +59,20 @@ pub(super) struct HeaderError {
 /// The ways to a registry, in the order in which they are tried. `path` is what its API has before the
 /// repository, `p/q` where a reference would be `host/p/q/repository`.
 pub(super) fn ways(host: &str, path: &str, serves: Serves, needs: &[&TransportNeed]) -> Vec<Way> {
-    let reach = Reach::of(host, needs);
-    let root = match (&reach.api_root, path) {
+    let endpoint = endpoint(host, needs);
+    let root = match (&endpoint.api_root, path) {
         (Some(root), "") => Some(root.clone()),
         (Some(root), path) => Some(format!("{root}/{path}")),
         (None, "") => None,
         (None, path) => Some(format!("/v2/{path}")),
     };
     let way = |scheme: &&str| Way {
-        url: format!("{scheme}://{}{}", reach.host, root.as_deref().unwrap_or("")),
+        url: format!("{scheme}://{}{}", endpoint.host, root.as_deref().unwrap_or("")),
         whole_root: root.is_some(),
         serves,
-        reach: reach.clone(),
+        endpoint: endpoint.clone(),
     };
-    reach.schemes.iter().map(way).collect()
+    endpoint.schemes.iter().map(way).collect()
 }
 
 /// A way that leads nowhere, without a question to any resolver. `word` is in containerd's error.
@@ -81,7 +81,7 @@ pub(super) fn nowhere(word: &str) -> Way {
         url: format!("http://127.0.0.1:1/{word}"),
         whole_root: true,
         serves: Serves::Everything,
-        reach: Reach::default(),
+        endpoint: Endpoint::default(),
     }
 }
 
@@ -104,7 +104,7 @@ pub(super) fn render(purpose: &[String], ways: &[Way]) -> Result<Text, HeaderErr
         let _ = writeln!(text, "\n[{table}]\ncapabilities = {capabilities}");
         way.write_keys(&mut text, &format!("{table}.header"))?;
     }
-    Ok(Text { text, secret: ways.iter().any(|way| !way.reach.headers.is_empty()) })
+    Ok(Text { text, secret: ways.iter().any(|way| !way.endpoint.headers.is_empty()) })
 }
 
 // === impl Way ===
@@ -114,7 +114,7 @@ impl Way {
         if self.whole_root {
             text.push_str("override_path = true\n");
         }
-        let Reach { ca, client, skip_verify, dial_timeout, headers, .. } = &self.reach;
+        let Endpoint { ca, client, skip_verify, dial_timeout, headers, .. } = &self.endpoint;
         let path = |path: &PathBuf| quoted(&path.to_string_lossy());
         if !ca.is_empty() {
             let files: Vec<String> = ca.iter().map(path).collect();

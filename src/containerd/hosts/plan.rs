@@ -11,7 +11,8 @@ use crate::policy::{Action, Policy};
 use super::existing::coded;
 use super::fence::{self, Fence};
 use super::file::{Serves, Way, ways};
-use super::host_settings::{TransportNeed, Wanted, fold};
+use super::host_settings::TransportNeed;
+use super::wanted::{Wanted, fold};
 
 /// What is to be on the disk.
 #[derive(Debug, Default)]

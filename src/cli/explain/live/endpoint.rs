@@ -9,46 +9,16 @@
 //! first, but for port 80; `resolver.go`: `ns` names the registry where another host is asked for it.
 
 use super::Outcome;
-use crate::containerd::hosts::{Reach, Wanted};
-use crate::registry::{Access, Failure, Scheme};
+use crate::containerd::hosts::Wanted;
+use crate::registry::{Access, Failure};
 
 /// The ways to `host`, in the order in which they are tried; never none.
 pub(super) fn ways(host: &str, wanted: &Wanted) -> Result<Vec<Access>, Outcome> {
     if wanted.needs_of(host).is_empty() {
         return Ok(vec![Access::of(host)]);
     }
-    // containerd has a limit of its own for a connection only from 2.1 on; this program's is for all.
-    let Reach { host: asked, schemes, api_root, ca, client, skip_verify, headers, dial_timeout: _ } =
-        wanted.reach(host);
-    let hub = host == "docker.io" && asked == "registry-1.docker.io";
-    let namespace = (asked != host && !hub).then(|| host.to_owned());
-    let has_tls = skip_verify || !ca.is_empty() || !client.is_empty();
-    let port = asked.rsplit_once(':').map(|(_, port)| port).filter(|port| !port.ends_with(']'));
-    let ambiguous = has_tls && port.is_some_and(|port| port != "80");
-    let mut read = Vec::with_capacity(headers.len());
-    for (name, value) in headers {
-        let value = value.read().map_err(|error| {
-            Outcome::failed(Failure::Config, format!("the header {name} for {asked}: {error}"))
-        })?;
-        read.push((name, value));
-    }
-    let scheme = |scheme: &str| match scheme {
-        "https" => Scheme::Https,
-        _ if ambiguous => Scheme::HttpsElseHttp,
-        _ => Scheme::Http,
-    };
-    let way = |word: &&str| Access {
-        scheme: scheme(word),
-        host: asked.clone(),
-        root: api_root.clone().unwrap_or_else(|| "/v2".to_owned()),
-        namespace: namespace.clone(),
-        ca: ca.clone(),
-        // containerd chooses by the authorities that the registry names, where there are several.
-        client_cert: client.first().cloned(),
-        skip_verify,
-        headers: read.clone(),
-    };
-    Ok(schemes.iter().map(way).collect())
+    let accesses = wanted.endpoint(host).accesses(host);
+    accesses.map_err(|error| Outcome::failed(Failure::Config, error.to_string()))
 }
 
 #[cfg(test)]

@@ -12,7 +12,8 @@ use super::super::Format;
 use super::super::fixture::Sample;
 use super::hosts_file::{self, Host};
 use crate::config::diagnostic::{Problem, Texts};
-use crate::containerd::hosts::{HeaderValue, Transport};
+use crate::containerd::hosts::Transport;
+use crate::registry::HeaderValue;
 
 const TABLE: &str = include_str!("../../../../tests/tables/hosts_toml.jsonl");
 

@@ -13,8 +13,9 @@ use toml::de::DeValue;
 use crate::config::diagnostic::{Located, Problem, Severity, Span, TextId, Texts};
 use crate::config::duration;
 use crate::config::tree::{self, Entry, Refusal, Section};
-use crate::containerd::hosts::{HeaderValue, Transport};
+use crate::containerd::hosts::Transport;
 use crate::files::secret::Secret;
+use crate::registry::HeaderValue;
 
 use super::endpoint::Endpoint;
 

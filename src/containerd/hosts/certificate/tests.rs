@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
-use crate::containerd::hosts::HeaderValue;
 use crate::policy::{Layer, Source};
+use crate::registry::HeaderValue;
 
 const YEAR: Duration = Duration::from_secs(365 * 86_400);
 

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use super::*;
+use crate::containerd::hosts::Transport;
 use crate::containerd::hosts::file::render;
-use crate::containerd::hosts::{HeaderValue, Transport};
 use crate::policy::{
     Checkpoint, Layer, Mirror, Only, Origin, Prefix, Rewrite, Route, Rule, Settings, Source,
 };
+use crate::registry::HeaderValue;
 
 fn source(line: u32) -> Source {
     Source { file: Arc::from("c.toml"), line }

@@ -6,8 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::*;
-use crate::containerd::hosts::{HeaderValue, Transport, TransportNeed, Wanted, leads_to, plan};
+use crate::containerd::hosts::{Transport, TransportNeed, Wanted, leads_to, plan};
 use crate::policy::{Action, Checkpoint, Layer, Mirror, Only, Origin, Policy, Route, Rule, Settings, Source};
+use crate::registry::HeaderValue;
 
 fn source() -> Source {
     Source { file: Arc::from("c.toml"), line: 1 }

@@ -1,0 +1,221 @@
+//! Everything that hosts need, and what holds for one of them.
+//!
+//! Holds: of two statements about one host the native one holds, whole.
+
+use foldhash::HashMap;
+
+use super::host_config::endpoint;
+use super::host_settings::{Transport, TransportNeed};
+use crate::policy::{Layer, Prefix};
+use crate::registry::Endpoint;
+
+/// Everything that is wanted of containerd's files.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    needs: Vec<TransportNeed>,
+    /// What is said of each spelling of a host, for every pull asks several times.
+    said: HashMap<String, Said>,
+    /// The first spelling with a native table, by the folded host.
+    natives: HashMap<String, String>,
+    fence: bool,
+}
+
+/// What is said of one spelling: places in the list of needs.
+#[derive(Clone, Debug, Default)]
+struct Said {
+    native: Vec<usize>,
+    /// Those of the lowest layer that says anything, each once.
+    sources: Vec<usize>,
+}
+
+impl Wanted {
+    /// Puts together what hosts need; `fence` is whether what goes round the shunt is to be kept to the rules
+    /// as well.
+    #[must_use]
+    pub fn new(needs: Vec<TransportNeed>, fence: bool) -> Self {
+        let mut said: HashMap<String, Said> = HashMap::default();
+        let mut natives = HashMap::default();
+        for (i, need) in needs.iter().enumerate() {
+            let of_host = said.entry(need.host.clone()).or_default();
+            if need.layer != Layer::Native {
+                of_host.add_source(i, &needs);
+                continue;
+            }
+            if of_host.native.is_empty() {
+                natives.entry(fold(&need.host)).or_insert_with(|| need.host.clone());
+            }
+            of_host.native.push(i);
+        }
+        Self { needs, said, natives, fence }
+    }
+
+    /// What hosts need, in the order of the files.
+    #[must_use]
+    pub fn needs(&self) -> &[TransportNeed] {
+        &self.needs
+    }
+
+    /// Whether what goes round the shunt is to be kept to the rules as well.
+    #[must_use]
+    pub fn fence(&self) -> bool {
+        self.fence
+    }
+
+    /// What is said of a host, spelled as references spell it.
+    ///
+    /// A native statement is for every spelling of the host that has none of its own, and takes the place of
+    /// what sources say, but for what their endpoints' addresses say and it does not. A source's is for its own
+    /// spelling alone, as in its own program; `*` is for hosts of which the same source says nothing else.
+    #[must_use]
+    pub fn needs_of(&self, host: &str) -> Vec<&TransportNeed> {
+        let mut own = self.native(host);
+        let mut sources = self.sources(host);
+        if sources.is_empty() {
+            sources = self.sources("*");
+        }
+        if own.is_empty() {
+            return sources;
+        }
+        let has = |test: fn(&Transport) -> bool| own.iter().any(|need| test(&need.what));
+        let has_root = has(|what| matches!(what, Transport::ApiRoot(_)));
+        let has_scheme = has(|what| matches!(what, Transport::PlainHttp) || is_tls(what));
+        sources.retain(|need| match &need.what {
+            Transport::ApiRoot(_) => !has_root,
+            Transport::PlainHttp => !has_scheme,
+            what => matches!(what, Transport::AskedAs(_)),
+        });
+        own.extend(sources);
+        own
+    }
+
+    /// The native table for a host: that of its own spelling, else the first for any spelling of it.
+    fn native(&self, host: &str) -> Vec<&TransportNeed> {
+        let table = |host: &str| self.said.get(host).map_or(&[][..], |said| &said.native);
+        let mut found = table(host);
+        if found.is_empty() && !self.natives.is_empty() {
+            found = self.natives.get(&fold(host)).map_or(&[], |first| table(first));
+        }
+        found.iter().map(|&i| &self.needs[i]).collect()
+    }
+
+    /// What sources say of exactly this spelling.
+    fn sources(&self, host: &str) -> Vec<&TransportNeed> {
+        let found = self.said.get(host).map_or(&[][..], |said| &said.sources);
+        found.iter().map(|&i| &self.needs[i]).collect()
+    }
+
+    /// How a host is reached.
+    #[must_use]
+    pub fn endpoint(&self, host: &str) -> Endpoint {
+        endpoint(host, &self.needs_of(host))
+    }
+
+    /// The host that containerd asks for the names of `host`, once it has been told: credentials that are bound
+    /// to a host must be bound to this one.
+    #[must_use]
+    pub fn asked_host(&self, host: &str) -> String {
+        self.endpoint(host).host
+    }
+
+    /// The host that containerd connects to for the names of `host`, with a port where it is not that of https.
+    #[must_use]
+    pub fn connected_host(&self, host: &str) -> String {
+        let Endpoint { host, schemes, .. } = self.endpoint(host);
+        let has_port = host.rsplit_once(':').is_some_and(|(_, port)| !port.ends_with(']'));
+        if schemes == ["http"] && !has_port { format!("{host}:80") } else { host }
+    }
+
+    /// Whether containerd, as long as it is not told, would ask another place of the host, where another image
+    /// may have the same name.
+    #[must_use]
+    pub fn must_be_told(&self, host: &str) -> bool {
+        self.endpoint(host).api_root.is_some()
+    }
+}
+
+fn is_tls(what: &Transport) -> bool {
+    matches!(what, Transport::CaFile(_) | Transport::ClientCert { .. } | Transport::SkipVerify)
+}
+
+/// One spelling for all of a host.
+#[must_use]
+pub fn fold(host: &str) -> String {
+    host.parse::<Prefix>().map_or_else(|_| host.to_owned(), |prefix| prefix.as_str().to_owned())
+}
+
+// === impl Said ===
+
+impl Said {
+    fn add_source(&mut self, added: usize, needs: &[TransportNeed]) {
+        let layer = |i: usize| needs[i].layer;
+        if self.sources.first().is_some_and(|&first| layer(added) < layer(first)) {
+            self.sources.clear();
+        }
+        let of_first = self.sources.first().is_none_or(|&first| layer(added) == layer(first));
+        // Each of several endpoints with one address says the same.
+        if of_first && self.sources.iter().all(|&other| needs[other].what != needs[added].what) {
+            self.sources.push(added);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::policy::Source;
+
+    fn need(host: &str, layer: Layer, ca: &str) -> TransportNeed {
+        let source = Source { file: Arc::from("f"), line: 1 };
+        TransportNeed { host: host.to_owned(), what: Transport::CaFile(ca.into()), source, layer }
+    }
+
+    #[test]
+    fn a_native_word_is_for_every_spelling_and_a_sources_for_its_own() {
+        let needs = vec![
+            need("m.dev", Layer::Native, "/native"),
+            need("m.dev", Layer::Source(0), "/hidden"),
+            TransportNeed {
+                what: Transport::ApiRoot("/root".to_owned()),
+                ..need("m.dev", Layer::Source(0), "")
+            },
+            need("s.dev:443", Layer::Source(1), "/later"),
+            need("s.dev:443", Layer::Source(0), "/first"),
+            need("*", Layer::Source(0), "/rest"),
+        ];
+        let wanted = Wanted::new(needs, false);
+        let ca = |host: &str| -> Vec<String> {
+            wanted.needs_of(host).iter().map(|need| need.what.to_string()).collect()
+        };
+        assert_eq!(ca("M.dev:443"), ["the certificate authority /native"]);
+        assert_eq!(ca("m.dev"), ["the certificate authority /native", "the API root /root"]);
+        assert_eq!(ca("s.dev:443"), ["the certificate authority /first"]);
+        assert_eq!(ca("s.dev"), ["the certificate authority /rest"]);
+    }
+
+    #[test]
+    fn the_host_that_is_asked_is_the_real_one() {
+        let say = |host: &str, what| TransportNeed { what, ..need(host, Layer::Source(0), "") };
+        let needs = vec![
+            say("m.dev:0443", Transport::AskedAs("m.dev".to_owned())),
+            say("m.dev:0443", Transport::ApiRoot("/p".to_owned())),
+            say("h.dev", Transport::PlainHttp),
+            say("h.dev:81", Transport::PlainHttp),
+        ];
+        let wanted = Wanted::new(needs, false);
+        for (host, asked, connected) in [
+            ("m.dev:0443", "m.dev", "m.dev"),
+            ("h.dev", "h.dev", "h.dev:80"),
+            ("h.dev:81", "h.dev:81", "h.dev:81"),
+            ("docker.io", "registry-1.docker.io", "registry-1.docker.io"),
+            ("x.dev:5000", "x.dev:5000", "x.dev:5000"),
+        ] {
+            assert_eq!(
+                (wanted.asked_host(host), wanted.connected_host(host)),
+                (asked.into(), connected.into())
+            );
+        }
+        assert!(wanted.must_be_told("m.dev:0443") && !wanted.must_be_told("h.dev"));
+    }
+}
