@@ -1,46 +1,73 @@
-# The commands that README names. `make test` is what CI runs.
+# The commands that README and CONTRIBUTING name. CI runs `make check` and `make test` (.ci/run).
 
 PREFIX ?= /usr
 SYSCONFDIR ?= /etc
 UNITDIR ?= /usr/lib/systemd/system
-BINARY ?= target/release/cri-shunt
+# A program that is already built, to install as it is. Without this, `make install` builds first.
+BINARY ?=
 
-.PHONY: build setup test fuzz demo bench install generate
+# The crates k8s-cri and containerd-client compile .proto files with protoc. If the machine has none, protox takes its
+# place: it is written in Rust, and cargo installs it into target/tools.
+PROTOX := $(CURDIR)/target/tools/bin/protox
+OWN_PROTOC := $(CURDIR)/build/protoc
+PROTOC ?= $(or $(shell command -v protoc),$(OWN_PROTOC))
+export PROTOC
 
-build:
+.PHONY: tools build check setup test fuzz demo bench install uninstall generate
+
+tools: $(if $(filter $(OWN_PROTOC),$(PROTOC)),$(PROTOX))
+
+$(PROTOX):
+	cargo install --quiet --locked --root target/tools --features bin protox
+
+build: tools
 	cargo build --release --locked
 
-target/release/cri-shunt:
-	cargo build --release --locked
+# Everything that can be checked without running the program. The fuzz crate has its own lock file. Its path variable
+# saves compiling libFuzzer's C++, which only linking needs.
+check: tools
+	cargo fmt --all --check
+	cargo fmt --manifest-path fuzz/Cargo.toml --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
+	CUSTOM_LIBFUZZER_PATH=/unused/libFuzzer.a cargo check --locked --manifest-path fuzz/Cargo.toml --bins \
+		--target-dir $${CARGO_TARGET_DIR:-target}
+	.ci/cargo-deny check bans licenses sources
 
-# Installs what the tests need (Debian packages, further containerds under target/testbed); says what it does.
+# Installs what the tests need (Debian packages, more containerds under target/testbed), and says what it does.
 setup:
 	tests/setup
 
-test: setup
+test: tools setup
 	@rm -f $${TESTBED_DIR:-target/testbed}/skipped.txt
 	cargo test --locked --workspace --no-fail-fast; status=$$?; tests/skipped; exit $$status
 
-# Gives each fuzz target that many seconds; `fuzz/run TARGET FILE` tries one input again. `make test` runs the
-# targets too, for moments and without a fuzzer.
+# Runs each fuzz target for that many seconds. `fuzz/run TARGET FILE` tries one input again. `make test` runs the
+# targets too, for a short time and without a fuzzer.
 FUZZ_SECONDS ?= 60
 
-fuzz:
+fuzz: tools
 	@for target in $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs))); do \
 		echo "== $$target"; fuzz/run $$target $(FUZZ_SECONDS) || exit 1; done
 
-# Starts a private containerd and registry, pulls through the shunt, and takes everything down again.
-demo:
+# Starts a private containerd and registry, pulls through the shunt, and removes everything again.
+demo: tools
 	@demo/run
 
-# Single steps; loading; pulls; and the relay side by side with others that are installed (haproxy, nginx, socat).
-# What relay and pull print is saved in target/bench as well.
-bench: setup
+# Single steps, loading, pulls, and the relay compared with others that are installed (haproxy, nginx, socat).
+# The output of relay and pull is also saved in target/bench.
+bench: tools setup
 	cargo bench --locked --bench micro --bench load --bench pull --bench relay
 
-# Honours DESTDIR and PREFIX. A configuration that is there already stays.
-install: $(BINARY)
-	install -D -m 0755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/cri-shunt
+# DESTDIR and PREFIX work as usual. An existing configuration stays. Under sudo, the build runs as the user who called
+# sudo: root may have no cargo, and should not own files in target.
+install: tools
+ifeq ($(BINARY),)
+	if [ "$$(id -u)" -eq 0 ] && [ "$${SUDO_USER:-root}" != root ]; then \
+		sudo -H -u "$$SUDO_USER" sh -lc 'PROTOC=$(PROTOC) exec cargo build --release --locked'; \
+	else cargo build --release --locked; fi
+endif
+	install -D -m 0755 $(or $(BINARY),$${CARGO_TARGET_DIR:-target}/release/cri-shunt) $(DESTDIR)$(PREFIX)/bin/cri-shunt
 	install -D -m 0644 packaging/systemd/cri-shunt.service $(DESTDIR)$(UNITDIR)/cri-shunt.service
 	install -D -m 0644 packaging/systemd/cri-shunt.socket $(DESTDIR)$(UNITDIR)/cri-shunt.socket
 	sed -i 's|/usr/bin/cri-shunt|$(PREFIX)/bin/cri-shunt|' $(DESTDIR)$(UNITDIR)/cri-shunt.service
@@ -51,11 +78,22 @@ install: $(BINARY)
 	install -D -m 0644 packaging/completions/_cri-shunt $(DESTDIR)$(PREFIX)/share/zsh/vendor-completions/_cri-shunt
 	install -D -m 0644 packaging/completions/cri-shunt.fish \
 		$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/cri-shunt.fish
-	cp -R docs packaging/examples README.md $(DESTDIR)$(PREFIX)/share/doc/cri-shunt/
+	cp -R docs packaging/examples README.md CHANGELOG.md LICENSE $(DESTDIR)$(PREFIX)/share/doc/cri-shunt/
 	test -e $(DESTDIR)$(SYSCONFDIR)/cri-shunt/config.toml || \
 		install -D -m 0640 packaging/config.toml $(DESTDIR)$(SYSCONFDIR)/cri-shunt/config.toml
 	install -d -m 0755 $(DESTDIR)$(SYSCONFDIR)/cri-shunt/conf.d
 
-# Man pages and completions anew, after a change of the command line.
-generate:
+# Removes what `install` has installed, with the same DESTDIR and PREFIX. Stop the units first. What an administrator or
+# the daemon has written stays: the configuration, /var/lib/cri-shunt, and containerd's hosts.toml files.
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/cri-shunt
+	rm -f $(DESTDIR)$(UNITDIR)/cri-shunt.service $(DESTDIR)$(UNITDIR)/cri-shunt.socket
+	rm -f $(patsubst packaging/man/%,$(DESTDIR)$(PREFIX)/share/man/man1/%,$(wildcard packaging/man/*.1))
+	rm -f $(DESTDIR)$(PREFIX)/share/bash-completion/completions/cri-shunt
+	rm -f $(DESTDIR)$(PREFIX)/share/zsh/vendor-completions/_cri-shunt
+	rm -f $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/cri-shunt.fish
+	rm -rf $(DESTDIR)$(PREFIX)/share/doc/cri-shunt
+
+# Writes man pages and completions again, after a change of the command line.
+generate: tools
 	GENERATE=1 cargo test --quiet --locked --test generated
