@@ -8,7 +8,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, unreachable_pub, reason = "a bench")]
 
 use cri_shunt::inside::policy::{
-    Action, Layer, Location, Mirror, Name, Only, Origin, Policy, Route, Rule, Settings, Source,
+    Action, Asked, Layer, Location, Mirror, Name, Only, Origin, Policy, Route, Rule, Settings, Source,
 };
 use cri_shunt::inside::wire::{self, cri};
 use divan::{Bencher, black_box};
@@ -25,6 +25,7 @@ fn policy(count: usize) -> Policy {
         location: location.parse::<Location>().unwrap(),
         only: Only::Any,
         strip_prefix: false,
+        endpoint: None,
     };
     let rule = |prefix: String, mirrors: Vec<Mirror>, line: usize| Rule {
         prefix: prefix.parse().unwrap(),
@@ -36,6 +37,7 @@ fn policy(count: usize) -> Policy {
             node_credentials: None,
         }),
         checkpoint: cri_shunt::inside::policy::Checkpoint::Refuse,
+        foreign_urls: false,
         source: Source { file: "bench.toml".into(), line: u32::try_from(line).unwrap() },
         layer: Layer::Native,
     };
@@ -55,7 +57,7 @@ fn policy(count: usize) -> Policy {
 fn decide_route_to_three_mirrors(bencher: Bencher<'_, '_>, rules: usize) {
     let policy = policy(rules);
     let name: Name = "quay.io/prometheus/prometheus:v3.0.0".parse().unwrap();
-    bencher.bench_local(|| match policy.decide(black_box(&name)) {
+    bencher.bench_local(|| match policy.decide(&Asked::of(black_box(&name))) {
         cri_shunt::inside::policy::Decision::Route { candidates, .. } => candidates.len(),
         _ => unreachable!("routed"),
     });
@@ -67,7 +69,10 @@ fn decide_no_rule_matches(bencher: Bencher<'_, '_>, rules: usize) {
     let policy = policy(rules);
     let name: Name = "docker.io/team-1/a/b/c/d:1".parse().unwrap();
     bencher.bench_local(|| {
-        assert!(matches!(policy.decide(black_box(&name)), cri_shunt::inside::policy::Decision::Pass { .. }));
+        assert!(matches!(
+            policy.decide(&Asked::of(black_box(&name))),
+            cri_shunt::inside::policy::Decision::Pass { .. }
+        ));
     });
 }
 

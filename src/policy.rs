@@ -1,14 +1,16 @@
 //! The image policy: which registries a name may come from, and why.
 //!
-//! Before: `config` builds a `Policy` from validated rules.  After: `pull`, `lookup` and `explain` act on
-//! what `Policy::decide` answers.
-//! Holds: pure values only; no I/O, no async, no clock, no logging, and no import from the rest of the crate.
+//! Before: `config` builds a `Policy` from validated rules.  After: `pull` and `explain` act on the `Decision`
+//! of `Policy::decide`.
+//! Holds: only values: no I/O, no async, no clock, no logging, and no import from the rest of the crate.
 //! Not here: reading files (`config`), choosing credentials (`credentials`), trying candidates (`pull`).
 
+mod asked;
 mod candidate;
 mod conflict;
 mod decide;
 mod decision;
+mod diagnosis;
 #[cfg(test)]
 mod fixture;
 mod grammar;
@@ -18,15 +20,17 @@ mod layer;
 mod location;
 mod name;
 mod prefix;
+mod reference;
 mod rule;
 mod target;
 
+pub use asked::Asked;
 pub use conflict::Conflict;
 pub use decide::Policy;
-pub use decision::{Candidate, Decision, DenyReason, Role, RuleRef};
+pub use decision::{Candidate, Decision, DenyReason, Role, RuleRef, Unusable};
 pub use location::{Location, LocationError};
 pub use name::{Name, is_image_id};
-pub use prefix::{Kind, Prefix, PrefixError};
+pub use prefix::{Prefix, PrefixError, PrefixKind};
 pub use rule::{
     Action, Checkpoint, DefaultAction, Layer, Mirror, Names, NodeCredentials, Only, Origin, Present, Rewrite,
     Route, Rule, Settings, Source,

@@ -5,12 +5,12 @@
 //! keeps its tag or digest on every way. Where a name leads is found out here a second time, from what
 //! containerd and Go's dialler do with its text, and not by the code that is tried.
 
-use std::net::Ipv6Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::OnceLock;
 
 use cri_shunt::inside::policy::{
-    Action, Checkpoint, Decision, Kind, Layer, Location, Name, Policy, Prefix, Rule, Settings, Source,
-    is_image_id,
+    Action, Asked, Checkpoint, Decision, Layer, Location, Name, Policy, Prefix, PrefixKind, Rule, Settings,
+    Source, is_image_id,
 };
 
 use super::disk::Disk;
@@ -66,8 +66,8 @@ pub(crate) fn run(bytes: &[u8]) {
     let denied = is_denied(&name);
     for spelling in spellings(&name) {
         let policy = policy();
-        let decision = policy.decide(&spelling);
-        assert_eq!(format!("{decision:?}"), format!("{:?}", policy.decide(&spelling)));
+        let decision = policy.decide(&Asked::of(&spelling));
+        assert_eq!(format!("{decision:?}"), format!("{:?}", policy.decide(&Asked::of(&spelling))));
         match decision {
             Decision::Deny { .. } => {}
             Decision::Pass { .. } => assert!(!denied, "{spelling} passes"),
@@ -109,19 +109,19 @@ fn by_rule(prefix: &Prefix, name: &Name) {
     let source = Source { file: "fuzz".into(), line: 1 };
     let action = Action::Deny { reason: "no".to_owned() };
     let (checkpoint, layer) = (Checkpoint::Refuse, Layer::Native);
-    let rule = Rule { prefix: prefix.clone(), action, checkpoint, source, layer };
+    let rule = Rule { prefix: prefix.clone(), action, checkpoint, foreign_urls: false, source, layer };
     let policy = Policy::new(vec![rule], Settings::default()).unwrap();
-    let denied = matches!(policy.decide(name), Decision::Deny { .. });
+    let denied = matches!(policy.decide(&Asked::of(name)), Decision::Deny { .. });
     let place = Place::of(name);
     let expected = match prefix.kind() {
-        Kind::Any => true,
-        Kind::Domain => place.is_below(prefix.domain().unwrap()),
-        Kind::Host | Kind::Path => {
+        PrefixKind::Any => true,
+        PrefixKind::Domain => place.is_below(prefix.domain().unwrap()),
+        PrefixKind::Host | PrefixKind::Path => {
             let host = prefix.host().unwrap();
             let path = prefix.as_str().strip_prefix(host).unwrap().trim_start_matches('/');
             place == Place::of_host(host) && within(name.path(), path)
         }
-        Kind::Exact => prefix.as_str() == name.key().as_str(),
+        PrefixKind::Exact => prefix.as_str() == name.key().as_str(),
     };
     assert_eq!(denied, expected, "{prefix} {name}");
 }
@@ -169,7 +169,14 @@ impl Place {
             Some(address) => format!("{:?}", address.octets()),
             None => host.to_owned(),
         };
-        let is_hub = port == "443" && matches!(host.as_str(), "index.docker.io" | "registry-1.docker.io");
+        // containerd 1.6 asks a loopback host without a port by http.
+        let is_loopback = host == "localhost" || host.parse().is_ok_and(|ip: Ipv4Addr| ip.is_loopback());
+        let port = if port == "80" && is_loopback { "443" } else { port };
+        let is_hub = port == "443"
+            && matches!(
+                host.as_str(),
+                "index.docker.io" | "registry-1.docker.io" | "registry.docker.io" | "registry.hub.docker.com"
+            );
         let host = if is_hub { "docker.io".to_owned() } else { host };
         Self { host, port: port.to_owned() }
     }
@@ -190,7 +197,10 @@ fn spellings(name: &Name) -> Vec<Name> {
     };
     let mut hosts = vec![host.to_owned(), port(":443"), noughts, host.to_ascii_uppercase()];
     if host == "docker.io" {
-        hosts.extend(["registry-1.docker.io", "INDEX.docker.io", "Docker.io:443"].map(str::to_owned));
+        hosts.extend(
+            ["registry-1.docker.io", "INDEX.docker.io", "registry.hub.docker.com", "Docker.io:443"]
+                .map(str::to_owned),
+        );
     }
     hosts.iter().filter_map(|host| format!("{host}/{rest}").parse().ok()).collect()
 }

@@ -1,8 +1,7 @@
 //! What a route makes of one name: the candidates.
 //!
-//! Before: `decide` has found the rule.  After: the decision carries the candidates.
-//! Holds: a candidate is read by containerd exactly as it is written, and has the tag or digest of the name;
-//! what has not is no candidate, and the origin never takes its place unasked.
+//! Holds: containerd reads a candidate exactly as it is written, and a candidate has the tag or digest of the
+//! name; anything else is not a candidate. The origin is a candidate only where the rule says so.
 //! Not here: trying them (`pull`).
 
 use std::borrow::Cow;
@@ -15,7 +14,7 @@ use super::name::Name;
 use super::rule::{Only, Origin, Rewrite, Route, Rule};
 use super::target::By;
 
-/// The decision of a rule that routes. `denied` finds the native rule that a candidate may not get around.
+/// The decision of a rule that routes. `denied` finds the native rule that denies a candidate.
 pub(super) fn decide<'p>(
     index: &Index,
     denied: impl Fn(&Name) -> Option<&'p Rule>,
@@ -43,23 +42,37 @@ pub(super) fn decide<'p>(
             }
         });
         match target {
-            Ok(found) if candidates.iter().any(|candidate| candidate.name == found) => {}
-            Ok(found) => {
-                let same_host = fold_host(found.host()) == key.host();
-                candidates.push(Candidate { name: found, role: Role::Mirror, same_host });
-            }
+            Ok(found) if holds(&candidates, &found, mirror.endpoint) => {}
+            Ok(found) => candidates.push(Candidate {
+                same_host: fold_host(found.host()) == key.host(),
+                name: found,
+                role: Role::Mirror,
+                endpoint: mirror.endpoint,
+                needs_private_host: mirror.location.needs_private_host(),
+            }),
             Err(reason) => unusable.push(reason),
         }
     }
-    if route.origin == Origin::Last && !candidates.iter().any(|candidate| candidate.name == *name) {
-        candidates.push(Candidate { name: name.clone(), role: Role::Origin, same_host: true });
+    if route.origin == Origin::Last && !holds(&candidates, name, None) {
+        candidates.push(Candidate {
+            name: name.clone(),
+            role: Role::Origin,
+            same_host: true,
+            endpoint: None,
+            needs_private_host: false,
+        });
     }
     if !candidates.is_empty() {
-        return Decision::Route { rule, candidates };
+        return Decision::Route { rule, candidates, unusable };
     }
     let not_served = unusable.is_empty() && !route.mirrors.is_empty();
     let reason = if not_served { DenyReason::NotServed { digest } } else { DenyReason::Unusable(unusable) };
     Decision::Deny { rule, reason }
+}
+
+/// Whether this name is among the candidates, by this endpoint.
+fn holds(candidates: &[Candidate], name: &Name, endpoint: Option<u32>) -> bool {
+    candidates.iter().any(|candidate| candidate.name == *name && candidate.endpoint == endpoint)
 }
 
 fn serves(only: Only, digest: bool) -> bool {
@@ -70,34 +83,41 @@ fn serves(only: Only, digest: bool) -> bool {
     }
 }
 
-/// The first rewrite that changes the path wins, and the later ones see nothing of it.
+/// The path after the first rewrite that changes it; later rewrites are not applied.
 fn rewritten<'k>(rewrites: &[Rewrite], path: &'k str) -> Cow<'k, str> {
     let mut results = rewrites.iter().map(|rewrite| rewrite.pattern.replace_all(path, &*rewrite.replacement));
     results.find(|result| result != path).unwrap_or(Cow::Borrowed(path))
 }
 
-/// What the path has behind the rule's own; empty where it is just that.
+/// The path without the path of the rule's prefix in front; empty where they are equal.
 fn own_part<'k>(path: &'k str, route: &Route, rule: RuleRef<'_>) -> &'k str {
     let below = rule.rule().map_or("", |rule| rule.prefix.path());
     let rest = path.strip_prefix(below).filter(|_| route.rewrites.is_empty());
     rest.map_or(path, |rest| rest.trim_start_matches('/'))
 }
 
-/// Puts the reference together, or says why there is none.
+/// Builds the reference, or says why it cannot be pulled.
 fn target(location: &Location, path: &str, rewritten: bool, key: &Key) -> Result<Name, Unusable> {
     let front = location.host().len() + location.path().len() + key.host().len() + 2;
     let mut reference = String::with_capacity(front + path.len() + key.suffix().len());
     location.write_before(key.host(), &mut reference);
     if path.is_empty() && !rewritten {
-        // The location is the whole repository.
+        // The location by itself is the whole repository.
         reference.pop();
     }
     reference.push_str(path);
     let path_end = reference.len();
     reference.push_str(key.suffix());
-    // Only a rewrite, or a host with a port put into a path, can have made something that is no reference.
+    if location.has_placeholder() && key.host().contains(':') {
+        return Err(Unusable { reference, cause: UnusableCause::HostInPath { host: key.host().to_owned() } });
+    }
+    if location.needs_private_host() {
+        let name = Name::at_unsayable_host(&reference, location.host().len(), path_end);
+        return name.map_err(|error| Unusable { reference, cause: UnusableCause::Invalid(error) });
+    }
+    // Only after a rewrite can the result be something else than a reference.
     let whole = path.is_empty() && location.path().is_empty();
-    let doubtful = rewritten || whole || (location.has_placeholder() && key.host().contains([':', '[']));
+    let doubtful = rewritten || whole;
     if !doubtful {
         match Name::from_parts(reference, location.host().len(), path_end) {
             Ok(name) => return Ok(name),

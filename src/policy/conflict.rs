@@ -1,10 +1,8 @@
 //! Contradictions between rules, found when a policy is built.
 //!
-//! Before: `Policy::new` has all rules.  After: `config` prints every conflict with its places.
-//! Holds: each conflict names every rule that takes part; without a conflict no two registries have one
-//! target.
-//! Not here: mistakes inside one rule (`prefix`, `location`); a single name that falls into another rule's
-//! target (`index`, when it is decided).
+//! Holds: each conflict names all its rules; without a conflict no two registries have the same target.
+//! Not here: mistakes inside one rule (`prefix`, `location`); a single name that a rule sends to the target
+//! of another rule (`index`, at the decision).
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -18,7 +16,7 @@ use super::target::{Routing, Target};
 #[cfg(test)]
 mod tests;
 
-/// Rules that can't stand beside each other.
+/// Rules that contradict each other.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Conflict {
     /// Several rules with one prefix in one layer.
@@ -30,7 +28,7 @@ pub enum Conflict {
         sources: Vec<Source>,
     },
     /// Several registries onto one target.
-    #[error("images of {} would be looked for in one place, {target}", registries.join(" and "))]
+    #[error("images of {} would come from one place, {target}", registries.join(" and "))]
     Collapse {
         /// The target.
         target: String,
@@ -42,7 +40,7 @@ pub enum Conflict {
         sources: Vec<Source>,
     },
     /// A wildcard rule without `{host}`.
-    #[error("images of every registry under \"{prefix}\" would be looked for in one place, {target}")]
+    #[error("images of every registry under \"{prefix}\" would come from one place, {target}")]
     Wildcard {
         /// The prefix.
         prefix: String,
@@ -110,9 +108,9 @@ fn wildcard(routing: &Routing<'_>) -> Option<Conflict> {
     })
 }
 
-/// Finds targets that several registries would fall on: equal ones, and, within one location, ones that lie
-/// inside one another. Where one rule's location lies inside another's (`h` and `h/quay`), only names that
-/// really meet are refused, each when it is decided; most never exist.
+/// Finds targets that several registries share: equal ones, and, within one location, ones that lie inside
+/// one another. Where one rule's location lies inside another's (`h` and `h/quay`), only names that really
+/// meet are refused, each at its decision; most of them never exist.
 fn collapses(routings: &[Routing<'_>]) -> Vec<Conflict> {
     let strict: Vec<(&Routing<'_>, &str, Target)> = routings
         .iter()
@@ -120,7 +118,7 @@ fn collapses(routings: &[Routing<'_>]) -> Vec<Conflict> {
         .filter_map(|routing| Some((routing, routing.host?)))
         .flat_map(|(routing, host)| routing.targets().into_iter().map(move |target| (routing, host, target)))
         .collect();
-    // Built where there is a conflict, which is hardly ever.
+    // Built only where there is a conflict, which is rare.
     let by_text = OnceCell::new();
     // Thousands of rules can have one target, so only which registries there are is compared.
     let mut at: HashMap<&str, Registries<'_>, RandomState> = HashMap::default();

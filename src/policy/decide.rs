@@ -1,18 +1,18 @@
 //! The policy: all rules, and the decision for one name.
 //!
-//! Before: `config` has validated every rule by itself.  After: the caller acts on the `Decision`.
-//! Holds: only the key of a name is looked at, so every spelling of a registry gets one decision; the cost
+//! Holds: rules see only the key of a name, so every spelling of a registry gets the same decision; the cost
 //! does not grow with the number of rules.
 //! Not here: the lookup (`index`), the candidates of a route (`candidate`), contradictions (`conflict`).
 
+use super::asked::Asked;
 use super::candidate;
 use super::conflict::{self, Conflict};
 use super::decision::{Decision, DenyReason, RuleRef, Written};
 use super::index::{Index, Match};
-use super::key::{HUB, Key};
+use super::key::{HUB, Key, fold_host};
 use super::layer::{self, Guard};
 use super::name::Name;
-use super::prefix::{Kind, Prefix};
+use super::prefix::{Prefix, PrefixKind};
 use super::rule::{Action, DefaultAction, Layer, NodeCredentials, Route, Rule, Settings, Source};
 use super::target::{By, default_route, routings};
 
@@ -24,7 +24,7 @@ mod tests;
 pub struct Policy {
     rules: Vec<Rule>,
     settings: Settings,
-    /// The default registry as a route; none where there is none or a rule leaves it no effect.
+    /// The default registry as a route; `None` where none is set, or a rule leaves it without effect.
     default_registry: Option<(Route, Source)>,
     index: Index,
     /// Whether each rule is in force.
@@ -50,7 +50,8 @@ impl Policy {
     }
 
     /// Says where the image may come from.
-    pub fn decide(&self, name: &Name) -> Decision<'_> {
+    pub fn decide(&self, asked: &Asked<'_>) -> Decision<'_> {
+        let name = asked.name;
         let key = name.key();
         let found = self.index.find(&key);
         if let Some(denial) = self.denial(found, &key) {
@@ -61,6 +62,9 @@ impl Policy {
                 let rule = &self.rules[i];
                 let found = RuleRef(Written::Rule(rule));
                 match &rule.action {
+                    Action::Route(route) if passes_own_mirrors(&rule.prefix, route, &key) => {
+                        return Decision::Pass { rule: found };
+                    }
                     Action::Route(route) => (found, (By::Rule(i), route)),
                     Action::Pass => return Decision::Pass { rule: found },
                     Action::Deny { reason } => {
@@ -80,14 +84,14 @@ impl Policy {
         candidate::decide(&self.index, denied, rule, route, name, &key)
     }
 
-    /// The refusal by a native rule, where what was found is of a source.
+    /// The refusal by a native rule of what a rule of a source would allow.
     fn denial(&self, found: Match, key: &Key) -> Option<Decision<'_>> {
         let rule = self.native_denial(found, key)?;
         let Action::Deny { reason } = &rule.action else { return None };
         Some(Decision::Deny { rule: RuleRef(Written::Rule(rule)), reason: DenyReason::Stated(reason) })
     }
 
-    /// The native rule that denies a key, where what was found is of a source and could open it.
+    /// The native rule that denies a key that a rule of a source would allow.
     fn native_denial(&self, found: Match, key: &Key) -> Option<&Rule> {
         let guard = self.guard.as_ref()?;
         let (Match::Rule(i) | Match::Target(By::Rule(i))) = found else { return None };
@@ -119,25 +123,25 @@ impl Policy {
             || self.rules.iter().any(|rule| matches!(rule.action, Action::Deny { .. }))
     }
 
-    /// Whether every name passes, whatever it is.
+    /// Whether every name passes.
     pub fn passes_all(&self) -> bool {
         self.settings.default == DefaultAction::Pass
             && self.settings.default_registry.is_none()
             && self.rules.iter().all(|rule| matches!(rule.action, Action::Pass))
     }
 
-    /// Whether each of [`Policy::rules`] is in force: one of a source is not where a lower layer has one with
-    /// its prefix.
+    /// Whether each of [`Policy::rules`] is in force: a rule of a source is not where a lower layer has a rule
+    /// with the same prefix.
     pub fn in_force(&self) -> &[bool] {
         &self.in_force
     }
 
-    /// The rules that are in force, in the order in which they were given.
+    /// The rules that are in force, in their given order.
     pub fn rules_in_force(&self) -> impl Iterator<Item = &Rule> {
         self.rules.iter().zip(&self.in_force).filter(|(_, counts)| **counts).map(|(rule, _)| rule)
     }
 
-    /// The rules, in the order in which they were given; those of a source may not be in force.
+    /// All rules, in their given order; those of a source may not be in force.
     pub fn rules(&self) -> &[Rule] {
         &self.rules
     }
@@ -156,14 +160,22 @@ impl Policy {
         own.unwrap_or(self.settings.node_credentials)
     }
 
-    /// Which of [`Policy::rules`] leaves the default registry no effect.
+    /// Which of [`Policy::rules`] leaves the default registry without effect.
     pub fn default_registry_shadowed_by(&self) -> Option<usize> {
         self.settings.default_registry.as_ref()?;
         shadowing(&self.rules)
     }
 }
 
-/// The first rule beside which a default registry would have no effect.
+/// Whether a rule is for many registries and this name is on one of the rule's own mirrors. People who write
+/// `*` mean the other registries, not the mirror's own repositories. The rule cannot be evaded this way,
+/// because the rule would send the name to that registry too.
+fn passes_own_mirrors(prefix: &Prefix, route: &Route, key: &Key) -> bool {
+    prefix.host().is_none()
+        && route.mirrors.iter().any(|mirror| fold_host(mirror.location.host()) == key.host())
+}
+
+/// The first rule that leaves a default registry without effect.
 fn shadowing(rules: &[Rule]) -> Option<usize> {
     rules.iter().position(|rule| shadows_default_registry(&rule.prefix))
 }
@@ -171,10 +183,10 @@ fn shadowing(rules: &[Rule]) -> Option<usize> {
 /// Whether a rule takes every name that the default registry would get.
 fn shadows_default_registry(prefix: &Prefix) -> bool {
     match prefix.kind() {
-        Kind::Any => true,
-        Kind::Host => prefix.host() == Some(HUB),
-        // Docker Hub's key is `docker.io` whatever its spelling, and that is below `io`.
-        Kind::Domain => prefix.domain() == Some("io"),
-        Kind::Exact | Kind::Path => false,
+        PrefixKind::Any => true,
+        PrefixKind::Host => prefix.host() == Some(HUB),
+        // Every spelling of Docker Hub has the key `docker.io`, which is below `io`.
+        PrefixKind::Domain => prefix.domain() == Some("io"),
+        PrefixKind::Exact | PrefixKind::Path => false,
     }
 }

@@ -1,6 +1,5 @@
 //! What the policy answers for one name.
 //!
-//! Before: `decide` builds these.  After: `pull` tries the candidates, `explain` prints them.
 //! Holds: every decision names the rule that it comes from.
 //! Not here: how the rule was found (`decide`).
 
@@ -9,7 +8,7 @@ use std::fmt;
 use super::name::{Name, NameError};
 use super::rule::{Checkpoint, Rule, Source};
 
-/// What happens to a name.
+/// What happens to an image that is asked for.
 #[must_use]
 #[derive(Debug)]
 pub enum Decision<'p> {
@@ -19,6 +18,8 @@ pub enum Decision<'p> {
         rule: RuleRef<'p>,
         /// Never empty.
         candidates: Vec<Candidate>,
+        /// What the rule makes of the name that can't be pulled, in the order of its mirrors.
+        unusable: Vec<Unusable>,
     },
     /// It is left alone.
     Pass {
@@ -50,34 +51,39 @@ pub(super) enum Written<'p> {
 pub struct Candidate {
     /// The reference, in the mirror's own spelling.
     pub name: Name,
-    /// Whose it is.
+    /// Whether a mirror or the origin has it.
     pub role: Role,
     /// Whether it is on the registry that was asked for, so that the client's credentials may go there.
     pub same_host: bool,
+    /// The [`Mirror::endpoint`](super::Mirror::endpoint) of its mirror.
+    pub endpoint: Option<u32>,
+    /// Whether containerd cannot be asked for it under its own name, because no image reference can say its
+    /// host: see [`Location::of_endpoint`](super::Location::of_endpoint).
+    pub needs_private_host: bool,
 }
 
-/// Whose a candidate is.
+/// Which registry a candidate is on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// A mirror's.
+    /// A mirror.
     Mirror,
-    /// The registry's that the name itself asks for.
+    /// The registry in the name itself.
     Origin,
 }
 
-/// Why a name is refused. `Display` is what people read after the rule.
+/// Why an image is refused; `Display` is shown to people behind the rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DenyReason<'p> {
     /// A rule says so, in these words.
     Stated(&'p str),
     /// No rule allows it.
     Default,
-    /// The rule's mirrors serve the other sort of reference only.
+    /// The rule's mirrors serve only tags where a digest is asked for, or the other way round.
     NotServed {
         /// Whether a digest was asked for.
         digest: bool,
     },
-    /// What the rule makes of the name can't be pulled, mirror by mirror.
+    /// None of what the rule makes of the name can be pulled.
     Unusable(Vec<Unusable>),
 }
 
@@ -93,16 +99,21 @@ pub struct Unusable {
 /// Why a target can't be pulled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UnusableCause {
-    /// It is no reference.
+    /// It is not an image reference.
     Invalid(NameError),
+    /// `{host}` stands for a host with a port or for an address in brackets, which no path can hold.
+    HostInPath {
+        /// That host.
+        host: String,
+    },
     /// containerd would read another reference from it.
     ReadAs(Name),
-    /// It is where the images of another registry are.
+    /// Images of another registry are there.
     Taken {
         /// That registry.
         registry: String,
     },
-    /// A native rule denies it, and the rule that leads there is of a source.
+    /// A native rule denies it, and a rule of a source leads there.
     Denied {
         /// The native rule's prefix.
         rule: String,
@@ -119,7 +130,7 @@ impl<'p> RuleRef<'p> {
         }
     }
 
-    /// Where it was written; none for the built-in default.
+    /// Where it was written; `None` for the built-in default.
     pub fn source(&self) -> Option<&'p Source> {
         match self.0 {
             Written::Rule(rule) => Some(&rule.source),
@@ -133,7 +144,12 @@ impl<'p> RuleRef<'p> {
         self.rule().map_or(Checkpoint::Refuse, |rule| rule.checkpoint)
     }
 
-    /// The rule, where one was written.
+    /// Whether layers may come from other hosts.
+    pub fn foreign_urls(&self) -> bool {
+        self.rule().is_some_and(|rule| rule.foreign_urls)
+    }
+
+    /// The rule; `None` for the default registry and the default.
     pub fn rule(&self) -> Option<&'p Rule> {
         match self.0 {
             Written::Rule(rule) => Some(rule),
@@ -164,14 +180,19 @@ impl fmt::Display for DenyReason<'_> {
 
 impl fmt::Display for Unusable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let reference = &self.reference;
-        match &self.cause {
-            UnusableCause::Invalid(error) => write!(f, "{reference} ({error})"),
-            UnusableCause::ReadAs(name) => write!(f, "{reference} (containerd reads it as {name})"),
-            UnusableCause::Taken { registry } => {
-                write!(f, "{reference} (the place of images from {registry})")
-            }
-            UnusableCause::Denied { rule } => write!(f, "{reference} (denied by rule \"{rule}\")"),
+        let Self { reference, cause } = self;
+        write!(f, "{reference} ({cause})")
+    }
+}
+
+impl fmt::Display for UnusableCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Invalid(error) => error.fmt(f),
+            Self::HostInPath { host } => write!(f, "{{host}} is {host}, and a path can't hold a colon"),
+            Self::ReadAs(name) => write!(f, "containerd reads it as {name}"),
+            Self::Taken { registry } => write!(f, "images of {registry} are there"),
+            Self::Denied { rule } => write!(f, "denied by rule \"{rule}\""),
         }
     }
 }

@@ -1,20 +1,20 @@
 //! Policies for tests, written one rule a line.
 //!
-//! Before: a test's table.  After: `decide`, `conflict` and their properties are tried on it.
 //! Holds: rule N has the source `rules:N`, counted from 1; a setting has the line 0.
 //! Not here: the real configuration (`config`).
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use super::{
-    Action, Checkpoint, Conflict, Decision, DefaultAction, Layer, Mirror, Only, Origin, Policy, Rewrite,
-    Role, Route, Rule, Settings, Source,
+    Action, Asked, Checkpoint, Conflict, Decision, DefaultAction, Layer, Location, Mirror, Only, Origin,
+    Policy, Rewrite, Role, Route, Rule, Settings, Source,
 };
 
 pub(super) fn source(line: usize) -> Source {
     Source { file: "rules".into(), line: u32::try_from(line).unwrap() }
 }
 
+/// A MIRROR is a location, or `!HOST/PATH` for one at the host of a URL; `#N` behind it is its endpoint.
 /// `[@SOURCE] PREFIX deny REASON`, `PREFIX pass`, or `PREFIX -> MIRROR[?digests|?tags|?strip]... [s|PATTERN|REPLACEMENT|]...
 /// [origin] [collapse]`; `default deny` and `default-registry LOCATION` are settings.
 pub(super) fn policy(lines: &[&str]) -> Result<Policy, Vec<Conflict>> {
@@ -48,7 +48,14 @@ fn rule(line: usize, prefix: &str, action: &str) -> Rule {
         _ => panic!("what is {action:?}?"),
     };
     let prefix = prefix.parse().unwrap();
-    Rule { prefix, action, checkpoint: Checkpoint::Refuse, source: source(line), layer: Layer::Native }
+    Rule {
+        prefix,
+        action,
+        checkpoint: Checkpoint::Refuse,
+        foreign_urls: false,
+        source: source(line),
+        layer: Layer::Native,
+    }
 }
 
 fn route(words: &str) -> Route {
@@ -75,7 +82,18 @@ fn route(words: &str) -> Route {
                 Some((location, "tags")) => (location, Only::Tags),
                 _ => (word.trim_end_matches("?strip"), Only::Any),
             };
-            route.mirrors.push(Mirror { location: location.parse().unwrap(), only, strip_prefix });
+            let (location, endpoint) = match location.split_once('#') {
+                Some((location, number)) => (location, Some(number.parse().unwrap())),
+                None => (location, None),
+            };
+            let location = match location.strip_prefix('!') {
+                Some(text) => {
+                    let (host, path) = text.split_once('/').unwrap_or((text, ""));
+                    Location::of_endpoint(host, path).unwrap()
+                }
+                None => location.parse().unwrap(),
+            };
+            route.mirrors.push(Mirror { location, only, strip_prefix, endpoint });
         }
     }
     route
@@ -86,13 +104,16 @@ pub(super) fn outcome(decision: &Decision<'_>) -> String {
     match decision {
         Decision::Pass { rule } => format!("pass {}", rule.prefix()),
         Decision::Deny { rule, reason } => format!("deny {}: {reason}", rule.prefix()),
-        Decision::Route { rule, candidates } => {
+        Decision::Route { rule, candidates, unusable } => {
             let candidate = |candidate: &super::Candidate| {
                 let role = if candidate.role == Role::Origin { "origin " } else { "" };
-                format!("{role}{}", candidate.name)
+                let private = if candidate.needs_private_host { "!" } else { "" };
+                let endpoint = candidate.endpoint.map(|number| format!("#{number}")).unwrap_or_default();
+                format!("{role}{private}{}{endpoint}", candidate.name)
             };
             let candidates: Vec<String> = candidates.iter().map(candidate).collect();
-            format!("{} -> {}", rule.prefix(), candidates.join(", "))
+            let unusable: String = unusable.iter().map(|target| format!("; not {target}")).collect();
+            format!("{} -> {}{unusable}", rule.prefix(), candidates.join(", "))
         }
     }
 }
@@ -102,7 +123,7 @@ pub(super) fn outcome(decision: &Decision<'_>) -> String {
 pub(super) fn check(lines: &[&str], rows: &[(&str, &str)]) {
     let policy = policy(lines).expect("a policy without conflicts");
     for (name, expected) in rows {
-        let found = outcome(&policy.decide(&name.parse().expect(name)));
+        let found = outcome(&policy.decide(&Asked::of(&name.parse().expect(name))));
         assert_eq!(found, *expected, "for {name}");
     }
 }

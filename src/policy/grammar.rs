@@ -1,19 +1,18 @@
 //! The grammar of image references, as containerd's parser has it.
 //!
-//! Before: strings from clients and config files.  After: `name`, `prefix` and `location` keep the parts.
-//! Holds: every function takes any string and never panics; what is accepted is what upstream's regular
-//! expressions accept, matched by hand on bytes.
+//! Holds: every function takes any string and never panics; it accepts what upstream's regular expressions
+//! accept, matched by hand on bytes.
 //! Not here: aliases of a registry (`key`).
 //!
 //! Facts: distribution/reference `regexp.go`, `reference.go`, `normalize.go`; opencontainers/go-digest.
 
-use super::name::NameError;
+use super::name::error::{NameError, Part};
 
 /// The longest repository path, without the host.
 const PATH_MAX: usize = 255;
 
 /// The longest tag.
-const TAG_MAX: usize = 128;
+pub(super) const TAG_MAX: usize = 128;
 
 /// The parts of a reference; `domain` is empty where none was recognised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,9 +38,19 @@ pub(super) fn parse(s: &str) -> Result<Parts<'_>, NameError> {
     Ok(parts)
 }
 
-/// The host does not count; containerd 1.6 and 1.7 count it too, and then refuse the pull themselves.
+/// The host is not counted. containerd 1.6 and 1.7 count it too, and refuse such a pull themselves.
 pub(super) fn check_length(path: &str) -> Result<(), NameError> {
     if path.len() > PATH_MAX { Err(NameError::TooLong { length: path.len() }) } else { Ok(()) }
+}
+
+/// Checks a repository path and the rest behind it: nothing, `:tag` or `@digest`.
+pub(super) fn check_rest(path: &str, suffix: &str) -> Result<(), NameError> {
+    let tag_is_one = suffix.strip_prefix(':').is_none_or(is_tag);
+    if !is_path(path) || !tag_is_one {
+        return Err(NameError::Format);
+    }
+    check_length(path)?;
+    suffix.strip_prefix('@').map_or(Ok(()), check_digest)
 }
 
 /// Splits `name[:tag][@digest]` where all of it has the right form (`ReferenceRegexp`).
@@ -72,7 +81,7 @@ pub(super) fn split_name(name: &str) -> Option<(&str, &str)> {
     is_path(name).then_some(("", name))
 }
 
-/// Upstream's `splitDockerDomain` on the way of `ParseNormalizedNamed`: the host that is meant, and the rest.
+/// Upstream's `splitDockerDomain` as `ParseNormalizedNamed` uses it: the host, and the rest.
 pub(super) fn split_host(s: &str) -> (Option<&str>, &str) {
     match s.split_once('/') {
         Some((first, rest)) if looks_like_host(first) => (Some(first), rest),
@@ -87,7 +96,7 @@ pub(super) fn looks_like_host(first: &str) -> bool {
 
 /// Whether lower-casing would change the text.
 pub(super) fn has_upper_case(s: &str) -> bool {
-    // Nearly every text is ASCII, and needs no second one to compare with.
+    // Nearly every text is ASCII; then no second text is needed.
     if s.is_ascii() { s.bytes().any(|b| b.is_ascii_uppercase()) } else { s.to_lowercase() != s }
 }
 
@@ -119,6 +128,17 @@ fn is_port(port: &[u8]) -> bool {
         Some(digits) => !digits.is_empty() && digits.iter().all(u8::is_ascii_digit),
         None => false,
     }
+}
+
+/// Whether a text can be the host of a URL: labels that may hold `_`, or an IPv6 address in brackets, and
+/// perhaps a port. Not every such host can stand in a reference.
+pub(super) fn is_url_host(s: &str) -> bool {
+    if s.starts_with('[') {
+        return is_domain(s);
+    }
+    let (labels, port) = s.split_at(s.find(':').unwrap_or(s.len()));
+    let label = |label: &str| is_label(label.replace('_', "0").as_bytes());
+    labels.split('.').all(label) && (port.is_empty() || is_port(port.as_bytes()))
 }
 
 /// A repository path of any length: lower-case components joined by slashes.
@@ -166,27 +186,28 @@ fn has_digest_form(digest: &str) -> bool {
 
 /// go-digest's `Validate`, with the three algorithms that a containerd binary has (its TLS links them all).
 pub(super) fn check_digest(digest: &str) -> Result<(), NameError> {
-    let (algorithm, hex) = digest.split_once(':').ok_or(NameError::DigestFormat)?;
-    let length = match algorithm {
-        "sha256" => 64,
-        "sha384" => 96,
-        "sha512" => 128,
-        _ if algorithm.bytes().any(|b| b.is_ascii_uppercase()) => return Err(NameError::DigestFormat),
-        _ => return Err(NameError::DigestAlgorithm),
+    let Some((written, hex)) = digest.split_once(':') else {
+        return Err(NameError::Digest { text: digest.to_owned() });
     };
-    if hex.len() != length {
-        return Err(NameError::DigestLength);
+    let known = [("sha256", 64), ("sha384", 96), ("sha512", 128)];
+    let Some((algorithm, digits)) = known.into_iter().find(|(algorithm, _)| *algorithm == written) else {
+        let upper = written.bytes().any(|b| b.is_ascii_uppercase());
+        let unknown = || NameError::DigestAlgorithm { algorithm: written.to_owned() };
+        return Err(if upper { NameError::DigestUpperCase } else { unknown() });
+    };
+    if hex.len() != digits {
+        return Err(NameError::DigestLength { algorithm, digits, found: hex.chars().count() });
     }
-    if hex.bytes().all(is_lower_hex) { Ok(()) } else { Err(NameError::DigestFormat) }
+    match hex.chars().find(|c| !c.is_ascii_digit() && !matches!(c, 'a'..='f')) {
+        None => Ok(()),
+        Some('A'..='F') => Err(NameError::DigestUpperCase),
+        Some(found) => Err(NameError::Character { found, part: Part::Digest }),
+    }
 }
 
 /// 64 lower-case hex digits (`IdentifierRegexp`).
 pub(super) fn is_identifier(s: &str) -> bool {
-    s.len() == 64 && s.bytes().all(is_lower_hex)
-}
-
-fn is_lower_hex(b: u8) -> bool {
-    matches!(b, b'0'..=b'9' | b'a'..=b'f')
+    s.len() == 64 && s.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 #[cfg(test)]

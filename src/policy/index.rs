@@ -1,8 +1,7 @@
-//! The index over rules and targets: what is found for a key, at a cost that does not grow with the rules.
+//! The index over rules and targets: finds them for a key, at a cost that does not grow with the rules.
 //!
-//! Before: `Policy::new` has found no conflict.  After: `decide` acts on what is found.
-//! Holds: one hash lookup for each component of a key; the longest match wins, and of equal ones the rule
-//! that was written wins over the target.
+//! Holds: one hash lookup for each component of a key; the longest match wins, and of two equally long ones a
+//! rule wins over a target.
 //! Not here: what a match means (`decide`).
 
 use std::collections::{HashMap, HashSet};
@@ -11,7 +10,7 @@ use foldhash::fast::RandomState;
 
 use super::key::{Key, split_port};
 use super::name::Name;
-use super::prefix::Kind;
+use super::prefix::PrefixKind;
 use super::rule::Rule;
 use super::target::{By, Pattern, Routing};
 
@@ -20,7 +19,7 @@ use super::target::{By, Pattern, Routing};
 pub(super) enum Match {
     /// A rule's prefix.
     Rule(usize),
-    /// A target of a rule that routes: the name is already where the rule would send it.
+    /// A target of a rule that routes: the image is asked for where the rule would send it.
     Target(By),
     /// Nothing.
     Nothing,
@@ -35,7 +34,7 @@ pub(super) struct Index {
     any: Option<usize>,
     /// Whether any slot holds a pattern.
     patterns: bool,
-    /// The rules with another target inside one of theirs, whose candidates may fall into it.
+    /// The rules that have a target of another rule inside one of theirs, so that a candidate can be in it.
     contested: HashSet<By, RandomState>,
 }
 
@@ -50,7 +49,7 @@ struct Slot {
 #[derive(Debug)]
 struct Owner {
     by: By,
-    /// The registry that they come from; none where the rule says that several may.
+    /// The registry that they come from; `None` where the rule allows several.
     registry: Option<Box<str>>,
 }
 
@@ -60,7 +59,7 @@ impl Index {
         let mut index = Self::default();
         for (i, (rule, _)) in rules.iter().zip(in_force).enumerate().filter(|(_, (_, counts))| **counts) {
             match (rule.prefix.kind(), rule.prefix.domain()) {
-                (Kind::Any, _) => index.any = Some(i),
+                (PrefixKind::Any, _) => index.any = Some(i),
                 (_, Some(domain)) => drop(index.domains.insert(domain.into(), i)),
                 (_, None) => index.slot(rule.prefix.as_str()).rule = Some(i),
             }
@@ -85,8 +84,8 @@ impl Index {
         self.slots.entry(text.into()).or_default()
     }
 
-    /// Thousands of rules can have one target, so slots are not compared owner by owner: each learns first
-    /// what all that is inside it has in common.
+    /// Thousands of rules can have one target, so slots are not compared owner by owner: first each slot
+    /// collects what all targets inside it have in common.
     fn find_contested(&self) -> HashSet<By, RandomState> {
         let mut inside: HashMap<&str, Inside<'_>, RandomState> = HashMap::default();
         let mut contested: HashSet<By, RandomState> = HashSet::default();
@@ -245,7 +244,7 @@ impl<'a> Iterator for Ancestors<'a> {
     }
 }
 
-/// What is left without the last component, or without tag or digest where there is one.
+/// The key without its last component, or without its tag or digest if it has one.
 fn parent(text: &str) -> Option<&str> {
     let slash = text.rfind('/')?;
     match text[slash..].find(['@', ':']) {

@@ -1,12 +1,14 @@
-//! The key of a name: one spelling for each registry, which is all that rules see.
+//! The key of a name: the name with one spelling for each registry. Rules see only keys.
 //!
-//! Before: `Name::key` splits a name.  After: `decide` looks the key up.
-//! Holds: folding is idempotent; names that containerd would take to one registry have one key host.
-//! Not here: DNS aliases and other addresses of a host, which are other registries to any rule.
+//! Holds: folding is idempotent; names that some version of containerd takes to one registry have one key host.
+//! Not here: DNS aliases and other addresses of a host; to rules they are other registries.
 
 use std::borrow::Cow;
 use std::fmt;
-use std::net::Ipv6Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::ops::Deref;
+
+use super::reference::Reference;
 
 #[cfg(test)]
 mod tests;
@@ -14,13 +16,14 @@ mod tests;
 /// The registry that every short name means.
 pub(super) const HUB: &str = "docker.io";
 
+/// The other names of Docker Hub's registry. The first is from its first protocol, clients connect to the
+/// second, and the last two serve its images as well (docker/hub-tool#107, docker/hub-feedback#2113).
+const HUB_ALIASES: [&str; 4] =
+    ["index.docker.io", "registry-1.docker.io", "registry.docker.io", "registry.hub.docker.com"];
+
 /// A name with the aliases of its registry folded.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Key {
-    text: String,
-    host_end: usize,
-    path_end: usize,
-}
+pub struct Key(Reference);
 
 impl Key {
     /// Puts a key together; `suffix` is empty, `:tag` or `@digest`.
@@ -32,67 +35,40 @@ impl Key {
         text.push_str(path);
         let path_end = text.len();
         text.push_str(suffix);
-        Self { host_end: host.len(), path_end, text }
+        Self(Reference::new(text, host.len(), path_end))
     }
+}
 
-    /// The whole key, e.g. `docker.io/library/nginx:latest`.
-    pub fn as_str(&self) -> &str {
-        &self.text
-    }
+impl Deref for Key {
+    type Target = Reference;
 
-    /// The registry, lower case and without `:443`.
-    pub fn host(&self) -> &str {
-        &self.text[..self.host_end]
-    }
-
-    /// The repository without the registry.
-    pub fn path(&self) -> &str {
-        &self.text[self.host_end + 1..self.path_end]
-    }
-
-    /// Registry and repository.
-    pub fn repository(&self) -> &str {
-        &self.text[..self.path_end]
-    }
-
-    /// The tag, where there is no digest.
-    pub fn tag(&self) -> Option<&str> {
-        self.suffix().strip_prefix(':')
-    }
-
-    /// The digest.
-    pub fn digest(&self) -> Option<&str> {
-        self.suffix().strip_prefix('@')
-    }
-
-    /// Tag or digest with the sign before it.
-    pub(super) fn suffix(&self) -> &str {
-        &self.text[self.path_end..]
+    fn deref(&self) -> &Reference {
+        &self.0
     }
 }
 
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+        f.write_str(self.as_str())
     }
 }
 
 /// Folds the spellings of one registry host.
 ///
-/// Case; the port of https; leading noughts of a port, which Go's dialler ignores; the ways to write one
-/// IPv6 address; and the names that Docker Hub's registry has in clients' code.
+/// It folds upper case; the port of https; leading zeros of a port, which Go's dialler ignores; the ways to
+/// write one IPv6 address; the port of http on a loopback host; and the names of Docker Hub's registry.
+///
+/// containerd 1.6 asks a loopback host without a port by http (`defaultScheme` of its CRI plugin), so there
+/// `localhost` is `localhost:80`; later versions ask port 443. A rule for either is for both.
 pub(super) fn fold_host(host: &str) -> Cow<'_, str> {
     let (bare, port) = split_port(host);
     let port = port.map(|port| match port.trim_start_matches('0') {
         "" => "0",
         digits => digits,
     });
-    let port = port.filter(|port| *port != "443");
     let bare = fold_address(bare);
-    let bare = match bare.as_ref() {
-        "index.docker.io" | "registry-1.docker.io" if port.is_none() => Cow::Borrowed(HUB),
-        _ => bare,
-    };
+    let port = port.filter(|&port| port != "443" && !(port == "80" && is_loopback(&bare)));
+    let bare = if port.is_none() && HUB_ALIASES.contains(&bare.as_ref()) { Cow::Borrowed(HUB) } else { bare };
     match (port, bare) {
         // Nearly every host is folded already.
         (Some(port), Cow::Borrowed(bare)) if bare.len() + 1 + port.len() == host.len() => Cow::Borrowed(host),
@@ -101,7 +77,12 @@ pub(super) fn fold_host(host: &str) -> Cow<'_, str> {
     }
 }
 
-/// Splits `host:port`; the colons inside an IPv6 address are not meant.
+/// By name or IPv4 address: containerd 1.6 reads no address in brackets.
+fn is_loopback(bare: &str) -> bool {
+    bare == "localhost" || bare.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// Splits `host:port`; an IPv6 address in brackets is not split.
 pub(super) fn split_port(host: &str) -> (&str, Option<&str>) {
     match host.rsplit_once(':') {
         Some((bare, port)) if !port.ends_with(']') => (bare, Some(port)),

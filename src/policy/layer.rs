@@ -1,9 +1,8 @@
-//! Several sets of rules over one another: the native rules, and those of each source.
+//! Layers of rules: the native rules, and those of each source.
 //!
-//! Before: `Policy::new` has the rules of all layers.  After: `decide` looks names up among those in force.
-//! Holds: of rules with one prefix the one in the lowest layer is in force; what the native rules alone
-//! would deny is never opened by a rule of a source, be it by prefix, by target or as a candidate.
-//! Not here: duplicates within one layer, which are a conflict (`conflict`).
+//! Holds: of rules with one prefix the one in the lowest layer is in force. A rule of a source never allows
+//! what the native rules alone would deny, neither by its prefix nor by a target nor as a candidate.
+//! Not here: duplicates within one layer (`conflict`).
 
 use std::collections::HashMap;
 
@@ -28,12 +27,12 @@ pub(super) fn in_force(rules: &[Rule]) -> Vec<bool> {
     rules.iter().map(|rule| lowest.get(rule.prefix.as_str()) == Some(&rule.layer)).collect()
 }
 
-/// The native rules by themselves, kept where a rule of a source could open what they deny.
+/// The native rules by themselves, kept where a rule of a source could allow what they deny.
 #[derive(Debug)]
 pub(super) struct Guard(Index);
 
 impl Guard {
-    /// None where there is nothing to guard, or nothing to guard it against.
+    /// `None` where no native rule denies anything, or no rule is from a source.
     pub(super) fn new(rules: &[Rule], routings: &[Routing<'_>]) -> Option<Self> {
         let native = |rule: &Rule| rule.layer == Layer::Native;
         let denies = |rule: &Rule| native(rule) && matches!(rule.action, Action::Deny { .. });
@@ -50,7 +49,7 @@ impl Guard {
         Some(Self(Index::new(rules, &own, &routings)))
     }
 
-    /// The native rule that denies this key where no source has a say.
+    /// The native rule that denies this key if there were no sources.
     pub(super) fn denying(&self, rules: &[Rule], key: &Key) -> Option<usize> {
         match self.0.find(key) {
             Match::Rule(i) if matches!(rules[i].action, Action::Deny { .. }) => Some(i),

@@ -1,8 +1,7 @@
 //! The location of a mirror: a host and a path in front of repositories.
 //!
-//! Before: `config` reads the text.  After: `decide` puts candidates together from it.
-//! Holds: the host's spelling is kept, and containerd reads it as a host.
-//! Not here: TLS and credentials of the mirror, which go by host (`credentials`, `hosts.toml`).
+//! Holds: the host's spelling is kept; containerd reads it as a host, or the location knows that it does not.
+//! Not here: TLS and credentials of the mirror.
 
 use std::fmt;
 use std::str::FromStr;
@@ -15,7 +14,7 @@ use super::prefix::{is_host, is_well_formed_host};
 #[cfg(test)]
 mod tests;
 
-/// Stands in a location's path for the host of the name that is asked for.
+/// Stands in a location's path for the host that is asked for.
 pub(super) const PLACEHOLDER: &str = "{host}";
 
 /// A mirror: `host[:port][/path]`; the path may hold `{host}` once.
@@ -25,9 +24,10 @@ pub struct Location {
     host_end: usize,
     /// Where `{host}` begins.
     placeholder: Option<usize>,
+    needs_private_host: bool,
 }
 
-/// Why a text is no location.
+/// Why a text is not a location.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LocationError {
     /// Nothing there.
@@ -92,7 +92,9 @@ impl LocationError {
             }
             Self::Scheme { text } => {
                 let bare = text.rsplit("://").next().unwrap_or(text).trim_end_matches('/');
-                format!("leave the scheme out: {bare} (plain http is containerd's to know, in hosts.toml)")
+                format!(
+                    "leave the scheme out: {bare} (for http write `plain-http = true` in `[[transport]]`)"
+                )
             }
             Self::NoHost { .. } => {
                 "begin with a host that has a dot or a port: mirror.dev.de, mirror:5000".to_owned()
@@ -117,7 +119,34 @@ impl Location {
         &self.text[..self.host_end]
     }
 
-    /// The path behind the host; empty where there is none.
+    /// A mirror at the host of a URL, with its port. An image reference may not be able to say that host:
+    /// `nexus` would be read as a repository of Docker Hub, `my_registry:5000` is refused, and `[::1]:5000` is
+    /// refused by containerd 1.6. `path` may be empty, and may hold `{host}` once.
+    ///
+    /// # Errors
+    /// The host is not one, or the path is not one.
+    pub fn of_endpoint(host: &str, path: &str) -> Result<Self, LocationError> {
+        if !grammar::is_url_host(host) {
+            return Err(LocationError::Host { host: host.to_owned() });
+        }
+        let slash = if path.is_empty() { "" } else { "/" };
+        let text = format!("{host}{slash}{path}");
+        if is_host(host) && is_well_formed_host(host) && !host.starts_with('[') {
+            return text.parse();
+        }
+        if !path.is_empty() {
+            check_path(&text, path)?;
+        }
+        let placeholder = text.find(PLACEHOLDER);
+        Ok(Self { host_end: host.len(), placeholder, text, needs_private_host: true })
+    }
+
+    /// Whether containerd cannot be asked for this host by its own name.
+    pub(super) fn needs_private_host(&self) -> bool {
+        self.needs_private_host
+    }
+
+    /// The path behind the host; may be empty.
     pub fn path(&self) -> &str {
         self.text.get(self.host_end + 1..).unwrap_or("")
     }
@@ -127,7 +156,7 @@ impl Location {
         self.placeholder.is_some()
     }
 
-    /// Puts the location in front of a path, with `{host}` filled in.
+    /// Writes the location with `{host}` filled in, and a slash.
     pub(super) fn write_before(&self, host: &str, reference: &mut String) {
         match self.placeholder {
             Some(at) => {
@@ -140,7 +169,7 @@ impl Location {
         reference.push('/');
     }
 
-    /// Host and path as keys have them, `{host}` left in.
+    /// Host and path as in a key; `{host}` stays.
     pub(super) fn folded(&self) -> String {
         let host = fold_host(self.host());
         if self.path().is_empty() { host.into_owned() } else { format!("{host}/{}", self.path()) }
@@ -175,16 +204,21 @@ impl FromStr for Location {
             return Err(LocationError::Host { host: host.to_owned() });
         }
         path.map_or(Ok(()), |path| check_path(s, path))?;
-        // containerd would fold this one in every reference; folded here, a candidate reads as it is meant.
+        // containerd replaces this host in every reference, so a candidate has the other one from the start.
         let host = if host == LEGACY_HUB { HUB } else { host };
         let text = path.map_or_else(|| host.to_owned(), |path| format!("{host}/{path}"));
-        Ok(Self { host_end: host.len(), placeholder: text.find(PLACEHOLDER), text })
+        Ok(Self {
+            host_end: host.len(),
+            placeholder: text.find(PLACEHOLDER),
+            text,
+            needs_private_host: false,
+        })
     }
 }
 
 fn check_path(s: &str, path: &str) -> Result<(), LocationError> {
     let text = || s.to_owned();
-    // Any host will do to see whether the path around it is one.
+    // Whether it is a path does not depend on which host is filled in.
     let filled = path.replacen(PLACEHOLDER, HUB, 1);
     if filled.contains(['{', '}']) {
         return Err(LocationError::Placeholder { text: text() });

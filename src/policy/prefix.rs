@@ -1,16 +1,17 @@
 //! The prefix of a rule: which names it is for.
 //!
-//! Before: `config` reads the text.  After: `decide` finds rules by the prefix's text.
 //! Holds: the text is folded as keys are, so equal prefixes have equal texts.
-//! Not here: what is wrong with a text that is no prefix (`prefix::error`), which rule wins (`decide`).
+//! Not here: why a text is not a prefix (`error`, `hint`), which rule wins (`index`).
 
 use std::fmt;
 use std::str::FromStr;
 
+use super::diagnosis::diagnose;
 use super::grammar;
 use super::key::{HUB, fold_host, split_port};
 
 mod error;
+mod hint;
 #[cfg(test)]
 mod tests;
 
@@ -20,14 +21,14 @@ pub use error::PrefixError;
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Prefix {
     text: String,
-    kind: Kind,
+    kind: PrefixKind,
     /// Where the host or the wildcard ends.
     host_end: usize,
 }
 
-/// The sorts of prefix, the most specific first.
+/// The kinds of prefix, the most specific first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Kind {
+pub enum PrefixKind {
     /// `host/repository@digest` or `host/repository:tag`.
     Exact,
     /// `host/path`: that repository and every one below.
@@ -40,7 +41,7 @@ pub enum Kind {
     Any,
 }
 
-/// A port below this on a host without a dot is rather a tag: `redis:7` is meant as an image.
+/// A number below this behind a host without a dot is taken for a tag, not a port: `redis:7` is an image.
 const LOWEST_LIKELY_PORT: u32 = 80;
 
 impl Prefix {
@@ -49,22 +50,23 @@ impl Prefix {
         &self.text
     }
 
-    /// The sort of prefix.
-    pub fn kind(&self) -> Kind {
+    /// The kind of prefix.
+    pub fn kind(&self) -> PrefixKind {
         self.kind
     }
 
-    /// The one host that it is for, folded; none for wildcards.
+    /// The one host that it is for, folded; `None` for wildcards.
     pub fn host(&self) -> Option<&str> {
-        matches!(self.kind, Kind::Exact | Kind::Path | Kind::Host).then(|| &self.text[..self.host_end])
+        matches!(self.kind, PrefixKind::Exact | PrefixKind::Path | PrefixKind::Host)
+            .then(|| &self.text[..self.host_end])
     }
 
     /// The domain of a `*.domain`.
     pub fn domain(&self) -> Option<&str> {
-        self.text.strip_prefix("*.").filter(|_| self.kind == Kind::Domain)
+        self.text.strip_prefix("*.").filter(|_| self.kind == PrefixKind::Domain)
     }
 
-    /// What follows the host, tag or digest included; empty where nothing does.
+    /// What follows the host, with tag or digest; may be empty.
     pub(super) fn below_host(&self) -> &str {
         self.text.get(self.host_end + 1..).unwrap_or("")
     }
@@ -78,22 +80,22 @@ impl Prefix {
     /// Whether every name under `other` is under this one as well.
     pub fn covers(&self, other: &Self) -> bool {
         match self.kind {
-            Kind::Any => true,
-            Kind::Domain => {
+            PrefixKind::Any => true,
+            PrefixKind::Domain => {
                 let host = other.host().map(|host| split_port(host).0).or(other.domain());
                 host.is_some_and(|host| host.ends_with(&self.text[1..])) || self == other
             }
-            Kind::Host | Kind::Path => {
+            PrefixKind::Host | PrefixKind::Path => {
                 other.host().is_some()
                     && other.text.strip_prefix(self.text.as_str()).is_some_and(|rest| {
                         let ends_component = match self.kind {
-                            Kind::Host => rest.starts_with('/'),
+                            PrefixKind::Host => rest.starts_with('/'),
                             _ => rest.starts_with(['/', ':', '@']),
                         };
                         rest.is_empty() || ends_component
                     })
             }
-            Kind::Exact => self == other,
+            PrefixKind::Exact => self == other,
         }
     }
 }
@@ -113,7 +115,7 @@ impl FromStr for Prefix {
             return Err(PrefixError::Scheme { text: text() });
         }
         if s == "*" {
-            return Ok(Self { text: text(), kind: Kind::Any, host_end: s.len() });
+            return Ok(Self { text: text(), kind: PrefixKind::Any, host_end: s.len() });
         }
         if let Some(domain) = s.strip_prefix("*.") {
             return below_domain(s, domain);
@@ -137,13 +139,13 @@ impl fmt::Display for Prefix {
     }
 }
 
-/// Whether a text is read as a host by people and by containerd. Upper case alone makes a host for
-/// containerd (`Foo/bar`); in a rule that is a slip of the pen, and `foo:443` names such a host.
+/// Whether people and containerd read a text as a host. For containerd upper case alone makes a host
+/// (`Foo/bar`); in a rule that is probably a mistake, and `foo:443` names such a host.
 pub(super) fn is_host(s: &str) -> bool {
     s == "localhost" || s.contains(['.', ':'])
 }
 
-/// Whether containerd can ask a host of this form; `a_b.io` has no domain's form and is asked all the same.
+/// Whether containerd can ask this host; `a_b.io` is not a domain, and containerd asks it all the same.
 pub(super) fn is_well_formed_host(s: &str) -> bool {
     grammar::is_domain(s) || (grammar::is_path(s) && !s.contains('/'))
 }
@@ -160,7 +162,7 @@ fn below_domain(s: &str, domain: &str) -> Result<Prefix, PrefixError> {
         return Err(PrefixError::Host { host: domain });
     }
     let text = format!("*.{domain}");
-    Ok(Prefix { host_end: text.len(), text, kind: Kind::Domain })
+    Ok(Prefix { host_end: text.len(), text, kind: PrefixKind::Domain })
 }
 
 fn host_alone(s: &str) -> Result<Prefix, PrefixError> {
@@ -183,7 +185,7 @@ fn host_alone(s: &str) -> Result<Prefix, PrefixError> {
     Ok(of_host(s))
 }
 
-/// What nearly every prefix is, told at one glance: there may be very many.
+/// A fast answer for what nearly every prefix is: there can be very many.
 fn is_plain_host(s: &str) -> bool {
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'-' | b':');
     s.bytes().all(plain) && s.contains('.') && grammar::is_domain(s)
@@ -191,7 +193,7 @@ fn is_plain_host(s: &str) -> bool {
 
 fn of_host(s: &str) -> Prefix {
     let text = fold_host(s).into_owned();
-    Prefix { host_end: text.len(), text, kind: Kind::Host }
+    Prefix { host_end: text.len(), text, kind: PrefixKind::Host }
 }
 
 fn is_likely_port(bare: &str, port: &str) -> bool {
@@ -216,13 +218,13 @@ fn repository(s: &str, host: &str, rest: &str) -> Result<Prefix, PrefixError> {
         Some(colon) => (&rest[..last + colon], Some(&rest[last + colon + 1..])),
         None => (rest, None),
     };
+    let invalid = |cause| PrefixError::Invalid { text: s.to_owned(), cause };
     if path.bytes().any(|b| b.is_ascii_uppercase()) {
         return Err(PrefixError::UpperCase { text: text() });
     }
     if !grammar::is_path(path) || !tag.is_none_or(grammar::is_tag) {
-        return Err(PrefixError::Format { text: text() });
+        return Err(invalid(diagnose(s)));
     }
-    let invalid = |cause| PrefixError::Invalid { text: s.to_owned(), cause };
     grammar::check_length(path).map_err(invalid)?;
     digest.map_or(Ok(()), grammar::check_digest).map_err(invalid)?;
     let folded = fold_host(host);
@@ -240,6 +242,6 @@ fn repository(s: &str, host: &str, rest: &str) -> Result<Prefix, PrefixError> {
     if folded == HUB && !suffix.is_empty() && !path.contains('/') {
         return Err(PrefixError::Official { text: text(), full: format!("{HUB}/library/{path}{suffix}") });
     }
-    let kind = if suffix.is_empty() { Kind::Path } else { Kind::Exact };
+    let kind = if suffix.is_empty() { PrefixKind::Path } else { PrefixKind::Exact };
     Ok(Prefix { text: format!("{folded}/{path}{suffix}"), kind, host_end: folded.len() })
 }

@@ -1,6 +1,5 @@
 //! What a rule says, and the settings around the rules.
 //!
-//! Before: `config` fills these from a file, with spans checked.  After: `Policy::new` indexes them.
 //! Holds: a `Rule` knows where it was written, so every decision can say so.
 //! Not here: whether rules contradict each other (`conflict`), what they mean for a name (`decide`).
 
@@ -28,6 +27,8 @@ pub struct Rule {
     pub action: Action,
     /// Whether they may be checkpoint images.
     pub checkpoint: Checkpoint,
+    /// Whether their layers may come from other hosts, which a manifest can name (`urls` of a descriptor).
+    pub foreign_urls: bool,
     /// Where the rule was written.
     pub source: Source,
     /// Which set of rules it belongs to.
@@ -36,7 +37,7 @@ pub struct Rule {
 
 /// Which set of rules a rule belongs to. Of two rules with one prefix the one in the lower layer holds.
 ///
-/// A rule of a source never opens what the native rules deny, however specific it is.
+/// A rule of a source never allows what the native rules deny, however specific it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Layer {
     /// The program's own configuration.
@@ -71,7 +72,7 @@ pub struct Route {
     pub origin: Origin,
     /// Whether several source registries may fall on one target.
     pub collapse: bool,
-    /// Whether the node's own credentials may be used; none: as [`Settings`] says.
+    /// Whether the node's own credentials may be used; `None`: as [`Settings`] says.
     pub node_credentials: Option<NodeCredentials>,
 }
 
@@ -83,17 +84,19 @@ pub struct Mirror {
     /// Which names it serves.
     pub only: Only,
     /// Whether the location takes the place of the rule's whole prefix, path included, instead of standing
-    /// in front of the whole repository. Without a meaning in a route with rewrites, which can do it
-    /// themselves.
+    /// in front of the whole repository. It has no effect in a route with rewrites, which can do the same.
     pub strip_prefix: bool,
+    /// How its registry is reached, where the rule says so: a number that the configuration gives out, and
+    /// that candidates carry on. Nothing here depends on what it stands for.
+    pub endpoint: Option<u32>,
 }
 
 /// One change of a repository path.
 #[derive(Clone, Debug)]
 pub struct Rewrite {
-    /// What is looked for: unanchored, every occurrence, as k3s' containerd does.
+    /// The pattern: unanchored, every occurrence, as k3s' containerd does.
     pub pattern: regex::Regex,
-    /// What is put in its place; `$1` and `${name}` stand for groups.
+    /// The text in its place; `$1` and `${name}` stand for groups.
     pub replacement: String,
 }
 
@@ -121,14 +124,14 @@ pub enum Origin {
 
 /// Whether a mirror on another registry is given the credentials that the node has for it.
 ///
-/// A pull that succeeds by them tells the client nothing of them: kubelet 1.33 and later may note the image
-/// as one that every pod may use (KubeletEnsureSecretPulledImages).
+/// A client does not see that a pull has used them: kubelet 1.33 and later may note the image as one that
+/// every pod may use (KubeletEnsureSecretPulledImages).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum NodeCredentials {
     /// It is.
     #[default]
     Always,
-    /// Only for a client that brings credentials of its own, for the registry that it asked for.
+    /// Only for a client that brings its own credentials for the registry that it asked for.
     WithClient,
     /// It is not.
     Never,
@@ -136,7 +139,7 @@ pub enum NodeCredentials {
 
 /// Whether a checkpoint image may be used.
 ///
-/// containerd 2.1 pulls the base image that a checkpoint names, past every policy.
+/// containerd 2.1 pulls the base image that a checkpoint names without asking any policy.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Checkpoint {
     /// It is refused.
@@ -151,15 +154,15 @@ pub enum Checkpoint {
 pub struct Settings {
     /// What happens to a name that no rule matches.
     pub default: DefaultAction,
-    /// Where that was written; none where it is the built-in one.
+    /// Where that was written; `None` for the built-in default.
     pub default_source: Option<Source>,
     /// Where names of Docker Hub come from when no rule matches them.
     pub default_registry: Option<(Location, Source)>,
-    /// What becomes of a denied image that is already on the node.
+    /// What happens to a denied image that is already on the node.
     pub present: Present,
     /// Which names an image keeps after a pull from a mirror.
     pub names: Names,
-    /// Whether mirrors are given the node's credentials, where a rule says nothing of it.
+    /// Whether mirrors are given the node's credentials, where a rule does not say.
     pub node_credentials: NodeCredentials,
 }
 
@@ -173,13 +176,13 @@ pub enum DefaultAction {
     Deny,
 }
 
-/// What becomes of a denied image that is already on the node.
+/// What happens to a denied image that is already on the node.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Present {
     /// It stays usable.
     #[default]
     Leave,
-    /// It is answered as absent, and containers from it are refused.
+    /// ImageStatus says that it is absent, and containers from it are refused.
     Hide,
 }
 

@@ -1,6 +1,5 @@
-//! Where the rules that route put their images: the targets.
+//! The targets: where rules that route look for images.
 //!
-//! Before: `Policy::new` has the rules.  After: `index` keeps targets for lookup, `conflict` compares them.
 //! Holds: texts are folded as keys are, so a target can be looked up by the key of any name.
 //! Not here: the candidates of one name (`candidate`).
 
@@ -23,17 +22,17 @@ pub(super) struct Routing<'p> {
     pub(super) by: By,
     pub(super) route: &'p Route,
     pub(super) source: &'p Source,
-    /// The one registry that its images come from; none for wildcards.
+    /// The one registry that its images come from; `None` for wildcards.
     pub(super) host: Option<&'p str>,
     /// The domain of a `*.domain`.
     domain: Option<&'p str>,
-    /// What the prefix has behind its host.
+    /// The part of the prefix behind its host.
     below: &'p str,
     /// The prefix, for people.
     pub(super) prefix: &'p str,
 }
 
-/// A place where images of one registry are, or of any where `registry` is none.
+/// A place where a mirror has images.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Target {
     /// The mirror's location, `{host}` filled in.
@@ -57,7 +56,12 @@ pub(super) struct Pattern {
 /// The default registry as a route.
 pub(super) fn default_route(location: &Location) -> Route {
     Route {
-        mirrors: vec![Mirror { location: location.clone(), only: Only::Any, strip_prefix: false }],
+        mirrors: vec![Mirror {
+            location: location.clone(),
+            only: Only::Any,
+            strip_prefix: false,
+            endpoint: None,
+        }],
         rewrites: Vec::new(),
         origin: Origin::Never,
         collapse: false,
@@ -97,16 +101,16 @@ pub(super) fn routings<'p>(
 }
 
 impl Routing<'_> {
-    /// The targets that can be written down: all, but for those with `{host}` in a wildcard rule.
+    /// The targets with a fixed text: all but those with `{host}` in a wildcard rule.
     pub(super) fn targets(&self) -> Vec<Target> {
         let mut targets = Vec::with_capacity(self.route.mirrors.len());
-        // A few are compared faster than hashed.
+        // Comparing a few is faster than hashing them.
         let mut seen = (self.route.mirrors.len() > 8).then(HashSet::new);
         for mirror in &self.route.mirrors {
             let folded = mirror.location.folded();
             let location = match (self.host, mirror.location.has_placeholder()) {
                 (_, false) => folded,
-                // A path can't hold a port or an address, so no candidate is ever made of these.
+                // A path can't hold a port or an address, so there is never such a candidate.
                 (Some(host), true) if !host.contains([':', '[']) => folded.replacen(PLACEHOLDER, host, 1),
                 (_, true) => continue,
             };
@@ -154,7 +158,7 @@ impl Pattern {
         let rest = repository.get(self.head.len() + 1..)?;
         let component = rest.split('/').next()?;
         let host = component.strip_prefix(self.before.as_str())?.strip_suffix(self.after.as_str())?;
-        // What is no host that this rule could have filled in is a repository like any other.
+        // If the rule could not have filled in this host, it is an ordinary repository.
         let is_host = (host == "localhost" || host.contains('.')) && fold_host(host) == host;
         let in_domain = self.domain.as_deref().is_none_or(|domain| {
             host.strip_suffix(domain).is_some_and(|labels| labels.len() > 1 && labels.ends_with('.'))

@@ -31,7 +31,7 @@ fn one_prefix_has_one_rule_however_it_is_spelled() {
 
 #[test]
 fn two_registries_do_not_fall_on_one_target() {
-    let place = "images of docker.io and quay.io would be looked for in one place,";
+    let place = "images of docker.io and quay.io would come from one place,";
     for (lines, expected) in [
         (["docker.io -> m.de/p", "quay.io -> m.de/p"], format!("{place} m.de/p (1, 2)")),
         (["docker.io -> M.de:443", "quay.io -> m.de"], format!("{place} m.de (1, 2)")),
@@ -45,7 +45,7 @@ fn two_registries_do_not_fall_on_one_target() {
         (["docker.io -> m.de/quay.io", "quay.io -> m.de/{host}"], format!("{place} m.de/quay.io (1, 2)")),
         (
             ["default-registry m.de", "quay.io -> m.de"],
-            "images of quay.io and docker.io would be looked for in one place, m.de (1, 0)".to_owned(),
+            "images of quay.io and docker.io would come from one place, m.de (1, 0)".to_owned(),
         ),
     ] {
         assert_eq!(conflicts(&lines), [expected], "for {lines:?}");
@@ -62,7 +62,7 @@ fn all_rules_onto_one_target_are_named_once() {
             "ghcr.io/b -> m.de",
             "gcr.io -> n.de",
         ]),
-        ["images of docker.io and quay.io and ghcr.io would be looked for in one place, m.de (1, 2, 3, 4)"],
+        ["images of docker.io and quay.io and ghcr.io would come from one place, m.de (1, 2, 3, 4)"],
     );
 }
 
@@ -99,8 +99,8 @@ fn a_wildcard_needs_a_placeholder() {
             "*.b.de deny no"
         ]),
         [
-            "images of every registry under \"*\" would be looked for in one place, m.de/p (1)",
-            "images of every registry under \"*.dev.de\" would be looked for in one place, n.de (2)",
+            "images of every registry under \"*\" would come from one place, m.de/p (1)",
+            "images of every registry under \"*.dev.de\" would come from one place, n.de (2)",
         ],
     );
 }

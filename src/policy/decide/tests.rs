@@ -2,11 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+mod endpoints;
 mod properties;
 mod targets;
 
 use super::super::fixture::{check, outcome, policy};
-use super::super::{Checkpoint, Name};
+use super::super::{Asked, Checkpoint, Name};
 
 const DIGEST: &str = "sha256:e6693c20186f837fc393390135d8a598a96a833917917789d63766cab6c59582";
 
@@ -52,7 +53,7 @@ fn a_mirror_can_take_the_place_of_the_whole_prefix() {
             ("quay.io/c:2", "pass default"),
             ("ghcr.io/a/b:1", "ghcr.io -> h.dev.de/ghcr.io/a/b:1"),
             ("registry.k8s.io/pause:3", "*.k8s.io -> h.dev.de/k8s/pause:3"),
-            // What is already at such a target stays there.
+            // A name that is already at such a target stays there.
             ("h.dev.de/p/gitea:1", "pass docker.io/gitea"),
             ("h.dev.de/c/one:1", "pass quay.io/c:1"),
             ("h.dev.de/d:1", "pass quay.io/a/b"),
@@ -115,6 +116,20 @@ fn ports_are_part_of_a_host() {
             ("localhost/a", "pass default"),
         ],
     );
+    // One registry to containerd 1.6.
+    check(
+        &["localhost deny name", "127.0.0.1:80 deny address"],
+        &[
+            ("localhost/a", "deny localhost: name"),
+            ("localhost:80/a", "deny localhost: name"),
+            ("localhost:080/a", "deny localhost: name"),
+            ("LOCALHOST:80/a", "deny localhost: name"),
+            ("localhost:8080/a", "pass default"),
+            ("127.0.0.1/a", "deny 127.0.0.1: address"),
+            ("127.0.0.1:0080/a", "deny 127.0.0.1: address"),
+            ("127.0.0.2:80/a", "pass default"),
+        ],
+    );
 }
 
 #[test]
@@ -137,12 +152,21 @@ fn every_spelling_of_docker_hub_has_one_rule() {
         "Index.docker.io",
         "registry-1.docker.io:443",
         "REGISTRY-1.docker.io:443",
+        "registry.docker.io",
+        "registry.hub.docker.com",
+        "Registry.hub.docker.com:0443",
     ] {
         hub(&format!("{host}/library/nginx:1"), "library/nginx:1");
         // No namespace is invented where the host was spelled out in another way.
         hub(&format!("{host}/nginx:1"), "nginx:1");
     }
-    for other in ["docker.io:80/a/b", "docker.io.evil.de/a/b", "xdocker.io/a/b", "registry-2.docker.io/a/b"] {
+    for other in [
+        "docker.io:80/a/b",
+        "docker.io.evil.de/a/b",
+        "xdocker.io/a/b",
+        "registry-2.docker.io/a/b",
+        "hub.docker.com/a/b",
+    ] {
         check(&["docker.io -> m.de"], &[(other, "pass default")]);
     }
 }
@@ -210,7 +234,7 @@ fn what_is_no_reference_is_no_candidate() {
         check(&[line], &[(name, &format!("deny {prefix}: {front}{rest}"))]);
     };
     refused("quay.io -> m.de s|a|A|", "quay.io/a/b:1", "m.de/A/b:1 (upper case in the repository)");
-    refused("quay.io -> m.de s|.*||", "quay.io/a/b:1", "m.de/:1 (not an image reference)");
+    refused("quay.io -> m.de s|.*||", "quay.io/a/b:1", "m.de/:1 (there is no repository)");
     refused(
         "quay.io -> m.de s|b$|b:2|",
         &pinned("quay.io/a/b"),
@@ -221,19 +245,49 @@ fn what_is_no_reference_is_no_candidate() {
         "quay.io/nginx:1",
         "docker.io/nginx:1 (containerd reads it as docker.io/library/nginx:1)",
     );
-    refused("* -> m.de/{host}", "h.de:5000/a:1", "m.de/h.de:5000/a:1 (not an image reference)");
+    refused(
+        "* -> m.de/{host}",
+        "h.de:5000/a:1",
+        "m.de/h.de:5000/a:1 ({host} is h.de:5000, and a path can't hold a colon)",
+    );
     let long = "a".repeat(250);
+    let length = |length: usize| format!("a repository path of {length} characters, where 255 are the most");
     refused(
         "quay.io -> m.de/proxies",
         &format!("quay.io/{long}:1"),
-        &format!("m.de/proxies/{long}:1 (a repository path of 258 characters, where 255 are the most)"),
+        &format!("m.de/proxies/{long}:1 ({})", length(258)),
     );
-    // Another mirror, or an origin that is allowed, is still there.
+    // Another mirror, or an origin that is allowed, is still there, and the decision says which are not.
     check(
         &["quay.io -> m.de/proxies n.de", "ghcr.io -> m.de/proxies/{host} origin"],
         &[
-            (&format!("quay.io/{long}:1"), &format!("quay.io -> n.de/{long}:1")),
-            (&format!("ghcr.io/{long}:1"), &format!("ghcr.io -> origin ghcr.io/{long}:1")),
+            (
+                &format!("quay.io/{long}:1"),
+                &format!("quay.io -> n.de/{long}:1; not m.de/proxies/{long}:1 ({})", length(258)),
+            ),
+            (
+                &format!("ghcr.io/{long}:1"),
+                &format!(
+                    "ghcr.io -> origin ghcr.io/{long}:1; not m.de/proxies/ghcr.io/{long}:1 ({})",
+                    length(266)
+                ),
+            ),
+        ],
+    );
+    check(
+        &["quay.io -> m.de/p m.de/q s|^up|Up| s|^two|a//b| origin"],
+        &[
+            ("quay.io/a:1", "quay.io -> m.de/p/a:1, m.de/q/a:1, origin quay.io/a:1"),
+            (
+                "quay.io/up:1",
+                "quay.io -> origin quay.io/up:1; not m.de/p/Up:1 (upper case in the repository); \
+                 not m.de/q/Up:1 (upper case in the repository)",
+            ),
+            (
+                "quay.io/two:1",
+                "quay.io -> origin quay.io/two:1; not m.de/p/a//b:1 (an empty part in the repository: there is a slash too many); \
+                 not m.de/q/a//b:1 (an empty part in the repository: there is a slash too many)",
+            ),
         ],
     );
     check(&["quay.io -> "], &[("quay.io/a:1", "deny quay.io: this rule has no mirror")]);
@@ -263,7 +317,10 @@ fn the_default_registry_is_the_lowest_rule_for_docker_hub() {
     );
     for shadow in ["docker.io -> h.de", "* -> h.de/{host}", "*.io -> h.de/{host}", "docker.io pass"] {
         let policy = policy(&["default-registry r.de", shadow]).unwrap();
-        assert!(!outcome(&policy.decide(&"nginx".parse().unwrap())).contains("default-registry"), "{shadow}");
+        assert!(
+            !outcome(&policy.decide(&Asked::of(&"nginx".parse().unwrap()))).contains("default-registry"),
+            "{shadow}"
+        );
         assert_eq!(policy.default_registry_shadowed_by(), Some(0), "{shadow}");
     }
     let policy = policy(&["default-registry r.de", "*.docker.io pass", "docker.io/a pass"]).unwrap();
@@ -274,10 +331,10 @@ fn the_default_registry_is_the_lowest_rule_for_docker_hub() {
 fn candidates_are_told_apart_by_host_and_never_repeated() {
     let policy = policy(&["docker.io -> registry-1.docker.io:443 m.de m.de docker.io origin"]).unwrap();
     let name: Name = "a/b:1".parse().unwrap();
-    let decision = policy.decide(&name);
+    let decision = policy.decide(&Asked::of(&name));
     let expected = "docker.io -> registry-1.docker.io:443/a/b:1, m.de/a/b:1, docker.io/a/b:1";
     assert_eq!(outcome(&decision), expected);
-    let super::Decision::Route { rule, candidates } = decision else { unreachable!("it is a route") };
+    let super::Decision::Route { rule, candidates, .. } = decision else { unreachable!("it is a route") };
     let same: Vec<bool> = candidates.iter().map(|candidate| candidate.same_host).collect();
     assert_eq!(same, [true, false, true]);
     assert_eq!(rule.source().map(ToString::to_string).as_deref(), Some("rules:1"));
@@ -290,7 +347,7 @@ fn a_policy_knows_whether_it_denies() {
     assert!(policy(&["quay.io deny no"]).unwrap().has_deny());
     assert!(policy(&["default deny"]).unwrap().has_deny());
     let allow_list = policy(&["default deny"]).unwrap();
-    let super::Decision::Deny { rule, .. } = allow_list.decide(&"nginx".parse().unwrap()) else {
+    let super::Decision::Deny { rule, .. } = allow_list.decide(&Asked::of(&"nginx".parse().unwrap())) else {
         unreachable!("nothing is allowed")
     };
     assert_eq!((rule.prefix(), rule.source().map(|source| source.line)), ("default", Some(0)));

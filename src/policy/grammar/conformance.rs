@@ -17,13 +17,13 @@ const TABLE: &str = include_str!("../../../tests/tables/reference.jsonl");
 fn code(error: &NameError) -> Value {
     let code = match error {
         NameError::Empty => "empty",
-        NameError::Format => "format",
         NameError::UpperCase => "upper-case",
         NameError::TooLong { .. } => "too-long",
         NameError::Identifier => "identifier",
-        NameError::DigestLength => "digest-length",
-        NameError::DigestFormat => "digest-format",
-        NameError::DigestAlgorithm => "digest-algorithm",
+        NameError::DigestLength { .. } => "digest-length",
+        NameError::DigestAlgorithm { .. } => "digest-algorithm",
+        NameError::DigestUpperCase | NameError::Digest { .. } => "digest-format",
+        _ => "format",
     };
     json!({ "error": code })
 }

@@ -1,4 +1,4 @@
-//! What is found in one pass over the index is what comparing each with each finds.
+//! One pass over the index finds the same as comparing each with each.
 
 use proptest::prelude::*;
 
@@ -44,6 +44,7 @@ fn rule() -> impl Strategy<Value = Rule> {
             location: location.parse().unwrap(),
             only: Default::default(),
             strip_prefix,
+            endpoint: None,
         });
         let route = super::super::rule::Route {
             mirrors: mirrors.collect(),
@@ -56,6 +57,7 @@ fn rule() -> impl Strategy<Value = Rule> {
             prefix: prefix.parse().unwrap(),
             action: super::super::rule::Action::Route(route),
             checkpoint: Default::default(),
+            foreign_urls: false,
             source: super::super::rule::Source { file: "f".into(), line: 1 },
             layer: Default::default(),
         }

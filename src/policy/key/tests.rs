@@ -14,6 +14,13 @@ fn the_spellings_of_one_registry_fold() {
         ("DOCKER.io:443", "docker.io"),
         ("index.docker.io", "docker.io"),
         ("registry-1.docker.io:0443", "docker.io"),
+        ("registry.docker.io", "docker.io"),
+        ("Registry.Hub.Docker.com:443", "docker.io"),
+        ("localhost:80", "localhost"),
+        ("LOCALHOST:080", "localhost"),
+        ("localhost:443", "localhost"),
+        ("127.0.0.1:80", "127.0.0.1"),
+        ("127.8.0.1:0080", "127.8.0.1"),
         ("GHCR.io", "ghcr.io"),
         ("example.com:443", "example.com"),
         ("example.com:00443", "example.com"),
@@ -22,7 +29,7 @@ fn the_spellings_of_one_registry_fold() {
         ("[FD00::1]:443", "[fd00::1]"),
         ("[fd00:0:0:0:0:0:0:1]", "[fd00::1]"),
         ("[::ffff:a00:1]:5000", "[0:0:0:0:0:ffff:a00:1]:5000"),
-        // Not an address; nobody can dial it, and it stays what it is.
+        // Not an address; no program can dial it, and it stays as it is.
         ("[FD00123123123]:75050", "[fd00123123123]:75050"),
     ] {
         assert_eq!(fold_host(spelling), folded, "for {spelling}");
@@ -34,6 +41,13 @@ fn the_spellings_of_one_registry_fold() {
         "registry-1.docker.io:80",
         "registry-2.docker.io",
         "hub.docker.com",
+        "docker.com",
+        "registry.hub.docker.com:80",
+        "registry.hub.docker.com.evil.de",
+        "localhost:8080",
+        "localhost.de:80",
+        "10.0.0.1:80",
+        "[::1]:80",
         "index.docker.io.evil.de",
         "10.0.0.1",
         "localhost:5000",

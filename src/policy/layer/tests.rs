@@ -68,7 +68,7 @@ fn a_source_does_not_open_what_a_native_rule_denies() {
                 "quay.io/a:1",
                 "deny quay.io: no mirror of this rule gives a usable reference: docker.io/evil/a:1 (denied by rule \"docker.io/evil\")",
             ),
-            ("gcr.io/a:1", "gcr.io -> n.de/a:1"),
+            ("gcr.io/a:1", "gcr.io -> n.de/a:1; not docker.io/evil/a:1 (denied by rule \"docker.io/evil\")"),
             ("native.de/quay/own/secret/x:1", "deny native.de/quay/own/secret: secret"),
             ("native.de/quay/own/b:1", "pass quay.io/own"),
             ("evilx/a:1", "docker.io -> m.de/hub/evilx/a:1"),

@@ -1,4 +1,4 @@
-//! Mirror locations: what is kept, and what is said about texts that are none.
+//! Mirror locations: what they keep, and the errors for other texts.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
@@ -32,7 +32,7 @@ fn what_is_no_location_is_told_what_to_write() {
         (
             "https://m.de/v2/",
             "mirror \"https://m.de/v2/\" begins with a scheme \
-             [leave the scheme out: m.de/v2 (plain http is containerd's to know, in hosts.toml)]",
+             [leave the scheme out: m.de/v2 (for http write `plain-http = true` in `[[transport]]`)]",
         ),
         (
             "mirror/p",
@@ -59,5 +59,49 @@ fn what_is_no_location_is_told_what_to_write() {
     for text in ["{host}", "{host}/a", "m.de/{host}/{host}", "m.de/{registry}", "m.de/{host"] {
         let error = text.parse::<Location>().expect_err(text);
         assert_eq!(error.to_string(), format!("mirror {text:?} has a placeholder that is not understood"));
+    }
+}
+
+#[test]
+fn an_endpoint_may_have_any_host_of_a_url() {
+    for (host, path, private) in [
+        ("nexus", "", true),
+        ("nexus", "p/{host}", true),
+        ("Nexus", "", true),
+        ("my_registry:5000", "p", true),
+        ("my_registry", "p", true),
+        ("_x.de:1", "", true),
+        ("[::1]:5000", "p", true),
+        ("[fd00::1]", "", true),
+        ("nexus:5000", "p", false),
+        ("m.de", "p", false),
+        ("a_b.io", "p", false),
+        ("localhost", "", false),
+        ("127.0.0.1:80", "", false),
+    ] {
+        let location = Location::of_endpoint(host, path).expect(host);
+        assert_eq!((location.host(), location.path()), (host, path));
+        assert_eq!(location.needs_private_host(), private, "for {host}");
+        let slash = if path.is_empty() { "" } else { "/" };
+        assert_eq!(location.to_string(), format!("{host}{slash}{path}"));
+        assert_eq!(location.has_placeholder(), path.contains("{host}"));
+        if !private {
+            assert_eq!(location.to_string().parse(), Ok(location));
+        }
+    }
+    for host in [
+        "", "a/b", "a b", "a:", "a:x", "a..b", ".a", "a.", "-a", "a@b", "a:1:2", "[::1", "[g]", "{host}", "ä",
+    ] {
+        let error = Location::of_endpoint(host, "p").expect_err(host);
+        assert_eq!(error.to_string(), format!("{host:?} is not a registry host"));
+    }
+    for (path, expected) in [
+        ("P", "mirror \"nexus/P\" has upper case in its path"),
+        ("p:1", "mirror \"nexus/p:1\" has a tag or a digest"),
+        ("p//q", "mirror \"nexus/p//q\" is not a host and a repository path"),
+        ("p/", "mirror \"nexus/p/\" is not a host and a repository path"),
+        ("{host}{host}", "mirror \"nexus/{host}{host}\" has a placeholder that is not understood"),
+    ] {
+        assert_eq!(Location::of_endpoint("nexus", path).expect_err(path).to_string(), expected);
     }
 }

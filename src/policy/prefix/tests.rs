@@ -1,10 +1,10 @@
-//! Prefixes: what they fold to, what they are for, and what is said about texts that are none.
+//! Prefixes: what they fold to, what they are for, and the errors for other texts.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 use std::error::Error;
 
-use super::{Kind, Prefix};
+use super::{Prefix, PrefixKind};
 
 const DIGEST: &str = "sha256:e6693c20186f837fc393390135d8a598a96a833917917789d63766cab6c59582";
 
@@ -12,21 +12,21 @@ const DIGEST: &str = "sha256:e6693c20186f837fc393390135d8a598a96a833917917789d63
 fn prefixes_fold_as_keys_do() {
     let pinned = format!("Quay.io:443/a@{DIGEST}");
     for (text, folded, kind) in [
-        ("*", "*", Kind::Any),
-        ("*.Dev.de", "*.dev.de", Kind::Domain),
-        ("*.io", "*.io", Kind::Domain),
-        ("docker.io", "docker.io", Kind::Host),
-        ("Index.Docker.io:443", "docker.io", Kind::Host),
-        ("registry-1.docker.io", "docker.io", Kind::Host),
-        ("localhost", "localhost", Kind::Host),
-        ("registry:5000", "registry:5000", Kind::Host),
-        ("registry:443", "registry", Kind::Host),
-        ("10.0.0.1:05000", "10.0.0.1:5000", Kind::Host),
-        ("[FD00:0:0::1]:5000", "[fd00::1]:5000", Kind::Host),
-        ("a_b.io/x", "a_b.io/x", Kind::Path),
-        ("index.docker.io/gitea", "docker.io/gitea", Kind::Path),
-        ("quay.io/a/b:V1", "quay.io/a/b:V1", Kind::Exact),
-        (pinned.as_str(), pinned.replace("Quay.io:443", "quay.io").as_str(), Kind::Exact),
+        ("*", "*", PrefixKind::Any),
+        ("*.Dev.de", "*.dev.de", PrefixKind::Domain),
+        ("*.io", "*.io", PrefixKind::Domain),
+        ("docker.io", "docker.io", PrefixKind::Host),
+        ("Index.Docker.io:443", "docker.io", PrefixKind::Host),
+        ("registry-1.docker.io", "docker.io", PrefixKind::Host),
+        ("localhost", "localhost", PrefixKind::Host),
+        ("registry:5000", "registry:5000", PrefixKind::Host),
+        ("registry:443", "registry", PrefixKind::Host),
+        ("10.0.0.1:05000", "10.0.0.1:5000", PrefixKind::Host),
+        ("[FD00:0:0::1]:5000", "[fd00::1]:5000", PrefixKind::Host),
+        ("a_b.io/x", "a_b.io/x", PrefixKind::Path),
+        ("index.docker.io/gitea", "docker.io/gitea", PrefixKind::Path),
+        ("quay.io/a/b:V1", "quay.io/a/b:V1", PrefixKind::Exact),
+        (pinned.as_str(), pinned.replace("Quay.io:443", "quay.io").as_str(), PrefixKind::Exact),
     ] {
         let prefix: Prefix = text.parse().expect(text);
         assert_eq!((prefix.as_str(), prefix.kind()), (folded, kind), "for {text}");
@@ -99,14 +99,20 @@ fn other_mistakes_have_their_own_hints() {
             "-x.de/a",
             "\"-x.de\" is not a registry host [write a host and, where it has one, its port: mirror.dev.de:5000]",
         ),
-        ("quay.io/a//b", "prefix \"quay.io/a//b\" is not the beginning of an image reference"),
-        ("quay.io/a:", "prefix \"quay.io/a:\" is not the beginning of an image reference"),
-        ("quay.io/a@sha256:12", "prefix \"quay.io/a@sha256:12\" can't match: a digest of the wrong length"),
+        (
+            "quay.io/a//b",
+            "prefix \"quay.io/a//b\" can't match: an empty part in the repository: there is a slash too many",
+        ),
+        ("quay.io/a:", "prefix \"quay.io/a:\" can't match: there is no tag after the colon"),
+        (
+            "quay.io/a@sha256:12",
+            "prefix \"quay.io/a@sha256:12\" can't match: a sha256 digest has 64 hex digits, not 2",
+        ),
     ] {
         assert_eq!(complaint(text), expected);
     }
     assert!(
-        complaint(&both).ends_with(&format!("[the tag is gone before rules are asked: quay.io/a@{DIGEST}]"))
+        complaint(&both).ends_with(&format!("[a tag beside a digest is ignored: write quay.io/a@{DIGEST}]"))
     );
     assert!(complaint(&at_host).ends_with("put a repository behind it: quay.io]"), "{}", complaint(&at_host));
     assert!(complaint(&long).ends_with("a repository path of 256 characters, where 255 are the most"));
