@@ -1,23 +1,27 @@
 //! What an answer to a request for a manifest means.
 //!
-//! Before: `login` has an answer that is no 401.  After: a digest, an error, or that GET has to be asked.
-//! Holds: what containerd would not take is an error here.
-//!
 //! Facts: containerd `core/remotes/docker/resolver.go`: HEAD answers a tag where it has a valid
-//! `Docker-Content-Digest`, a media type and a length; 405 and a want of those mean GET.
+//! `Docker-Content-Digest`, a media type and a length. Where it has not, or HEAD is refused, GET is asked and
+//! its body hashed.
 
-use http::StatusCode;
+use std::time::{Duration, SystemTime};
+
+use http::header::{ACCEPT, USER_AGENT};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256, Sha384, Sha512};
 
-use super::error::RegistryError;
+use super::error::{Class, Failure, RegistryError};
 use super::exchange::Answer;
-use crate::policy::{Name, is_image_id};
+use crate::policy::is_image_id;
 
-/// What is asked for, as containerd does.
+/// The media types that are asked for, as containerd does.
 pub(super) const ACCEPTED: &str = "application/vnd.docker.distribution.manifest.v2+json, \
      application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.oci.image.manifest.v1+json, \
      application/vnd.oci.image.index.v1+json, */*";
+
+/// What this program calls itself.
+const AGENT: &str = concat!("cri-shunt/", env!("CARGO_PKG_VERSION"));
 
 /// Manifests that containerd can do something with; the last two up to 1.7.
 const KNOWN: [&str; 6] = [
@@ -32,117 +36,171 @@ const KNOWN: [&str; 6] = [
 /// The longest manifest that containerd takes (`MaxManifestSize`), in bytes.
 pub(super) const MAX_MANIFEST: usize = 4 * 1048 * 1048;
 
-/// How much of an error's body is looked at.
-const MAX_ERROR: usize = 64 << 10;
+/// How many bytes of an error's body are looked at.
+pub(super) const MAX_ERROR: usize = 64 << 10;
+
+/// The longest time that a registry can ask to be left alone for.
+const LONGEST_REST: Duration = Duration::from_secs(24 * 3600);
 
 /// A manifest that is there.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
-    /// Its digest.
-    pub digest: String,
-    /// Its media type.
-    pub media_type: String,
-    /// Its length, where the registry says.
-    pub size: Option<u64>,
+pub(super) struct Found {
+    pub(super) digest: String,
+    pub(super) media_type: String,
+    /// Its length in bytes, where the registry says it.
+    pub(super) size: Option<u64>,
 }
 
 /// What HEAD has brought.
 pub(super) enum Verdict {
     Found(Found),
-    /// GET can tell.
+    /// HEAD cannot tell; GET can.
     AskAgain,
-    /// It is an error, and the body of GET's answer may tell more.
+    /// It is an error to HEAD; GET may give the manifest, or more words.
     AskWhy,
 }
 
-/// Reads the answer to HEAD.
-pub(super) fn of_head(answer: &Answer, name: &Name) -> Result<Verdict, RegistryError> {
+/// The headers of every request.
+pub(super) fn common_headers(accept: &'static str) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(ACCEPT, HeaderValue::from_static(accept));
+    headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
+    headers
+}
+
+/// Whether a text is a digest that containerd knows: an algorithm, a colon, and as many hex digits as it has.
+pub(super) fn is_digest(text: &str) -> bool {
+    text.contains(':') && is_image_id(text)
+}
+
+/// Reads the answer to HEAD for a tag, or for the digest `asked`.
+pub(super) fn of_head(
+    answer: &Answer,
+    asked: Option<&str>,
+    longest: usize,
+) -> Result<Verdict, RegistryError> {
     match answer.status {
         status if status.is_success() => {}
-        StatusCode::METHOD_NOT_ALLOWED => return Ok(Verdict::AskAgain),
+        StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED => return Ok(Verdict::AskAgain),
         StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => return Ok(Verdict::AskWhy),
         _ => return Err(refusal(answer, "")),
     }
     let (media_type, size) = (media_type(answer), size(answer));
-    let digest = stated_digest(answer)?.or_else(|| name.digest().map(str::to_owned));
-    match (digest, media_type, size) {
-        (Some(digest), Some(media_type), Some(_)) => {
-            checked(answer, name, Found { digest, media_type, size }).map(Verdict::Found)
+    let stated = stated_digest(answer)?;
+    // With a digest as the reference the length is not needed: no bytes are taken from HEAD.
+    let is_whole = asked.is_some() || size.is_some();
+    match (stated.or_else(|| asked.map(str::to_owned)), media_type) {
+        (Some(digest), Some(media_type)) if is_whole => {
+            let found = checked(answer, asked, longest, Found { digest, media_type, size });
+            found.map(Verdict::Found)
         }
         _ => Ok(Verdict::AskAgain),
     }
 }
 
 /// Reads the answer to GET, whose body is the manifest itself.
-pub(super) fn of_get(answer: &Answer, name: &Name) -> Result<Found, RegistryError> {
+pub(super) fn of_get(answer: &Answer, asked: Option<&str>, longest: usize) -> Result<Found, RegistryError> {
     if !answer.status.is_success() {
         return Err(refusal(answer, &detail(answer)));
     }
-    if answer.cut {
-        return Err(content(answer, too_large()));
+    if answer.cut || answer.body.len() > longest {
+        return Err(content(answer, too_large(longest)));
     }
     let Some(media_type) = media_type(answer).or_else(|| own_media_type(&answer.body)) else {
         return Err(content(answer, "says no media type, nor does the manifest".to_owned()));
     };
-    let digest = match name.digest() {
-        Some(asked) => digest_like(asked, &answer.body),
-        None => digest_like("sha256", &answer.body),
-    };
+    let digest = digest_like(asked.unwrap_or("sha256"), &answer.body);
     if let Some(stated) = stated_digest(answer)?.filter(|stated| digest_like(stated, &answer.body) != *stated)
     {
-        return Err(content(answer, format!("its manifest has not the digest that it says ({stated})")));
+        let stated = answer.quote(&stated).map_or(String::new(), |stated| format!(" ({stated})"));
+        return Err(content(answer, format!("its manifest does not have the digest that it says{stated}")));
     }
     let size = u64::try_from(answer.body.len()).ok();
-    checked(answer, name, Found { digest, media_type, size })
+    checked(answer, asked, longest, Found { digest, media_type, size })
 }
 
 /// The error of a HEAD, with what GET adds to it.
 pub(super) fn reason(head: &Answer, get: Option<&Answer>) -> RegistryError {
-    match get {
-        Some(get) if get.status.is_success() => {
-            let host = head.url.authority();
-            let detail = " to HEAD, and a manifest to GET; containerd asks with HEAD".to_owned();
-            match head.status {
-                StatusCode::FORBIDDEN => RegistryError::Forbidden { host, detail },
-                _ => RegistryError::NotFound { host, detail },
-            }
-        }
-        Some(get) => refusal(head, &detail(get)),
-        None => refusal(head, ""),
-    }
+    refusal(head, &get.map(detail).unwrap_or_default())
 }
 
 fn refusal(answer: &Answer, detail: &str) -> RegistryError {
-    let (host, detail) = (answer.url.authority(), detail.to_owned());
-    match answer.status {
-        StatusCode::FORBIDDEN => RegistryError::Forbidden { host, detail },
-        StatusCode::NOT_FOUND => RegistryError::NotFound { host, detail },
-        StatusCode::TOO_MANY_REQUESTS => {
-            RegistryError::RateLimited { host, detail: limits(answer) + &detail }
-        }
-        status => {
-            // Go's server says so where it is spoken to without TLS.
-            let plain = status == StatusCode::BAD_REQUEST && !answer.url.https;
-            let hint = if plain { "; it was asked in plain http, does it want TLS?" } else { "" };
-            RegistryError::Status { host, status: status_text(status), detail: detail + hint }
-        }
+    let class = class(answer);
+    let limits = if class.failure == Failure::RateLimited { limits(answer) } else { rest(answer, class) };
+    // Go's server answers so where it is spoken to without TLS.
+    let plain = answer.status == StatusCode::BAD_REQUEST && !answer.url.https;
+    let hint = if plain { "; it was asked in plain http, does it want TLS?" } else { "" };
+    RegistryError::Status { host: answer.url.authority(), detail: limits + detail + hint, class }
+}
+
+/// What a status that is an error means for the next step.
+///
+/// 403 and 503 with a count of zero requests left are limits as well: GitHub answers the one.
+pub(super) fn class(answer: &Answer) -> Class {
+    let none_left = ["ratelimit-remaining", "x-ratelimit-remaining"].into_iter().any(|name| {
+        let count = answer.header(name).and_then(|value| value.split(';').next());
+        count.is_some_and(|count| count.trim() == "0")
+    });
+    let failure = match answer.status {
+        StatusCode::TOO_MANY_REQUESTS => Failure::RateLimited,
+        StatusCode::FORBIDDEN | StatusCode::SERVICE_UNAVAILABLE if none_left => Failure::RateLimited,
+        StatusCode::FORBIDDEN => Failure::Forbidden,
+        StatusCode::NOT_FOUND => Failure::NotFound,
+        _ => Failure::Status,
+    };
+    let may_rest = failure == Failure::RateLimited || answer.status == StatusCode::SERVICE_UNAVAILABLE;
+    let retry_after = answer.header("retry-after").filter(|_| may_rest).and_then(retry_after);
+    Class { failure, status: Some(answer.status), retry_after }
+}
+
+/// `Retry-After`: seconds, or a date as in `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110, 10.2.3 and 5.6.7).
+fn retry_after(text: &str) -> Option<Duration> {
+    let text = text.trim();
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Some(text.parse().map_or(LONGEST_REST, Duration::from_secs).min(LONGEST_REST));
     }
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let mut words = text.strip_suffix(" GMT")?.split_once(", ")?.1.split([' ', ':']);
+    let day = words.next()?.parse().ok()?;
+    let month = words.next().and_then(|month| MONTHS.iter().position(|known| *known == month))?;
+    let year = words.next()?.parse().ok()?;
+    let mut number = || words.next()?.parse::<u8>().ok();
+    let (hour, minute, second) = (number()?, number()?, number()?);
+    let month = u8::try_from(month + 1).ok()?;
+    let at = prost_types::Timestamp::date_time(year, month, day, hour, minute, second).ok()?;
+    let at = SystemTime::try_from(at).ok()?;
+    // A time that is over need not be waited for.
+    Some(at.duration_since(SystemTime::now()).unwrap_or_default().min(LONGEST_REST))
 }
 
 /// `Retry-After`, and the limits in the headers of Docker Hub and others.
 fn limits(answer: &Answer) -> String {
     let names = ["ratelimit-limit", "ratelimit-remaining", "x-ratelimit-limit", "x-ratelimit-remaining"];
-    let mut said = Vec::new();
-    if let Some(after) = answer.header("retry-after") {
-        let seconds = if after.bytes().all(|byte| byte.is_ascii_digit()) { " s" } else { "" };
-        said.push(format!("again after {}{seconds}", answer.quote(after)));
+    let values = names.into_iter().filter_map(|name| Some((name, answer.quote(answer.header(name)?)?)));
+    let said: Vec<String> = values.map(|(name, value)| format!("{name} {value}")).collect();
+    let rest = rest(answer, class(answer));
+    match said.is_empty() {
+        true => rest,
+        false if rest.is_empty() => format!("; {}", said.join(", ")),
+        false => format!("{rest}, {}", said.join(", ")),
     }
-    let values = names.into_iter().filter_map(|name| Some((name, answer.header(name)?)));
-    said.extend(values.map(|(name, value)| format!("{name} {}", answer.quote(value))));
-    if said.is_empty() { String::new() } else { format!("; {}", said.join(", ")) }
 }
 
-/// What `errors` in a body says (OCI distribution-spec, "Error Codes"), or a token server's `error`.
+/// For how long the registry wants to be left alone: in its own words, or in seconds where they may not be told.
+pub(super) fn rest(answer: &Answer, class: Class) -> String {
+    let may_rest = class.retry_after.is_some() || class.failure == Failure::RateLimited;
+    let Some(text) = answer.header("retry-after").filter(|_| may_rest) else { return String::new() };
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+    match (answer.quote(text), class.retry_after) {
+        (Some(words), _) if !is_number => format!("; again after {words}"),
+        (_, Some(rest)) => format!("; again after {} s", rest.as_secs()),
+        (_, None) => String::new(),
+    }
+}
+
+/// What `errors` in a body says (OCI distribution-spec, "Error Codes"), or a token server's `error`. Begins with a
+/// separator, or is empty.
 pub(super) fn detail(answer: &Answer) -> String {
     #[derive(Deserialize)]
     struct Errors {
@@ -167,37 +225,38 @@ pub(super) fn detail(answer: &Answer) -> String {
         None => [body.error, body.error_description.or(body.details)],
     };
     let words: Vec<String> = words.into_iter().flatten().filter(|words| !words.is_empty()).collect();
-    if words.is_empty() { String::new() } else { format!(": {}", answer.quote(&words.join(", "))) }
+    let words = answer.quote(&words.join(", ")).filter(|words| !words.is_empty());
+    words.map_or(String::new(), |words| format!(": {words}"))
 }
 
-pub(super) fn status_text(status: StatusCode) -> String {
-    match status.canonical_reason() {
-        Some(reason) => format!("{} {reason}", status.as_u16()),
-        None => status.as_u16().to_string(),
-    }
-}
-
-fn checked(answer: &Answer, name: &Name, found: Found) -> Result<Found, RegistryError> {
+fn checked(
+    answer: &Answer,
+    asked: Option<&str>,
+    longest: usize,
+    found: Found,
+) -> Result<Found, RegistryError> {
     if !KNOWN.contains(&found.media_type.as_str()) {
-        let got = answer.quote(&found.media_type);
-        let problem = format!("with {got}, which is no manifest; a login page, or no registry at all?");
+        let got = answer.quote(&found.media_type).unwrap_or_else(|| "something".to_owned());
+        let problem = format!("with {got}, which is not a manifest; a login page, or not a registry at all?");
         return Err(content(answer, problem));
     }
-    if found.size.is_some_and(|size| size > MAX_MANIFEST as u64) {
-        return Err(content(answer, too_large()));
+    if found.size.is_some_and(|size| size > longest as u64) {
+        return Err(content(answer, too_large(longest)));
     }
-    match name.digest().filter(|asked| *asked != found.digest) {
-        Some(_) => Err(content(answer, format!("with another digest than was asked for ({})", found.digest))),
-        None => Ok(found),
+    if asked.is_none_or(|asked| asked == found.digest) {
+        return Ok(found);
     }
+    let got = answer.quote(&found.digest).map_or(String::new(), |digest| format!(" ({digest})"));
+    Err(content(answer, format!("with another digest than was asked for{got}")))
 }
 
 fn content(answer: &Answer, problem: String) -> RegistryError {
     RegistryError::Content { host: answer.url.authority(), problem }
 }
 
-fn too_large() -> String {
-    format!("with a manifest of more than {MAX_MANIFEST} bytes, which containerd refuses")
+fn too_large(longest: usize) -> String {
+    let who = if longest == MAX_MANIFEST { ", which containerd refuses" } else { "" };
+    format!("with a manifest of more than {longest} bytes{who}")
 }
 
 fn media_type(answer: &Answer) -> Option<String> {
@@ -214,13 +273,11 @@ fn stated_digest(answer: &Answer) -> Result<Option<String>, RegistryError> {
         None => Ok(None),
         Some(value) => match value.to_str() {
             Ok("") => Ok(None),
-            Ok(text) if text.contains(':') && is_image_id(text) => Ok(Some(text.to_owned())),
+            Ok(text) if is_digest(text) => Ok(Some(text.to_owned())),
             _ => {
-                let text = String::from_utf8_lossy(value.as_bytes());
-                Err(content(
-                    answer,
-                    format!("its Docker-Content-Digest is no digest: {}", answer.quote(&text)),
-                ))
+                let text = answer.quote(&String::from_utf8_lossy(value.as_bytes()));
+                let text = text.map_or(String::new(), |text| format!(": {text}"));
+                Err(content(answer, format!("its Docker-Content-Digest is not a digest{text}")))
             }
         },
     }

@@ -1,7 +1,6 @@
 //! What a registry asks for in `WWW-Authenticate`.
 //!
-//! Before: a 401.  After: `login` answers the challenge that it can.
-//! Holds: any bytes can come; what is no challenge is passed over, and the next one is still found.
+//! Any bytes can come. What cannot be read is passed over, and the next challenge is still found.
 //!
 //! Facts: RFC 9110, 11.6.1 and 5.6 (token, quoted-string). A header may hold several challenges, there may
 //! be several headers, and parameters are separated by the same comma as challenges.
@@ -16,7 +15,7 @@ pub struct Challenge {
 }
 
 impl Challenge {
-    /// The value of a parameter; an empty one is none.
+    /// The value of a parameter; `None` where it is empty.
     pub fn parameter(&self, name: &str) -> Option<&str> {
         let found = self.parameters.iter().find(|(known, _)| known == name);
         found.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
@@ -88,8 +87,8 @@ impl Reader<'_> {
         String::from_utf8_lossy(token).into_owned()
     }
 
-    /// A token or a quoted string; none where a quoted string has no end. Some registries send values that
-    /// are neither (a URL without quotes): what stands before the next comma is taken then.
+    /// A token or a quoted string; `None` where a quoted string has no end. Some registries send values that
+    /// are neither (a URL without quotes): there the text before the next comma or blank counts.
     fn value(&mut self) -> Option<String> {
         if self.peek() == Some(b'"') {
             self.take();
@@ -191,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_of_a_name_counts_and_an_empty_one_is_none() {
+    fn the_first_of_a_name_counts_and_an_empty_one_does_not() {
         let challenges = parse(br#"Bearer realm="",service=a,Service=b"#);
         assert_eq!(challenges[0].parameter("realm"), None);
         assert_eq!(challenges[0].parameter("service"), Some("a"));

@@ -4,9 +4,12 @@
 
 use std::fmt;
 use std::io;
+use std::net::IpAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use super::access::{Access, Scheme};
+use super::error::RegistryError;
+use super::tls::TlsSettings;
 use crate::files::regular_file;
 use crate::files::secret::Secret;
 
@@ -20,17 +23,19 @@ pub struct Endpoint {
     pub host: String,
     /// The schemes that are tried, in order.
     pub schemes: Vec<&'static str>,
-    /// The root of the API, without a slash at its end; none for `/v2`.
+    /// The root of the API, without a slash at its end; `None` for `/v2`.
     pub api_root: Option<String>,
-    /// Certificate authorities beside or in place of the machine's, as containerd has it: beside.
+    /// Files of certificate authorities (PEM) that are trusted beside the machine's, as in containerd.
     pub ca: Vec<PathBuf>,
-    /// Client certificates, each with its key where that is not in the same file.
+    /// Client certificates (PEM), each with its key where that is not in the same file. The first is sent that an
+    /// authority named by the registry has signed, as in Go; none where none fits.
     pub client: Vec<(PathBuf, Option<PathBuf>)>,
-    /// Whether the registry's certificate is not looked at.
+    /// Whether any certificate of the registry is accepted.
     pub skip_verify: bool,
     /// Headers of every request, several of one name included.
     pub headers: Vec<(String, HeaderValue)>,
-    /// How long a connection may take to come about, as written.
+    /// How long a connection may take to come about, as written. The client counts TLS in, and takes 5 s where
+    /// this is `None`.
     pub dial_timeout: Option<String>,
 }
 
@@ -39,64 +44,117 @@ pub struct Endpoint {
 pub enum HeaderValue {
     /// As written.
     Text(Secret),
-    /// The text of a file, read whenever the file for containerd is written.
+    /// The text of a file.
     File(PathBuf),
 }
 
-/// A header of an endpoint whose value cannot be read.
-#[derive(Debug, thiserror::Error)]
-#[error("the header {name} for {host}: {error}")]
-pub struct HeaderError {
-    name: String,
-    host: String,
-    #[source]
-    error: io::Error,
+/// One attempt to ask an endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Attempt {
+    pub(super) https: bool,
+    /// Only where the attempt before has found that the other side speaks no TLS.
+    pub(super) after_plain: bool,
 }
 
 impl Endpoint {
-    /// How it is asked for the names of `host`: by one access after the other; never none. Reads files.
-    ///
-    /// containerd tries plain http with options of TLS over TLS first, but for port 80
-    /// (`core/remotes/docker/config/hosts.go`), and tells in `ns` which registry a name is of where another
-    /// host is asked for it (`resolver.go`).
-    ///
-    /// # Errors
-    /// A header's file that cannot be read.
-    pub fn accesses(&self, host: &str) -> Result<Vec<Access>, HeaderError> {
-        // containerd has a limit of its own for a connection only from 2.1 on; this program's is for all.
-        let Self { host: asked, schemes, api_root, ca, client, skip_verify, headers, dial_timeout: _ } = self;
-        let hub = host == "docker.io" && asked == "registry-1.docker.io";
-        let namespace = (asked != host && !hub).then(|| host.to_owned());
-        let has_tls = *skip_verify || !ca.is_empty() || !client.is_empty();
-        let port = asked.rsplit_once(':').map(|(_, port)| port).filter(|port| !port.ends_with(']'));
-        let ambiguous = has_tls && port.is_some_and(|port| port != "80");
-        let mut read = Vec::with_capacity(headers.len());
-        for (name, value) in headers {
-            let value = value.read().map_err(|error| HeaderError {
-                name: name.clone(),
-                host: asked.clone(),
-                error,
-            })?;
-            read.push((name.clone(), value));
-        }
-        let scheme = |scheme: &str| match scheme {
-            "https" => Scheme::Https,
-            _ if ambiguous => Scheme::HttpsElseHttp,
-            _ => Scheme::Http,
+    /// How containerd asks a host of which nothing is configured (`core/remotes/docker/config/hosts.go`):
+    /// Docker Hub's registry has another name than `docker.io`; a loopback host is asked over TLS that is not
+    /// verified, then in plain http, unless its port tells which (80, 443 or none).
+    pub fn of(host: &str) -> Self {
+        let (scheme, skip_verify) = match loopback_port(host) {
+            None => ("https", false),
+            Some(Some("80")) => ("http", false),
+            Some(None | Some("443")) => ("https", true),
+            // Plain http with an option of TLS is tried over TLS first.
+            Some(Some(_)) => ("http", true),
         };
-        let access = |word: &&str| Access {
-            scheme: scheme(word),
-            host: asked.clone(),
-            root: api_root.clone().unwrap_or_else(|| "/v2".to_owned()),
-            namespace: namespace.clone(),
-            ca: ca.clone(),
-            // containerd chooses by the authorities that the registry names, where there are several.
-            client_cert: client.first().cloned(),
-            skip_verify: *skip_verify,
-            headers: read.clone(),
-        };
-        Ok(schemes.iter().map(access).collect())
+        let host = if host == "docker.io" { "registry-1.docker.io" } else { host };
+        Endpoint { host: host.to_owned(), schemes: vec![scheme], skip_verify, ..Endpoint::default() }
     }
+
+    /// What a request for a name of the registry `host` carries as `ns`: that registry, where this endpoint
+    /// stands in for it (containerd `core/remotes/docker/resolver.go`).
+    pub fn ns<'h>(&self, host: &'h str) -> Option<&'h str> {
+        let is_hub = host == "docker.io" && self.host == "registry-1.docker.io";
+        (self.host != host && !is_hub).then_some(host)
+    }
+
+    /// This endpoint with one scheme, so that nobody tries another. Without TLS its settings of TLS go: with them
+    /// containerd, and the client here, would try TLS first.
+    pub(super) fn settled(&self, https: bool) -> Self {
+        match https {
+            true => Self { schemes: vec!["https"], ..self.clone() },
+            false => {
+                let (ca, client) = Default::default();
+                Self { schemes: vec!["http"], ca, client, skip_verify: false, ..self.clone() }
+            }
+        }
+    }
+
+    /// The attempts in order. containerd tries plain http with options of TLS over TLS first, but for port 80
+    /// (`core/remotes/docker/config/hosts.go`).
+    pub(super) fn attempts(&self) -> Vec<Attempt> {
+        let has_tls = self.skip_verify || !self.ca.is_empty() || !self.client.is_empty();
+        let port = self.host.rsplit_once(':').map(|(_, port)| port).filter(|port| !port.ends_with(']'));
+        let ambiguous = has_tls && port.is_some_and(|port| port != "80");
+        let attempt = |https, after_plain| Attempt { https, after_plain };
+        let of = |scheme: &&str| match *scheme {
+            "https" => vec![attempt(true, false)],
+            _ if ambiguous => vec![attempt(true, false), attempt(false, true)],
+            _ => vec![attempt(false, false)],
+        };
+        self.schemes.iter().flat_map(of).collect()
+    }
+
+    pub(super) fn tls_settings(&self) -> TlsSettings {
+        let Self { ca, client, skip_verify, .. } = self;
+        TlsSettings { ca: ca.clone(), client: client.clone(), skip_verify: *skip_verify }
+    }
+
+    /// How long a connection may take, TLS included; `None` where nothing, or `0s`, is configured.
+    pub(super) fn connect_limit(&self) -> Result<Option<Duration>, RegistryError> {
+        let Some(text) = &self.dial_timeout else { return Ok(None) };
+        let limit = duration(text).ok_or_else(|| {
+            RegistryError::Config(format!("the dial timeout of {}, \"{text}\", is not a duration", self.host))
+        })?;
+        Ok(Some(limit).filter(|limit| !limit.is_zero()))
+    }
+}
+
+/// A duration as Go's `time.ParseDuration` reads it: numbers, perhaps with fractions, each with its unit.
+fn duration(text: &str) -> Option<Duration> {
+    if text == "0" {
+        return Some(Duration::ZERO);
+    }
+    let mut rest = text;
+    let mut total = 0.0;
+    while !rest.is_empty() {
+        let (number, after) = rest.split_at(rest.find(|c: char| !c.is_ascii_digit() && c != '.')?);
+        let end = after.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(after.len());
+        let (unit, after) = after.split_at(end);
+        let seconds = match unit {
+            "ns" => 1e-9,
+            "us" | "µs" | "μs" => 1e-6,
+            "ms" => 1e-3,
+            "s" => 1.0,
+            "m" => 60.0,
+            "h" => 3600.0,
+            _ => return None,
+        };
+        total += number.parse::<f64>().ok()? * seconds;
+        rest = after;
+    }
+    if text.is_empty() { None } else { Duration::try_from_secs_f64(total).ok() }
+}
+
+/// The port of a host on the loopback; `None` for any other host.
+fn loopback_port(host: &str) -> Option<Option<&str>> {
+    let (name, port) = match host.rsplit_once(':') {
+        Some((name, port)) if !port.ends_with(']') => (name, Some(port)),
+        _ => (host, None),
+    };
+    let address: Option<IpAddr> = name.trim_matches(['[', ']']).parse().ok();
+    (name == "localhost" || address.is_some_and(|address| address.is_loopback())).then_some(port)
 }
 
 impl fmt::Display for Endpoint {
@@ -129,7 +187,7 @@ impl HeaderValue {
     /// The value. A line break at the end of a file is not part of it.
     ///
     /// # Errors
-    /// A file that can't be read, or whose text is no header's value.
+    /// A file that can't be read, or whose text is not a header's value.
     pub fn read(&self) -> io::Result<Secret> {
         let path = match self {
             Self::Text(text) => return Ok(text.clone()),
@@ -147,6 +205,60 @@ impl HeaderValue {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_host_is_asked_as_containerd_asks_it() {
+        let rows = [
+            ("docker.io", "https registry-1.docker.io"),
+            ("quay.io", "https quay.io"),
+            ("mirror.example:80", "https mirror.example:80"),
+            ("localhost", "https localhost unverified"),
+            ("localhost:80", "http localhost:80"),
+            ("localhost:443", "https localhost:443 unverified"),
+            ("127.8.9.10:5000", "https 127.8.9.10:5000 unverified, else http"),
+            ("[::1]:5000", "https [::1]:5000 unverified, else http"),
+            ("[::1]", "https [::1] unverified"),
+        ];
+        for (host, expected) in rows {
+            let endpoint = Endpoint::of(host);
+            let attempts = endpoint.attempts();
+            let scheme = if attempts[0].https { "https" } else { "http" };
+            let skip = if endpoint.skip_verify { " unverified" } else { "" };
+            let other = if attempts.get(1).is_some_and(|next| next.after_plain) { ", else http" } else { "" };
+            assert_eq!(format!("{scheme} {}{skip}{other}", endpoint.host), expected);
+        }
+    }
+
+    #[test]
+    fn a_settled_endpoint_is_asked_in_one_way() {
+        let endpoint = Endpoint { ca: vec!["/ca.pem".into()], ..Endpoint::of("127.0.0.1:5000") };
+        for https in [true, false] {
+            let settled = endpoint.settled(https);
+            assert_eq!(settled.attempts(), [Attempt { https, after_plain: false }]);
+            assert_eq!((settled.skip_verify, settled.ca.len()), (https, usize::from(https)));
+        }
+    }
+
+    #[test]
+    fn a_dial_timeout_is_read_as_in_go() {
+        let rows = [
+            ("3s", Some(3000)),
+            ("1m0.5s", Some(60_500)),
+            ("250ms", Some(250)),
+            (".5s", Some(500)),
+            ("1500us", Some(1)),
+            ("0", Some(0)),
+            ("3", None),
+            ("", None),
+            ("-3s", None),
+            ("1.2.3s", None),
+            ("9e9h", None),
+            ("soon", None),
+        ];
+        for (text, millis) in rows {
+            assert_eq!(duration(text).map(|limit| limit.as_millis()), millis, "{text}");
+        }
+    }
 
     #[test]
     fn a_header_is_one_line_of_bearable_length() {

@@ -1,15 +1,16 @@
 //! What can go wrong between here and a manifest.
 //!
-//! Before: any step of asking.  After: `explain --live` prints it; `failure` is the stable word for scripts.
-//! Holds: every text names the host or the file that it is about; no secret is in a [`Refusal`], which is all that
-//! leaves this module.
+//! Every text names the host or the file that it is about. Only a [`Refusal`] leaves the room, and it holds no
+//! secret.
 
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use http::StatusCode;
 use serde::Serialize;
 
+use super::guard::Astray;
 use super::secrets::Secrets;
 
 /// Why a registry gave no manifest, in words that may be shown.
@@ -18,193 +19,113 @@ use super::secrets::Secrets;
 pub struct Refusal {
     failure: Failure,
     text: String,
+    brief: Option<String>,
+    status: Option<u16>,
+    retry_after: Option<Duration>,
 }
 
 impl Refusal {
-    /// The sort.
+    /// What kind of failure it is: decides what to do next.
     pub fn failure(&self) -> Failure {
         self.failure
+    }
+
+    /// The text for one line among others. Where the image is only not there, that and the host; whose login was
+    /// refused the caller says.
+    pub fn brief(&self) -> &str {
+        self.brief.as_deref().unwrap_or(&self.text)
+    }
+
+    /// The HTTP status that the registry or its token server answered with, where one did.
+    pub fn status(&self) -> Option<u16> {
+        self.status
+    }
+
+    /// How long the registry asks to be left alone (`Retry-After` with 429 or 503), at most one day.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
     }
 }
 
 /// Why a registry gave no manifest, with the words of others in it.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum RegistryError {
-    /// The transport's own words make no URL.
-    #[error("{url} is no URL that can be asked")]
-    Url {
-        /// What was made.
-        url: String,
-    },
-    /// A header of the transport.
-    #[error("the header \"{name}\" cannot be sent: its name or value has bytes that no header may have")]
-    Header {
-        /// Its name.
-        name: String,
-    },
-    /// A file of the transport.
+    /// Something in the question or the configuration.
+    #[error("{0}")]
+    Config(String),
+    /// A file of the configuration.
     #[error("{}, {what} for {host}: {problem}", file.display())]
-    File {
-        /// The file.
-        file: PathBuf,
-        /// What it is to be.
-        what: &'static str,
-        /// Whom it is for.
-        host: String,
-        /// What is wrong with it.
-        problem: String,
-    },
+    File { file: PathBuf, what: String, host: String, problem: String },
     /// The name has no address.
     #[error("cannot find the address of {host}: {source}")]
-    Resolve {
-        /// The name.
-        host: String,
-        /// Why.
-        source: io::Error,
-    },
-    /// There is nobody.
+    Resolve { host: String, source: io::Error },
+    /// No connection can be made.
     #[error("cannot connect to {address}: {source}")]
-    Connect {
-        /// `host:port`.
-        address: String,
-        /// Why.
-        source: io::Error,
-    },
-    /// Nobody answers.
+    Connect { address: String, source: io::Error },
+    /// No connection in time.
     #[error("no connection to {address} within {}", seconds(*limit))]
-    ConnectSlow {
-        /// `host:port`.
-        address: String,
-        /// How long it was tried.
-        limit: Duration,
-    },
-    /// A proxy of the environment does not let through.
+    ConnectSlow { address: String, limit: Duration },
+    /// A proxy of the environment does not let the request through.
     #[error("the proxy {proxy} {problem}")]
-    Proxy {
-        /// Its address.
-        proxy: String,
-        /// What it does.
-        problem: String,
-    },
+    Proxy { proxy: String, problem: String },
     /// No TLS.
     #[error("TLS with {host}: {problem}")]
-    Tls {
-        /// `host[:port]`.
-        host: String,
-        /// Why.
-        problem: TlsProblem,
-    },
-    /// The answer is cut off, or is no HTTP.
+    Tls { host: String, problem: TlsProblem },
+    /// The answer is cut off, or is not HTTP.
     #[error("{host} {problem}")]
-    Broken {
-        /// `host[:port]`.
-        host: String,
-        /// What it does.
-        problem: String,
-    },
+    Broken { host: String, problem: String },
     /// It takes too long.
     #[error("no answer within {}: {doing}", seconds(*limit))]
-    TooSlow {
-        /// What was waited for.
-        doing: String,
-        /// How long.
-        limit: Duration,
-    },
+    TooSlow { doing: String, limit: Duration },
+    /// A registry leads to a host that it must not lead to.
+    #[error("{host} is not asked: it {astray}")]
+    Astray { host: String, astray: Astray },
     /// Redirects without an end, or to nowhere.
     #[error("{host} redirects {problem}")]
-    Redirect {
-        /// `host[:port]`.
-        host: String,
-        /// Where to.
-        problem: String,
-    },
-    /// The credentials are not enough.
-    #[error("{host} answers 401 Unauthorized, asked {presented}{detail}")]
-    Unauthorized {
-        /// `host[:port]`.
-        host: String,
-        /// Who asked.
-        presented: String,
-        /// What it says to that; empty, or begins with a separator.
-        detail: String,
-    },
+    Redirect { host: String, problem: String },
+    /// The credentials are not enough. `detail` is empty, or begins with a separator; so is `hint`.
+    #[error("{host} answers 401 Unauthorized, asked {presented}{detail}{hint}")]
+    Unauthorized { host: String, presented: String, detail: String, hint: &'static str },
     /// No token for the registry.
     #[error("no token for {host}, asked {presented}: {problem}")]
-    Token {
-        /// The registry.
-        host: String,
-        /// Who asked.
-        presented: String,
-        /// Why.
-        problem: String,
-        /// What stands in `failure`.
-        failure: Failure,
-    },
-    /// 403.
-    #[error("{host} answers 403 Forbidden{detail}")]
-    Forbidden {
-        /// `host[:port]`.
-        host: String,
-        /// What it says; empty, or begins with a separator.
-        detail: String,
-    },
-    /// 404.
-    #[error("{host} answers 404 Not Found{detail}")]
-    NotFound {
-        /// `host[:port]`.
-        host: String,
-        /// What it says; empty, or begins with a separator.
-        detail: String,
-    },
-    /// 429.
-    #[error("{host} answers 429 Too Many Requests{detail}")]
-    RateLimited {
-        /// `host[:port]`.
-        host: String,
-        /// What it says of its limit; empty, or begins with a separator.
-        detail: String,
-    },
-    /// Any other status.
-    #[error("{host} answers {status}{detail}")]
-    Status {
-        /// `host[:port]`.
-        host: String,
-        /// The status.
-        status: String,
-        /// What it says; empty, or begins with a separator.
-        detail: String,
-    },
-    /// An answer that is no manifest.
+    Token { host: String, presented: String, problem: String, class: Class },
+    /// Any other status. `detail` is empty, or begins with a separator.
+    #[error("{host} answers {}{detail}", status_text(class.status))]
+    Status { host: String, detail: String, class: Class },
+    /// An answer that is not a manifest that containerd would take.
     #[error("{host} answers, but {problem}")]
-    Content {
-        /// `host[:port]`.
-        host: String,
-        /// What is wrong with it.
-        problem: String,
-    },
+    Content { host: String, problem: String },
+    /// At a host that a redirect of the registry has led to: the registry itself has answered.
+    #[error("{0}")]
+    Beyond(Box<RegistryError>),
+    /// One scheme after the other has led to no answer.
+    #[error("{}", joined(.0))]
+    Several(Vec<RegistryError>),
+}
+
+/// What decides about the next step beside the words.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Class {
+    pub(super) failure: Failure,
+    pub(super) status: Option<StatusCode>,
+    pub(super) retry_after: Option<Duration>,
 }
 
 /// Why there is no TLS with a host.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum TlsProblem {
-    /// What it answers is no TLS.
+    /// What it answers is not TLS.
     #[error("it does not speak TLS; is it a registry in plain http?")]
     NotSpoken,
-    /// Signed by an authority that nobody here knows.
+    /// Signed by an authority that is not trusted here.
     #[error("its certificate is signed by an authority that is not trusted here (trusted: {trusted})")]
-    UnknownAuthority {
-        /// What is trusted.
-        trusted: String,
-    },
+    UnknownAuthority { trusted: String },
     /// Signed by an authority that only has the name of one that is known.
     #[error(
         "its certificate is signed by an authority that has the name of a trusted one and another key; \
          an old CA file? (trusted: {trusted})"
     )]
-    OldAuthority {
-        /// What is trusted.
-        trusted: String,
-    },
+    OldAuthority { trusted: String },
     /// Too old.
     #[error("its certificate has expired{0}")]
     Expired(String),
@@ -214,10 +135,13 @@ pub(super) enum TlsProblem {
     /// Another's.
     #[error("its certificate is not for this name{0}")]
     WrongName(String),
-    /// Broken off for want of a client certificate.
+    /// It breaks the connection off, since it got no client certificate.
     #[error("it wants a client certificate, and none is configured for it")]
     ClientCertificateWanted,
-    /// The client certificate does not please.
+    /// None of the client certificates is from an authority that it names.
+    #[error("it wants a client certificate of an authority that has signed none of those configured for it")]
+    ClientCertificateUnfit,
+    /// It does not like the client certificate.
     #[error("it does not accept the client certificate ({0})")]
     ClientCertificateRefused(String),
     /// Anything else.
@@ -225,13 +149,13 @@ pub(super) enum TlsProblem {
     Other(String),
 }
 
-/// The sort of a failure, for scripts: stable words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+/// What kind of failure it is, for scripts and for what comes next: stable words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Failure {
     /// A file, a header or a URL of the configuration.
     Config,
-    /// There is no login where there should be one. Said by the caller, who has it from elsewhere.
+    /// A login is missing. The caller says so: it has logins from elsewhere.
     Login,
     /// The name is not resolved.
     Dns,
@@ -241,9 +165,9 @@ pub enum Failure {
     Proxy,
     /// TLS.
     Tls,
-    /// Too slow.
+    /// Too slow: no connection in time, or no answer on it.
     Timeout,
-    /// Not the protocol.
+    /// Not the protocol, or it leads to a host that it must not lead to.
     Protocol,
     /// 401, or no token.
     Unauthorized,
@@ -251,44 +175,112 @@ pub enum Failure {
     Forbidden,
     /// 404.
     NotFound,
-    /// 429.
+    /// 429, or any other error that comes with a count of zero requests left.
     RateLimited,
-    /// Another status.
+    /// Another status, see [`Refusal::status`].
     Status,
-    /// No manifest that containerd would take.
+    /// Not a manifest that containerd would take.
     Content,
 }
 
+// === impl RegistryError ===
+
 impl RegistryError {
-    /// What of it may be told.
-    pub(super) fn told(&self, secrets: &Secrets) -> Refusal {
-        Refusal { failure: self.failure(), text: secrets.hide(&self.to_string()) }
+    pub(super) fn tls(host: &str, problem: TlsProblem) -> Self {
+        Self::Tls { host: host.to_owned(), problem }
     }
 
-    /// The sort.
-    pub(super) fn failure(&self) -> Failure {
+    /// What of it may be told.
+    pub(super) fn told(&self, secrets: &Secrets) -> Refusal {
+        let Class { failure, status, retry_after } = self.class();
+        let text = secrets.hide(&self.to_string());
+        let brief = self.brief().map(|brief| secrets.hide(&brief));
+        Refusal { failure, text, brief, status: status.map(|status| status.as_u16()), retry_after }
+    }
+
+    fn brief(&self) -> Option<String> {
         match self {
-            Self::Url { .. } | Self::Header { .. } | Self::File { .. } => Failure::Config,
+            Self::Status { host, class: Class { failure: Failure::NotFound, .. }, .. } => {
+                Some(format!("{host}: not found"))
+            }
+            Self::Unauthorized { host, detail, .. } => Some(format!("{host} answers 401{detail}")),
+            Self::Token { host, problem, .. } => Some(format!("no token for {host}: {problem}")),
+            _ => None,
+        }
+    }
+
+    /// What decides about the next step.
+    pub(super) fn class(&self) -> Class {
+        let failure = match self {
+            Self::Config(_) | Self::File { .. } => Failure::Config,
             Self::Resolve { .. } => Failure::Dns,
             Self::Connect { .. } => Failure::Connect,
             Self::ConnectSlow { .. } | Self::TooSlow { .. } => Failure::Timeout,
             Self::Proxy { .. } => Failure::Proxy,
             Self::Tls { .. } => Failure::Tls,
-            Self::Broken { .. } | Self::Redirect { .. } => Failure::Protocol,
-            Self::Unauthorized { .. } => Failure::Unauthorized,
-            Self::Token { failure, .. } => *failure,
-            Self::Forbidden { .. } => Failure::Forbidden,
-            Self::NotFound { .. } => Failure::NotFound,
-            Self::RateLimited { .. } => Failure::RateLimited,
-            Self::Status { .. } => Failure::Status,
+            Self::Broken { .. } | Self::Redirect { .. } | Self::Astray { .. } => Failure::Protocol,
+            Self::Unauthorized { .. } => {
+                let status = Some(StatusCode::UNAUTHORIZED);
+                return Class { failure: Failure::Unauthorized, status, retry_after: None };
+            }
+            Self::Token { class, .. } | Self::Status { class, .. } => return *class,
             Self::Content { .. } => Failure::Content,
+            Self::Beyond(error) => return error.class(),
+            Self::Several(errors) => {
+                return errors.last().map_or(Class::of(Failure::Config), RegistryError::class);
+            }
+        };
+        Class::of(failure)
+    }
+
+    /// Whether no HTTP came back, so that another scheme may lead to an answer.
+    pub(super) fn is_without_answer(&self) -> bool {
+        matches!(
+            self,
+            Self::Connect { .. } | Self::ConnectSlow { .. } | Self::Proxy { .. } | Self::Tls { .. }
+        ) || matches!(self, Self::Broken { .. })
+    }
+
+    /// The same without the words of a host that a registry has led to.
+    pub(super) fn without_words(self) -> Self {
+        match self {
+            Self::Tls { host, problem: TlsProblem::WrongName(_) } => {
+                Self::Tls { host, problem: TlsProblem::WrongName(String::new()) }
+            }
+            error => error,
         }
     }
 }
 
+// === impl Class ===
+
+impl Class {
+    pub(super) fn of(failure: Failure) -> Self {
+        Class { failure, status: None, retry_after: None }
+    }
+}
+
+pub(super) fn status_text(status: Option<StatusCode>) -> String {
+    match status.map(|status| (status.as_u16(), status.canonical_reason())) {
+        Some((number, Some(reason))) => format!("{number} {reason}"),
+        Some((number, None)) => number.to_string(),
+        None => "no status".to_owned(),
+    }
+}
+
+fn joined(errors: &[RegistryError]) -> String {
+    let texts: Vec<String> = errors.iter().map(RegistryError::to_string).collect();
+    texts.join("; then ")
+}
+
+/// Rounded up, since the first steps have taken some of it: `300 ms`, `10 s`, `2.5 s`.
 fn seconds(limit: Duration) -> String {
-    match limit.subsec_millis() {
-        0 => format!("{} s", limit.as_secs()),
-        _ => format!("{} ms", limit.as_millis()),
+    let millis = limit.as_micros().div_ceil(1000);
+    match millis {
+        0..1000 => format!("{millis} ms"),
+        _ => match millis.div_ceil(100) {
+            tenths if tenths % 10 == 0 => format!("{} s", tenths / 10),
+            tenths => format!("{}.{} s", tenths / 10, tenths % 10),
+        },
     }
 }

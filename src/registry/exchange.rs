@@ -1,28 +1,25 @@
-//! One request and its answer.
+//! One request and its answer, on a kept connection or a new one.
 //!
-//! Before: `redirect` has a URL and what to say there.  After: the answer, its body no longer than wanted.
-//! Holds: each request has a connection of its own; head and body of an answer are bounded.
+//! Head and body of an answer are bounded. A kept connection may have been closed by the other side just now, so
+//! a request that gets no answer on one is sent again, once, on a new one. Only HEAD and GET are: they change
+//! nothing. A POST always has a new connection.
 
+use std::io;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use hyper::client::conn::http1::Builder;
-use hyper_util::rt::TokioIo;
 
-use super::connect::{Connection, Wire, proxy_authorization};
-use super::error::{RegistryError, TlsProblem};
+use super::connect::{self, proxy_authorization};
+use super::error::RegistryError;
+use super::guard::{Reach, Special};
+use super::pool::{Connection, MAX_HEAD, MAX_HEADERS};
 use super::secrets::Secrets;
-use super::tls::tls;
+use super::tls::Session;
 use super::url::Url;
-
-/// The longest head of an answer, in bytes.
-const MAX_HEAD: usize = 64 << 10;
-
-/// The most headers of an answer.
-const MAX_HEADERS: usize = 100;
+use super::wire::Wire;
 
 /// A request. No `Debug`: its body may be a form with a password.
 #[derive(Clone)]
@@ -31,7 +28,7 @@ pub(super) struct Question {
     pub(super) url: Url,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
-    /// How much of the answer's body is wanted.
+    /// How many bytes of the answer's body are wanted.
     pub(super) limit: usize,
 }
 
@@ -44,11 +41,13 @@ pub(super) struct Answer {
     pub(super) body: Bytes,
     /// Whether the body was longer than was wanted.
     pub(super) cut: bool,
-    /// What may not be repeated of it.
-    pub(super) secrets: Arc<Secrets>,
+    /// What must not be repeated of it; `None` where nothing at all may be.
+    pub(super) words: Option<Arc<Secrets>>,
+    /// What kind of address the answer comes from, where that is a special one.
+    pub(super) special: Option<Special>,
 }
 
-/// What came of an answer. No `Debug`, for the same reason.
+/// What came as an answer. No `Debug`, for the same reason.
 pub struct Reply {
     /// The status.
     pub status: StatusCode,
@@ -61,77 +60,105 @@ pub struct Reply {
 }
 
 impl Answer {
-    pub(super) fn new(url: Url, reply: Reply, secrets: Arc<Secrets>) -> Self {
+    /// Of the registry itself.
+    pub(super) fn own(url: Url, reply: Reply, secrets: Arc<Secrets>) -> Self {
         let Reply { status, headers, body, cut } = reply;
-        Answer { url, status, headers, body, cut, secrets }
+        Answer { url, status, headers, body, cut, words: Some(secrets), special: None }
     }
 
-    /// Its own words, as they may stand in an error.
-    pub(super) fn quote(&self, words: &str) -> String {
-        self.secrets.quote(words)
+    /// Its own words, as they may stand in an error; `None` from a host that a registry has led to.
+    pub(super) fn quote(&self, words: &str) -> Option<String> {
+        self.words.as_ref().map(|secrets| secrets.quote(words))
     }
 
-    /// A header as text; none where it has other bytes.
+    /// A header as text; `None` where it has other bytes.
     pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
 }
 
 /// Asks, and reads the answer.
-pub(super) async fn ask(wire: &Wire, question: &Question) -> Result<Answer, RegistryError> {
+pub(super) async fn ask(wire: &Wire, question: &Question, reach: Reach) -> Result<Answer, RegistryError> {
+    let asked = asked(wire, question, reach).await;
+    asked.map_err(|error| if wire.is_foreign(&question.url) { error.without_words() } else { error })
+}
+
+async fn asked(wire: &Wire, question: &Question, reach: Reach) -> Result<Answer, RegistryError> {
     let url = &question.url;
-    let Connection { stream, plain_proxy } = wire.open(url).await?;
-    wire.now(format!("waiting for the answer of {}", url.authority()));
-    let target = match &plain_proxy {
+    let (key, proxy) = connect::key(wire, url);
+    connect::may_ask(url, proxy.as_ref(), reach)?;
+    let is_safe = question.method == Method::GET || question.method == Method::HEAD;
+    if is_safe && let Some(mut connection) = wire.pool.take(&key) {
+        reach
+            .allows_name(&url.host)
+            .map_err(|astray| RegistryError::Astray { host: url.authority(), astray })?;
+        // A new connection is judged again: the name may have other addresses as well. A server that closes an
+        // unused connection may say 408, which is not about this request.
+        if reach.allows(connection.special).is_ok()
+            && let Ok(head) = send(wire, &mut connection, question).await?
+            && head.status() != StatusCode::REQUEST_TIMEOUT
+        {
+            let answer = read(wire, connection.session.clone(), head, question, connection.special).await?;
+            if !answer.cut {
+                wire.pool.put(key, connection);
+            }
+            return Ok(answer);
+        }
+    }
+    let mut connection = connect::open(wire, url, proxy, reach).await?;
+    let head = send(wire, &mut connection, question).await?;
+    let head = head.map_err(|error| broken(connection.session.as_ref(), url, &error))?;
+    let answer = read(wire, connection.session.clone(), head, question, connection.special).await?;
+    if !answer.cut {
+        wire.pool.put(key, connection);
+    }
+    Ok(answer)
+}
+
+/// Sends the request and waits for the head of the answer.
+async fn send(
+    wire: &Wire,
+    connection: &mut Connection,
+    question: &Question,
+) -> Result<Result<http::Response<Incoming>, hyper::Error>, RegistryError> {
+    let url = &question.url;
+    wire.doing.now(format!("waiting for the answer of {}", url.authority()));
+    let unfit = || RegistryError::Config(format!("{url} is not a URL that can be asked"));
+    let target = match &connection.plain_proxy {
         Some(_) => url.to_string(),
         None => url.target.clone(),
     };
     let mut request = Request::new(Full::new(question.body.clone()));
     *request.method_mut() = question.method.clone();
-    *request.uri_mut() = target.parse().map_err(|_| RegistryError::Url { url: url.to_string() })?;
+    *request.uri_mut() = target.parse().map_err(|_| unfit())?;
     *request.headers_mut() = question.headers.clone();
-    let host = HeaderValue::from_str(&url.authority());
-    let host = host.map_err(|_| RegistryError::Url { url: url.to_string() })?;
+    let host = HeaderValue::from_str(&url.authority()).map_err(|_| unfit())?;
     request.headers_mut().insert(header::HOST, host);
-    request.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-    if let Some(login) = plain_proxy.as_ref().and_then(proxy_authorization) {
+    if let Some(login) = connection.plain_proxy.as_ref().and_then(proxy_authorization) {
         request.headers_mut().insert(header::PROXY_AUTHORIZATION, login);
     }
-    let broken = |error: hyper::Error| broken(wire, url, &error);
-    let (mut sender, connection) = http1().handshake(TokioIo::new(stream)).await.map_err(broken)?;
-    let asking = async {
-        let (head, body) = sender.send_request(request).await.map_err(broken)?.into_parts();
-        let (body, cut) = read(body, question.limit).await.map_err(broken)?;
-        let secrets = Arc::clone(&wire.secrets);
-        Ok(Answer { url: url.clone(), status: head.status, headers: head.headers, body, cut, secrets })
-    };
-    drive(connection, asking).await
-}
-
-/// The bounds of what may come back.
-pub(super) fn http1() -> Builder {
-    let mut builder = Builder::new();
-    builder.max_buf_size(MAX_HEAD).max_headers(MAX_HEADERS);
-    builder
-}
-
-/// Runs a connection for as long as something is asked on it. Its own end is told to the one who asks.
-pub(super) async fn drive<T>(
-    connection: impl Future<Output = Result<(), hyper::Error>>,
-    asking: impl Future<Output = T>,
-) -> T {
-    let driven = async {
-        drop(connection.await);
-        std::future::pending::<std::convert::Infallible>().await
-    };
-    tokio::select! {
-        biased;
-        asked = asking => asked,
-        never = driven => match never {},
+    if let Err(error) = connection.sender.ready().await {
+        return Ok(Err(error));
     }
+    Ok(connection.sender.send_request(request).await)
 }
 
-async fn read(mut body: Incoming, limit: usize) -> Result<(Bytes, bool), hyper::Error> {
+async fn read(
+    wire: &Wire,
+    session: Option<Session>,
+    response: http::Response<Incoming>,
+    question: &Question,
+    special: Option<Special>,
+) -> Result<Answer, RegistryError> {
+    let url = question.url.clone();
+    let (head, body) = response.into_parts();
+    let read = body_of(body, question.limit).await;
+    let (body, cut) = read.map_err(|error| broken(session.as_ref(), &url, &error))?;
+    let words = (!wire.is_foreign(&url)).then(|| Arc::clone(&wire.secrets));
+    Ok(Answer { url, status: head.status, headers: head.headers, body, cut, words, special })
+}
+
+async fn body_of(mut body: Incoming, limit: usize) -> Result<(Bytes, bool), hyper::Error> {
     let mut read = BytesMut::new();
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame?.into_data() else { continue };
@@ -145,22 +172,19 @@ async fn read(mut body: Incoming, limit: usize) -> Result<(Bytes, bool), hyper::
 }
 
 /// Why there is no whole answer.
-fn broken(wire: &Wire, url: &Url, error: &hyper::Error) -> RegistryError {
+fn broken(session: Option<&Session>, url: &Url, error: &hyper::Error) -> RegistryError {
     let host = url.authority();
-    if url.https {
+    if let Some(session) = session {
         // Up to TLS 1.2 it is told in the handshake, from 1.3 on only here.
-        if let Some(problem) = wire.tls.problem(error) {
-            return tls(&host, problem);
-        }
-        if wire.tls.lacks_client_certificate() {
-            return tls(&host, TlsProblem::ClientCertificateWanted);
+        if let Some(problem) = session.problem(error).or_else(|| session.missed_certificate()) {
+            return RegistryError::tls(&host, problem);
         }
     }
     let problem = if error.is_parse_too_large() {
         format!("answers with a head of more than {MAX_HEAD} bytes or {MAX_HEADERS} headers")
     } else if error.is_parse() {
         "answers something that is not HTTP".to_owned()
-    } else if error.is_incomplete_message() {
+    } else if error.is_incomplete_message() || ends_early(error) {
         "hangs up before its answer is whole".to_owned()
     } else {
         match std::error::Error::source(error) {
@@ -169,4 +193,10 @@ fn broken(wire: &Wire, url: &Url, error: &hyper::Error) -> RegistryError {
         }
     };
     RegistryError::Broken { host, problem }
+}
+
+/// Whether a body is shorter than its head says.
+fn ends_early(error: &hyper::Error) -> bool {
+    let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<io::Error>());
+    source.is_some_and(|source| source.kind() == io::ErrorKind::UnexpectedEof)
 }

@@ -1,10 +1,7 @@
 //! Which proxy a URL is asked through, by the proxy variables of an environment.
 //!
-//! Before: an environment, containerd's or this process'.  After: `upstream` and `registry` connect where
-//! containerd would.
-//! Holds: the rules are those of Go's `net/http` (`golang.org/x/net/http/httpproxy`); loopback never goes
-//! through a proxy.
-//! Not here: speaking to a proxy (`registry`).
+//! The rules are those of Go's `net/http` (`golang.org/x/net/http/httpproxy`); the loopback never goes through a
+//! proxy.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -49,7 +46,7 @@ impl Proxies {
     }
 
     fn variable(&self, name: &str) -> Option<&str> {
-        // Go looks at the upper case form first, and takes one that is empty for none.
+        // Go looks at the upper case form first, and passes over a form that is empty.
         let upper = name.to_ascii_uppercase();
         let find = |wanted: &str| {
             let found = self.variables.iter().find(|(name, value)| name == wanted && !value.is_empty());
@@ -238,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_variable_is_none_and_the_lower_case_form_counts_then() {
+    fn where_a_variable_is_empty_its_lower_case_form_counts() {
         let proxies = proxies(&[
             ("HTTP_PROXY", ""),
             ("http_proxy", "https://p.example"),

@@ -1,14 +1,15 @@
-//! TLS as a candidate's transport wants it, and its failures in words.
+//! TLS as an endpoint's settings want it, and its failures in words.
 //!
-//! Before: `connect` has the files of an `Access`.  After: a rustls configuration, and `TlsProblem`s.
-//! Holds: a file that cannot be used is an error that names it; the system's authorities are trusted beside
-//! those of the files, as in containerd.
-//! Not here: the verification itself (`trust`).
+//! A file that cannot be used is an error that names it. The system's authorities are trusted beside those of
+//! the files, as in containerd.
+//!
+//! Facts: of several client certificates Go sends the first that an authority named by the server has signed,
+//! and none where none fits (`crypto/tls`, `CertificateRequestInfo.SupportsCertificate`).
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, UNIX_EPOCH};
 
 use rustls::client::ResolvesClientCert;
@@ -17,61 +18,111 @@ use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::sign::CertifiedKey;
 use rustls::{AlertDescription, CertificateError, ClientConfig, Error, SignatureScheme};
 
-use super::access::{Access, Network};
 use super::error::{RegistryError, TlsProblem};
-use super::trust::Verifier;
+use super::trust::{SystemRoots, Verifier};
 use crate::files::pem;
 
-/// TLS with one registry and those that it names.
+/// The files and settings that TLS with an endpoint depends on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct TlsSettings {
+    pub(super) ca: Vec<PathBuf>,
+    pub(super) client: Vec<(PathBuf, Option<PathBuf>)>,
+    pub(super) skip_verify: bool,
+}
+
+/// TLS by one set of settings.
 #[derive(Debug)]
 pub(super) struct Tls {
-    pub(super) config: Arc<ClientConfig>,
-    client: Arc<ClientCertificate>,
+    /// Different for each that was ever made: connections with the same number are alike.
+    pub(super) number: u64,
+    config: ClientConfig,
+    keys: Arc<[Arc<CertifiedKey>]>,
     trusted: String,
 }
 
-/// The client certificate, and whether one was asked for.
-#[derive(Debug)]
-struct ClientCertificate {
-    key: Option<Arc<CertifiedKey>>,
-    wanted: AtomicBool,
+/// TLS on one connection.
+#[derive(Clone, Debug)]
+pub(super) struct Session {
+    pub(super) config: Arc<ClientConfig>,
+    certificates: Arc<ClientCertificates>,
+    tls: Arc<Tls>,
 }
 
+/// The client certificates, and whether the other side asked for one and got none.
+#[derive(Debug)]
+struct ClientCertificates {
+    keys: Arc<[Arc<CertifiedKey>]>,
+    missed: AtomicBool,
+}
+
+// === impl TlsSettings ===
+
+impl TlsSettings {
+    /// All files that are read.
+    pub(super) fn files(&self) -> impl Iterator<Item = &Path> {
+        let client =
+            self.client.iter().flat_map(|(certificate, key)| std::iter::once(certificate).chain(key));
+        self.ca.iter().chain(client).map(PathBuf::as_path)
+    }
+}
+
+// === impl Tls ===
+
 impl Tls {
-    pub(super) fn new(access: &Access, network: &Network) -> Result<Self, RegistryError> {
+    /// Reads the files.
+    pub(super) fn read(
+        settings: &TlsSettings,
+        host: &str,
+        roots: &SystemRoots,
+    ) -> Result<Self, RegistryError> {
+        static NUMBER: AtomicU64 = AtomicU64::new(1);
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let mut own = Vec::new();
-        for file in &access.ca {
-            own.extend(certificates(file, "the CA", &access.host)?);
+        for file in &settings.ca {
+            own.extend(certificates(file, "the CA", host)?);
         }
-        let key = match &access.client_cert {
-            Some((certificate, key)) => {
-                Some(client_key(certificate, key.as_deref().unwrap_or(certificate), &access.host, &provider)?)
-            }
-            None => None,
-        };
-        let client = Arc::new(ClientCertificate { key, wanted: AtomicBool::new(false) });
-        let verifier = if access.skip_verify {
+        let keys = settings.client.iter().map(|(certificate, key)| {
+            client_key(certificate, key.as_deref().unwrap_or(certificate), host, &provider)
+        });
+        let keys = keys.collect::<Result<Arc<[_]>, _>>()?;
+        let verifier = if settings.skip_verify {
             Verifier::skipping(&provider)
         } else {
-            let trusted = network.roots.get().iter().cloned().chain(own).collect();
-            Verifier::trusting(trusted, &provider)
+            Verifier::trusting(roots.get(), own, &provider)
         };
-        let config = ClientConfig::builder_with_provider(provider.clone())
+        let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
-            .map_err(|error| tls(&access.host, TlsProblem::Other(error.to_string())))?
+            .map_err(|error| RegistryError::tls(host, TlsProblem::Other(error.to_string())))?
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(verifier))
-            .with_client_cert_resolver(client.clone());
-        Ok(Tls { config: Arc::new(config), client, trusted: trusted(&access.ca) })
+            .with_no_client_auth();
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        Ok(Tls { number, config, keys, trusted: trusted(&settings.ca) })
     }
 
-    /// Whether the other side has asked for a certificate that is not there.
-    pub(super) fn lacks_client_certificate(&self) -> bool {
-        self.client.key.is_none() && self.client.wanted.load(Ordering::Relaxed)
+    /// For one connection, which is watched for what becomes of the client certificates.
+    pub(super) fn session(self: &Arc<Self>) -> Session {
+        let certificates =
+            Arc::new(ClientCertificates { keys: Arc::clone(&self.keys), missed: AtomicBool::new(false) });
+        let mut config = self.config.clone();
+        config.client_auth_cert_resolver = certificates.clone();
+        Session { config: Arc::new(config), certificates, tls: Arc::clone(self) }
+    }
+}
+
+// === impl Session ===
+
+impl Session {
+    /// What became of a client certificate that the other side has asked for and not got.
+    pub(super) fn missed_certificate(&self) -> Option<TlsProblem> {
+        let missed = self.certificates.missed.load(Ordering::Relaxed);
+        missed.then(|| match self.certificates.keys.is_empty() {
+            true => TlsProblem::ClientCertificateWanted,
+            false => TlsProblem::ClientCertificateUnfit,
+        })
     }
 
-    /// What rustls says, in words; none where the error is not rustls'.
+    /// What rustls says, in words; `None` where the error is not rustls' own.
     pub(super) fn problem(&self, error: &(dyn std::error::Error + 'static)) -> Option<TlsProblem> {
         match rustls_error(error)? {
             Error::InvalidMessage(_) => Some(TlsProblem::NotSpoken),
@@ -83,7 +134,9 @@ impl Tls {
 
     fn certificate_problem(&self, error: &CertificateError) -> TlsProblem {
         match error {
-            CertificateError::UnknownIssuer => TlsProblem::UnknownAuthority { trusted: self.trusted.clone() },
+            CertificateError::UnknownIssuer => {
+                TlsProblem::UnknownAuthority { trusted: self.tls.trusted.clone() }
+            }
             CertificateError::Expired => TlsProblem::Expired(String::new()),
             CertificateError::ExpiredContext { not_after, .. } => {
                 TlsProblem::Expired(format!(" (on {})", date(*not_after)))
@@ -96,51 +149,88 @@ impl Tls {
             CertificateError::NotValidForNameContext { presented, .. } => {
                 TlsProblem::WrongName(names(presented))
             }
-            CertificateError::BadSignature => TlsProblem::OldAuthority { trusted: self.trusted.clone() },
+            CertificateError::BadSignature => TlsProblem::OldAuthority { trusted: self.tls.trusted.clone() },
             other => TlsProblem::Other(format!("its certificate cannot be used: {other:?}")),
         }
     }
 
     fn alert_problem(&self, alert: AlertDescription) -> TlsProblem {
         use AlertDescription as Alert;
-        match alert {
-            // TLS 1.3 has a word for it; 1.2 says one of the others.
-            Alert::CertificateRequired => TlsProblem::ClientCertificateWanted,
-            Alert::BadCertificate | Alert::HandshakeFailure if self.lacks_client_certificate() => {
-                TlsProblem::ClientCertificateWanted
+        let missed = self.missed_certificate();
+        match (alert, missed) {
+            (Alert::BadCertificate | Alert::HandshakeFailure | Alert::CertificateRequired, Some(missed)) => {
+                missed
             }
-            Alert::BadCertificate
-            | Alert::UnsupportedCertificate
-            | Alert::CertificateRevoked
-            | Alert::CertificateExpired
-            | Alert::CertificateUnknown
-            | Alert::UnknownCA
-            | Alert::AccessDenied
-            | Alert::DecryptError
-                if self.client.key.is_some() =>
-            {
+            // TLS 1.3 has an alert for it; 1.2 sends one of the others.
+            (Alert::CertificateRequired, None) => TlsProblem::ClientCertificateWanted,
+            (
+                Alert::BadCertificate
+                | Alert::UnsupportedCertificate
+                | Alert::CertificateRevoked
+                | Alert::CertificateExpired
+                | Alert::CertificateUnknown
+                | Alert::UnknownCA
+                | Alert::AccessDenied
+                | Alert::DecryptError,
+                None,
+            ) if !self.certificates.keys.is_empty() => {
                 TlsProblem::ClientCertificateRefused(format!("{alert:?}"))
             }
-            Alert::HandshakeFailure | Alert::ProtocolVersion | Alert::InsufficientSecurity => {
+            (Alert::HandshakeFailure | Alert::ProtocolVersion | Alert::InsufficientSecurity, _) => {
                 TlsProblem::Other(format!(
                     "no TLS version or cipher in common ({alert:?}); containerd may know older ones"
                 ))
             }
-            other => TlsProblem::Other(format!("it breaks the handshake off ({other:?})")),
+            (other, _) => TlsProblem::Other(format!("it breaks off the handshake ({other:?})")),
         }
     }
 }
 
-impl ResolvesClientCert for ClientCertificate {
-    fn resolve(&self, _hints: &[&[u8]], _schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
-        self.wanted.store(true, Ordering::Relaxed);
-        self.key.clone()
+// === impl ClientCertificates ===
+
+impl ResolvesClientCert for ClientCertificates {
+    fn resolve(&self, authorities: &[&[u8]], schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        let fits = |key: &&Arc<CertifiedKey>| {
+            let signed = |certificate: &CertificateDer<'_>| {
+                issuer(certificate).is_some_and(|issuer| authorities.contains(&issuer))
+            };
+            key.key.choose_scheme(schemes).is_some()
+                && (authorities.is_empty() || key.cert.iter().any(signed))
+        };
+        let found = self.keys.iter().find(fits).cloned();
+        self.missed.store(found.is_none(), Ordering::Relaxed);
+        found
     }
 
-    // Whether it is asked for is to be learned even where there is none.
+    // Even without certificates this side wants to know whether one is asked for.
     fn has_certs(&self) -> bool {
         true
     }
+}
+
+/// The name of the authority that has signed a certificate, in DER (RFC 5280, 4.1).
+fn issuer(certificate: &[u8]) -> Option<&[u8]> {
+    /// The whole first value, its content, and what follows.
+    fn value(der: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+        let first = usize::from(*der.get(1)?);
+        let (length, head) = match first {
+            0..=0x7f => (first, 2),
+            0x81..=0x83 => {
+                let bytes = der.get(2..2 + (first - 0x80))?;
+                (bytes.iter().fold(0, |length, byte| length << 8 | usize::from(*byte)), 2 + bytes.len())
+            }
+            _ => return None,
+        };
+        let content = der.get(head..head + length)?;
+        Some((&der[..head + length], content, &der[head + length..]))
+    }
+    let (_, content, _) = value(certificate)?;
+    let (_, signed, _) = value(content)?;
+    let has_version = signed.first() == Some(&0xa0);
+    let serial = if has_version { value(signed)?.2 } else { signed };
+    let algorithm = value(serial)?.2;
+    let issuer = value(algorithm)?.2;
+    Some(value(issuer)?.0)
 }
 
 fn trusted(files: &[PathBuf]) -> String {
@@ -179,11 +269,7 @@ fn client_key(
 }
 
 fn unfit(file: &Path, what: &'static str, host: &str, problem: String) -> RegistryError {
-    RegistryError::File { file: file.to_owned(), what, host: host.to_owned(), problem }
-}
-
-pub(super) fn tls(host: &str, problem: TlsProblem) -> RegistryError {
-    RegistryError::Tls { host: host.to_owned(), problem }
+    RegistryError::File { file: file.to_owned(), what: what.to_owned(), host: host.to_owned(), problem }
 }
 
 /// The names on a certificate, not all of a thousand.

@@ -1,10 +1,9 @@
 //! The certificates of the other side: whom to believe.
 //!
-//! Before: `tls` has the authorities of the system and of the configuration.  After: rustls asks here.
-//! Holds: name and dates are checked always, but for `skip_verify`.
+//! Name and dates are always checked, except with `skip_verify`.
 //!
-//! Facts: Go (`crypto/x509`), and so containerd, takes a server's certificate that itself is one of the
-//! trusted ones, an authority's or not. Registries with a self-signed certificate live from that; webpki
+//! Facts: Go (`crypto/x509`), and so containerd, accepts a server's certificate that is itself one of the
+//! trusted ones, an authority's or not. Registries with a self-signed certificate need that; webpki
 //! refuses an authority's certificate there.
 
 use std::sync::{Arc, OnceLock};
@@ -20,12 +19,12 @@ use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, Sign
 
 /// The authorities of the system, read when first wanted.
 #[derive(Debug, Default)]
-pub(super) struct SystemRoots(OnceLock<Vec<CertificateDer<'static>>>);
+pub(super) struct SystemRoots(OnceLock<Arc<[CertificateDer<'static>]>>);
 
 impl SystemRoots {
-    /// What can be read of them; a host without any has none.
-    pub(super) fn get(&self) -> &[CertificateDer<'static>] {
-        self.0.get_or_init(|| rustls_native_certs::load_native_certs().certs)
+    /// What can be read of them. Reads files at the first call, and never again, as Go.
+    pub(super) fn get(&self) -> Arc<[CertificateDer<'static>]> {
+        self.0.get_or_init(|| rustls_native_certs::load_native_certs().certs.into()).clone()
     }
 }
 
@@ -38,22 +37,31 @@ pub(super) struct Verifier {
 
 #[derive(Debug)]
 enum Whom {
-    /// What is signed by the trusted, and the trusted themselves.
-    Trusted { chain: Arc<WebPkiServerVerifier>, trusted: Vec<CertificateDer<'static>> },
+    /// Whatever the trusted ones have signed, and the trusted ones themselves.
+    Trusted {
+        chain: Arc<WebPkiServerVerifier>,
+        system: Arc<[CertificateDer<'static>]>,
+        own: Vec<CertificateDer<'static>>,
+    },
     /// `skip_verify`.
     Anyone,
-    /// A machine without any authority, and none configured.
+    /// The machine has no authorities, and none are configured.
     Nobody,
 }
 
 impl Verifier {
-    pub(super) fn trusting(trusted: Vec<CertificateDer<'static>>, provider: &Arc<CryptoProvider>) -> Self {
+    /// Believes the authorities of the system and those of the configuration.
+    pub(super) fn trusting(
+        system: Arc<[CertificateDer<'static>]>,
+        own: Vec<CertificateDer<'static>>,
+        provider: &Arc<CryptoProvider>,
+    ) -> Self {
         let mut roots = RootCertStore::empty();
-        // As Go does, a certificate that cannot be read is passed over: system stores hold odd ones.
-        roots.add_parsable_certificates(trusted.iter().cloned());
+        // As in Go, a certificate that cannot be read is passed over: system stores hold odd ones.
+        roots.add_parsable_certificates(system.iter().chain(&own).cloned());
         let chain = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build();
         let whom = match chain {
-            Ok(chain) => Whom::Trusted { chain, trusted },
+            Ok(chain) => Whom::Trusted { chain, system, own },
             Err(_) => Whom::Nobody,
         };
         Verifier { whom, algorithms: provider.signature_verification_algorithms }
@@ -73,14 +81,16 @@ impl ServerCertVerifier for Verifier {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let (chain, trusted) = match &self.whom {
-            Whom::Trusted { chain, trusted } => (chain, trusted),
+        let (chain, system, own) = match &self.whom {
+            Whom::Trusted { chain, system, own } => (chain, system, own),
             Whom::Anyone => return Ok(ServerCertVerified::assertion()),
             Whom::Nobody => return Err(Error::InvalidCertificate(CertificateError::UnknownIssuer)),
         };
         match chain.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
             // webpki has looked at the dates before it says this of an authority's certificate.
-            Err(Error::InvalidCertificate(CertificateError::Other(_))) if trusted.contains(end_entity) => {
+            Err(Error::InvalidCertificate(CertificateError::Other(_)))
+                if own.contains(end_entity) || system.contains(end_entity) =>
+            {
                 let parsed = ParsedCertificate::try_from(end_entity)?;
                 rustls::client::verify_server_name(&parsed, server_name)?;
                 Ok(ServerCertVerified::assertion())

@@ -1,8 +1,7 @@
 //! The URLs of a registry, of a token server, of a redirect.
 //!
-//! Before: a transport, a challenge or a `Location`.  After: a connection and the head of a request.
-//! Holds: http or https with a host, no user, no fragment; two URLs are of one origin where scheme, host and
-//! port are the same.
+//! They are http or https with a host, and have no user and no fragment. Two URLs are of one origin where scheme,
+//! host and port are the same.
 
 use std::fmt;
 use std::fmt::Write as _;
@@ -21,7 +20,7 @@ pub struct Url {
 }
 
 impl Url {
-    /// Reads an absolute URL; none where it is not one that can be asked.
+    /// Reads an absolute URL; `None` where it is not one that can be asked.
     pub fn parse(text: &str) -> Option<Self> {
         let uri: Uri = text.split('#').next()?.parse().ok()?;
         let https = match uri.scheme_str()? {
@@ -30,8 +29,8 @@ impl Url {
             _ => return None,
         };
         let authority = uri.authority()?;
-        // Whatever `http` leaves out of the host is a port, or it is no URL: a user before it, or the digit in
-        // `[::1]1:5000`.
+        // What the `http` crate leaves out of the host has to be a port. Else the text is not a URL: it has a user,
+        // or a digit as in `[::1]1:5000`.
         let port = match authority.as_str().strip_prefix(authority.host())? {
             "" => default_port(https),
             rest => rest
@@ -50,7 +49,8 @@ impl Url {
         Some(Url { https, host, port, target })
     }
 
-    /// What a `Location` means here (RFC 3986, 5.2, without dot segments).
+    /// The URL that a `Location` leads to from here (RFC 3986, 5.2, without dot segments); `None` where that cannot
+    /// be asked.
     pub fn join(&self, location: &str) -> Option<Self> {
         let location = location.trim();
         let has_scheme = location.split_once("://").is_some_and(|(scheme, _)| {
@@ -88,11 +88,6 @@ impl Url {
     /// Whether credentials for the one may go to the other.
     pub fn same_origin(&self, other: &Url) -> bool {
         (self.https, &self.host, self.port) == (other.https, &other.host, other.port)
-    }
-
-    /// The same place without TLS.
-    pub(super) fn in_plain_http(&self) -> Self {
-        Url { https: false, ..self.clone() }
     }
 
     /// With further parameters.

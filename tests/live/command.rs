@@ -146,7 +146,7 @@ fn mirrors_that_differ_are_warned_of() {
     let positions = [explained.text.find(&old), explained.text.find(&new)];
     assert!(positions[0].is_some() && positions[0] < positions[1], "{}", explained.text);
     let warning =
-        "the candidates answer different digests: a mirror is out of date, or is of another registry";
+        "the candidates have different digests: a mirror is out of date, or is for another registry";
     assert!(explained.text.ends_with(&format!("\n  warning     {warning}\n")), "{}", explained.text);
     assert_eq!(explained.status, 0);
     let json = explain(dir.path(), &config, &[], &["--format=json", "quay.io/a:1"]).text;
@@ -201,7 +201,7 @@ fn a_pods_own_credentials_are_not_known_and_it_says_so() {
     let explained = explain(dir.path(), "", &[], &[&format!("{}/a:1", server.host())]);
     let error = format!(
         "error: {} answers 401 Unauthorized, asked without credentials; it wants a user and a password; a pod's \
-         own credentials would go there, and are not known here\n",
+         own credentials are used there, and they are not known here\n",
         server.host()
     );
     assert!(explained.text.ends_with(&error), "{}", explained.text);
@@ -229,8 +229,12 @@ fn the_time_that_was_set_is_for_all_ways_of_a_candidate() {
     let dir = tempfile::tempdir().unwrap();
     let config = format!("{}[[transport]]\nregistry = \"{host}\"\nhttp-fallback = true\n", rule(&[&host]));
     let path = format!("config-path = \"{}\"", dir.path().display());
-    let explained = explain_at(dir.path(), &config, &path, &[], &["--timeout", "300ms", "quay.io/a:1"]);
-    assert!(explained.text.contains("300 ms") && !explained.text.contains("; then "), "{}", explained.text);
+    let explained = explain_at(dir.path(), &config, &path, &[], &["--timeout", "3s", "quay.io/a:1"]);
+    assert!(
+        explained.text.contains(" within 3 s") && !explained.text.contains("; then "),
+        "{}",
+        explained.text
+    );
     // The second way had no time left, so nobody has tried it.
     silent.set_nonblocking(true).unwrap();
     silent.accept().unwrap();

@@ -1,7 +1,7 @@
 //! Basic logins, at docker-registry with htpasswd.
 
 use cri_shunt::inside::files::secret::Secret;
-use cri_shunt::inside::registry::{Access, Login};
+use cri_shunt::inside::registry::{Endpoint, Login};
 
 use crate::support::guarded::{Guard, PASSWORD, USER};
 use crate::{ask, stored, user};
@@ -12,7 +12,7 @@ async fn a_user_and_a_password() {
     let dir = tempfile::tempdir().unwrap();
     let guarded = Guard::default().htpasswd(dir.path()).start(registry);
     let name = format!("{}/live/basic:1", guarded.host());
-    let access = Access::of(guarded.host());
+    let access = Endpoint::of(guarded.host());
     assert_eq!(ask(&name, &access, &user(USER, PASSWORD)).await, found);
     let refused = "; there is no such repository, or these credentials may not read it";
     assert_eq!(

@@ -1,6 +1,4 @@
-//! What `explain --live` is made of: the registry client against registries of every sort.
-//!
-//! Before: `cri_shunt::inside::registry`.  After: an administrator reads why a pull fails.
+//! The registry client against registries of every sort, and `explain --live`, which asks through it.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 #[path = "../support/mod.rs"]
@@ -8,6 +6,11 @@ mod support;
 
 mod answers;
 mod command;
+mod content;
+mod guards;
+mod kept;
+mod kept_files;
+mod limits;
 mod login;
 mod node;
 mod privacy;
@@ -16,46 +19,72 @@ mod tls;
 mod tokens;
 mod transport;
 
-use std::time::Duration;
-
 use cri_shunt::inside::files::secret::Secret;
 use cri_shunt::inside::policy::Name;
 use cri_shunt::inside::registry::proxy::Proxies;
-use cri_shunt::inside::registry::{self, Access, Login, Network, Scheme};
+use cri_shunt::inside::registry::{Client, Endpoint, Limits, Login, Refusal, Resolve, Resolved};
 
+use std::time::Duration;
+
+use support::PATIENCE;
 use support::registry::Registry;
 use tokio::time::Instant;
 
-/// How long a step may take on a machine that has much else to do.
-const PATIENCE: Duration = Duration::from_secs(60);
+fn client() -> Client {
+    client_through(Proxies::default(), PATIENCE)
+}
 
-fn network() -> Network {
-    Network::new(Proxies::default(), PATIENCE, PATIENCE)
+fn client_through(proxies: Proxies, connect: Duration) -> Client {
+    Client::new(proxies, Limits { connect, ..Limits::default() })
 }
 
 /// The way to a host in plain http.
-fn plain(host: &str) -> Access {
-    Access { scheme: Scheme::Http, ..Access::of(host) }
+fn plain(host: &str) -> Endpoint {
+    Endpoint { host: host.to_owned(), schemes: vec!["http"], ..Endpoint::default() }
 }
 
 fn user(username: &str, password: &str) -> Login {
     Login::Password { username: username.to_owned(), password: Secret::new(password.to_owned()) }
 }
 
-/// The digest, or the error's sort and text with the host's changing port left out.
-async fn ask_through(name: &str, access: &Access, login: &Login, network: &Network) -> String {
+async fn resolve(
+    client: &Client,
+    name: &str,
+    endpoint: &Endpoint,
+    login: &Login,
+    time: Duration,
+) -> Result<Resolved, Refusal> {
     let name: Name = name.parse().unwrap();
-    match registry::manifest(&name, access, login, network, Instant::now() + network.timeout).await {
+    let reference = name.digest().or(name.tag()).unwrap();
+    let end = Instant::now() + time;
+    client.resolve(&Resolve { endpoint, repository: name.path(), reference, ns: None, login, end }).await
+}
+
+/// The digest, or the error's sort and text with the host's changing port left out.
+async fn ask_within(
+    name: &str,
+    endpoint: &Endpoint,
+    login: &Login,
+    client: &Client,
+    time: Duration,
+) -> String {
+    match resolve(client, name, endpoint, login, time).await {
         Ok(found) => format!("{} {}", found.digest, found.media_type),
-        Err(error) => {
-            let failure = serde_json::to_value(error.failure()).unwrap();
-            format!("{}: {error}", failure.as_str().unwrap()).replace(&access.host, "HOST")
-        }
+        Err(error) => told(&error).replace(&endpoint.host, "HOST"),
     }
 }
 
-async fn ask(name: &str, access: &Access, login: &Login) -> String {
-    ask_through(name, access, login, &network()).await
+fn told(error: &Refusal) -> String {
+    let failure = serde_json::to_value(error.failure()).unwrap();
+    format!("{}: {error}", failure.as_str().unwrap())
+}
+
+async fn ask_through(name: &str, endpoint: &Endpoint, login: &Login, client: &Client) -> String {
+    ask_within(name, endpoint, login, client, PATIENCE).await
+}
+
+async fn ask(name: &str, endpoint: &Endpoint, login: &Login) -> String {
+    ask_through(name, endpoint, login, &client()).await
 }
 
 /// A registry in which `repository:1` is, and what asking for it answers.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use cri_shunt::inside::registry::{Access, Login, Scheme};
+use cri_shunt::inside::registry::{Endpoint, Login};
 
 use crate::support::certificates::{Authority, Oddity};
 use crate::support::guarded::Guard;
@@ -13,11 +13,11 @@ use crate::{ask, stored};
 const HERE: &[&str] = &["127.0.0.1"];
 
 /// TLS that is verified, on the loopback too.
-fn verified(host: &str, ca: &[PathBuf]) -> Access {
-    Access { scheme: Scheme::Https, skip_verify: false, ca: ca.to_vec(), ..Access::of(host) }
+fn verified(host: &str, ca: &[PathBuf]) -> Endpoint {
+    Endpoint { host: host.to_owned(), schemes: vec!["https"], ca: ca.to_vec(), ..Endpoint::default() }
 }
 
-async fn ask_at(host: &str, access: &Access, repository: &str) -> String {
+async fn ask_at(host: &str, access: &Endpoint, repository: &str) -> String {
     ask(&format!("{host}/{repository}:1"), access, &Login::Anonymous).await
 }
 
@@ -60,8 +60,8 @@ async fn a_private_authority_is_trusted_where_its_file_is_given() {
         )
     );
     // Without any word on transport containerd takes any certificate on the loopback; so does skip_verify.
-    assert_eq!(ask_at(host, &Access::of(host), "live/tls").await, found);
-    let plain = Access { scheme: Scheme::Http, ..Access::of(host) };
+    assert_eq!(ask_at(host, &Endpoint::of(host), "live/tls").await, found);
+    let plain = crate::plain(host);
     assert_eq!(
         ask_at(host, &plain, "live/tls").await,
         "status: HOST answers 400 Bad Request; it was asked in plain http, does it want TLS?"
@@ -121,7 +121,10 @@ async fn client_certificates() {
     let guard = Guard::default().tls(&authority.issue(HERE, Oddity::None).files(dir.path(), "s"));
     let guarded = guard.client_ca(&ca).start(registry);
     let host = guarded.host();
-    let with = |client_cert| Access { client_cert, ..verified(host, std::slice::from_ref(&ca)) };
+    let with = |client: Option<(PathBuf, Option<PathBuf>)>| Endpoint {
+        client: client.into_iter().collect(),
+        ..verified(host, std::slice::from_ref(&ca))
+    };
     assert_eq!(
         ask_at(host, &with(None), "live/client").await,
         "tls: TLS with HOST: it wants a client certificate, and none is configured for it"
@@ -145,7 +148,8 @@ async fn a_registry_in_plain_http_is_told_from_one_with_tls() {
 }
 
 async fn with_files(ca: &[PathBuf], client_cert: Option<(PathBuf, Option<PathBuf>)>, dir: &Path) -> String {
-    let access = Access { client_cert, ..verified("r.example", ca) };
+    let client = client_cert.into_iter().collect();
+    let access = Endpoint { client, ..verified("r.example", ca) };
     let said = ask_at("r.example", &access, "a").await;
     said.replace(&dir.display().to_string(), "DIR")
 }
@@ -169,8 +173,11 @@ async fn a_file_that_cannot_be_used_is_named_with_the_host_that_it_is_for() {
     );
     let pipe = dir.path().join("pipe");
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-    assert_eq!(said(pipe).await, "config: DIR/pipe, the CA for HOST: it is no regular file");
-    assert_eq!(said("/dev/zero".into()).await, "config: /dev/zero, the CA for HOST: it is no regular file");
+    assert_eq!(said(pipe).await, "config: DIR/pipe, the CA for HOST: it is not a regular file");
+    assert_eq!(
+        said("/dev/zero".into()).await,
+        "config: /dev/zero, the CA for HOST: it is not a regular file"
+    );
     let broken = "-----BEGIN CERTIFICATE-----\n!!\n-----END CERTIFICATE-----\n";
     let text = said(file("broken.crt", broken)).await;
     assert!(text.starts_with("config: DIR/broken.crt, the CA for HOST: "), "{text}");

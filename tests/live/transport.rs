@@ -109,7 +109,7 @@ fn a_persons_file_that_sends_containerd_elsewhere_is_told_of() {
     assert_eq!(
         last,
         format!(
-            "  warning     containerd asks other.dev instead of {host}, by {}: a pull does not meet what is shown here",
+            "  warning     containerd asks other.dev instead of {host}, by {}: a pull may end differently than shown here",
             file.display()
         )
     );
@@ -140,8 +140,8 @@ fn where_containerd_asks_otherwise_than_is_shown_it_is_told_of() {
     std::fs::create_dir_all(certs.join(host)).unwrap();
     let file = certs.join(host).join("hosts.toml");
     let warning = format!(
-        "  warning     containerd asks {host} by {}, which is not what is asked by here: a pull does not meet what \
-         is shown here",
+        "  warning     containerd asks {host} by {}, which differs from the way that is used here: a pull may end \
+         differently than shown here",
         file.display()
     );
     // What a person wrote counts for containerd, whatever is configured.

@@ -6,10 +6,6 @@ use super::*;
 
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
-fn name(text: &str) -> Name {
-    text.parse().unwrap()
-}
-
 fn answer(status: u16, headers: &[(&'static str, &str)], body: &str) -> Answer {
     let mut map = HeaderMap::new();
     for (name, value) in headers {
@@ -21,12 +17,18 @@ fn answer(status: u16, headers: &[(&'static str, &str)], body: &str) -> Answer {
         headers: map,
         body: Bytes::copy_from_slice(body.as_bytes()),
         cut: false,
-        secrets: Default::default(),
+        words: Some(Default::default()),
+        special: None,
     }
 }
 
+/// The digest at the end of a name.
+fn asked(name: &str) -> Option<&str> {
+    name.split_once('@').map(|(_, digest)| digest)
+}
+
 fn head(headers: &[(&'static str, &str)], of: &str) -> String {
-    match of_head(&answer(200, headers, ""), &name(of)) {
+    match of_head(&answer(200, headers, ""), asked(of), MAX_MANIFEST) {
         Ok(Verdict::Found(found)) => format!("{} {} {:?}", found.digest, found.media_type, found.size),
         Ok(Verdict::AskAgain) => "ask again".to_owned(),
         Ok(Verdict::AskWhy) => "ask why".to_owned(),
@@ -58,11 +60,11 @@ fn the_head_of_a_manifest_is_enough_where_it_is_whole() {
     );
     assert_eq!(
         head(&[kind, length, ("docker-content-digest", "sha256:zz")], "r.example/a:1"),
-        "r.example answers, but its Docker-Content-Digest is no digest: sha256:zz"
+        "r.example answers, but its Docker-Content-Digest is not a digest: sha256:zz"
     );
     assert_eq!(
         head(&[("content-type", "text/html"), length, stated], "r.example/a:1"),
-        "r.example answers, but with text/html, which is no manifest; a login page, or no registry at all?"
+        "r.example answers, but with text/html, which is not a manifest; a login page, or not a registry at all?"
     );
     assert_eq!(
         head(&[kind, ("content-length", "4393217"), stated], "r.example/a:1"),
@@ -75,23 +77,23 @@ fn the_digest_of_a_body_is_counted() {
     let body = format!(r#"{{"mediaType":"{INDEX}"}}"#);
     let digest = digest_like("sha256", body.as_bytes());
     let long = digest_like("sha512:", body.as_bytes());
-    let found = of_get(&answer(200, &[], &body), &name("r.example/a:1")).unwrap();
+    let found = of_get(&answer(200, &[], &body), None, MAX_MANIFEST).unwrap();
     assert_eq!((found.digest.as_str(), found.media_type.as_str()), (digest.as_str(), INDEX));
-    let found = of_get(&answer(200, &[], &body), &name(&format!("r.example/a@{long}"))).unwrap();
+    let found = of_get(&answer(200, &[], &body), Some(&long), MAX_MANIFEST).unwrap();
     assert_eq!(found.digest, long);
-    let wrong = name(&format!("r.example/a@sha256:{}", "c".repeat(64)));
-    let error = of_get(&answer(200, &[], &body), &wrong).unwrap_err();
+    let wrong = format!("sha256:{}", "c".repeat(64));
+    let error = of_get(&answer(200, &[], &body), Some(&wrong), MAX_MANIFEST).unwrap_err();
     assert_eq!(
         error.to_string(),
         format!("r.example answers, but with another digest than was asked for ({digest})")
     );
     let stated = format!("sha256:{}", "d".repeat(64));
-    let error = of_get(&answer(200, &[("docker-content-digest", &stated)], &body), &name("r.example/a:1"));
+    let error = of_get(&answer(200, &[("docker-content-digest", &stated)], &body), None, MAX_MANIFEST);
     assert_eq!(
         error.unwrap_err().to_string(),
-        format!("r.example answers, but its manifest has not the digest that it says ({stated})")
+        format!("r.example answers, but its manifest does not have the digest that it says ({stated})")
     );
-    let error = of_get(&answer(200, &[], "garbage"), &name("r.example/a:1")).unwrap_err();
+    let error = of_get(&answer(200, &[], "garbage"), None, MAX_MANIFEST).unwrap_err();
     assert_eq!(error.to_string(), "r.example answers, but says no media type, nor does the manifest");
 }
 
@@ -112,7 +114,7 @@ fn refusals_say_what_the_registry_says() {
         ),
     ];
     for (get, expected) in rows {
-        let error = of_get(&get, &name("r.example/a:1")).unwrap_err();
+        let error = of_get(&get, None, MAX_MANIFEST).unwrap_err();
         assert_eq!(error.to_string(), expected);
     }
     let long = format!(r#"{{"errors":[{{"code":"{}"}}]}}"#, "x".repeat(5000));
@@ -125,9 +127,59 @@ fn get_tells_why_head_was_refused() {
     let head = answer(403, &[], "");
     assert_eq!(reason(&head, Some(&denied)).to_string(), "r.example answers 403 Forbidden: DENIED, not you");
     assert_eq!(reason(&head, None).to_string(), "r.example answers 403 Forbidden");
-    let head = answer(404, &[], "");
-    assert_eq!(
-        reason(&head, Some(&answer(200, &[], "{}"))).to_string(),
-        "r.example answers 404 Not Found to HEAD, and a manifest to GET; containerd asks with HEAD"
-    );
+}
+
+#[test]
+fn the_digest_of_a_tag_needs_a_length_and_that_of_a_digest_does_not() {
+    let digest = format!("sha256:{}", "a".repeat(64));
+    let kind = ("content-type", INDEX);
+    assert_eq!(head(&[kind], &format!("r.example/a@{digest}")), format!("{digest} {INDEX} None"));
+    assert_eq!(head(&[], &format!("r.example/a@{digest}")), "ask again");
+    assert_eq!(head(&[kind, ("docker-content-digest", &digest)], "r.example/a:1"), "ask again");
+}
+
+fn classed(status: u16, headers: &[(&'static str, &str)]) -> (Failure, Option<u64>) {
+    let class = class(&answer(status, headers, ""));
+    (class.failure, class.retry_after.map(|rest| rest.as_secs()))
+}
+
+#[test]
+fn a_registry_that_wants_to_rest_is_understood() {
+    let far = ("retry-after", "Fri, 31 Dec 9999 23:59:59 GMT");
+    let day = 24 * 3600;
+    let rows = [
+        (429, ("retry-after", "30"), (Failure::RateLimited, Some(30))),
+        (429, ("retry-after", "99999999999999999999999"), (Failure::RateLimited, Some(day))),
+        (429, ("retry-after", "-1"), (Failure::RateLimited, None)),
+        (429, ("retry-after", ""), (Failure::RateLimited, None)),
+        (429, far, (Failure::RateLimited, Some(day))),
+        (429, ("retry-after", "Sun, 06 Nov 1994 08:49:37 GMT"), (Failure::RateLimited, Some(0))),
+        (429, ("retry-after", "Sun, 06 Nov 1994 08:49 GMT"), (Failure::RateLimited, None)),
+        (429, ("retry-after", "Sun, 77 Foo 1994 08:49:37 GMT"), (Failure::RateLimited, None)),
+        (503, ("retry-after", "7"), (Failure::Status, Some(7))),
+        (500, ("retry-after", "7"), (Failure::Status, None)),
+        (403, ("x-ratelimit-remaining", "0"), (Failure::RateLimited, None)),
+        (503, ("ratelimit-remaining", "0;w=21600"), (Failure::RateLimited, None)),
+        (403, ("ratelimit-remaining", "10"), (Failure::Forbidden, None)),
+        (404, ("ratelimit-remaining", "0"), (Failure::NotFound, None)),
+    ];
+    for (status, header, expected) in rows {
+        assert_eq!(classed(status, &[header]), expected, "{status} {header:?}");
+    }
+}
+
+#[test]
+fn nothing_is_repeated_of_a_host_that_somebody_else_has_named() {
+    let said = r#"{"errors":[{"code":"HUSH","message":"hush"}]}"#;
+    let headers = [
+        ("content-type", "text/hush"),
+        ("retry-after", "hush"),
+        ("ratelimit-limit", "hush"),
+        ("docker-content-digest", "hush"),
+    ];
+    for status in [200, 403, 429, 503] {
+        let foreign = Answer { words: None, ..answer(status, &headers, said) };
+        let error = of_get(&foreign, None, MAX_MANIFEST).unwrap_err().to_string();
+        assert!(!error.to_lowercase().contains("hush"), "{error}");
+    }
 }
