@@ -1,20 +1,21 @@
-//! The containerd behind the shunt: the way to it, what it says of itself, and the files that it reads.
+//! The containerd behind the shunt: connections to it, how it is configured, its stores, and the files that it reads.
 //!
-//! Before: whoever has a call for containerd.  After: containerd.
-//! Holds: what is sent is what was given, and an answer comes back whole and unedited.
+//! Holds: a client's message is sent as it was given, and the answer comes back whole and unedited.
 //! Not here: which call is made, and when (`serve`, `pull`).
 //!
-//! `link` dials its socket; `unary` is one call of a client that a handler looks into, `answer` what comes
-//! back; `typed` and `store` are for questions of the shunt's own. `facts` is how it is set up, `watch` learns
-//! that again after each restart, and `instance` holds all of it. `hosts` are the `hosts.toml` files that the
-//! shunt keeps for it.
+//! `link` connects to its socket; `unary` is one call of a client that a handler reads, `answer` is its answer;
+//! `typed` and `store` are for the shunt's own questions. `facts` is how it is configured (`images_config` reads that,
+//! `logins` its own logins, `roots` says where it looks for `hosts.toml`); `watch` learns it again after each restart, and `instance` holds all
+//! of it. `hosts` has the `hosts.toml` files that the shunt keeps for it.
 
 mod answer;
 mod facts;
 pub mod hosts;
+mod images_config;
 mod instance;
 mod link;
-mod proxy;
+mod logins;
+mod roots;
 mod store;
 mod typed;
 pub mod unary;
@@ -25,7 +26,8 @@ pub use answer::{Answer, frame, unframe};
 pub use facts::Facts;
 pub use instance::Containerd;
 pub use link::{Away, Link};
-pub use store::{Store, StoreError, record_names};
+pub use roots::{PullMode, Roots};
+pub use store::{Ingest, Store, StoreError, record_names};
 pub use typed::Cri;
 
 /// The gRPC limit for one message of containerd and of the kubelet, in bytes

@@ -1,6 +1,5 @@
 //! A whole unary answer, kept as it came: head, message bytes, trailers.
 //!
-//! Before: a handler makes a unary call on a [`Link`].  After: the router sends the answer on.
 //! Holds: an answer that no handler edits reaches the client with every header, trailer and byte.
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -60,19 +59,19 @@ pub fn unframe(body: &Bytes) -> Result<Bytes, Status> {
 }
 
 impl Answer {
-    /// An answer of our own: a failure, as a head that ends the stream.
+    /// An answer of the shunt's own: a failure, as a head that ends the stream.
     pub fn failure(status: &Status) -> Self {
         let mut head = Response::new(());
         let headers = head.headers_mut();
         headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-        // tonic refuses only details and metadata that are not valid headers; ours have neither.
+        // tonic refuses only details and metadata that are not valid headers; this status has neither.
         if status.add_header(headers).is_err() {
             headers.insert("grpc-status", HeaderValue::from(status.code() as i32));
         }
         Self { head, body: Bytes::new(), trailers: None }
     }
 
-    /// An answer of our own with a message.
+    /// An answer of the shunt's own with a message.
     pub fn message(message: &[u8]) -> Self {
         let mut head = Response::new(());
         head.headers_mut().insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
@@ -138,8 +137,8 @@ impl Link {
         match whole(response).await {
             Ok(answer) => Ok(answer),
             Err(error) => match error.reason() {
-                // grpc-go's server resets a call whose time is over, and grpc-go's client knows that reset
-                // for what it is; it would not know a status of Cancelled.
+                // grpc-go's server resets a call whose deadline has passed, and grpc-go's client understands that
+                // reset. It would take Cancelled for something else.
                 Some(h2::Reason::CANCEL) if error.is_reset() && has_deadline => {
                     Ok(Answer::failure(&Status::deadline_exceeded("context deadline exceeded")))
                 }
@@ -177,13 +176,13 @@ pub(crate) fn request(path: Option<&PathAndQuery>, metadata: HeaderMap) -> Reque
     uri.scheme = Some(Scheme::HTTP);
     uri.authority = Some(Authority::from_static("localhost"));
     uri.path_and_query = Some(path.cloned().unwrap_or_else(|| PathAndQuery::from_static("/")));
-    // Scheme, authority and path are all there, which is all that can be wrong.
+    // This can only fail where scheme, authority or path is missing.
     *request.uri_mut() = Uri::from_parts(uri).unwrap_or_default();
     *request.headers_mut() = metadata;
     request
 }
 
-/// Everything that is left of `stream`. An answer may be of any size: containerd's own limits hold.
+/// The rest of `stream`. An answer may have any size: containerd has limits of its own.
 async fn collect(stream: &mut RecvStream) -> Result<(Bytes, Option<HeaderMap>), h2::Error> {
     let mut first = Bytes::new();
     let mut rest = BytesMut::new();
@@ -206,7 +205,7 @@ async fn collect(stream: &mut RecvStream) -> Result<(Bytes, Option<HeaderMap>), 
     Ok((whole.freeze(), trailers))
 }
 
-/// Metadata for a call of our own.
+/// Metadata for a call of the shunt's own.
 pub(crate) fn own_metadata() -> HeaderMap {
     let mut metadata = HeaderMap::with_capacity(3);
     metadata.insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
@@ -218,7 +217,7 @@ pub(crate) fn own_metadata() -> HeaderMap {
     metadata
 }
 
-/// `grpc-timeout`, which a candidate's call carries as what is left of the client's.
+/// `grpc-timeout`: a candidate's call carries the rest of the client's.
 pub(crate) const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
 #[cfg(test)]

@@ -1,38 +1,48 @@
-//! What containerd is set up to do, learned from containerd itself.
+//! How containerd is configured, learned from CRI `Status`, `containerd config dump` and /proc.
 //!
-//! Before: `pause`, `provenance`, the stall watch.  After: CRI `Status`, `containerd config dump`, /proc.
 //! Holds: a fact that could not be learned is absent, never guessed.
 
+use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde_json::Value;
 use tokio::net::UnixStream;
 use tonic::Status;
 
+use super::images_config::ImagesConfig;
+use super::roots::{PullMode, Roots};
 use super::{Cri, Link};
+use crate::registry::Login;
 use crate::registry::proxy::Proxies;
 
 /// How long `containerd config dump` may take before it is given up.
 const DUMP_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What is known of the containerd behind the socket.
+/// The facts about the containerd behind the socket.
 #[derive(Debug, Clone, Default)]
 pub struct Facts {
-    /// Its version, as CRI reports it.
+    /// Its version, as CRI reports it. Empty where it was not reached.
     pub version: String,
-    /// Its process, where the socket tells.
+    /// Its process, where the socket gives it.
     pub pid: Option<i32>,
     /// The image of pod sandboxes, which it pulls by itself.
     pub pause_image: Option<String>,
-    /// Where it looks for `hosts.toml`: directories, in order.
-    pub config_path: Vec<PathBuf>,
-    /// Whether its config could be read, so that an empty `config_path` means that it has none.
-    pub config_known: bool,
+    /// How CRI pulls; none where its config could not be read.
+    pub pull_mode: Option<PullMode>,
+    /// Its `config_path` as written; none where its config could not be read.
+    pub config_path: Option<String>,
+    /// Where it looks for `hosts.toml` when CRI pulls.
+    pub roots: Roots,
     /// The proxies of its environment.
     pub proxies: Proxies,
+    /// The snapshotter that fetches layers later, by the pulled name.
+    pub lazy_snapshotter: Option<String>,
+    /// Where the programs are that verify images, if the plugin for them is on.
+    pub verifiers: Option<PathBuf>,
+    /// Its own logins, by the host that is really asked.
+    pub logins: HashMap<String, Login>,
 }
 
 impl Facts {
@@ -45,12 +55,14 @@ impl Facts {
         let version = cri.version().await?.runtime_version;
         let pid = peer_pid(link.socket()).await;
         let mut facts = Self { version, pid, ..Self::default() };
-        facts.read_status(&cri.status().await?.info);
-        if facts.pause_image.is_none()
-            && let Some(pid) = pid
-        {
-            match dump(pid).await {
-                Ok(config) => facts.read_dump(&config),
+        let status = cri.status().await?;
+        let config = status.info.get("config").and_then(|text| serde_json::from_str(text).ok());
+        if let Some(config) = config.as_ref().and_then(ImagesConfig::of_status) {
+            facts.apply(config);
+        } else if let Some(pid) = pid {
+            match dump(pid).await.map(|config| ImagesConfig::of_dump(&config)) {
+                Ok(Some(config)) => facts.apply(config),
+                Ok(None) => tracing::warn!(pid, "containerd's config has no table for images"),
                 Err(error) => tracing::warn!(%error, pid, "cannot read containerd's config"),
             }
         }
@@ -60,36 +72,44 @@ impl Facts {
         Ok(facts)
     }
 
-    /// containerd 1.x prints its CRI config in `Status` (`info["config"]`); 2.x leaves images out.
-    fn read_status(&mut self, info: &std::collections::HashMap<String, String>) {
-        let Some(config) = info.get("config").and_then(|text| serde_json::from_str::<Value>(text).ok())
-        else {
-            return;
-        };
-        if let Some(image) = config["sandboxImage"].as_str().filter(|image| !image.is_empty()) {
-            self.pause_image = Some(image.to_owned());
-        }
-        if config["registry"].is_object() {
-            self.config_known = true;
-        }
-        if let Some(path) = config["registry"]["configPath"].as_str() {
-            self.config_path = split_path(path);
-        }
+    fn apply(&mut self, config: ImagesConfig) {
+        let mode = config.pull_mode(&self.version);
+        self.roots = Roots::of(&self.version, mode, &config.config_path, config.has_mirrors);
+        self.pull_mode = mode;
+        self.config_path = Some(config.config_path);
+        self.pause_image = config.sandbox;
+        self.lazy_snapshotter = config.lazy;
+        self.verifiers = config.verifiers;
+        self.logins = config.logins;
     }
 
-    /// The merged config of containerd 2.x.
-    fn read_dump(&mut self, config: &toml::Table) {
-        self.config_known = true;
-        let images = &config.get("plugins").and_then(|plugins| plugins.get("io.containerd.cri.v1.images"));
-        let text = |keys: [&str; 2]| {
-            images.and_then(|images| images.get(keys[0])).and_then(|table| table.get(keys[1]))?.as_str()
+    /// Whether containerd has answered.
+    #[must_use]
+    pub fn is_reached(&self) -> bool {
+        !self.version.is_empty()
+    }
+
+    /// Takes `config_path` from the shunt's own config, whatever containerd says.
+    pub fn set_config_path(&mut self, config_path: &Path) {
+        let text = config_path.to_string_lossy().into_owned();
+        self.roots = Roots::of(&self.version, self.pull_mode, &text, false);
+        self.config_path = Some(text);
+    }
+
+    /// Why containerd must be asked for images by the mirror's real name, where it must: what comes after the pull asks
+    /// for the pulled name again, or judges it. Looks at the disk.
+    #[must_use]
+    pub fn pulls_by_real_name(&self) -> Option<String> {
+        if let Some(snapshotter) = &self.lazy_snapshotter {
+            return Some(format!("the snapshotter {snapshotter} fetches layers later, by the pulled name"));
+        }
+        // Local pulls do not run verifiers.
+        let directory = self.verifiers.as_ref().filter(|_| self.pull_mode == Some(PullMode::Transfer))?;
+        let is_empty = match std::fs::read_dir(directory) {
+            Ok(mut entries) => entries.next().is_none(),
+            Err(error) => error.kind() == std::io::ErrorKind::NotFound,
         };
-        if let Some(image) = text(["pinned_images", "sandbox"]).filter(|image| !image.is_empty()) {
-            self.pause_image = Some(image.to_owned());
-        }
-        if let Some(path) = text(["registry", "config_path"]) {
-            self.config_path = split_path(path);
-        }
+        (!is_empty).then(|| format!("the image verifiers in {} see the pulled name", directory.display()))
     }
 
     /// The proxies of the process that listens on `socket`, without asking it anything; none where
@@ -102,10 +122,6 @@ impl Facts {
     pub fn working_directory(&self) -> Option<PathBuf> {
         self.pid.map(|pid| PathBuf::from(format!("/proc/{pid}/cwd")))
     }
-}
-
-fn split_path(path: &str) -> Vec<PathBuf> {
-    path.split(':').filter(|part| !part.is_empty()).map(PathBuf::from).collect()
 }
 
 async fn peer_pid(socket: &Path) -> Option<i32> {
@@ -191,19 +207,28 @@ mod tests {
     }
 
     #[test]
-    fn both_generations_of_config_are_read() {
-        let mut facts = Facts::default();
-        let info = r#"{"sandboxImage":"registry.k8s.io/pause:3.6","registry":{"configPath":"/c:/d"}}"#;
-        facts.read_status(&[("config".to_owned(), info.to_owned())].into());
-        assert_eq!(facts.pause_image.as_deref(), Some("registry.k8s.io/pause:3.6"));
-        assert_eq!(facts.config_path, [Path::new("/c"), Path::new("/d")]);
+    fn verifiers_count_where_there_are_any_and_the_transfer_service_pulls() {
+        let dir = tempfile::tempdir().unwrap();
+        let missing = dir.path().join("missing");
+        let with = |mode, verifiers: &Path| Facts {
+            pull_mode: Some(mode),
+            verifiers: Some(verifiers.to_owned()),
+            ..Facts::default()
+        };
+        assert_eq!(with(PullMode::Transfer, &missing).pulls_by_real_name(), None);
+        assert_eq!(with(PullMode::Transfer, dir.path()).pulls_by_real_name(), None);
+        std::fs::write(dir.path().join("verify"), "").unwrap();
+        assert!(with(PullMode::Transfer, dir.path()).pulls_by_real_name().is_some());
+        assert_eq!(with(PullMode::Local, dir.path()).pulls_by_real_name(), None);
+        let lazy = Facts { lazy_snapshotter: Some("stargz".to_owned()), ..Facts::default() };
+        assert!(lazy.pulls_by_real_name().is_some());
+    }
 
+    #[test]
+    fn the_shunts_own_config_overrules() {
         let mut facts = Facts::default();
-        facts.read_status(&[("config".to_owned(), "{}".to_owned())].into());
-        let dump = "[plugins.'io.containerd.cri.v1.images']\npinned_images = {sandbox = 'p:1'}\n\
-                    registry = {config_path = '/e'}\n";
-        facts.read_dump(&dump.parse().unwrap());
-        assert_eq!(facts.pause_image.as_deref(), Some("p:1"));
-        assert_eq!(facts.config_path, [Path::new("/e")]);
+        assert_eq!(facts.roots, Roots::Unknown);
+        facts.set_config_path(Path::new("/c"));
+        assert_eq!(facts.roots, Roots::at("/c"));
     }
 }

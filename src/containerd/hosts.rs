@@ -1,14 +1,13 @@
-//! What containerd is told of registry hosts: the `hosts.toml` files that the shunt keeps for it.
+//! The `hosts.toml` files that the shunt keeps for containerd, which reads them at each pull.
 //!
-//! Before: `config` has read what hosts need, and whether there is a fence.  After: containerd reads the
-//! files at its next pull; `attend` keeps them, `status` and `check` tell of them.
-//! Holds: a file or directory that a person made is never changed; every change is whole at once, and what
-//! is ours shows it by its first line, so that a crash leaves nothing that the next start does not know.
-//! Not here: when to look (`attend`), where containerd looks for the files (`upstream`).
+//! Holds: a file or directory that a person or another program made is never changed. Every change is whole at once,
+//! and the shunt's files show by their first line whose they are, so that the next start after a crash knows them.
 //!
-//! The way through the folder: `host_settings` is what a host needs, `wanted` and `host_config` all of it put together, `plan` makes files of all needs, `fence` those
-//! of fenced registries, `file` writes their text, `reconcile` compares with the disk, `tree` changes it.
-//! `existing` reads the files of others, `diff` compares them with what is wanted. `certificate` looks at the files that are named in them.
+//! `host_settings` is one thing that a host needs; `wanted` and `host_config` put all of it together. `private` gives
+//! each endpoint a host of its own. `plan` has the files for a policy (`planned`), `fence` those of fenced registries;
+//! `reconcile` compares them with the disk. `file` writes the text, `tree` changes the disk, and `place` has the names
+//! there. `existing` reads the files of others, `diff` compares them with the wanted ones. `certificate` looks at the
+//! files that are named in them, `advice` says how to configure containerd.
 
 mod advice;
 mod certificate;
@@ -18,7 +17,10 @@ mod fence;
 mod file;
 mod host_config;
 mod host_settings;
+mod place;
 mod plan;
+mod planned;
+mod private;
 mod reconcile;
 mod tree;
 mod wanted;
@@ -29,7 +31,8 @@ pub use diff::differing;
 pub use existing::{Redirect, hosts_toml, leads_to, redirect};
 pub use fence::{Covered, Fence};
 pub use host_settings::{Transport, TransportNeed};
+pub use place::is_owned;
 pub use plan::{Plan, plan};
+pub use private::{NotWritten, PRIVATE_DOMAIN, PrivateHosts, is_private, is_unread_private_host};
 pub use reconcile::{Report, keep, survey};
-pub use tree::is_owned;
 pub use wanted::{Wanted, fold};

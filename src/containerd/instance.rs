@@ -1,4 +1,4 @@
-//! One containerd: the way to it, and what was learned of it.
+//! One containerd: the connections to it, and what was learned of it.
 //!
 //! `watch` writes down what it learns; handlers read it, or wait for it.
 
@@ -18,7 +18,7 @@ pub struct Containerd {
     pub cri: Cri,
     /// containerd's stores.
     pub store: Store,
-    /// Notified when somebody has removed the pause image's name.
+    /// Notified when the pause image's name was removed.
     pub pause_image_removed: Notify,
     facts: watch::Sender<Option<Arc<Facts>>>,
 }
@@ -41,7 +41,7 @@ impl Containerd {
         self.facts.borrow().clone().unwrap_or_default()
     }
 
-    /// What was learned of it, once it was.
+    /// What was learned of it; waits until it is.
     pub async fn known_facts(&self) -> Arc<Facts> {
         let mut facts = self.facts.subscribe();
         // The sender lives in `self`, so waiting ends with a value.
@@ -66,7 +66,7 @@ impl Containerd {
         self.facts.send_replace(None);
     }
 
-    /// The pause image's name, as far as it tells.
+    /// The pause image's name, where it is known.
     pub fn pause_image(&self) -> Option<Name> {
         self.facts().pause_image.as_deref()?.parse().ok()
     }

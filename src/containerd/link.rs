@@ -1,8 +1,7 @@
 //! One HTTP/2 connection to containerd's socket, dialled when first needed and again when it is gone.
 //!
-//! Before: `relay` and the typed clients ask for a sender.  After: the `h2` crate.
-//! Holds: every call that finds no live connection dials at once, without any back-off: kubelet and
-//! crictl have time-outs of their own, and a unix socket answers or refuses within microseconds.
+//! Holds: a call that finds no live connection connects at once, without any back-off: kubelet and crictl have time-outs
+//! of their own, and a unix socket answers or refuses within microseconds.
 
 use std::io;
 use std::path::Path;
@@ -35,7 +34,7 @@ impl Away {
     }
 }
 
-/// A connection to containerd that comes into being with its first call.
+/// A connection to containerd that is made with its first call.
 ///
 /// Clones share the connection. The listener makes one for each client connection, so that a client
 /// that goes away takes exactly its own calls with it, and one slow reader never holds up another.
@@ -68,7 +67,7 @@ impl Link {
     /// A sender that can take a request now.
     ///
     /// # Errors
-    /// [`Away`] where nobody answers on the socket, or what answers does not speak HTTP/2.
+    /// [`Away`] where nothing answers on the socket, or what answers does not speak HTTP/2.
     pub async fn sender(&self) -> Result<SendRequest<Bytes>, Away> {
         let mut slot = self.inner.sender.lock().await;
         if let Some(sender) = slot.as_ref()

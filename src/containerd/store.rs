@@ -1,26 +1,26 @@
 //! containerd's own image and content stores, in the namespace that CRI uses.
 //!
-//! Before: `adopt`, `provenance`, `sweep`, `pull`.  After: containerd's `images` and `content` services.
-//! Holds: only records of the namespace `k8s.io` are seen or changed.
+//! Holds: only records and content of the namespace `k8s.io` are seen or changed.
 
 use std::collections::HashMap;
-use std::time::SystemTime;
 
 use containerd_client::services::v1 as api;
 use containerd_client::services::v1::content_client::ContentClient;
 use containerd_client::services::v1::images_client::ImagesClient;
 use containerd_client::types::Descriptor;
-use prost_types::{FieldMask, Timestamp};
+use prost_types::FieldMask;
 use tonic::metadata::MetadataValue;
 use tonic::{Code, Request, Status};
 
 use super::{Link, MAX_MESSAGE};
 use crate::policy::Name;
 
+mod content;
+
+pub use content::Ingest;
+
 /// The namespace of everything that CRI stores (containerd `internal/cri/constants`).
 const NAMESPACE: &str = "k8s.io";
-/// The most that is read of one manifest or index, in bytes: containerd's own limit for a manifest.
-const MAX_MANIFEST: usize = 8 << 20;
 
 /// containerd's refusal of a question to its stores.
 #[derive(Debug, thiserror::Error)]
@@ -98,6 +98,28 @@ impl Store {
         Ok(answer.into_inner().images)
     }
 
+    /// The names of records at hosts below `domain`.
+    ///
+    /// # Errors
+    /// containerd's refusal.
+    pub async fn names_below(&self, domain: &str) -> Result<Vec<String>, StoreError> {
+        let pattern = serde_json::Value::String(format!("^[^/]*[.]{}/", regex::escape(domain)));
+        let request = call(api::ListImagesRequest { filters: vec![format!("name~={pattern}")] });
+        let answer = self.images.clone().list(request).await.map_err(image_error("list", domain))?;
+        Ok(answer.into_inner().images.into_iter().map(|image| image.name).collect())
+    }
+
+    /// The records under whatever name that point at `digest`.
+    ///
+    /// # Errors
+    /// containerd's refusal.
+    pub async fn with_target(&self, digest: &str) -> Result<Vec<api::Image>, StoreError> {
+        let filter = format!("target.digest=={}", serde_json::Value::String(digest.to_owned()));
+        let request = call(api::ListImagesRequest { filters: vec![filter] });
+        let answer = self.images.clone().list(request).await.map_err(image_error("list", digest))?;
+        Ok(answer.into_inner().images)
+    }
+
     /// Points `name` at `target` and sets `labels` on it, whatever else it carries; says what the
     /// record was before.
     ///
@@ -110,7 +132,7 @@ impl Store {
         labels: &HashMap<String, String>,
     ) -> Result<Option<api::Image>, StoreError> {
         let image = record(name, target, labels);
-        // Two rounds suffice unless somebody creates and removes the name at our pace.
+        // Two rounds are enough unless another program creates and removes the name just as fast.
         for _ in 0..4 {
             if let Some(before) = self.get(name).await? {
                 let paths = std::iter::once("target".to_owned())
@@ -162,7 +184,7 @@ impl Store {
         Ok(())
     }
 
-    /// Removes the record `name`; that it is gone already is no error.
+    /// Removes the record `name`; if it is gone already, that is not an error.
     ///
     /// # Errors
     /// containerd's refusal.
@@ -172,63 +194,6 @@ impl Store {
             Err(status) if status.code() != Code::NotFound => Err(image_error("delete", name)(status)),
             _ => Ok(()),
         }
-    }
-
-    /// The bytes of the manifest or index `digest`, if they are here.
-    ///
-    /// # Errors
-    /// containerd's refusal.
-    pub async fn manifest(&self, digest: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        let request =
-            call(api::ReadContentRequest { digest: digest.to_owned(), offset: 0, size: MAX_MANIFEST as i64 });
-        let mut stream = match self.content.clone().read(request).await {
-            Ok(answer) => answer.into_inner(),
-            Err(status) if status.code() == Code::NotFound => return Ok(None),
-            Err(status) => return Err(content_error("read", digest)(status)),
-        };
-        let mut bytes = Vec::new();
-        loop {
-            match stream.message().await {
-                Ok(Some(part)) => bytes.extend_from_slice(&part.data),
-                Ok(None) => return Ok(Some(bytes)),
-                Err(status) if status.code() == Code::NotFound => return Ok(None),
-                Err(status) => return Err(content_error("read", digest)(status)),
-            }
-            if bytes.len() > MAX_MANIFEST {
-                return Ok(Some(bytes));
-            }
-        }
-    }
-
-    /// Whether any download into the content store began at or after `start`.
-    ///
-    /// # Errors
-    /// containerd's refusal.
-    pub async fn ingest_since(&self, start: SystemTime) -> Result<bool, StoreError> {
-        let request = call(api::ListStatusesRequest { filters: Vec::new() });
-        let answer =
-            self.content.clone().list_statuses(request).await.map_err(content_error("list", "ingests"))?;
-        Ok(answer.into_inner().statuses.iter().any(|status| not_before(status.started_at.as_ref(), start)))
-    }
-
-    /// Whether anything from `host` was committed, or found to be here already, at or after `start`.
-    ///
-    /// containerd notes on each blob from which repository of which host it has it
-    /// (label `containerd.io/distribution.source.<host>`).
-    ///
-    /// # Errors
-    /// containerd's refusal.
-    pub async fn content_since(&self, host: &str, start: SystemTime) -> Result<bool, StoreError> {
-        let label = serde_json::Value::String(format!("containerd.io/distribution.source.{host}"));
-        let request = call(api::ListContentRequest { filters: vec![format!("labels.{label}")] });
-        let mut stream =
-            self.content.clone().list(request).await.map_err(content_error("list", host))?.into_inner();
-        while let Some(part) = stream.message().await.map_err(content_error("list", host))? {
-            if part.info.iter().any(|info| not_before(info.updated_at.as_ref(), start)) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
     }
 }
 
@@ -245,9 +210,4 @@ fn record(name: &str, target: &Descriptor, labels: &HashMap<String, String>) -> 
         target: Some(target.clone()),
         ..Default::default()
     }
-}
-
-fn not_before(stamp: Option<&Timestamp>, start: SystemTime) -> bool {
-    let start = Timestamp::from(start);
-    stamp.is_some_and(|at| (at.seconds, at.nanos) >= (start.seconds, start.nanos))
 }

@@ -1,7 +1,6 @@
 //! Typed clients on a [`Link`]: the generated CRI and containerd clients, over the same connection.
 //!
-//! Before: handlers and the sweeper that ask containerd something of their own.  After: `link`.
-//! Not here: requests of clients; those are never decoded and re-encoded.
+//! Not here: requests of clients; those are never decoded and encoded again.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -42,7 +41,7 @@ impl tower::Service<Request<tonic::body::Body>> for Link {
             let (response, mut send) = sender
                 .send_request(request(head.uri.path_and_query(), metadata), false)
                 .map_err(unavailable)?;
-            // Our own calls are unary requests: one message, then the end.
+            // The shunt's own calls are unary: one message, then the end.
             while let Some(frame) = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
                 if let Ok(data) = frame?.into_data() {
                     send.send_data(data, false).map_err(unavailable)?;
@@ -85,7 +84,7 @@ impl Body for LinkBody {
     }
 }
 
-/// The CRI services of containerd, for questions of our own.
+/// The CRI services of containerd, for the shunt's own questions.
 #[derive(Clone)]
 pub struct Cri {
     images: ImageServiceClient<Link>,
@@ -99,6 +98,15 @@ impl Cri {
             images: ImageServiceClient::new(link.clone()).max_decoding_message_size(MAX_MESSAGE),
             runtime: RuntimeServiceClient::new(link).max_decoding_message_size(MAX_MESSAGE),
         }
+    }
+
+    /// Removes the image that has this name, with all of its names.
+    ///
+    /// # Errors
+    /// containerd's own status.
+    pub async fn remove_image(&self, image: &str) -> Result<(), Status> {
+        let image = Some(v1::ImageSpec { image: image.to_owned(), ..Default::default() });
+        self.images.clone().remove_image(v1::RemoveImageRequest { image }).await.map(drop)
     }
 
     /// What containerd's CRI knows under `image`, a name or an id. It never asks a registry.

@@ -1,8 +1,7 @@
-//! One unary call that a handler looks into: its message, and the means to ask containerd on.
+//! One unary call that a handler reads: its message, and how to forward it to containerd.
 //!
-//! Before: `router` reads the message.  After: a handler answers it with an [`Answer`].
 //! Holds: what a handler forwards goes to the method and API version that the client called, with the
-//! client's metadata, and with what is left of its deadline.
+//! client's metadata, and with the rest of its deadline.
 
 use std::time::Duration;
 
@@ -17,7 +16,7 @@ use super::answer::{GRPC_TIMEOUT, own_metadata};
 use super::{Answer, Away, Link, MAX_MESSAGE, unframe};
 use crate::wire::WireError;
 
-/// A unary call under way.
+/// A unary call.
 pub struct Call {
     link: Link,
     path: PathAndQuery,
@@ -36,7 +35,7 @@ impl Call {
         Self { link, path, metadata, deadline }
     }
 
-    /// A call of our own, as a client would make it.
+    /// A call of the shunt's own, as a client would make it.
     pub fn own(link: Link, path: &'static str) -> Self {
         Self::new(link, &Uri::from_static(path), own_metadata())
     }
@@ -44,7 +43,7 @@ impl Call {
     /// Sends `message` to containerd under the method that was called.
     ///
     /// # Errors
-    /// [`Away`] where containerd can't be reached; what it answers, errors included, is an [`Answer`].
+    /// [`Away`] where containerd can't be reached. Errors that it answers are an [`Answer`].
     pub async fn forward(&self, message: &[u8]) -> Result<Answer, Away> {
         let mut metadata = self.metadata.clone();
         if let Some(deadline) = self.deadline {
@@ -58,16 +57,29 @@ impl Call {
         self.link.unary(&self.path, metadata, message).await
     }
 
+    /// When the client gives up.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
     /// Whether the client's deadline has passed.
     pub fn expired(&self) -> bool {
         self.deadline.is_some_and(|deadline| deadline <= Instant::now())
     }
 }
 
-/// The refusal of a message that is no valid protobuf, in the words of containerd's gRPC stack.
+/// Passes `message` on as it came.
+pub async fn forward(call: &Call, message: &[u8]) -> Answer {
+    match call.forward(message).await {
+        Ok(answer) => answer,
+        Err(away) => Answer::failure(&Status::unavailable(away.to_string())),
+    }
+}
+
+/// The refusal of a message that is not valid protobuf, in the words of containerd's gRPC stack.
 ///
-/// It is refused here, for what two decoders read differently could carry one name past the policy and
-/// another one to containerd.
+/// It is refused here, since two decoders may read it differently: one name would go past the policy and another to
+/// containerd.
 pub fn malformed(error: &WireError) -> Answer {
     Answer::failure(&Status::internal(format!("grpc: error unmarshalling request: {error}")))
 }

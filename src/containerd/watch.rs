@@ -1,6 +1,5 @@
 //! Learns how containerd is set up, again after each of its restarts.
 //!
-//! Before: `serve` starts it.  After: [`Containerd`] has the facts, and tells when the pause image was removed.
 //! Holds: a restart of containerd is noticed by the end of its event stream, and everything is learned again.
 
 use std::path::PathBuf;
@@ -17,7 +16,7 @@ use super::{Containerd, Facts, MAX_MESSAGE};
 /// How long to wait before containerd is asked again.
 const RETRY: Duration = Duration::from_millis(250);
 
-/// What the configuration says of containerd. It overrules what containerd says of itself.
+/// What the shunt's configuration says of containerd. It overrules what containerd says itself.
 #[derive(Debug, Clone, Default)]
 pub struct Overrides {
     /// The pause image.
@@ -41,7 +40,7 @@ pub async fn run(containerd: Arc<Containerd>, overrides: Overrides) {
                 }
             }
         }
-        // Also after a stream that ended well: a containerd that ends each stream at once would be asked
+        // Also after a stream that ended well: otherwise a containerd that ends each stream at once would be asked
         // without a pause.
         tokio::time::sleep(RETRY).await;
     }
@@ -53,11 +52,13 @@ async fn learn_and_follow(containerd: &Containerd, overrides: &Overrides) -> Res
         facts.pause_image = Some(image.clone());
     }
     if let Some(path) = &overrides.config_path {
-        facts.config_path = vec![path.clone()];
+        facts.set_config_path(path);
     }
     tracing::info!(version = facts.version, pause_image = facts.pause_image, "containerd answers");
     if facts.pause_image.is_none() {
-        tracing::warn!("containerd does not tell its pause image; set pause-image under [containerd]");
+        tracing::warn!(
+            "containerd does not say which pause image it uses; set pause-image under [containerd]"
+        );
     }
     containerd.learned(facts);
     let ended = follow_events(containerd).await;
@@ -65,7 +66,7 @@ async fn learn_and_follow(containerd: &Containerd, overrides: &Overrides) -> Res
     ended
 }
 
-/// Tells when the pause image's name is deleted, by whomever. Returns when containerd ends.
+/// Notes when the pause image's name is deleted. Returns when containerd ends.
 async fn follow_events(containerd: &Containerd) -> Result<(), Status> {
     let request = SubscribeRequest { filters: vec![r#"topic=="/images/delete""#.to_owned()] };
     let mut client = EventsClient::new(containerd.link.clone()).max_decoding_message_size(MAX_MESSAGE);

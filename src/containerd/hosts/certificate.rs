@@ -1,10 +1,7 @@
-//! Looks at the certificates that a host's needs name, before containerd stumbles over them.
+//! Looks for faults in the certificate files that hosts need, before containerd fails with them.
 //!
-//! Before: `config` has read the needs; `reconcile` looks again with each pass.  After: a fault names host and
-//! file.
-//! Holds: what containerd would take is no fault.
-//! Not here: reading the files (`pem`); whether a registry's certificate was issued by them, which containerd
-//! finds out.
+//! Holds: a file that containerd takes has no fault.
+//! Not here: reading the files (`pem`); whether they have issued a registry's certificate, which containerd finds out.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -20,14 +17,14 @@ mod dates;
 
 use dates::Date;
 
-/// What is wrong with a file.
+/// A fault of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
     /// The host that it is for.
     pub host: String,
     /// The file.
     pub file: PathBuf,
-    /// What is wrong with it.
+    /// The problem with it.
     pub what: String,
 }
 
@@ -58,7 +55,7 @@ pub fn faults<'n>(needs: impl IntoIterator<Item = &'n TransportNeed>, now: Syste
     faults
 }
 
-/// Which certificates of a file must be in their time.
+/// Which certificates of a file must be valid now.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Which {
     /// One of them: a bundle may hold old ones.
@@ -67,7 +64,7 @@ enum Which {
     First,
 }
 
-/// What is wrong, in words.
+/// The fault, in words.
 struct Wrong(String);
 
 fn certificates(file: &Path, now: Date, which: Which) -> Result<(), Wrong> {
@@ -75,7 +72,7 @@ fn certificates(file: &Path, now: Date, which: Which) -> Result<(), Wrong> {
     if which == Which::First {
         found.truncate(1);
     }
-    // containerd passes over what it cannot read in a bundle.
+    // containerd ignores what it cannot read in a bundle.
     let dates: Vec<(Date, Date)> = found.iter().filter_map(|der| dates::validity(der)).collect();
     let Some((begins, ends)) = dates.first() else { return Err(PemError::Damaged.into()) };
     match () {
@@ -85,12 +82,12 @@ fn certificates(file: &Path, now: Date, which: Which) -> Result<(), Wrong> {
     }
 }
 
-/// Whether there is a key, and whether it is the certificate's, where that can be told.
+/// Whether there is a key, and whether it is the certificate's, as far as this program can know.
 fn private_key(cert: &Path, key: &Path) -> Result<(), Wrong> {
     let found = pem::private_key(key)?;
-    // What is wrong with the certificate is said of the certificate.
+    // A fault of the certificate is reported with the certificate.
     let Ok(chain) = pem::certificates(cert) else { return Ok(()) };
-    // Go knows more sorts of keys.
+    // Go knows more kinds of keys.
     match CertifiedKey::from_der(chain, found, &rustls::crypto::ring::default_provider()) {
         Err(rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => {
             Err(Wrong(format!("its key is not that of the certificate {}", cert.display())))

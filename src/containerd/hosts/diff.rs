@@ -1,7 +1,7 @@
-//! Whether containerd, by another's file, asks a host otherwise than is wanted.
+//! Whether containerd asks a host in another way than is wanted, by a file of somebody else.
 //!
-//! Before: `explain --live` asks a host as it is wanted.  After: it says where a pull would meet something else.
-//! Holds: a file that says the same is no difference, whoever wrote it; nor is what the daemon is about to write.
+//! Holds: a file that says the same does not differ, whoever wrote it. What the daemon is about to write counts as
+//! written.
 //! Not here: files by which another host is asked (`existing`).
 //!
 //! Source: containerd `core/remotes/docker/config/hosts.go`: a directory without `hosts.toml` may hold
@@ -9,18 +9,19 @@
 
 use std::path::{Path, PathBuf};
 
-use super::existing::{HOSTS_TOML, directory, read, says_the_same};
-use super::file::{Serves, render, ways};
-use super::tree;
+use super::existing::{directory, read, says_the_same};
+use super::file::{Serves, entries, render};
+use super::place::{HOSTS_TOML, is_owned};
 use super::wanted::Wanted;
 
-/// The file, or the directory without one, by which containerd does not ask `host` as it is wanted.
+/// The file, or the directory without one, by which containerd does not ask `host` as is wanted. `roots` are the
+/// directories that containerd reads.
 #[must_use]
 pub fn differing(roots: &[PathBuf], host: &str, wanted: &Wanted) -> Option<PathBuf> {
     let directory = directory(roots, host)?;
     let needs = wanted.needs_of(host);
     if directory.ends_with("_default") && !needs.is_empty() {
-        // What the daemon writes comes before it.
+        // containerd finds what the daemon writes first.
         return None;
     }
     let file = directory.join(HOSTS_TOML);
@@ -28,8 +29,8 @@ pub fn differing(roots: &[PathBuf], host: &str, wanted: &Wanted) -> Option<PathB
         return (!needs.is_empty() || !is_empty(&directory)).then_some(directory);
     }
     let text = read(&file)?;
-    let own = render(&[], &ways(host, "", Serves::Everything, &needs)).ok()?.text;
-    (!tree::is_owned(text.as_bytes()) && !says_the_same(&text, &own)).then_some(file)
+    let own = render(&[], &entries(&wanted.endpoint(host), "", Serves::Everything)).ok()?.text;
+    (!is_owned(text.as_bytes()) && !says_the_same(&text, &own)).then_some(file)
 }
 
 fn is_empty(directory: &Path) -> bool {
@@ -75,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_without_a_file_is_in_the_way_of_what_is_wanted() {
+    fn a_directory_without_a_file_is_a_difference() {
         let root = tempfile::tempdir().unwrap();
         let (roots, directory) = ([root.path().to_owned()], root.path().join("m.dev"));
         std::fs::create_dir(&directory).unwrap();

@@ -1,8 +1,6 @@
-//! The directories and files that are there, by whomever they were made.
+//! Reads the directories and files below `config_path`, whoever made them: which hosts they have containerd ask.
 //!
-//! Before: `reconcile` wants a place, a pull has credentials or has failed, provenance is written.  After: they know who
-//! is asked.
-//! Holds: the directory is the one that containerd would choose; a file that can't be read tells nothing.
+//! Holds: the directory is the one that containerd would choose; a file that can't be read counts as no file.
 //! Not here: importing a tree as rules (`config::sources::certs_d`, which is strict).
 //!
 //! Source: containerd `core/remotes/docker/config/hosts.go`, `hostPaths` and `HostDirFromRoot`.
@@ -13,15 +11,9 @@ use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
 use super::host_config::host_asked;
-use super::tree;
+use super::place::{HOSTS_TOML, LONGEST, coded, is_owned};
 use super::wanted::fold;
 use crate::files::regular_file;
-
-/// The file in each directory.
-pub(super) const HOSTS_TOML: &str = "hosts.toml";
-
-/// In bytes; none that anybody has written is longer.
-pub(super) const LONGEST: u64 = 1 << 20;
 
 /// A file by which containerd asks another host than the one in the image's name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,76 +24,68 @@ pub struct Redirect {
     pub to: Vec<String>,
 }
 
-/// containerd's name for the directory of a host with a port; without a port it is the host itself.
-pub(super) fn coded(host: &str) -> String {
-    match host.rsplit_once(':') {
-        Some((name, port)) if !port.ends_with(']') => format!("{name}_{port}_"),
-        _ => host.to_owned(),
-    }
-}
-
-/// The directory that containerd uses for a host: in each root the host as `host_port_`, then plainly,
-/// then `_default`; the first that is there.
+/// The directory that containerd uses for a host: the first that is there of, in each root, the host as `host_port_`,
+/// as `host:port`, and `_default`.
 pub(super) fn directory(roots: &[PathBuf], host: &str) -> Option<PathBuf> {
     let names = [coded(host), host.to_owned(), "_default".to_owned()];
     let mut all = roots.iter().flat_map(|root| names.iter().map(move |name| root.join(name)));
     all.find(|directory| directory.is_dir())
 }
 
-/// The text of a file, where it is one.
+/// The text of a file, if it is one.
 pub(super) fn read(file: &Path) -> Option<String> {
     String::from_utf8(regular_file::read(file, LONGEST).ok()?).ok()
 }
 
-/// The file by which containerd chooses whom it asks for the names of a host, with its text.
+/// The file by which containerd chooses the hosts that it asks for the names of a host, with its text.
 fn chosen(roots: &[PathBuf], host: &str) -> Option<(PathBuf, String)> {
     let file = directory(roots, host)?.join(HOSTS_TOML);
     let text = read(&file)?;
     Some((file, text))
 }
 
-/// The hosts but `host` itself that a file has asked for its names; none where it is no TOML.
+/// The hosts other than `host` itself that a file has containerd ask for its names; none where it is no TOML.
 fn others(text: &str, host: &str) -> Option<BTreeSet<String>> {
     let own = host_asked(host);
     Some(asked(text)?.into_iter().filter(|asked| asked != own).collect())
 }
 
-/// Whether containerd would offer credentials for `host` to somebody else: by a file of ours that has others asked,
-/// as the fence does, or by another's that has one of `mirrors` asked (folded, as [`fold`] does).
+/// Whether containerd would offer a login for `host` to another host: by a file of the shunt that names others, as the
+/// fence does, or by somebody else's file that names one of `mirrors` (folded, as [`fold`] does).
 #[must_use]
 pub fn leads_to(roots: &[PathBuf], host: &str, mirrors: &BTreeSet<String>) -> bool {
     let Some((_, text)) = chosen(roots, host) else { return false };
     let others = others(&text, host);
-    match tree::is_owned(text.as_bytes()) {
+    match is_owned(text.as_bytes()) {
         true => others.is_none_or(|others| !others.is_empty()),
         false => others.is_some_and(|others| others.iter().any(|other| mirrors.contains(&fold(other)))),
     }
 }
 
-/// The `hosts.toml` that says where containerd's requests for `host` go, if there is one. One of ours that says
-/// only how the host itself is reached is none.
+/// The `hosts.toml` that says where containerd's requests for `host` go, if there is one. The shunt's own does not
+/// count where it only says how the host itself is reached.
 #[must_use]
 pub fn hosts_toml(roots: &[PathBuf], host: &str) -> Option<PathBuf> {
     let (file, text) = chosen(roots, host)?;
-    let only_itself = tree::is_owned(text.as_bytes()) && others(&text, host)?.is_empty();
+    let only_itself = is_owned(text.as_bytes()) && others(&text, host)?.is_empty();
     (!only_itself).then_some(file)
 }
 
-/// The file by which containerd sends requests for `host` elsewhere, if there is one that is not ours.
+/// The file by which containerd sends requests for `host` elsewhere, if there is one that is not the shunt's.
 ///
-/// Credentials that are bound to `host` are then withheld there: containerd compares the host that it asks
-/// with theirs, letter by letter.
+/// A login that is bound to `host` is not sent there: containerd compares the host that it asks with the login's,
+/// letter by letter.
 #[must_use]
 pub fn redirect(roots: &[PathBuf], host: &str) -> Option<Redirect> {
     let (file, text) = chosen(roots, host)?;
-    if tree::is_owned(text.as_bytes()) {
+    if is_owned(text.as_bytes()) {
         return None;
     }
     let to: Vec<String> = others(&text, host)?.into_iter().collect();
     (!to.is_empty()).then_some(Redirect { file, to })
 }
 
-/// The hosts that a file has asked for pulls; none where it is no TOML.
+/// The hosts that a file has containerd ask for pulls; none where it is no TOML.
 fn asked(text: &str) -> Option<BTreeSet<String>> {
     let file: Table = text.parse().ok()?;
     let mut found = BTreeSet::new();
@@ -129,7 +113,7 @@ fn host_of(url: &str) -> Option<String> {
     (!host.is_empty()).then(|| host.to_owned())
 }
 
-/// Whether another's file has containerd do what `own` would: the same hosts, each with the same keys.
+/// Whether somebody else's file has containerd do what `own` would: the same hosts, each with the same keys.
 pub(super) fn says_the_same(other: &str, own: &str) -> bool {
     match (entries(other), entries(own)) {
         (Some(other), Some(own)) => other == own,
@@ -137,7 +121,7 @@ pub(super) fn says_the_same(other: &str, own: &str) -> bool {
     }
 }
 
-/// What is asked for pulls, each with its keys but for those that change nothing.
+/// The hosts that are asked for pulls, each with its keys except those that change nothing.
 fn entries(text: &str) -> Option<Vec<(String, Table)>> {
     let file: Table = text.parse().ok()?;
     let mut entries: Vec<(String, Table)> = Vec::new();
@@ -167,7 +151,7 @@ fn entries(text: &str) -> Option<Vec<(String, Table)>> {
     Some(entries)
 }
 
-/// A value alone and a list of one are the same to containerd.
+/// To containerd a value and a list of that one value are the same.
 fn listed(value: Value) -> Value {
     match value {
         Value::String(_) => Value::Array(vec![value]),
@@ -199,8 +183,6 @@ mod tests {
             std::fs::create_dir(&path).unwrap();
             assert_eq!(directory(&roots, "m.example:5000"), Some(path));
         }
-        assert_eq!(coded("[::1]:5000"), "[::1]_5000_");
-        assert_eq!(coded("[::1]"), "[::1]");
     }
 
     #[test]
@@ -225,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn credentials_would_be_offered_to_mirrors_by_our_files_and_by_those_of_the_same_sense() {
+    fn a_login_would_be_offered_to_mirrors_by_the_shunts_files_and_by_others_like_them() {
         let mirrors = BTreeSet::from(["m.dev".to_owned()]);
         let fence = "[host.'https://m.dev']\n[host.'https://q.io']\n";
         let ours = |text: &str| format!("# Written by cri-shunt\n{text}");
@@ -236,7 +218,7 @@ mod tests {
             (fence.to_owned(), true),
             ("[host.'https://m.dev:443/p']".to_owned(), true),
             ("[host.'https://m.dev']\ncapabilities = ['push']".to_owned(), false),
-            // That is how its person wants it.
+            // The file's owner wants it so.
             ("[host.'https://cache.dev']".to_owned(), false),
         ];
         for (text, expected) in rows {
@@ -246,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn what_another_has_written_may_be_all_that_is_wanted() {
+    fn what_somebody_else_has_written_may_be_all_that_is_wanted() {
         let own = "server = \"https://m.dev\"\ncapabilities = [\"push\"]\nca = [\"/ca\"]\n\
                    [host.\"https://m.dev\"]\ncapabilities = [\"pull\", \"resolve\"]\nca = [\"/ca\"]\n";
         let k3s = "server = \"https://m.dev/v2\"\ncapabilities = [\"pull\", \"resolve\", \"push\"]\n\

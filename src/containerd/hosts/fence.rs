@@ -1,29 +1,30 @@
-//! The fence: what goes round the shunt is kept to the rules as far as containerd's own files can.
+//! The fence: pulls that do not go through the shunt follow the rules as far as containerd's own files can make them.
 //!
-//! Before: `plan`, where the fence is on.  After: `file` writes what is found here; `check` lists it.
-//! Holds: a registry is fenced only if its rule is for the whole of it and nothing below may reach it, so
-//! that no pull of the shunt's own is turned aside; the policy itself says who is asked.
-//! Not here: pulls through the shunt, which ask for the mirrors' names and meet no fence.
+//! Holds: a registry is fenced only if its rule covers all of it and no rule below may reach it, so that no pull of the
+//! shunt's own is led elsewhere. The policy itself says who is asked.
+//! Not here: pulls through the shunt, which ask for other names and meet no fence.
 //!
-//! containerd can't tell repositories apart, nor refuse one, nor change one but by a path in front of it.
+//! containerd's files can't treat repositories differently, or refuse one; they can only put a path in front of it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::policy::{
-    Action, Candidate, Decision, DefaultAction, DenyReason, Kind, Name, Origin, Policy, Role, Rule, RuleRef,
+    Action, Asked, Candidate, Decision, DefaultAction, DenyReason, Name, Origin, Policy, PrefixKind, Role,
+    Rule, RuleRef,
 };
 
-use super::file::{Serves, Way, nowhere, ways};
+use super::file::{Entry, Serves, entries, is_readable, nowhere};
+use super::host_config::endpoint;
 use super::host_settings::TransportNeed;
-use super::plan::{Planned, Why};
+use super::planned::{Planned, Why};
 use super::wanted::Wanted;
 
-/// A repository that nobody has; what the policy answers for it, it answers for the whole registry.
+/// A repository that does not exist: what the policy answers for it, it answers for the whole registry.
 const PROBE: &str = "cri-shunt/probe";
-/// What stands in the error for a denied registry.
+/// The word in containerd's error for a denied registry.
 const DENIED: &str = "denied-by-cri-shunt";
 
-/// What the fence covers and what it can't.
+/// What the fence covers and what it can't cover.
 #[derive(Debug, Default)]
 pub struct Fence {
     /// The registries that can't be reached past the rules.
@@ -41,11 +42,11 @@ pub struct Covered {
     pub to: String,
 }
 
-/// Where a registry's images come from.
+/// Which hosts a registry's images come from, in order.
 #[derive(Default)]
-struct Course {
+struct Sources {
     to: Vec<String>,
-    ways: Vec<Way>,
+    entries: Vec<Entry>,
     needs: Vec<TransportNeed>,
 }
 
@@ -55,10 +56,10 @@ pub(super) fn plan(policy: &Policy, wanted: &Wanted, mirrors: &BTreeSet<String>)
     let mut files = Vec::new();
     let below = Below::of(policy);
     for host in hosts(policy) {
-        match course(policy, wanted, &below, mirrors, &host, &mut fence.gaps) {
-            Ok(Some(course)) => {
-                let to = course.to.join(", then ");
-                files.extend(spellings(&host).into_iter().map(|spelled| course.file(&host, spelled, &to)));
+        match sources(policy, wanted, &below, mirrors, &host, &mut fence.gaps) {
+            Ok(Some(sources)) => {
+                let to = sources.to.join(", then ");
+                files.extend(spellings(&host).into_iter().map(|spelled| sources.file(&host, spelled, &to)));
                 fence.covered.push(Covered { host, to });
             }
             Ok(None) => {}
@@ -74,13 +75,13 @@ pub(super) fn plan(policy: &Policy, wanted: &Wanted, mirrors: &BTreeSet<String>)
 }
 
 fn hosts(policy: &Policy) -> BTreeSet<String> {
-    let whole = policy.rules().iter().filter(|rule| rule.prefix.kind() == Kind::Host);
+    let whole = policy.rules().iter().filter(|rule| rule.prefix.kind() == PrefixKind::Host);
     let mut hosts: BTreeSet<String> = whole.filter_map(|rule| Some(rule.prefix.host()?.to_owned())).collect();
     hosts.extend(policy.settings().default_registry.as_ref().map(|_| "docker.io".to_owned()));
     hosts
 }
 
-/// The names that containerd has for the registry; what it would fold into one of them is not among them.
+/// The names that containerd has for the registry, but for those that it turns into one of these.
 fn spellings(host: &str) -> Vec<String> {
     if host == "docker.io" {
         let hub = ["docker.io", "docker.io:443", "registry-1.docker.io", "registry-1.docker.io:443"];
@@ -92,18 +93,19 @@ fn spellings(host: &str) -> Vec<String> {
     names
 }
 
-/// Nothing where there is nothing to fence; an error where it can't be done.
-fn course(
+/// None where there is nothing to fence; an error that says why it can't be done.
+fn sources(
     policy: &Policy,
     wanted: &Wanted,
     below: &Below<'_>,
     mirrors: &BTreeSet<String>,
     host: &str,
     gaps: &mut Vec<String>,
-) -> Result<Option<Course>, String> {
+) -> Result<Option<Sources>, String> {
     let probe = |suffix: &str| format!("{host}/{PROBE}{suffix}").parse::<Name>().map_err(|e| e.to_string());
     let digest = probe(&format!("@sha256:{}", "0".repeat(64)))?;
-    let (by_tag, by_digest) = (policy.decide(&probe(":probe")?), policy.decide(&digest));
+    let (by_tag, by_digest) =
+        (policy.decide(&Asked::of(&probe(":probe")?)), policy.decide(&Asked::of(&digest)));
     let rule = rule_of(&by_tag);
     let is_own = rule.prefix() == "default-registry" || rule.prefix() == host;
     if !is_own || matches!(by_tag, Decision::Pass { .. }) {
@@ -116,23 +118,29 @@ fn course(
         return Err(format!("the rule for {} lets images of it through", exception.prefix));
     }
     if let Decision::Deny { reason: DenyReason::Stated(_), .. } = &by_tag {
-        let (to, ways) = (vec!["nowhere".to_owned()], vec![nowhere(DENIED)]);
-        return Ok(Some(Course { to, ways, ..Course::default() }));
+        let (to, entries) = (vec!["nowhere".to_owned()], vec![nowhere(DENIED)]);
+        return Ok(Some(Sources { to, entries, ..Sources::default() }));
     }
     if rule.rule().is_some_and(has_rewrites) {
         return Err("containerd knows no rewrites".to_owned());
     }
     let (tags, digests) = (candidates(by_tag), candidates(by_digest));
-    let mut course = Course::default();
+    let mut sources = Sources::default();
     for candidate in &digests {
         let serves_tags = tags.iter().any(|tag| tag.name.repository() == candidate.name.repository());
-        course.add(candidate, if serves_tags { Serves::Everything } else { Serves::Digests }, wanted);
+        sources.add(candidate, if serves_tags { Serves::Everything } else { Serves::Digests }, wanted);
     }
     for tag in tags.iter().filter(|tag| digests.iter().all(|d| d.name.repository() != tag.name.repository()))
     {
-        gaps.push(format!("{host}: {} is for tags only, which containerd can't be told", place(tag).0));
+        gaps.push(format!("{host}: {} is for tags only, which no hosts.toml can say", place(tag).0));
     }
-    if course.ways.is_empty() { Err("no mirror of it is left".to_owned()) } else { Ok(Some(course)) }
+    if sources.entries.is_empty() {
+        return Err("no mirror of it is left".to_owned());
+    }
+    if !is_readable(&sources.entries) {
+        return Err("containerd 1.x cannot read a file that has a host in brackets before another".to_owned());
+    }
+    Ok(Some(sources))
 }
 
 fn rule_of<'p>(decision: &Decision<'p>) -> RuleRef<'p> {
@@ -161,7 +169,9 @@ fn place(candidate: &Candidate) -> (&str, &str) {
 /// What stays open by one rule that is not for a whole registry.
 fn gap(rule: &Rule, covered: &BTreeSet<&str>) -> Option<String> {
     let prefix = &rule.prefix;
-    let (Kind::Any | Kind::Domain | Kind::Path | Kind::Exact) = prefix.kind() else { return None };
+    let (PrefixKind::Any | PrefixKind::Domain | PrefixKind::Path | PrefixKind::Exact) = prefix.kind() else {
+        return None;
+    };
     let does = match &rule.action {
         Action::Pass => return None,
         Action::Deny { .. } => "denied",
@@ -184,14 +194,16 @@ impl<'p> Below<'p> {
     fn of(policy: &'p Policy) -> Self {
         let mut below: BTreeMap<&str, Vec<&Rule>> = BTreeMap::new();
         for rule in policy.rules() {
-            if let (Kind::Path | Kind::Exact, Some(host)) = (rule.prefix.kind(), rule.prefix.host()) {
+            if let (PrefixKind::Path | PrefixKind::Exact, Some(host)) =
+                (rule.prefix.kind(), rule.prefix.host())
+            {
                 below.entry(host).or_default().push(rule);
             }
         }
         Self(below)
     }
 
-    /// A rule by which the shunt itself pulls under the registry's own name, where the fence would stand.
+    /// A rule by which the shunt itself pulls under the registry's own name, and would meet the fence.
     fn opening(&self, host: &str) -> Option<&'p Rule> {
         let opens = |rule: &&&Rule| match &rule.action {
             Action::Pass => true,
@@ -202,13 +214,13 @@ impl<'p> Below<'p> {
     }
 }
 
-// === impl Course ===
+// === impl Sources ===
 
-impl Course {
+impl Sources {
     fn add(&mut self, candidate: &Candidate, serves: Serves, wanted: &Wanted) {
         let (host, path) = place(candidate);
         let needs = wanted.needs_of(host);
-        self.ways.extend(ways(host, path, serves, &needs));
+        self.entries.extend(entries(&endpoint(host, &needs), path, serves));
         self.needs.extend(needs.into_iter().cloned());
         let slash = if path.is_empty() { "" } else { "/" };
         let word = if candidate.role == Role::Origin { "itself" } else { host };
@@ -219,7 +231,7 @@ impl Course {
         Planned {
             host: spelled,
             why: Why::Fence,
-            ways: self.ways.clone(),
+            entries: self.entries.clone(),
             purpose: vec![format!("The fence: images of {host} come from {to}.")],
             needs: self.needs.clone(),
         }

@@ -1,10 +1,8 @@
 //! The text of a `hosts.toml`.
 //!
-//! Before: `plan` and `fence` say which registries a file names.  After: `reconcile` compares it with the disk.
-//! Holds: containerd 1.6, 1.7 and 2.1 read the same from it. 1.x refuses a file without a `[host]` table and
-//! asks the registry itself, so every registry that is pulled from has one; `server` is there so that
-//! nothing else is ever put in its place, and is for no pull, so that nobody is asked twice.
-//! Not here: what the hosts are.
+//! Holds: containerd 1.6, 1.7 and 2.1 read the same from it. The last registry host stands as `server`, so that
+//! containerd adds no host of its own, and no host is asked twice. 1.x refuses a file without a `[host]` table,
+//! which may be empty.
 //!
 //! Source: containerd `docs/hosts.md`, `core/remotes/docker/config/hosts.go`.
 
@@ -12,16 +10,12 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use super::host_config::endpoint;
-use super::host_settings::TransportNeed;
+use super::place::MARK;
 use crate::registry::{Endpoint, HeaderValue};
 
-/// What every file of ours begins with.
-pub(super) const MARK: &str = "# Written by cri-shunt";
-
-/// One registry as containerd asks it.
+/// One registry host in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Way {
+pub(super) struct Entry {
     /// Scheme, host and, where it is not `/v2`, the root of the API.
     pub(super) url: String,
     /// Whether the path in `url` is the whole root.
@@ -35,11 +29,11 @@ pub(super) struct Way {
 pub(super) enum Serves {
     /// Tags and digests.
     Everything,
-    /// What is known by its digest already.
+    /// Only images whose digest is known.
     Digests,
 }
 
-/// A text, and whether everyone may read it.
+/// A text, and whether only root may read it.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Text {
     pub(super) text: String,
@@ -49,35 +43,34 @@ pub(super) struct Text {
 /// A header whose value can't be read.
 #[derive(Debug, thiserror::Error)]
 #[error("the header {name} of {url}: {file}: {error}")]
-pub(super) struct HeaderError {
+pub struct HeaderError {
     name: String,
     url: String,
     file: String,
     error: std::io::Error,
 }
 
-/// The ways to a registry, in the order in which they are tried. `path` is what its API has before the
-/// repository, `p/q` where a reference would be `host/p/q/repository`.
-pub(super) fn ways(host: &str, path: &str, serves: Serves, needs: &[&TransportNeed]) -> Vec<Way> {
-    let endpoint = endpoint(host, needs);
+/// The entries for an endpoint, one for each scheme, in the order in which they are tried. `path` is what its API has
+/// before the repository, `p/q` where a reference would be `host/p/q/repository`.
+pub(super) fn entries(endpoint: &Endpoint, path: &str, serves: Serves) -> Vec<Entry> {
     let root = match (&endpoint.api_root, path) {
         (Some(root), "") => Some(root.clone()),
         (Some(root), path) => Some(format!("{root}/{path}")),
         (None, "") => None,
         (None, path) => Some(format!("/v2/{path}")),
     };
-    let way = |scheme: &&str| Way {
+    let entry = |scheme: &&str| Entry {
         url: format!("{scheme}://{}{}", endpoint.host, root.as_deref().unwrap_or("")),
         whole_root: root.is_some(),
         serves,
         endpoint: endpoint.clone(),
     };
-    endpoint.schemes.iter().map(way).collect()
+    endpoint.schemes.iter().map(entry).collect()
 }
 
-/// A way that leads nowhere, without a question to any resolver. `word` is in containerd's error.
-pub(super) fn nowhere(word: &str) -> Way {
-    Way {
+/// An entry that leads nowhere, without a question to any resolver. `word` is in containerd's error.
+pub(super) fn nowhere(word: &str) -> Entry {
+    Entry {
         url: format!("http://127.0.0.1:1/{word}"),
         whole_root: true,
         serves: Serves::Everything,
@@ -85,50 +78,51 @@ pub(super) fn nowhere(word: &str) -> Way {
     }
 }
 
-/// The text; `purpose` says to a reader what the file is for, one line a time.
-pub(super) fn render(purpose: &[String], ways: &[Way]) -> Result<Text, HeaderError> {
+/// The text; `purpose` says to a reader what the file is for, one line each.
+pub(super) fn render(purpose: &[String], entries: &[Entry]) -> Result<Text, HeaderError> {
     let mut text = format!("{MARK}, which will change and remove it: put nothing here by hand.\n");
     for line in purpose {
         let _ = writeln!(text, "# {}", line.replace(char::is_control, " "));
     }
-    if let Some(server) = ways.last() {
-        let _ = writeln!(text, "\nserver = {}\ncapabilities = [\"push\"]", quoted(&server.url));
-        server.write_keys(&mut text, "header")?;
+    let Some((server, hosts)) = entries.split_last() else { return Ok(Text { text, secret: false }) };
+    let _ = writeln!(text, "\nserver = {}\ncapabilities = {}", quoted(&server.url), server.capabilities());
+    server.write_keys(&mut text, "header")?;
+    for host in hosts {
+        let table = format!("host.{}", quoted(&host.url));
+        let _ = writeln!(text, "\n[{table}]\ncapabilities = {}", host.capabilities());
+        host.write_keys(&mut text, &format!("{table}.header"))?;
     }
-    for way in ways {
-        let table = format!("host.{}", quoted(&way.url));
-        let capabilities = match way.serves {
-            Serves::Everything => "[\"pull\", \"resolve\"]",
-            Serves::Digests => "[\"pull\"]",
-        };
-        let _ = writeln!(text, "\n[{table}]\ncapabilities = {capabilities}");
-        way.write_keys(&mut text, &format!("{table}.header"))?;
+    if hosts.is_empty() {
+        text.push_str("\n[host]\n");
     }
-    Ok(Text { text, secret: ways.iter().any(|way| !way.endpoint.headers.is_empty()) })
+    Ok(Text { text, secret: entries.iter().any(|entry| !entry.endpoint.headers.is_empty()) })
 }
 
-// === impl Way ===
+/// Whether containerd 1.x can read a file with these entries: its parser ends the key of a table at the first bracket.
+pub(super) fn is_readable(entries: &[Entry]) -> bool {
+    let hosts = entries.split_last().map_or(&[][..], |(_, hosts)| hosts);
+    hosts.iter().all(|host| !host.url.contains(['[', ']']))
+}
 
-impl Way {
+// === impl Entry ===
+
+impl Entry {
+    fn capabilities(&self) -> &'static str {
+        match self.serves {
+            Serves::Everything => "[\"pull\", \"resolve\"]",
+            Serves::Digests => "[\"pull\"]",
+        }
+    }
+
     fn write_keys(&self, text: &mut String, header_table: &str) -> Result<(), HeaderError> {
         if self.whole_root {
             text.push_str("override_path = true\n");
         }
-        let Endpoint { ca, client, skip_verify, dial_timeout, headers, .. } = &self.endpoint;
-        let path = |path: &PathBuf| quoted(&path.to_string_lossy());
-        if !ca.is_empty() {
-            let files: Vec<String> = ca.iter().map(path).collect();
-            let _ = writeln!(text, "ca = [{}]", files.join(", "));
-        }
-        if !client.is_empty() {
-            let pair = |(cert, key): &(PathBuf, Option<PathBuf>)| {
-                format!("[{}, {}]", path(cert), path(key.as_ref().unwrap_or(cert)))
-            };
-            let pairs: Vec<String> = client.iter().map(pair).collect();
-            let _ = writeln!(text, "client = [{}]", pairs.join(", "));
-        }
-        if *skip_verify {
-            text.push_str("skip_verify = true\n");
+        let Endpoint { dial_timeout, headers, .. } = &self.endpoint;
+        // With any of these, containerd 1.7 and later try TLS first with a host that is to be asked by http, on each
+        // port but 80. So these keys are left out.
+        if self.url.starts_with("https:") {
+            self.write_tls(text);
         }
         if let Some(timeout) = dial_timeout {
             let _ = writeln!(text, "dial_timeout = {}", quoted(timeout));
@@ -146,6 +140,25 @@ impl Way {
             let _ = writeln!(text, "{} = [{}]", quoted(name), values.join(", "));
         }
         Ok(())
+    }
+
+    fn write_tls(&self, text: &mut String) {
+        let Endpoint { ca, client, skip_verify, .. } = &self.endpoint;
+        let path = |path: &PathBuf| quoted(&path.to_string_lossy());
+        if !ca.is_empty() {
+            let files: Vec<String> = ca.iter().map(path).collect();
+            let _ = writeln!(text, "ca = [{}]", files.join(", "));
+        }
+        if !client.is_empty() {
+            let pair = |(cert, key): &(PathBuf, Option<PathBuf>)| {
+                format!("[{}, {}]", path(cert), path(key.as_ref().unwrap_or(cert)))
+            };
+            let pairs: Vec<String> = client.iter().map(pair).collect();
+            let _ = writeln!(text, "client = [{}]", pairs.join(", "));
+        }
+        if *skip_verify {
+            text.push_str("skip_verify = true\n");
+        }
     }
 
     fn header_error(&self, name: &str, value: &HeaderValue, error: std::io::Error) -> HeaderError {

@@ -1,8 +1,6 @@
-//! How one registry is reached, with everything that is said of it put together.
+//! How one registry is reached: the endpoint that its single settings make.
 //!
-//! Before: `host_settings` has the single statements.  After: `file` writes it for containerd; whoever asks the registry
-//! itself does as it says.
-//! Holds: plain http is what an address says, and http as a fallback only comes beside https.
+//! Holds: plain http is what an address says, and http as a fallback only comes after https.
 
 use super::host_settings::{Transport, TransportNeed};
 use crate::registry::Endpoint;
@@ -12,23 +10,41 @@ pub(super) fn host_asked(host: &str) -> &str {
     if host == "docker.io" { "registry-1.docker.io" } else { host }
 }
 
-/// Puts together what is said of a host.
+/// Puts together the settings of a host.
 pub(super) fn endpoint(host: &str, needs: &[&TransportNeed]) -> Endpoint {
-    let mut endpoint = Endpoint { host: host.to_owned(), schemes: vec!["https"], ..Endpoint::default() };
+    let by_itself = Endpoint::of(host);
+    let mut endpoint =
+        Endpoint { host: host.to_owned(), schemes: by_itself.schemes.clone(), ..Endpoint::default() };
     for need in needs {
         add(&mut endpoint, &need.what);
     }
-    // containerd makes this of the name by itself, but not where a file says otherwise.
+    if needs.iter().any(|need| need.what == Transport::PlainHttp) {
+        endpoint.schemes = vec!["http"];
+    }
+    // On the loopback containerd tries http, and does not look at certificates, as long as nothing is said of that.
+    endpoint.skip_verify |= by_itself.skip_verify && !needs.iter().any(|need| says_tls(&need.what));
+    // containerd does this with the name by itself, but not with what a file says.
     endpoint.host = host_asked(&endpoint.host).to_owned();
     endpoint
 }
 
+/// Whether it says something of the scheme or of certificates.
+fn says_tls(what: &Transport) -> bool {
+    match what {
+        Transport::PlainHttp
+        | Transport::HttpFallback
+        | Transport::CaFile(_)
+        | Transport::ClientCert { .. }
+        | Transport::SkipVerify => true,
+        Transport::ApiRoot(_) | Transport::Header { .. } | Transport::DialTimeout(_) => false,
+    }
+}
+
 fn add(endpoint: &mut Endpoint, what: &Transport) {
     match what {
-        Transport::PlainHttp => endpoint.schemes = vec!["http"],
-        Transport::HttpFallback if endpoint.schemes == ["https"] => endpoint.schemes.push("http"),
-        Transport::HttpFallback => {}
-        Transport::AskedAs(real) => endpoint.host.clone_from(real),
+        // It counts over http as a fallback, so it comes last.
+        Transport::PlainHttp => {}
+        Transport::HttpFallback => endpoint.schemes = vec!["https", "http"],
         Transport::ApiRoot(root) => endpoint.api_root = Some(root.trim_end_matches('/').to_owned()),
         Transport::CaFile(path) if !endpoint.ca.contains(path) => endpoint.ca.push(path.clone()),
         Transport::CaFile(_) => {}
@@ -54,9 +70,9 @@ mod tests {
     use crate::registry::HeaderValue;
 
     #[test]
-    fn everything_that_is_said_is_put_together() {
+    fn all_settings_are_put_together() {
         let need = |what| TransportNeed {
-            host: "m.dev:0443".to_owned(),
+            host: "m.dev".to_owned(),
             what,
             source: Source { file: Arc::from("f"), line: 1 },
             layer: Layer::Native,
@@ -64,7 +80,6 @@ mod tests {
         let header = HeaderValue::Text(Secret::new("hunter2".to_owned()));
         let needs = [
             need(Transport::HttpFallback),
-            need(Transport::AskedAs("m.dev".to_owned())),
             need(Transport::ApiRoot("/p/".to_owned())),
             need(Transport::CaFile("/a".into())),
             need(Transport::CaFile("/a".into())),
@@ -72,14 +87,31 @@ mod tests {
             need(Transport::SkipVerify),
             need(Transport::Header { name: "X".to_owned(), value: header }),
         ];
-        let reach = endpoint("m.dev:0443", &needs.iter().collect::<Vec<_>>());
-        assert_eq!((reach.host.as_str(), reach.ca.len()), ("m.dev", 1));
+        let endpoint = super::endpoint("m.dev", &needs.iter().collect::<Vec<_>>());
+        assert_eq!((endpoint.host.as_str(), endpoint.ca.len()), ("m.dev", 1));
         assert_eq!(
-            reach.to_string(),
+            endpoint.to_string(),
             "https, then http, API root /p/, CA /a, client certificate /c, its certificate is not looked at, header X"
         );
-        assert!(!format!("{reach:?}").contains("hunter2"));
-        assert_eq!(endpoint("docker.io", &[]).host, "registry-1.docker.io");
-        assert_eq!(endpoint("m.dev", &[]).to_string(), "https");
+        assert!(!format!("{endpoint:?}").contains("hunter2"));
+        assert_eq!(super::endpoint("docker.io", &[]).host, "registry-1.docker.io");
+        assert_eq!(super::endpoint("m.dev", &[]).to_string(), "https");
+        // http on the loopback stays http, whatever else is said of it.
+        let root = need(Transport::ApiRoot("/proxy".to_owned()));
+        let skip = "its certificate is not looked at";
+        assert_eq!(
+            super::endpoint("localhost:5000", &[&root]).to_string(),
+            format!("http, API root /proxy/, {skip}")
+        );
+        let ca = need(Transport::CaFile("/a".into()));
+        let fallback = need(Transport::HttpFallback);
+        assert_eq!(super::endpoint("localhost:5000", &[&fallback]).to_string(), "https, then http");
+        let plain = need(Transport::PlainHttp);
+        assert_eq!(super::endpoint("m.dev", &[&plain, &fallback]).to_string(), "http");
+        assert_eq!(super::endpoint("127.0.0.1:5000", &[&ca]).to_string(), "http, CA /a");
+        assert_eq!(
+            super::endpoint("localhost", &[&root]).to_string(),
+            format!("https, API root /proxy/, {skip}")
+        );
     }
 }

@@ -1,7 +1,6 @@
-//! What a registry host needs that no image reference can say.
+//! What a registry host needs that an image reference cannot say: one setting of `[[transport]]` or of a source.
 //!
-//! Before: `config` reads it from `[[transport]]` and from sources.  After: `wanted` puts all of it together.
-//! Not here: whether the files that are named are any good (`certificate`).
+//! Not here: whether the files that are named can be used (`certificate`).
 
 use std::fmt;
 use std::path::PathBuf;
@@ -12,13 +11,13 @@ use crate::registry::HeaderValue;
 /// One thing that a host needs.
 #[derive(Clone, Debug)]
 pub struct TransportNeed {
-    /// The host as references spell it, with its port; `*` is every host that nothing else is said of.
+    /// The host as references spell it, with its port; `*` is every host that has no other entry.
     pub host: String,
     /// What it needs.
     pub what: Transport,
     /// Where that is written.
     pub source: Source,
-    /// Whose word it is.
+    /// Which part of the configuration it is from.
     pub layer: Layer,
 }
 
@@ -27,10 +26,8 @@ pub struct TransportNeed {
 pub enum Transport {
     /// `http` instead of `https`.
     PlainHttp,
-    /// `http` where `https` does not come about.
+    /// `http` where `https` fails.
     HttpFallback,
-    /// This spelling of the host is there to be told from others: the host is really asked by this one.
-    AskedAs(String),
     /// An API root that does not begin with `/v2`: its path, for example `/proxy`.
     ApiRoot(String),
     /// A certificate authority of its own: the file.
@@ -42,7 +39,7 @@ pub enum Transport {
         /// The key's file, where it is not the same.
         key: Option<PathBuf>,
     },
-    /// The certificate is not looked at.
+    /// The certificate is not checked.
     SkipVerify,
     /// A header in every request.
     Header {
@@ -51,7 +48,7 @@ pub enum Transport {
         /// Its value, which may be a token.
         value: HeaderValue,
     },
-    /// How long a connection may take to come about, as written.
+    /// How long connecting may take, as written.
     DialTimeout(String),
 }
 
@@ -60,7 +57,6 @@ impl fmt::Display for Transport {
         match self {
             Self::PlainHttp => f.write_str("plain http"),
             Self::HttpFallback => f.write_str("plain http where https fails"),
-            Self::AskedAs(host) => write!(f, "to be asked as {host}"),
             Self::ApiRoot(path) => write!(f, "the API root {path}"),
             Self::CaFile(path) => write!(f, "the certificate authority {}", path.display()),
             Self::ClientCert { cert, .. } => write!(f, "the client certificate {}", cert.display()),

@@ -1,20 +1,20 @@
 //! Which files containerd should find: those of what hosts need, and those of the fence.
 //!
-//! Before: a policy, and what is wanted.  After: `reconcile` brings the disk to this.
 //! Holds: one file for each spelling of a host that containerd may look for; a fenced host has the fence's.
-//! Not here: the text (`file`), the disk (`reconcile`).
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::policy::{Action, Policy};
 
-use super::existing::coded;
 use super::fence::{self, Fence};
-use super::file::{Serves, Way, ways};
+use super::file::{Serves, entries};
+use super::host_config::endpoint;
 use super::host_settings::TransportNeed;
+use super::place::coded;
+use super::planned::{Planned, Why};
 use super::wanted::{Wanted, fold};
 
-/// What is to be on the disk.
+/// The files that are to be on the disk.
 #[derive(Debug, Default)]
 pub struct Plan {
     /// What the fence covers, and what it can't.
@@ -24,30 +24,12 @@ pub struct Plan {
     pub(super) mirrors: BTreeSet<String>,
 }
 
-/// One file.
-#[derive(Debug)]
-pub(super) struct Planned {
-    pub(super) host: String,
-    pub(super) why: Why,
-    pub(super) ways: Vec<Way>,
-    /// What it is for, in words.
-    pub(super) purpose: Vec<String>,
-    /// What its hosts need.
-    pub(super) needs: Vec<TransportNeed>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Why {
-    Transport,
-    Fence,
-}
-
 /// Plans the files for a policy.
 #[must_use]
 pub fn plan(policy: &Policy, wanted: &Wanted) -> Plan {
     let mirrors = mirrors(policy);
     let mut hosts: BTreeSet<&str> = mirrors.iter().map(String::as_str).collect();
-    // A registry that is asked under its own name has needs as well.
+    // A registry that is asked under its own name may have needs, too.
     hosts.extend(wanted.needs().iter().map(|need| need.host.as_str()).filter(|host| *host != "*"));
     let mut files: BTreeMap<String, Planned> = BTreeMap::new();
     for host in hosts {
@@ -72,7 +54,7 @@ fn transport(host: &str, needs: &[&TransportNeed]) -> Planned {
     Planned {
         host: host.to_owned(),
         why: Why::Transport,
-        ways: ways(host, "", Serves::Everything, needs),
+        entries: entries(&endpoint(host, needs), "", Serves::Everything),
         purpose,
         needs: needs.iter().map(|need| (*need).clone()).collect(),
     }
@@ -103,22 +85,6 @@ impl Plan {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.files.is_empty()
-    }
-}
-
-// === impl Planned ===
-
-impl Planned {
-    /// What it is for, in a few words.
-    pub(super) fn summary(&self) -> String {
-        match self.why {
-            Why::Fence => "fence".to_owned(),
-            Why::Transport => {
-                let mut what: Vec<String> = self.needs.iter().map(|need| need.what.to_string()).collect();
-                what.dedup();
-                what.join(", ")
-            }
-        }
     }
 }
 

@@ -1,8 +1,7 @@
-//! Brings containerd's `config_path` to what is planned, and says what stands in the way.
+//! Brings the files below containerd's `config_path` to the plan, and says what could not be done.
 //!
-//! Before: `attend` has a plan and knows the directories; `check` only looks.  After: a [`Report`].
-//! Holds: one pass does all that can be done; what can't is a problem in words, and nothing else suffers.
-//! Not here: how a change is made whole (`tree`).
+//! Holds: one pass does all that can be done; what can't is a problem in words, and everything else is done all the
+//! same. Files of private hosts are not looked at (`private`).
 
 use std::collections::BTreeSet;
 use std::io;
@@ -10,55 +9,59 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::certificate;
-use super::existing::{self, coded};
-use super::file::render;
-use super::plan::{Plan, Planned, Why};
+use super::existing;
+use super::file::{Text, render};
+use super::place::{HOSTS_TOML, coded};
+use super::plan::Plan;
+use super::planned::{Planned, Why};
+use super::private::is_private;
 use super::tree::{self, Place};
+use crate::containerd::Roots;
 
 /// How things stand after a pass.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
-    /// Where containerd looks first, and our files are.
+    /// Where the files are: the first directory that containerd reads.
     pub root: Option<PathBuf>,
-    /// The directories that say what is wanted, each with its purpose.
+    /// The directories that say what the plan wants, each with its purpose.
     pub kept: Vec<String>,
     /// What this pass has changed, or would change where it only looks.
     pub changes: Vec<String>,
-    /// What is not as it should be.
+    /// The problems.
     pub problems: Vec<String>,
-    /// The hosts that containerd is told of, as references spell them.
-    told: BTreeSet<String>,
+    /// The hosts whose files containerd reads, as references spell them.
+    synced: BTreeSet<String>,
 }
 
 /// A pass under way.
 struct Pass<'p> {
-    roots: &'p [PathBuf],
-    root: &'p Path,
+    roots: &'p Roots,
     changing: bool,
     report: Report,
 }
 
-/// Brings the disk to the plan. `roots` are containerd's directories, in order; the first is written to.
+/// Brings the disk to the plan.
 #[must_use]
-pub fn keep(plan: &Plan, roots: &[PathBuf]) -> Report {
+pub fn keep(plan: &Plan, roots: &Roots) -> Report {
+    let _alone = tree::changes();
     pass(plan, roots, true)
 }
 
-/// As [`reconcile`], but changes nothing.
+/// As [`keep`], but changes nothing.
 #[must_use]
-pub fn survey(plan: &Plan, roots: &[PathBuf]) -> Report {
+pub fn survey(plan: &Plan, roots: &Roots) -> Report {
     pass(plan, roots, false)
 }
 
-fn pass(plan: &Plan, roots: &[PathBuf], changing: bool) -> Report {
-    let Some(root) = roots.first() else { return Report::default() };
+fn pass(plan: &Plan, roots: &Roots, changing: bool) -> Report {
+    let Some(root) = roots.written().first() else { return Report::default() };
     let mut report = Report { root: Some(root.clone()), ..Report::default() };
-    if let Some(relative) = roots.iter().find(|root| root.is_relative()) {
+    if let Some(relative) = roots.read().iter().find(|root| root.is_relative()) {
         let path = relative.display();
-        report.problems.push(format!("containerd's config_path {path} is no absolute path: write one"));
+        report.problems.push(format!("containerd's config_path {path} is not an absolute path: write one"));
         return report;
     }
-    let mut pass = Pass { roots, root, changing, report };
+    let mut pass = Pass { roots, changing, report };
     let mut wanted = BTreeSet::new();
     for planned in &plan.files {
         if pass.file(planned) {
@@ -74,45 +77,59 @@ fn pass(plan: &Plan, roots: &[PathBuf], changing: bool) -> Report {
 // === impl Pass ===
 
 impl Pass<'_> {
-    /// Whether the place is ours, and so is a file that is there.
+    /// Whether a file of the shunt for this host may stand.
     fn file(&mut self, planned: &Planned) -> bool {
         let host = &planned.host;
-        let text = match render(&planned.purpose, &planned.ways) {
+        let text = match render(&planned.purpose, &planned.entries) {
             Ok(text) => text,
             Err(error) => {
-                self.problem(format!("{host}: not told to containerd: {error}"));
+                self.problem(format!("{host}: containerd has no file for it: {error}"));
                 return true;
             }
         };
-        let path = self.root.join(coded(host)).join(existing::HOSTS_TOML);
-        let done = match tree::look(self.roots, host) {
-            Ok(Place::Ours(there)) if there == text.text => Ok(()),
-            Ok(Place::Ours(_)) => self.change("changed", &path, || tree::replace(self.root, host, &text)),
-            Ok(Place::Free) => self.change("wrote", &path, || tree::create(self.root, host, &text)),
-            Ok(Place::Anothers(path)) => {
+        // A directory of a person in any root that is read counts for all of them.
+        for root in self.roots.read() {
+            if let Ok(Place::Anothers(path)) = tree::look(root, host) {
                 self.anothers(planned, &path, &text.text);
                 return false;
             }
-            Err(error) => Err(error),
-        };
-        match done {
-            Ok(()) => self.kept(planned),
-            Err(error) => self.problem(refused(planned, &path, &error)),
+        }
+        let mut is_done = true;
+        for root in self.roots.written() {
+            if let Err(error) = self.put(root, host, &text) {
+                let path = root.join(coded(host)).join(HOSTS_TOML);
+                self.problem(refused(planned, &path, &error));
+                is_done = false;
+            }
+        }
+        for root in self.roots.spare() {
+            // containerd does not read it now, so this is not a problem yet.
+            if let Err(error) = self.put(root, host, &text) {
+                tracing::debug!(%error, root = %root.display(), host, "not written for the other pull mode");
+            }
+        }
+        if is_done {
+            self.kept(planned);
         }
         true
     }
 
-    fn change(&mut self, word: &str, path: &Path, change: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
-        if self.changing {
-            change()?;
-        }
-        self.report.changes.push(format!("{word} {}", path.display()));
+    fn put(&mut self, root: &Path, host: &str, text: &Text) -> io::Result<()> {
+        let place = tree::look(root, host)?;
+        let done = match (&place, self.changing) {
+            (_, true) => tree::put(root, host, text, &place)?,
+            (Place::Free, false) => Some("wrote"),
+            (Place::Ours(there), false) if *there != text.text => Some("changed"),
+            (_, false) => None,
+        };
+        let path = root.join(coded(host)).join(HOSTS_TOML);
+        self.report.changes.extend(done.map(|word| format!("{word} {}", path.display())));
         Ok(())
     }
 
     fn kept(&mut self, planned: &Planned) {
         self.report.kept.push(format!("{} ({})", coded(&planned.host), planned.summary()));
-        self.report.told.insert(planned.host.clone());
+        self.report.synced.insert(planned.host.clone());
     }
 
     /// A file that a person wrote, or another program.
@@ -120,27 +137,27 @@ impl Pass<'_> {
         let same = existing::read(path).is_some_and(|other| existing::says_the_same(&other, own));
         if same {
             self.report.kept.push(format!("{} (another's, which says the same)", coded(&planned.host)));
-            self.report.told.insert(planned.host.clone());
+            self.report.synced.insert(planned.host.clone());
             return;
         }
         let (path, host) = (path.display(), &planned.host);
         let problem = match planned.why {
             Why::Transport => format!(
-                "{path} is not cri-shunt's and stays as it is, so containerd is not told by cri-shunt that {host} \
-                 needs {}: say it there, or remove the directory",
+                "{path} is not cri-shunt's and stays as it is, so containerd does not learn from cri-shunt that {host} \
+                 needs {}: write it there, or remove the directory",
                 planned.summary()
             ),
             Why::Fence => format!(
-                "{path} is not cri-shunt's and stays as it is, so {host} is not fenced: what goes round the shunt \
-                 obeys that file; remove its directory to have a fence"
+                "{path} is not cri-shunt's and stays as it is, so {host} is not fenced: pulls that do not go through \
+                 cri-shunt follow that file; remove its directory to have a fence"
             ),
         };
         self.problem(problem);
     }
 
-    /// Takes away what is ours and not wanted any more, and what a crash has left.
+    /// Removes files that are not wanted any more, and what a crash has left.
     fn remove(&mut self, wanted: &BTreeSet<String>) {
-        for root in self.roots {
+        for root in self.roots.all() {
             if let Err(error) = self.remove_in(root, wanted) {
                 self.problem(format!("{}: {error}", root.display()));
             }
@@ -151,8 +168,9 @@ impl Pass<'_> {
         if self.changing {
             tree::tidy(root)?.iter().for_each(|directory| self.stays(directory));
         }
+        let is_written = self.roots.written().iter().chain(self.roots.spare()).any(|other| other == root);
         for name in tree::list(root)? {
-            if root == self.root && wanted.contains(&name) {
+            if is_private(&name) || (is_written && wanted.contains(&name)) {
                 continue;
             }
             let path = root.join(&name);
@@ -163,21 +181,23 @@ impl Pass<'_> {
             }
             self.report.changes.push(format!("removed {}", path.display()));
         }
-        Ok(())
+        if self.changing { tree::remove_joined(root) } else { Ok(()) }
     }
 
     fn stays(&mut self, directory: &Path) {
         let directory = directory.display();
-        self.problem(format!("{directory} holds another's files, so the directory stays: remove it"));
+        self.problem(format!(
+            "{directory} holds files that are not cri-shunt's, so the directory stays: remove it"
+        ));
     }
 
-    /// Files of others by which containerd asks somebody else for what a mirror was to serve.
+    /// Files of others by which containerd would ask another host in a mirror's place.
     fn redirects(&mut self, plan: &Plan) {
         for host in &plan.mirrors {
-            if let Some(redirect) = existing::redirect(self.roots, host) {
+            if let Some(redirect) = existing::redirect(self.roots.read(), host) {
                 self.problem(format!(
-                    "{} sends requests for the mirror {host} to {}: credentials for {host} are withheld there \
-                     (401), and what comes is what they have",
+                    "{} sends requests for the mirror {host} to {}, but pulls through cri-shunt ask {host} itself: name \
+                     the other one in the rule, or remove the file",
                     redirect.file.display(),
                     redirect.to.join(", ")
                 ));
@@ -200,14 +220,11 @@ impl Pass<'_> {
 }
 
 fn refused(planned: &Planned, path: &Path, error: &io::Error) -> String {
-    let hint = match error.kind() {
-        io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => {
-            "; let cri-shunt write there (under systemd: ReadWritePaths=)"
-        }
-        _ => "",
-    };
+    let hint = tree::write_hint(error.kind()).map(|hint| format!("; {hint}")).unwrap_or_default();
     let what = match planned.why {
-        Why::Transport => format!("containerd is not told that {} needs {}", planned.host, planned.summary()),
+        Why::Transport => {
+            format!("containerd does not learn that {} needs {}", planned.host, planned.summary())
+        }
         Why::Fence => format!("{} is not fenced", planned.host),
     };
     format!("cannot write {}: {error}: {what}{hint}", path.display())
@@ -216,23 +233,23 @@ fn refused(planned: &Planned, path: &Path, error: &io::Error) -> String {
 // === impl Report ===
 
 impl Report {
-    /// Of a pass that did not come about.
+    /// Of a pass that was not made.
     #[must_use]
     pub fn failed(problem: String) -> Self {
         Self { problems: vec![problem], ..Self::default() }
     }
 
-    /// The same where containerd reads none of the files, and why: whatever is written, it is told of nothing.
+    /// The same where containerd reads none of the files, and why.
     #[must_use]
     pub fn unread(mut self, why: String) -> Self {
         self.problems.insert(0, why);
-        Self { kept: Vec::new(), told: BTreeSet::new(), ..self }
+        Self { kept: Vec::new(), synced: BTreeSet::new(), ..self }
     }
 
-    /// Whether containerd is told of a host.
+    /// Whether containerd reads the file that is wanted for a host.
     #[must_use]
-    pub fn tells(&self, host: &str) -> bool {
-        self.told.contains(host)
+    pub fn is_synced(&self, host: &str) -> bool {
+        self.synced.contains(host)
     }
 }
 

@@ -1,59 +1,94 @@
-//! Makes, changes and removes the directories of ours below containerd's `config_path`.
+//! Makes, changes and removes the shunt's directories below containerd's `config_path`.
 //!
-//! Before: `reconcile` has decided.  After: containerd finds the old file or the new one, never half of it.
-//! Holds: nothing is touched that does not begin with our mark. A directory appears and goes by a rename,
-//! whole, since one without a file would hide `_default` from containerd; what a crash leaves has a name
-//! that is no host's.
-//! Not here: which files are wanted.
+//! Holds: containerd finds the old file or the new one, never half of it. Nothing is touched that does not begin with
+//! the mark. A directory appears and goes by a rename, whole, since one without a file would hide `_default` from
+//! containerd; what a crash leaves has a name that no host can have.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
-use super::existing::{HOSTS_TOML, LONGEST, coded};
-use super::file::{MARK, Text};
+use super::file::Text;
+use super::place::{HOSTS_TOML, LONGEST, coded, is_owned};
 use crate::files::regular_file;
 
-/// How the names of what is not finished begin.
+/// How the names of unfinished directories begin.
 const UNFINISHED: &str = ".cri-shunt-";
 
-/// What is in the place of a host's directory.
+/// Held by whoever changes something: an unfinished directory is tidied away unless its maker holds this.
+static CHANGES: Mutex<()> = Mutex::new(());
+
+/// What stands in the place of a host's directory.
 #[derive(Debug)]
 pub(super) enum Place {
     Free,
-    /// Ours, with its text.
+    /// The shunt's, with its text.
     Ours(String),
-    /// Another's: the file, or the directory where there is none.
+    /// Somebody else's: the file, or the directory if it has none.
     Anothers(PathBuf),
 }
 
-/// Whether a `hosts.toml` was written by the shunt.
-#[must_use]
-pub fn is_owned(content: &[u8]) -> bool {
-    content.starts_with(MARK.as_bytes())
+/// Waits until no other thread changes anything.
+pub(super) fn changes() -> MutexGuard<'static, ()> {
+    CHANGES.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Looks at the places where containerd would find something of a host before `_default`. What another made holds
-/// over what is ours, also where containerd finds ours first: whoever came first, the end is the same.
-pub(super) fn look(roots: &[PathBuf], host: &str) -> io::Result<Place> {
-    let own = roots.first().map(|root| root.join(coded(host)));
-    let mut place = Place::Free;
-    for root in roots {
-        for name in [coded(host), host.to_owned()] {
-            let directory = root.join(name);
-            match owned(&directory)? {
-                Place::Ours(text) if Some(&directory) == own.as_ref() => place = Place::Ours(text),
-                // What is ours in another place is taken away before long.
-                Place::Ours(_) | Place::Free => {}
-                Place::Anothers(path) => return Ok(Place::Anothers(path)),
-            }
-        }
+/// Looks at the places below one root where containerd would find something for a host before `_default`. What
+/// somebody else made counts more than the shunt's own, even where containerd finds the shunt's first: so it does
+/// not matter who came first.
+pub(super) fn look(root: &Path, host: &str) -> io::Result<Place> {
+    let own = owned(&root.join(coded(host)))?;
+    if matches!(own, Place::Anothers(_)) || coded(host) == host {
+        return Ok(own);
     }
-    Ok(place)
+    match owned(&root.join(host))? {
+        Place::Anothers(path) => Ok(Place::Anothers(path)),
+        // The shunt writes no directory of that name; what looks like it is removed.
+        Place::Ours(_) | Place::Free => Ok(own),
+    }
+}
+
+/// What to do where a file cannot be written. Under systemd a directory that did not exist when the unit started cannot
+/// be written, even if `ReadWritePaths=` has it.
+pub(super) fn write_hint(kind: io::ErrorKind) -> Option<&'static str> {
+    matches!(kind, io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied).then_some(
+        "under systemd, add the directory to ReadWritePaths= of cri-shunt.service; restart cri-shunt if the directory \
+         was made after it started",
+    )
+}
+
+/// Brings the file for a host to this text, where the place is free or the shunt's. Says what has been done: `wrote`,
+/// `changed`, or nothing.
+pub(super) fn put(root: &Path, host: &str, text: &Text, place: &Place) -> io::Result<Option<&'static str>> {
+    match place {
+        Place::Ours(there) if *there == text.text => Ok(None),
+        Place::Ours(_) => replace(root, host, text).map(|()| Some("changed")),
+        Place::Free => create(root, host, text).map(|()| Some("wrote")),
+        Place::Anothers(_) => Err(io::ErrorKind::AlreadyExists.into()),
+    }
+}
+
+/// Removes a root that exists only because containerd takes a list of directories for the name of one, where nothing
+/// is in it: `/a/certs.d:/b/certs.d` and the directories above it, up to and with `/a/certs.d:`.
+pub(super) fn remove_joined(root: &Path) -> io::Result<()> {
+    let has_colon = |part: &Component<'_>| part.as_os_str().as_encoded_bytes().contains(&b':');
+    let mut directory = root;
+    while directory.components().any(|part| has_colon(&part)) {
+        match fs::remove_dir(directory) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => return Ok(()),
+            Err(error) => return Err(error),
+        }
+        let Some(above) = directory.parent() else { return Ok(()) };
+        directory = above;
+    }
+    Ok(())
 }
 
 fn owned(directory: &Path) -> io::Result<Place> {
@@ -72,10 +107,10 @@ fn owned(directory: &Path) -> io::Result<Place> {
     Ok(if is_owned(text.as_bytes()) { Place::Ours(text) } else { Place::Anothers(file) })
 }
 
-/// The names of the directories of ours; none where the root does not exist.
+/// The names of the shunt's directories; none where the root does not exist.
 pub(super) fn list(root: &Path) -> io::Result<Vec<String>> {
     let mut names = Vec::new();
-    // A name that is no text is nobody's host, and none of ours.
+    // A host's name is always text.
     for name in entries(root)?.into_iter().filter_map(|name| name.into_string().ok()) {
         if !name.starts_with(UNFINISHED) && matches!(owned(&root.join(&name)), Ok(Place::Ours(_))) {
             names.push(name);
@@ -85,7 +120,7 @@ pub(super) fn list(root: &Path) -> io::Result<Vec<String>> {
     Ok(names)
 }
 
-/// All that is in a directory; nothing where there is none.
+/// All that is in a directory; nothing where it does not exist.
 fn entries(directory: &Path) -> io::Result<Vec<OsString>> {
     let entries = match fs::read_dir(directory) {
         Ok(entries) => entries,
@@ -99,12 +134,12 @@ fn is_unfinished(name: &OsStr) -> bool {
     name.as_encoded_bytes().starts_with(UNFINISHED.as_bytes())
 }
 
-/// Whether a file in a directory of ours is ours as well.
+/// Whether the shunt has written a file in one of its directories.
 fn is_own(name: &OsStr) -> bool {
     name == HOSTS_TOML || is_unfinished(name)
 }
 
-/// Removes what a crash has left unfinished; the answer is the directories in which there is more, which stay.
+/// Removes what a crash has left unfinished. Returns the directories that stay, since there is more in them.
 pub(super) fn tidy(root: &Path) -> io::Result<Vec<PathBuf>> {
     let mut more = Vec::new();
     for name in entries(root)?.iter().filter(|name| is_unfinished(name)) {
@@ -118,7 +153,7 @@ pub(super) fn tidy(root: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(more)
 }
 
-/// Removes a directory with what is ours in it. Where there is more, that stays, and so does the directory.
+/// Removes a directory with the shunt's files in it. Where there are others, they stay, and so does the directory.
 fn clear(directory: &Path) -> io::Result<bool> {
     for name in entries(directory)?.iter().filter(|name| is_own(name)) {
         fs::remove_file(directory.join(name))?;
@@ -131,7 +166,7 @@ fn clear(directory: &Path) -> io::Result<bool> {
     }
 }
 
-/// Writes another text into a directory of ours.
+/// Writes another text into one of the shunt's directories.
 pub(super) fn replace(root: &Path, host: &str, text: &Text) -> io::Result<()> {
     let directory = root.join(coded(host));
     let unfinished = directory.join(format!("{UNFINISHED}new"));
@@ -140,7 +175,7 @@ pub(super) fn replace(root: &Path, host: &str, text: &Text) -> io::Result<()> {
     sync(&directory)
 }
 
-/// Makes a directory of ours, with its file.
+/// Makes one of the shunt's directories, with its file.
 pub(super) fn create(root: &Path, host: &str, text: &Text) -> io::Result<()> {
     if !root.exists() {
         DirBuilder::new().recursive(true).mode(0o755).create(root)?;
@@ -148,18 +183,18 @@ pub(super) fn create(root: &Path, host: &str, text: &Text) -> io::Result<()> {
         fs::set_permissions(root, fs::Permissions::from_mode(0o755))?;
     }
     let unfinished = root.join(format!("{UNFINISHED}{}", coded(host)));
-    // Left by a crash, perhaps of this very step. With more in it, it is in the way.
+    // Left by a crash, perhaps of this very step. It can't be removed where there is more in it.
     clear(&unfinished)?;
     DirBuilder::new().mode(0o755).create(&unfinished)?;
     fs::set_permissions(&unfinished, fs::Permissions::from_mode(0o755))?;
     write_file(&unfinished.join(HOSTS_TOML), text)?;
     sync(&unfinished)?;
-    // Not over a directory that a person made in this moment, be it empty.
+    // Not over a directory that a person made in this moment, even an empty one.
     renameat_with(CWD, &unfinished, CWD, root.join(coded(host)), RenameFlags::NOREPLACE)?;
     sync(root)
 }
 
-/// As open as it may be: what holds a header may hold a token, everything else helps who looks for a fault.
+/// A header may hold a token; everything else may be read by whoever looks for a fault.
 fn write_file(path: &Path, text: &Text) -> io::Result<()> {
     let mode = if text.secret { 0o600 } else { 0o644 };
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
@@ -168,7 +203,7 @@ fn write_file(path: &Path, text: &Text) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Removes a file of ours, and its directory unless there is more in it; then that stays, and is answered.
+/// Removes the shunt's file, and its directory unless there is more in it: then the directory stays, and is returned.
 pub(super) fn remove(root: &Path, name: &str) -> io::Result<Option<PathBuf>> {
     let directory = root.join(name);
     if !entries(&directory)?.iter().all(|name| is_own(name)) {
@@ -197,6 +232,7 @@ mod tests {
     use std::os::unix::ffi::OsStrExt as _;
 
     use super::*;
+    use crate::containerd::hosts::place::MARK;
 
     fn text(text: &str, secret: bool) -> Text {
         Text { text: format!("{MARK}\n{text}"), secret }
@@ -215,12 +251,29 @@ mod tests {
         assert_eq!((mode(&file), mode(file.parent().unwrap())), (0o644, 0o755));
         replace(&root, "m.dev:5000", &text("b", true)).unwrap();
         assert_eq!(mode(&file), 0o600);
-        assert!(
-            matches!(look(std::slice::from_ref(&root), "m.dev:5000").unwrap(), Place::Ours(text) if text.ends_with('b'))
-        );
+        assert!(matches!(look(&root, "m.dev:5000").unwrap(), Place::Ours(text) if text.ends_with('b')));
         assert_eq!(list(&root).unwrap(), ["m.dev_5000_"]);
         assert_eq!(remove(&root, "m.dev_5000_").unwrap(), None);
         assert_eq!(fs::read_dir(&root).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_joined_root_goes_when_it_is_empty() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = dir.path().join("certs.d");
+        let joined = PathBuf::from(format!("{}:/b/certs.d", first.display()));
+        fs::create_dir(&first).unwrap();
+        create(&joined, "m.dev", &text("", false)).unwrap();
+        remove_joined(&joined).unwrap();
+        assert!(joined.join("m.dev").exists());
+        remove(&joined, "m.dev").unwrap();
+        remove_joined(&joined).unwrap();
+        let left: Vec<_> = entries(dir.path()).unwrap();
+        assert_eq!(left, ["certs.d"]);
+        // An empty directory whose name stands for itself stays.
+        remove_joined(&first).unwrap();
+        remove_joined(&joined).unwrap();
+        assert!(first.exists());
     }
 
     #[test]
@@ -235,7 +288,7 @@ mod tests {
         fs::create_dir(root.join("both.dev:1")).unwrap();
         std::os::unix::fs::symlink(root.join("ours.dev"), root.join("linked.dev")).unwrap();
         for host in ["bare.dev", "plain.dev:1", "linked.dev", "both.dev:1"] {
-            assert!(matches!(look(std::slice::from_ref(&root), host).unwrap(), Place::Anothers(_)), "{host}");
+            assert!(matches!(look(&root, host).unwrap(), Place::Anothers(_)), "{host}");
         }
         assert_eq!(list(&root).unwrap(), ["both.dev_1_", "ours.dev"]);
         // A directory that appears between the look and the write is not replaced.
@@ -244,7 +297,7 @@ mod tests {
         fs::write(root.join("ours.dev/extra.crt"), "a person's").unwrap();
         assert_eq!(remove(&root, "ours.dev").unwrap(), Some(root.join("ours.dev")));
         assert!(root.join("ours.dev/extra.crt").exists());
-        // Nor is what has a name that is no text.
+        // Nor does a directory whose name is not text.
         create(&root, "odd.dev", &text("", false)).unwrap();
         let odd = root.join("odd.dev").join(OsStr::from_bytes(b"\xff.crt"));
         fs::write(&odd, "a person's").unwrap();
@@ -261,7 +314,7 @@ mod tests {
         assert!(list(&root).unwrap().is_empty());
         create(&root, "m.dev", &text("", false)).unwrap();
         fs::create_dir(root.join(format!("{UNFINISHED}x.dev"))).unwrap();
-        // Neither a file of such a name nor what somebody has put there is in the way of the others.
+        // A file of such a name, or what somebody has put there, does not keep the others from being tidied.
         fs::write(root.join(format!("{UNFINISHED}a")), "").unwrap();
         let theirs = root.join(format!("{UNFINISHED}b.dev"));
         fs::create_dir(&theirs).unwrap();

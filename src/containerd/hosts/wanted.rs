@@ -1,6 +1,6 @@
-//! Everything that hosts need, and what holds for one of them.
+//! Everything that hosts need, put together for one of them.
 //!
-//! Holds: of two statements about one host the native one holds, whole.
+//! Holds: where the native config has a table for a host, that counts, and what sources say of the host does not.
 
 use foldhash::HashMap;
 
@@ -9,34 +9,34 @@ use super::host_settings::{Transport, TransportNeed};
 use crate::policy::{Layer, Prefix};
 use crate::registry::Endpoint;
 
-/// Everything that is wanted of containerd's files.
+/// Everything that containerd's files should say.
 #[derive(Clone, Debug, Default)]
 pub struct Wanted {
     needs: Vec<TransportNeed>,
-    /// What is said of each spelling of a host, for every pull asks several times.
-    said: HashMap<String, Said>,
+    /// The needs of each spelling of a host, since each pull asks several times.
+    by_host: HashMap<String, OfHost>,
     /// The first spelling with a native table, by the folded host.
     natives: HashMap<String, String>,
     fence: bool,
 }
 
-/// What is said of one spelling: places in the list of needs.
+/// The needs of one spelling: places in the list of needs.
 #[derive(Clone, Debug, Default)]
-struct Said {
+struct OfHost {
     native: Vec<usize>,
-    /// Those of the lowest layer that says anything, each once.
+    /// Those of the lowest layer that has any, each once.
     sources: Vec<usize>,
 }
 
 impl Wanted {
-    /// Puts together what hosts need; `fence` is whether what goes round the shunt is to be kept to the rules
-    /// as well.
+    /// Puts together what hosts need; `fence` is whether pulls that do not go through the shunt should follow the
+    /// rules, too.
     #[must_use]
     pub fn new(needs: Vec<TransportNeed>, fence: bool) -> Self {
-        let mut said: HashMap<String, Said> = HashMap::default();
+        let mut by_host: HashMap<String, OfHost> = HashMap::default();
         let mut natives = HashMap::default();
         for (i, need) in needs.iter().enumerate() {
-            let of_host = said.entry(need.host.clone()).or_default();
+            let of_host = by_host.entry(need.host.clone()).or_default();
             if need.layer != Layer::Native {
                 of_host.add_source(i, &needs);
                 continue;
@@ -46,7 +46,7 @@ impl Wanted {
             }
             of_host.native.push(i);
         }
-        Self { needs, said, natives, fence }
+        Self { needs, by_host, natives, fence }
     }
 
     /// What hosts need, in the order of the files.
@@ -55,17 +55,17 @@ impl Wanted {
         &self.needs
     }
 
-    /// Whether what goes round the shunt is to be kept to the rules as well.
+    /// Whether pulls that do not go through the shunt should follow the rules, too.
     #[must_use]
     pub fn fence(&self) -> bool {
         self.fence
     }
 
-    /// What is said of a host, spelled as references spell it.
+    /// The needs of a host, spelled as references spell it.
     ///
-    /// A native statement is for every spelling of the host that has none of its own, and takes the place of
-    /// what sources say, but for what their endpoints' addresses say and it does not. A source's is for its own
-    /// spelling alone, as in its own program; `*` is for hosts of which the same source says nothing else.
+    /// A native table is for every spelling of the host that has no table of its own. It replaces what sources say,
+    /// except for what only the addresses of their endpoints say. A source's is for its own spelling alone, as in its
+    /// own program; `*` is for hosts that have no other entry.
     #[must_use]
     pub fn needs_of(&self, host: &str) -> Vec<&TransportNeed> {
         let mut own = self.native(host);
@@ -82,7 +82,7 @@ impl Wanted {
         sources.retain(|need| match &need.what {
             Transport::ApiRoot(_) => !has_root,
             Transport::PlainHttp => !has_scheme,
-            what => matches!(what, Transport::AskedAs(_)),
+            _ => false,
         });
         own.extend(sources);
         own
@@ -90,7 +90,7 @@ impl Wanted {
 
     /// The native table for a host: that of its own spelling, else the first for any spelling of it.
     fn native(&self, host: &str) -> Vec<&TransportNeed> {
-        let table = |host: &str| self.said.get(host).map_or(&[][..], |said| &said.native);
+        let table = |host: &str| self.by_host.get(host).map_or(&[][..], |of_host| &of_host.native);
         let mut found = table(host);
         if found.is_empty() && !self.natives.is_empty() {
             found = self.natives.get(&fold(host)).map_or(&[], |first| table(first));
@@ -100,7 +100,7 @@ impl Wanted {
 
     /// What sources say of exactly this spelling.
     fn sources(&self, host: &str) -> Vec<&TransportNeed> {
-        let found = self.said.get(host).map_or(&[][..], |said| &said.sources);
+        let found = self.by_host.get(host).map_or(&[][..], |of_host| &of_host.sources);
         found.iter().map(|&i| &self.needs[i]).collect()
     }
 
@@ -110,8 +110,8 @@ impl Wanted {
         endpoint(host, &self.needs_of(host))
     }
 
-    /// The host that containerd asks for the names of `host`, once it has been told: credentials that are bound
-    /// to a host must be bound to this one.
+    /// The host that containerd asks for the names of `host` once it has the file: a login that is bound to a host must
+    /// be bound to this one.
     #[must_use]
     pub fn asked_host(&self, host: &str) -> String {
         self.endpoint(host).host
@@ -125,10 +125,10 @@ impl Wanted {
         if schemes == ["http"] && !has_port { format!("{host}:80") } else { host }
     }
 
-    /// Whether containerd, as long as it is not told, would ask another place of the host, where another image
-    /// may have the same name.
+    /// Whether containerd would ask below another path of the host as long as it has no file, where another image may
+    /// have the same name.
     #[must_use]
-    pub fn must_be_told(&self, host: &str) -> bool {
+    pub fn needs_file(&self, host: &str) -> bool {
         self.endpoint(host).api_root.is_some()
     }
 }
@@ -143,9 +143,9 @@ pub fn fold(host: &str) -> String {
     host.parse::<Prefix>().map_or_else(|_| host.to_owned(), |prefix| prefix.as_str().to_owned())
 }
 
-// === impl Said ===
+// === impl OfHost ===
 
-impl Said {
+impl OfHost {
     fn add_source(&mut self, added: usize, needs: &[TransportNeed]) {
         let layer = |i: usize| needs[i].layer;
         if self.sources.first().is_some_and(|&first| layer(added) < layer(first)) {
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_native_word_is_for_every_spelling_and_a_sources_for_its_own() {
+    fn a_native_table_is_for_every_spelling_and_a_sources_for_its_own() {
         let needs = vec![
             need("m.dev", Layer::Native, "/native"),
             need("m.dev", Layer::Source(0), "/hidden"),
@@ -198,14 +198,13 @@ mod tests {
     fn the_host_that_is_asked_is_the_real_one() {
         let say = |host: &str, what| TransportNeed { what, ..need(host, Layer::Source(0), "") };
         let needs = vec![
-            say("m.dev:0443", Transport::AskedAs("m.dev".to_owned())),
-            say("m.dev:0443", Transport::ApiRoot("/p".to_owned())),
+            say("m.dev", Transport::ApiRoot("/p".to_owned())),
             say("h.dev", Transport::PlainHttp),
             say("h.dev:81", Transport::PlainHttp),
         ];
         let wanted = Wanted::new(needs, false);
         for (host, asked, connected) in [
-            ("m.dev:0443", "m.dev", "m.dev"),
+            ("m.dev", "m.dev", "m.dev"),
             ("h.dev", "h.dev", "h.dev:80"),
             ("h.dev:81", "h.dev:81", "h.dev:81"),
             ("docker.io", "registry-1.docker.io", "registry-1.docker.io"),
@@ -216,6 +215,6 @@ mod tests {
                 (asked.into(), connected.into())
             );
         }
-        assert!(wanted.must_be_told("m.dev:0443") && !wanted.must_be_told("h.dev"));
+        assert!(wanted.needs_file("m.dev") && !wanted.needs_file("h.dev"));
     }
 }

@@ -1,7 +1,6 @@
 //! From when to when a certificate holds.
 //!
-//! Before: `certificate` has its DER bytes.  After: two dates that compare.
-//! Holds: bytes that are no certificate give nothing, whatever they are.
+//! Holds: bytes that are not a certificate give nothing, whatever they are.
 //! Source: RFC 5280 4.1.2.5; days of the calendar as in Howard Hinnant's "chrono-compatible low-level date
 //! algorithms".
 

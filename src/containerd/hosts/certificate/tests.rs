@@ -61,7 +61,7 @@ fn a_bundle_may_hold_old_certificates_but_the_one_that_is_shown_counts() {
 }
 
 #[test]
-fn what_is_no_certificate_is_told_from_what_is_not_there() {
+fn a_file_without_a_certificate_and_a_missing_file_have_their_own_errors() {
     let dir = tempfile::tempdir().unwrap();
     let now = SystemTime::now();
     let cert = certificate(dir.path());

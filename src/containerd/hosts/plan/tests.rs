@@ -16,7 +16,14 @@ fn source(line: u32) -> Source {
 
 fn rule(prefix: &str, action: Action) -> Rule {
     let prefix: Prefix = prefix.parse().unwrap();
-    Rule { prefix, action, checkpoint: Checkpoint::Refuse, source: source(1), layer: Layer::Native }
+    Rule {
+        prefix,
+        action,
+        checkpoint: Checkpoint::Refuse,
+        foreign_urls: false,
+        source: source(1),
+        layer: Layer::Native,
+    }
 }
 
 /// `m` for a mirror, `m#digests` or `m#tags` for one of one sort, `origin` for the registry itself.
@@ -28,7 +35,7 @@ fn route(mirrors: &[&str]) -> Action {
             Some((location, _)) => (location, Only::Digests),
             None => (**text, Only::Any),
         };
-        Mirror { location: location.parse().unwrap(), only, strip_prefix: false }
+        Mirror { location: location.parse().unwrap(), only, strip_prefix: false, endpoint: None }
     };
     let mirrors = mirrors.iter().filter(|text| **text != "origin").map(|text| mirror(&text)).collect();
     Action::Route(Route { mirrors, rewrites: Vec::new(), origin, collapse: true, node_credentials: None })
@@ -51,7 +58,7 @@ fn need(host: &str, what: Transport) -> TransportNeed {
 
 fn text(plan: &Plan, host: &str) -> String {
     let file = plan.files.iter().find(|file| file.host == host).unwrap();
-    render(&file.purpose, &file.ways).unwrap().text
+    render(&file.purpose, &file.entries).unwrap().text
 }
 
 #[test]
@@ -77,20 +84,14 @@ fn a_hosts_needs_are_one_file_for_each_spelling_that_is_used() {
 # the header X-A (c.toml:7)
 
 server = "https://m.dev:443/p/v2"
-capabilities = ["push"]
+capabilities = ["pull", "resolve"]
 override_path = true
 ca = ["/a.pem", "/b.pem"]
 client = [["/c.pem", "/c.pem"]]
 [header]
 "X-A" = ["a \"b\" \\"]
 
-[host."https://m.dev:443/p/v2"]
-capabilities = ["pull", "resolve"]
-override_path = true
-ca = ["/a.pem", "/b.pem"]
-client = [["/c.pem", "/c.pem"]]
-[host."https://m.dev:443/p/v2".header]
-"X-A" = ["a \"b\" \\"]
+[host]
 "#);
 }
 
@@ -108,7 +109,7 @@ fn a_fence_names_the_mirrors_in_order_and_the_registry_only_where_it_may_be_aske
 # The fence: images of quay.io come from h.dev/cache/quay.io, then d.dev, then itself.
 
 server = "https://quay.io"
-capabilities = ["push"]
+capabilities = ["pull", "resolve"]
 
 [host."https://h.dev/v2/cache/quay.io"]
 capabilities = ["pull", "resolve"]
@@ -120,21 +121,16 @@ capabilities = ["pull"]
 
 [host."http://d.dev"]
 capabilities = ["pull"]
-
-[host."https://quay.io"]
-capabilities = ["pull", "resolve"]
 "#);
     insta::assert_snapshot!(text(&plan, "ghcr.io"), @r#"
 # Written by cri-shunt, which will change and remove it: put nothing here by hand.
 # The fence: images of ghcr.io come from nowhere.
 
 server = "http://127.0.0.1:1/denied-by-cri-shunt"
-capabilities = ["push"]
-override_path = true
-
-[host."http://127.0.0.1:1/denied-by-cri-shunt"]
 capabilities = ["pull", "resolve"]
 override_path = true
+
+[host]
 "#);
 }
 
@@ -172,14 +168,25 @@ fn what_containerd_cannot_do_is_a_gap() {
     let (covered, gaps) = fenced(rules, settings);
     assert_eq!(covered, ["tags.io <- m.dev/d", "to.io <- self.io/x"]);
     insta::assert_snapshot!(gaps.join("\n"), @r#"
-only.io: m.dev is for tags only, which containerd can't be told
+only.io: m.dev is for tags only, which no hosts.toml can say
 only.io is not fenced: no mirror of it is left
 re.io is not fenced: containerd knows no rewrites
 self.io is not fenced: it is a mirror itself
-tags.io: m.dev is for tags only, which containerd can't be told
+tags.io: m.dev is for tags only, which no hosts.toml can say
 *.wild.io is denied by the shunt alone: containerd has no file for many registries (c.toml:1)
 default = "deny": a registry without a rule of its own is open
 "#);
+}
+
+#[test]
+fn a_bracketed_host_is_fenced_where_containerd_can_read_the_file() {
+    let only = fenced(vec![rule("q.io", route(&["m.dev", "[fd00::5]:5000"]))], Settings::default());
+    assert_eq!(only, (vec!["q.io <- m.dev, then [fd00::5]:5000".to_owned()], vec![]));
+    let (covered, gaps) = fenced(vec![rule("q.io", route(&["[fd00::5]", "m.dev"]))], Settings::default());
+    assert!(
+        covered.is_empty() && gaps[0].starts_with("q.io is not fenced: containerd 1.x cannot read"),
+        "{gaps:?}"
+    );
 }
 
 #[test]
