@@ -7,12 +7,12 @@
 
 #[path = "check_sources/again.rs"]
 mod again;
-#[path = "check_sources/beside.rs"]
-mod beside;
 #[path = "check_sources/content.rs"]
 mod content;
 #[path = "check_sources/reading.rs"]
 mod reading;
+#[path = "check_sources/several_files.rs"]
+mod several_files;
 #[path = "check_sources/syntax.rs"]
 mod syntax;
 #[path = "check_sources/yaml.rs"]

@@ -14,7 +14,7 @@ use cri_shunt::inside::config::{
 };
 use cri_shunt::inside::containerd::hosts::{self, Transport, TransportNeed};
 use cri_shunt::inside::credentials::{Credentials, DockerConfig, Sources, read_providers};
-use cri_shunt::inside::policy::{Decision, Layer, Name, Policy, Source};
+use cri_shunt::inside::policy::{Asked, Decision, Layer, Name, Policy, Source};
 
 use super::disk::Disk;
 use super::secrets::{DECODED, SECRET, hidden, with_and_without};
@@ -187,8 +187,7 @@ fn said_of(loaded: &Result<Loaded, Diagnostics>, root: &Path, secret: bool) {
         assert!(!text.contains(|c: char| c.is_control() && c != '\n'), "{text:?}");
     }
     if secret {
-        // A message that quotes a key or a value of several lines is another matter: a quote that is not closed in
-        // front of a password makes it a part of one.
+        // A message may quote a value, and a quote that is not closed makes a password a part of it.
         let is_of_the_file = |line: &&str| line.trim_start().starts_with(|c: char| c.is_ascii_digit());
         texts.iter().flat_map(|text| text.lines()).filter(is_of_the_file).for_each(hidden);
     }
@@ -208,14 +207,14 @@ fn names(policy: &Policy) -> Vec<Name> {
 }
 
 fn candidates(policy: &Policy, name: &Name) -> Vec<Name> {
-    match policy.decide(name) {
+    match policy.decide(&Asked::of(name)) {
         Decision::Route { candidates, .. } => candidates.into_iter().map(|found| found.name).collect(),
         Decision::Pass { .. } | Decision::Deny { .. } => Vec::new(),
     }
 }
 
 fn decided(policy: &Policy, name: &Name) -> String {
-    match policy.decide(name) {
+    match policy.decide(&Asked::of(name)) {
         Decision::Route { candidates, .. } => format!("{candidates:?}"),
         Decision::Pass { .. } => "pass".to_owned(),
         Decision::Deny { .. } => "deny".to_owned(),

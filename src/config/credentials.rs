@@ -1,9 +1,8 @@
 //! Reads `[[credentials]]`: logins by reference, and files that hold logins.
 //!
-//! Before: `tree` gives the tables of each file.  After: `credentials` has all sources.
-//! Holds: no secret is written in the configuration, and none is read here; two logins for one registry are
-//! an error. What is referred to and is not there now is a warning: it may come before it is needed.
-//! Not here: which login a target gets (`credentials`).
+//! Holds: the configuration contains no secret, and no secret is read here. Two logins for one registry are an error.
+//! A file that does not exist now is only a warning: it may be created before it is needed.
+//! Not here: which login a registry gets (the room `credentials`).
 
 mod login;
 
@@ -12,43 +11,45 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::diagnostic::{Located, Problem, Span, Texts};
-use super::tree::{Refusal, Section};
-use super::{assemble, defaults, duration, rules};
+use super::draft::{self, PolicyDraft};
+use super::path::path;
+use super::section::Section;
+use super::{defaults, duration};
 use crate::credentials::{self, Credentials, DockerConfig, Entry, Login, Sources};
 use crate::files::fingerprint::State;
 use crate::policy::{Action, Location, Prefix};
 
-/// The tables of all files, before they are made into one.
+/// The tables of all files, before they become one value.
 #[derive(Default)]
-pub(super) struct Draft {
+pub(super) struct CredentialsDraft {
     entries: Vec<(Entry, Span)>,
     docker: Vec<(DockerConfig, Span)>,
     providers: Vec<ProviderFiles>,
 }
 
-/// What kubelet is given by two flags.
+/// What two flags of kubelet name.
 struct ProviderFiles {
     config: Located<PathBuf>,
     bin_dir: PathBuf,
     timeout: Duration,
 }
 
-/// What a table is about: the key that tells.
+/// The keys of which each table has one.
 const KINDS: [&str; 3] = ["registry", "docker-config", "image-credential-provider-config"];
 
-// === impl Draft ===
+// === impl CredentialsDraft ===
 
-impl Draft {
-    /// Adds what one file says. Paths that are not absolute begin at its directory.
+impl CredentialsDraft {
+    /// Adds the tables of one file. Relative paths start at its directory.
     pub(super) fn read(&mut self, sections: Vec<Section<'_>>, texts: &Texts, out: &mut Vec<Problem>) {
         for mut section in sections {
             let file = texts.name(section.at().text);
             let directory = Path::new(&*file).parent().unwrap_or(Path::new(""));
             let before = out.len();
-            let named: Vec<Span> = KINDS.iter().filter_map(|key| Some(section.entry(key)?.at)).collect();
+            let named: Vec<Span> =
+                KINDS.iter().filter_map(|key| Some(section.field(key)?.at.clone())).collect();
             if let [first, second, ..] = named.as_slice() {
-                let message =
-                    "`registry`, `docker-config` and `image-credential-provider-config` exclude each other";
+                let message = "`registry`, `docker-config` and `image-credential-provider-config` cannot be used together";
                 let problem = Problem::error(message).at(second).also(first, "the other one");
                 out.push(problem.hint("write a [[credentials]] for each"));
             }
@@ -60,7 +61,7 @@ impl Draft {
         }
     }
 
-    /// Reads a table about which `before` problems were known when it began.
+    /// Reads a table. `before` is the number of problems when it began.
     fn read_table(
         &mut self,
         section: &mut Section<'_>,
@@ -100,19 +101,19 @@ impl Draft {
                 ),
             }
         }
-        let source = |at: &Span| assemble::source(at, texts);
+        let source = |at: &Span| draft::file_line(at, texts);
         self.entries.extend(login::read(section, &place, &source, before, out));
     }
 
-    /// Puts all sources together.
+    /// Puts all logins together.
     pub(super) fn finish(
         self,
         logins: Vec<Login>,
-        policy: &rules::Draft,
+        policy: &PolicyDraft,
         texts: &mut Texts,
         out: &mut Vec<Problem>,
     ) -> Credentials {
-        let Draft { entries, docker, providers } = self;
+        let CredentialsDraft { entries, docker, providers } = self;
         duplicates(&entries, texts, out);
         let mirrors = if entries.is_empty() { HashSet::new() } else { mirrors(policy) };
         for (entry, at) in &entries {
@@ -120,14 +121,14 @@ impl Draft {
             if !mirrors.contains(entry.key.host()) {
                 let message =
                     format!("no rule has a mirror on `{}`: this login is never used", entry.key.host());
-                let hint = "for the registry that is asked for itself, the client's own login is used";
+                let hint = "a registry that is asked under its own name gets the client's login";
                 out.push(Problem::warning(message).at(at).hint(hint));
             }
         }
         for (file, at) in &docker {
             if let Err(cause) = file.examine() {
                 let hint =
-                    "a file that is not there holds nothing; any other fault fails the pulls that it is for";
+                    "a missing file counts as empty; with any other fault, pulls that need the file fail";
                 out.push(Problem::warning(cause.to_string()).at(at).hint(hint));
             }
         }
@@ -148,8 +149,8 @@ impl Draft {
     }
 }
 
-/// The hosts of all mirrors, folded.
-fn mirrors(policy: &rules::Draft) -> HashSet<String> {
+/// The hosts of all mirrors, normalised.
+fn mirrors(policy: &PolicyDraft) -> HashSet<String> {
     let routes = policy.rules.iter().filter_map(|drafted| match &drafted.rule.action {
         Action::Route(route) => Some(route.mirrors.iter().map(|mirror| &mirror.location)),
         Action::Deny { .. } | Action::Pass => None,
@@ -161,11 +162,11 @@ fn mirrors(policy: &rules::Draft) -> HashSet<String> {
 
 fn missing(section: &Section<'_>, out: &mut Vec<Problem>) {
     let message = "a login needs one of `registry`, `docker-config` and `image-credential-provider-config`";
-    let hint = "say what it is for: registry = \"harbor.dev.de/team\", or where logins are already kept";
+    let hint = "write which registry it is for: registry = \"harbor.dev.de/team\", or where logins are already stored";
     out.push(Problem::error(message).at(section.at()).hint(hint));
 }
 
-/// A key that has a meaning beside another one only.
+/// Reports a key that has a meaning only together with another one.
 fn belongs(key: &str, at: Option<&Span>, there: bool, other: &str, out: &mut Vec<Problem>) {
     if let Some(at) = at.filter(|_| !there) {
         out.push(Problem::error(format!("`{key}` has no meaning without `{other}`")).at(at));
@@ -176,8 +177,8 @@ fn duplicates(entries: &[(Entry, Span)], texts: &Texts, out: &mut Vec<Problem>) 
     for (index, (entry, at)) in entries.iter().enumerate() {
         let first = entries[..index].iter().find(|(other, _)| other.key == entry.key);
         if let Some((_, first)) = first {
-            let place = assemble::source(first, texts);
-            let message = format!("a login for `{}` is in {place} already", entry.key.as_str());
+            let place = draft::file_line(first, texts);
+            let message = format!("there is already a login for `{}` in {place}", entry.key.as_str());
             let problem = Problem::error(message).at(at).also(first, "the other one");
             out.push(problem.hint("keep one of the two; a longer path may have a login of its own"));
         }
@@ -187,7 +188,7 @@ fn duplicates(entries: &[(Entry, Span)], texts: &Texts, out: &mut Vec<Problem>) 
 fn lint_plugins(found: &credentials::Providers, at: &Span, out: &mut Vec<Problem>) {
     for name in &found.not_asked {
         let message =
-            format!("the credential provider {name:?} is never asked: it needs a pod's service account");
+            format!("the credential provider {name:?} is not used: it needs a pod's service account");
         out.push(
             Problem::warning(message).at(at).hint("only kubelet has that; give the mirror another login"),
         );
@@ -209,14 +210,7 @@ fn is_executable(metadata: &std::fs::Metadata) -> bool {
     metadata.is_file() && metadata.permissions().mode() & 0o111 != 0
 }
 
-fn path(text: &str) -> Result<PathBuf, Refusal> {
-    if text.is_empty() {
-        return Err(Refusal::new("the path is empty"));
-    }
-    Ok(PathBuf::from(text))
-}
-
-/// Absolute, for the daemon and the programs that it runs have other working directories than a shell.
+/// Makes a path absolute: the daemon and the programs that it runs have other working directories than a shell.
 fn from(directory: &Path, path: &Path) -> PathBuf {
     let joined = directory.join(path);
     std::path::absolute(&joined).unwrap_or(joined)

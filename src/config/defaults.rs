@@ -1,14 +1,13 @@
 //! Every default of the configuration, once.
 //!
-//! Before: nothing.  After: `settings`, the command line's help, and the commented example in
-//! `packaging/` (a test holds that the two agree).
+//! A test holds that the example in `packaging/` agrees with them.
 
 use std::time::Duration;
 
 /// The main configuration file; `conf.d/*.toml` beside it is read as well.
 pub const CONFIG_FILE: &str = "/etc/cri-shunt/config.toml";
 
-/// The socket that kubelet and crictl are pointed at.
+/// The socket that kubelet and crictl use.
 pub const LISTEN_SOCKET: &str = "/run/cri-shunt/cri-shunt.sock";
 
 /// Who may use that socket: the CRI can start privileged containers, so nobody but root and a group.
@@ -17,23 +16,20 @@ pub const LISTEN_MODE: u32 = 0o660;
 /// containerd's own socket as its packages set it up. k3s and RKE2 use `/run/k3s/containerd/containerd.sock`.
 pub const CONTAINERD_SOCKET: &str = "/run/containerd/containerd.sock";
 
-/// How long a candidate with a successor may show no life before its host is tried by hand.
+/// How long a candidate that is not the last may show no progress before its host is asked directly.
 pub const STALL_AFTER: Duration = Duration::from_secs(10);
 
 /// How long a pull waits for containerd's CRI side to know the adopted name: tens of milliseconds when
 /// idle, seconds while hundreds of images are being imported.
 pub const ADOPT_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How long a mirror's own names stay after a pull before the sweeper takes them away.
-pub const SWEEP_AFTER: Duration = Duration::from_secs(30);
-
 /// How long a mirror stays behind the others after its first connection failure; repetition doubles it.
 pub const RETRY_DOWN_AFTER: Duration = Duration::from_secs(10);
 
-/// How often the files that the policy comes from are looked at for a change.
+/// How often the files of the policy are checked for a change.
 pub const WATCH: Duration = Duration::from_secs(2);
 
-/// Where the sweeper's ledger and other durable knowledge is kept.
+/// Where what must survive a restart is kept.
 pub const STATE_DIR: &str = "/var/lib/cri-shunt";
 
 /// While this file exists the program is a pure relay.

@@ -1,37 +1,32 @@
 //! Problems found in configuration, and how they are shown to people.
 //!
-//! Before: the readers of this folder, which record problems as they go.  After: `cli` prints them,
-//! `serve` refuses to start on them.
-//! Holds: a problem that is about text in a file carries its span; rendering never fails and shows
-//! problems in the order of the files.
-//! Not here: what counts as a problem (`tree`, `rules`, `validate`, `lint`).
+//! Before: the readers of `config` record problems as they find them.  After: `cli` prints them.
+//! Holds: a problem about a place in a file has its span. Rendering never fails, shows problems in the order of
+//! the files, and shows no secret: `public` says which lines are shown, `login` goes over messages.
 
 use std::ops::Range;
 
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
 use crate::files::fingerprint::Snapshot;
 
+mod alike;
 mod left_behind;
-mod mask;
+mod listed;
+mod login;
+mod public;
+mod severity;
+#[cfg(test)]
+mod tests;
 mod texts;
 mod visible;
 
+pub use self::listed::Listed;
+pub use self::severity::Severity;
 pub(crate) use self::texts::{Located, Span, TextId, Texts};
 pub(crate) use self::visible::visible;
 
 use self::visible::as_wide;
-
-/// How much a problem matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Severity {
-    /// The configuration cannot be used.
-    Error,
-    /// The configuration can be used, and probably does not do what its author wants.
-    Warning,
-    /// Worth knowing; nothing has to change.
-    Note,
-}
 
 /// With or without terminal colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +40,7 @@ pub enum Style {
 /// One thing that is wrong, or worth saying.
 #[derive(Clone, Debug)]
 pub(crate) struct Problem {
+    /// Whether it keeps the configuration from being used.
     pub(crate) severity: Severity,
     message: String,
     at: Option<Span>,
@@ -63,23 +59,28 @@ pub struct Diagnostics {
 // === impl Problem ===
 
 impl Problem {
+    /// A problem without a place; the message says what is wrong.
     pub(crate) fn new(severity: Severity, message: impl Into<String>) -> Self {
         let message = message.into();
         Problem { severity, message, at: None, also: Vec::new(), hints: Vec::new(), left_behind: false }
     }
 
+    /// A problem that keeps the configuration from being used.
     pub(crate) fn error(message: impl Into<String>) -> Self {
         Problem::new(Severity::Error, message)
     }
 
+    /// A problem with which the configuration can be used.
     pub(crate) fn warning(message: impl Into<String>) -> Self {
         Problem::new(Severity::Warning, message)
     }
 
+    /// Whether it keeps the configuration from being used.
     pub(crate) fn is_error(&self) -> bool {
         self.severity == Severity::Error
     }
 
+    /// Gives the problem its place.
     pub(crate) fn at(mut self, span: &Span) -> Self {
         self.at = Some(span.clone());
         self
@@ -91,11 +92,13 @@ impl Problem {
         self
     }
 
+    /// Adds what the author of the file can do about it.
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
         self
     }
 
+    /// As [`Problem::hint`], where there is advice.
     pub(crate) fn maybe_hint(self, hint: Option<impl Into<String>>) -> Self {
         match hint {
             Some(hint) => self.hint(hint),
@@ -113,9 +116,9 @@ impl Problem {
         if let Some(at) = &self.at {
             line.push_str(&format!("{}:{}:{}: ", texts.name(at.text), texts.line(at), texts.column(at)));
         }
-        line.push_str(&mask::message(&self.message));
+        line.push_str(&message(&self.message));
         for hint in &self.hints {
-            line.push_str(&format!(" ({})", mask::message(hint)));
+            line.push_str(&format!(" ({})", hidden(hint)));
         }
         visible(&line).replace('\n', " ")
     }
@@ -126,74 +129,126 @@ impl Problem {
             Severity::Warning => Level::WARNING,
             Severity::Note => Level::NOTE,
         };
-        let mut group = Group::with_title(level.primary_title(said(&self.message)));
-        for snippet in self.snippets(texts) {
-            group = group.element(snippet);
+        let mut group = Group::with_title(level.primary_title(message(&self.message)));
+        let mut all_shown = true;
+        for part in self.parts(texts) {
+            group = match part {
+                Part::Lines(text, marks) => group.element(snippet(texts, text, marks)),
+                Part::Place(at) => {
+                    all_shown = false;
+                    group.element(origin(texts, at))
+                }
+            };
+        }
+        if !all_shown {
+            group = group.element(Level::NOTE.message(NOT_SHOWN));
         }
         for hint in &self.hints {
-            group = group.element(Level::HELP.message(said(hint)));
+            group = group.element(Level::HELP.message(hidden(hint)));
         }
         group
     }
 
-    /// One snippet a text; a text that two spans lie in is shown once, with both marked.
-    fn snippets<'a>(&'a self, texts: &'a Texts) -> Vec<Snippet<'a, annotate_snippets::Annotation<'a>>> {
-        let mut parts: Vec<(TextId, Vec<Mark<'_>>)> = Vec::new();
+    /// What is shown of the texts: the primary place first, and all marks of one text together.
+    fn parts(&self, texts: &Texts) -> Vec<Part<'_>> {
+        let mut parts: Vec<Part<'_>> = Vec::new();
         let primary = self.at.iter().map(|at| (at, AnnotationKind::Primary, None));
         let also = self.also.iter().map(|(at, label)| (at, AnnotationKind::Context, Some(label.as_str())));
         for (at, kind, label) in primary.chain(also) {
-            let mark = (within(texts.content(at.text), &at.range), kind, label);
-            match parts.iter_mut().find(|(text, _)| *text == at.text) {
-                Some((_, marks)) => marks.push(mark),
-                None => parts.push((at.text, vec![mark])),
+            let Some(line) = texts.shown(at) else {
+                parts.push(Part::Place(at));
+                continue;
+            };
+            let mark = (within(texts.content(at.text), &at.range, line.end), kind, label);
+            let shown = parts.iter_mut().find_map(|part| match part {
+                Part::Lines(text, marks) if *text == at.text => Some(marks),
+                _ => None,
+            });
+            match shown {
+                Some(marks) => marks.push(mark),
+                None => parts.push(Part::Lines(at.text, vec![mark])),
             }
         }
-        parts.into_iter().map(|(text, marks)| snippet(texts, text, marks)).collect()
+        parts
     }
 }
+
+/// What a diagnostic shows of a text.
+enum Part<'a> {
+    /// Lines, with marks on them.
+    Lines(TextId, Vec<Mark<'a>>),
+    /// A place alone: its line may hold a secret.
+    Place(&'a Span),
+}
+
+/// Said in place of a line.
+const NOT_SHOWN: &str = "line not shown: it may hold a secret";
 
 /// A stretch of a text that is pointed at, and how.
 type Mark<'a> = (Range<usize>, AnnotationKind, Option<&'a str>);
 
-/// The renderer gets the lines between the first mark and the last and no others: it looks at all that
-/// it is given, which takes seconds where a long file has thousands of warnings.
+/// One snippet for all marks of a text, with the lines from the first mark to the last and no others: the renderer
+/// looks at all that it is given, which takes seconds where a long file has thousands of warnings.
 fn snippet<'a>(
     texts: &'a Texts,
     text: TextId,
     marks: Vec<Mark<'a>>,
 ) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
-    let content = texts.content(text);
     let first = marks.iter().map(|(range, ..)| range.start).min().unwrap_or(0);
     let last = marks.iter().map(|(range, ..)| range.end).max().unwrap_or(0);
-    let start = content.get(..first).and_then(|before| before.rfind('\n')).map_or(0, |newline| newline + 1);
-    let end = content.get(last..).and_then(|after| after.find('\n')).map_or(content.len(), |len| last + len);
-    let line = texts.line(&Span { text, range: start..start });
+    let (start, shown) = texts.excerpt(text, first..last);
     let annotations = marks
         .into_iter()
         .map(|(range, kind, label)| kind.span(range.start - start..range.end - start).label(label));
-    let shown = texts.excerpt(text, start..end);
-    Snippet::source(as_wide(shown).into_owned())
-        .line_start(usize::try_from(line).unwrap_or(usize::MAX))
+    Snippet::source(as_wide(&shown).into_owned())
+        .line_start(usize::try_from(texts.line(&Span { text, range: start..start })).unwrap_or(usize::MAX))
         .path(visible(&texts.name(text)).into_owned())
         .annotations(annotations)
 }
 
-/// What a problem says, as people may see it.
-fn said(text: &str) -> String {
-    visible(&mask::message(text)).into_owned()
+/// A place without its line.
+fn origin<'a>(texts: &Texts, at: &Span) -> Origin<'a> {
+    let line = usize::try_from(texts.line(at)).unwrap_or(usize::MAX);
+    let name = visible(&texts.name(at.text)).into_owned();
+    Origin::path(name).line(line).char_column(texts.column(at))
 }
 
-/// A span cut to its first line and to the text: a caret under a whole table helps nobody.
-fn within(content: &str, range: &Range<usize>) -> Range<usize> {
+/// A message as people may see it. It may quote a key of a file in backquotes. Where a quote is left open or a colon
+/// is in the wrong place, the parser takes more of the file for that key: a key is only shown up to its first blank.
+fn message(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for (index, part) in text.split('`').enumerate() {
+        let ends_key = |c: char| c.is_whitespace() || c == ':' && shown.ends_with("unknown key `");
+        let key = part.find(ends_key).filter(|_| index % 2 == 1).and_then(|end| part.get(..end));
+        match key {
+            Some(key) => shown.extend([key, "..."]),
+            None => shown.push_str(part),
+        }
+        shown.push('`');
+    }
+    shown.pop();
+    // And the same for other quotes that are left open.
+    let line_end = ["\n", "\\n"].iter().filter_map(|end| shown.find(end)).min();
+    match line_end.and_then(|end| shown.get(..end)) {
+        Some(line) => hidden(line) + "...",
+        None => hidden(&shown),
+    }
+}
+
+fn hidden(text: &str) -> String {
+    visible(&login::hidden(text)).into_owned()
+}
+
+/// A span cut to its first line: carets under a whole table do not help.
+fn within(content: &str, range: &Range<usize>, line_end: usize) -> Range<usize> {
     let start = range.start.min(content.len());
-    let end = range.end.clamp(start, content.len());
-    let line = content.get(start..end).and_then(|text| text.find('\n'));
-    start..line.map_or(end, |newline| start + newline)
+    start..range.end.min(line_end).max(start)
 }
 
 // === impl Diagnostics ===
 
 impl Diagnostics {
+    /// The problems in the order of their places.
     pub(crate) fn new(texts: Texts, mut problems: Vec<Problem>) -> Self {
         problems.sort_by_key(Problem::order);
         Diagnostics { texts, problems }
@@ -211,10 +266,15 @@ impl Diagnostics {
         self.problems.iter().filter(|problem| problem.severity == severity).count()
     }
 
-    /// Each problem on one line, `file:line:column: message (hint)`: for logs.
+    /// Each problem on one line, `file:line:column: message (hint)`: for logs. Of many that say the same, the first
+    /// are there.
     #[must_use]
     pub fn lines(&self) -> Vec<(Severity, String)> {
-        self.problems.iter().map(|problem| (problem.severity, problem.line(&self.texts))).collect()
+        let line = |(problem, more): (&Problem, usize)| {
+            let more = if more == 0 { String::new() } else { format!(" (and {more} more like this)") };
+            (problem.severity, problem.line(&self.texts) + &more)
+        };
+        capped(self.problems.iter().collect()).map(line).collect()
     }
 
     /// The problems as text, a blank line between two, for people to read. A note is shown where
@@ -226,103 +286,20 @@ impl Diagnostics {
             Style::Coloured => Renderer::styled(),
         };
         let mut out = String::new();
-        for problem in self.problems.iter().filter(|problem| notes || problem.severity != Severity::Note) {
+        let shown = self.problems.iter().filter(|problem| notes || problem.severity != Severity::Note);
+        for (problem, more) in capped(shown.collect()) {
             out.push_str(&renderer.render(&[problem.group(&self.texts)]));
             out.push_str("\n\n");
+            if more > 0 {
+                out.push_str(&format!("... and {more} more like this\n\n"));
+            }
         }
         out
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn span(text: TextId, range: Range<usize>) -> Span {
-        Span { text, range }
-    }
-
-    #[test]
-    fn a_problem_shows_place_line_caret_second_place_and_hint() {
-        let mut texts = Texts::default();
-        let first = texts.add("config.toml", "a = 1\nb = 2\n".to_owned());
-        let second = texts.add("conf.d/x.toml", "\n\nb = 3\n".to_owned());
-        let problem = Problem::error("`b` is set twice")
-            .at(&span(second, 2..3))
-            .also(&span(first, 6..7), "first set here")
-            .hint("remove one of the two");
-        let shown = Diagnostics::new(texts, vec![problem]);
-        assert_eq!(
-            shown.lines(),
-            [(Severity::Error, "conf.d/x.toml:3:1: `b` is set twice (remove one of the two)".to_owned())]
-        );
-        insta::assert_snapshot!(shown.render(Style::Plain, false), @r"
-    error: `b` is set twice
-     --> conf.d/x.toml:3:1
-      |
-    3 | b = 3
-      | ^
-      |
-     ::: config.toml:2:1
-      |
-    2 | b = 2
-      | - first set here
-      |
-      = help: remove one of the two
-    ");
-    }
-
-    #[test]
-    fn problems_come_in_the_order_of_files_and_lines_and_whole_file_problems_first() {
-        let mut texts = Texts::default();
-        let first = texts.add("1", "aa\nbb\n".to_owned());
-        let second = texts.add("2", "cc\n".to_owned());
-        let problems = vec![
-            Problem::error("third").at(&span(second, 0..2)),
-            Problem::warning("second").at(&span(first, 3..5)),
-            Problem::error("zeroth"),
-            Problem::error("first").at(&span(first, 0..5)),
-            Problem::new(Severity::Note, "unseen"),
-        ];
-        let shown = Diagnostics::new(texts, problems);
-        assert_eq!((shown.count(Severity::Error), shown.count(Severity::Warning)), (3, 1));
-        insta::assert_snapshot!(shown.render(Style::Plain, false), @r"
-        error: zeroth
-
-        error: first
-         --> 1:1:1
-          |
-        1 | aa
-          | ^^
-
-        warning: second
-         --> 1:2:1
-          |
-        2 | bb
-          | ^^
-
-        error: third
-         --> 2:1:1
-          |
-        1 | cc
-          | ^^
-        ");
-    }
-
-    #[test]
-    fn control_characters_of_a_file_do_not_reach_the_terminal() {
-        let mut texts = Texts::default();
-        let id = texts.add("f\u{1b}[31m", "a = \"\u{1b}[2J\"\n".to_owned());
-        let problem = Problem::error("bad \u{1b}[2J").at(&span(id, 4..10)).hint("\u{1b}[2J");
-        let shown = Diagnostics::new(texts, vec![problem]).render(Style::Plain, false);
-        assert!(!shown.contains('\u{1b}'), "{shown:?}");
-    }
-
-    #[test]
-    fn a_span_beyond_its_text_is_cut() {
-        let mut texts = Texts::default();
-        let id = texts.add("f", "ab".to_owned());
-        let shown = Diagnostics::new(texts, vec![Problem::error("x").at(&span(id, 7..99))]);
-        assert!(shown.render(Style::Plain, false).contains("f:1:3"), "{shown:?}");
-    }
+/// The problems that are shown, each with how many like it are left out after it.
+fn capped(problems: Vec<&Problem>) -> impl Iterator<Item = (&Problem, usize)> {
+    let cap = alike::cap(problems.iter().map(|problem| (problem.severity, problem.message.as_str())));
+    problems.into_iter().zip(cap).filter_map(|(problem, more)| Some((problem, more?)))
 }

@@ -1,19 +1,18 @@
 //! Durations as administrators write them: `10s`, `1m30s`, `500ms`, `1h`.
 //!
-//! Before: a string of the configuration.  After: a [`Duration`].
-//! Holds: what is accepted means the same in Go's `time.ParseDuration`, which is what the rest of a
-//! node's configuration is written in; fractions and signs are not accepted.
+//! Holds: what is accepted means the same in Go's `time.ParseDuration`, in which the rest of a node's configuration
+//! is written. Fractions and signs are not accepted.
 
 use std::time::Duration;
 
-use super::tree::Refusal;
+use super::refusal::Refusal;
 
 const UNITS: [(&str, u64); 4] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000)];
 
-/// Reads a duration: one or more `<number><unit>`, nothing between them.
+/// Reads a duration: one or more `<number><unit>`, without spaces.
 pub(super) fn parse(text: &str) -> Result<Duration, Refusal> {
     let refuse = || {
-        Refusal::new(format!("\"{text}\" is no duration"))
+        Refusal::new(format!("\"{text}\" is not a duration"))
             .hint("write numbers with units ms, s, m or h, for example \"10s\" or \"1m30s\"")
     };
     let mut rest = text;
@@ -30,10 +29,10 @@ pub(super) fn parse(text: &str) -> Result<Duration, Refusal> {
     if text.is_empty() { Err(refuse()) } else { Ok(Duration::from_millis(total)) }
 }
 
-/// As [`parse`], where nothing would make no sense.
+/// As [`parse`], but zero is refused.
 pub(super) fn parse_positive(text: &str) -> Result<Duration, Refusal> {
     match parse(text)? {
-        Duration::ZERO => Err(Refusal::new("must be longer than nothing")),
+        Duration::ZERO => Err(Refusal::new("must be longer than 0s")),
         duration => Ok(duration),
     }
 }
@@ -85,9 +84,9 @@ mod tests {
             "9999999999999999h",
         ] {
             let refusal = parse(text).unwrap_err();
-            assert_eq!(refusal.message, format!("\"{text}\" is no duration"));
+            assert_eq!(refusal.message, format!("\"{text}\" is not a duration"));
         }
-        assert_eq!(parse_positive("0s").unwrap_err().message, "must be longer than nothing");
+        assert_eq!(parse_positive("0s").unwrap_err().message, "must be longer than 0s");
         assert_eq!(parse_positive("1ms").unwrap(), Duration::from_millis(1));
     }
 }

@@ -1,69 +1,70 @@
-//! Reads files of expectations: what a policy that is kept in git has to decide.
+//! Reads files of expectations: how the policy has to decide about given images.
 //!
-//! Before: `cli` has read the files.  After: `cli` compares each expectation with what the policy decides.
-//! Holds: an expectation expects something, and something that a decision can be; every problem of every file
-//! is reported, with its place.
-//! Not here: the comparison (`cli`), the decision (`policy`).
+//! Holds: each expectation expects something, and something that can be met.
+//! Not here: the comparison with what the policy decides (`cli`).
 
 use std::io;
 use std::path::Path;
 
-use crate::policy::{Name, Prefix, Source};
+use crate::policy::{Prefix, Source};
 
-use super::assemble;
 use super::diagnostic::{Diagnostics, Located, Problem, Span, Texts};
+use super::draft;
+use super::parse_toml;
+use super::references;
+use super::refusal::Refusal;
+use super::section::{Field, NATIVE, Section};
 use super::text::{self, TextError};
-use super::tree::{self, Entry, Refusal, Section};
 
-/// What one image has to be decided as. What is none is not compared.
+/// How the policy has to decide about one image. A field that is `None` is not compared.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Expectation {
     /// Where it is written.
     pub source: Source,
     /// A reference, as a client would write it.
     pub image: String,
-    /// What the case is called.
+    /// The name of the case.
     pub name: Option<String>,
-    /// Why it is expected: shown where it is not met.
+    /// Why it is expected; shown where it is not met.
     pub description: Option<String>,
-    /// What is decided.
-    pub decision: Option<Outcome>,
+    /// The kind of the decision.
+    pub decision: Option<ExpectedDecision>,
     /// The prefix of the deciding rule, `default-registry`, or `default`.
     pub rule: Option<String>,
-    /// Where the image would come from.
+    /// Where the image would be pulled from.
     pub candidates: Option<Candidates>,
 }
 
-/// What can be decided.
+/// The kinds of decisions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum ExpectedDecision {
     /// It is pulled from mirrors.
     Route,
     /// It is left alone.
     Pass,
     /// It is refused.
     Deny,
-    /// It is no image reference.
+    /// It is not an image reference.
     Invalid,
 }
 
 /// Where an image is expected to come from, in full references.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Candidates {
-    /// What is tried first; the others are not compared.
+    /// The first candidate; the others are not compared.
     First(String),
     /// All, in order.
     All(Vec<String>),
 }
 
-const OUTCOMES: [(&str, Outcome); 4] = [
-    ("route", Outcome::Route),
-    ("pass", Outcome::Pass),
-    ("deny", Outcome::Deny),
-    ("invalid", Outcome::Invalid),
+const DECISIONS: [(&str, ExpectedDecision); 4] = [
+    ("route", ExpectedDecision::Route),
+    ("pass", ExpectedDecision::Pass),
+    ("deny", ExpectedDecision::Deny),
+    ("invalid", ExpectedDecision::Invalid),
 ];
 
-/// Reads the expectations of files, each with its name and what came of reading it.
+/// Reads the expectations of files, each given by its name and its content or the error of reading it.
 ///
 /// # Errors
 /// Every problem of every file.
@@ -74,9 +75,11 @@ pub fn expectations(files: Vec<(String, io::Result<Vec<u8>>)>) -> Result<Vec<Exp
     for (name, bytes) in files {
         let bytes = bytes.map_err(TextError::from);
         let Some(text) = text::take(Path::new(&name), bytes, &mut texts, &mut problems) else { continue };
-        let Some(document) = tree::parse_foreign(text, texts.content(text), &mut problems) else { continue };
+        let Some(document) = parse_toml::parse_foreign(text, texts.content(text), &mut problems) else {
+            continue;
+        };
         let before = problems.len();
-        let mut root = Section::root(text, &document);
+        let Some(mut root) = Section::root(&document, &NATIVE, &mut problems) else { continue };
         let found = root.sections("expect", &mut problems);
         root.finish(&mut problems);
         if found.is_empty() && problems.len() == before {
@@ -92,12 +95,12 @@ pub fn expectations(files: Vec<(String, io::Result<Vec<u8>>)>) -> Result<Vec<Exp
 
 fn expectation(mut section: Section<'_>, texts: &Texts, out: &mut Vec<Problem>) -> Option<Expectation> {
     let before = out.len();
-    let source = assemble::source(section.at(), texts);
+    let source = draft::file_line(section.at(), texts);
     let owned = |set: Located<&str>| set.value.to_owned();
     let image = section.string("image", out).map(owned);
     let name = section.string("name", out).map(owned);
     let description = section.string("description", out).map(owned);
-    let decision = section.choice("decision", out, &OUTCOMES);
+    let decision = section.choice("decision", out, &DECISIONS);
     let rule = section.parse("rule", out, rule);
     let candidates = candidates(&mut section, out);
     if image.is_none() && out.len() == before && !section.has_unknown() {
@@ -126,32 +129,31 @@ fn expectation(mut section: Section<'_>, texts: &Texts, out: &mut Vec<Problem>) 
 }
 
 fn candidates(section: &mut Section<'_>, out: &mut Vec<Problem>) -> Option<Located<Candidates>> {
-    let first = section.entry("reference");
-    let all = section.entry("candidates");
+    let first = section.field("reference");
+    let all = section.field("candidates");
     if let (Some(first), Some(all)) = (&first, &all) {
-        let problem = Problem::error("`reference` and `candidates` say one thing twice").at(&all.at);
-        out.push(problem.also(&first.at, "the first of them").hint("leave `reference` out"));
+        let problem =
+            Problem::error("`reference` and `candidates` are two ways to write the same thing").at(all.at);
+        out.push(problem.also(first.at, "the first of them").hint("remove `reference`"));
         return None;
     }
-    if let Some(entry) = first {
-        let value = Candidates::First(entry.parse(out, reference)?);
-        return Some(Located { value, at: entry.at });
+    if let Some(field) = first {
+        let value = Candidates::First(field.parse(out, reference)?);
+        return Some(Located { value, at: field.at.clone() });
     }
-    let entry = all?;
-    let elements = entry.elements(out)?;
-    let read = |element: &Entry<'_>| element.parse(out, reference);
-    let references: Option<Vec<String>> = elements.iter().map(read).collect();
-    Some(Located { value: Candidates::All(references?), at: entry.at })
+    let field = all?;
+    let items = field.items(out)?;
+    let read = |item: &Field<'_>| item.parse(out, reference);
+    let references: Option<Vec<String>> = items.iter().map(read).collect();
+    Some(Located { value: Candidates::All(references?), at: field.at.clone() })
 }
 
-/// A reference in full: any other could never be met.
+/// A full reference: any other could never be met.
 fn reference(text: &str) -> Result<String, Refusal> {
-    match text.parse::<Name>() {
-        Ok(name) if name.as_str() == text => Ok(text.to_owned()),
-        Ok(name) => {
-            Err(Refusal::new(format!("{text:?} is not written in full")).hint(format!("write {name}")))
-        }
-        Err(error) => Err(Refusal::new(error.to_string())),
+    let name = references::image(text)?;
+    match name.as_str() == text {
+        true => Ok(text.to_owned()),
+        false => Err(Refusal::new(format!("{text:?} is not written in full")).hint(format!("write {name}"))),
     }
 }
 
@@ -163,31 +165,31 @@ fn rule(text: &str) -> Result<String, Refusal> {
             Err(refusal.hint(format!("write {prefix}")))
         }
         _ if text.is_empty() => Err(Refusal::new("the rule's prefix is empty")),
-        // `default-registry` and `default` are no prefixes, and neither is `mirror`, as `mirror:443` is shown.
+        // `default-registry` and `default` are not prefixes, and neither is `mirror`, as which `mirror:443` is shown.
         _ => Ok(text.to_owned()),
     }
 }
 
-/// What is refused comes from nowhere.
-fn contradiction(decision: &Located<Outcome>, candidates: &Located<Candidates>) -> Option<Problem> {
-    let nowhere = matches!(decision.value, Outcome::Deny | Outcome::Invalid);
+/// An image that is refused has no candidates.
+fn contradiction(decision: &Located<ExpectedDecision>, candidates: &Located<Candidates>) -> Option<Problem> {
+    let nowhere = matches!(decision.value, ExpectedDecision::Deny | ExpectedDecision::Invalid);
     let some = !matches!(&candidates.value, Candidates::All(all) if all.is_empty());
     if nowhere != some {
         return None;
     }
     let message = match nowhere {
-        true => "an image that is refused comes from nowhere",
-        false => "an image that is not refused comes from somewhere",
+        true => "an image that is refused has no candidates",
+        false => "an image that is not refused has candidates",
     };
     Some(Problem::error(message).at(&candidates.at).also(&decision.at, "the decision"))
 }
 
-// === impl Outcome ===
+// === impl ExpectedDecision ===
 
-impl Outcome {
-    /// The word for it, in files and in answers.
+impl ExpectedDecision {
+    /// The word for it in files and in output.
     #[must_use]
     pub fn word(self) -> &'static str {
-        OUTCOMES.iter().find(|(_, outcome)| *outcome == self).map_or("", |(word, _)| word)
+        DECISIONS.iter().find(|(_, decision)| *decision == self).map_or("", |(word, _)| word)
     }
 }

@@ -1,43 +1,41 @@
-//! Finds and reads the files of the configuration.
+//! Finds and reads the program's own configuration files.
 //!
-//! Before: `config::load` says where the main file is.  After: `tree` parses each text.
-//! Holds: the main file comes first, the drop-ins follow by name; every file that cannot be read is a
-//! problem of its own, and none hides another.
-//! Not here: what is in them.
+//! Holds: the main file comes first, then the drop-ins in the order of their names. Each file that cannot be read is
+//! reported.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::defaults;
-use super::diagnostic::{Problem, TextId, Texts};
+use super::diagnostic::{Problem, Span, TextId, Texts};
+use super::input::{Input, MainFile};
 use super::text::{self, TextError};
-use super::{Input, MainFile};
 
 /// The tables that every file may have.
 pub(super) const EVERYWHERE: [&str; 3] = ["policy", "transport", "credentials"];
 
-/// The tables of the main file alone: where the sockets are is said in one place.
+/// The tables that only the main file may have.
 pub(super) const MAIN_ONLY: [&str; 5] = ["listen", "containerd", "pull", "state", "log"];
 
-/// What a text may contain.
+/// Which tables a file may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Role {
+pub(super) enum FileRole {
     /// Every table.
     Main,
-    /// What every file may have ([`EVERYWHERE`]).
+    /// The tables in [`EVERYWHERE`].
     DropIn,
 }
 
-/// What was found: the texts in order, and the files that are meant to be there.
+/// The texts in order, and the paths of the files.
 #[derive(Debug, Default)]
-pub(super) struct Found {
-    pub(super) texts: Vec<(TextId, Role)>,
+pub(super) struct ConfigFiles {
+    pub(super) texts: Vec<(TextId, FileRole)>,
     pub(super) sources: Vec<PathBuf>,
 }
 
 /// Reads the main file and the drop-ins beside it.
-pub(super) fn read(input: &Input, texts: &mut Texts, out: &mut Vec<Problem>) -> Found {
-    let mut found = Found::default();
+pub(super) fn read(input: &Input, texts: &mut Texts, out: &mut Vec<Problem>) -> ConfigFiles {
+    let mut found = ConfigFiles::default();
     let (main, required) = match &input.main {
         MainFile::Required(path) => (path, true),
         MainFile::IfPresent(path) => (path, false),
@@ -45,22 +43,25 @@ pub(super) fn read(input: &Input, texts: &mut Texts, out: &mut Vec<Problem>) -> 
     };
     found.sources.push(main.to_path_buf());
     match text::bytes(main, texts) {
-        Ok(bytes) => add(main, bytes, Role::Main, &mut found, texts, out),
+        Ok(bytes) => add(main, bytes, FileRole::Main, &mut found, texts, out),
         Err(error) if !required && is_absent(&error) => {}
         Err(error) => out.push(text::problem(main, &error).maybe_hint(advice(main, &error))),
+    }
+    if main.as_path() == Path::new(text::STDIN) {
+        return found;
     }
     let directory = main.with_file_name("conf.d");
     for path in drop_ins(&directory, texts, out) {
         found.sources.push(path.clone());
         match text::bytes(&path, texts) {
-            Ok(bytes) => add(&path, bytes, Role::DropIn, &mut found, texts, out),
+            Ok(bytes) => add(&path, bytes, FileRole::DropIn, &mut found, texts, out),
             Err(error) => out.push(text::problem(&path, &error)),
         }
     }
     found
 }
 
-/// The drop-ins by name. Hidden files are what editors leave behind.
+/// The drop-ins, sorted by name. Hidden files are ignored: editors leave them behind.
 fn drop_ins(directory: &Path, texts: &mut Texts, out: &mut Vec<Problem>) -> Vec<PathBuf> {
     let entries = match text::list(directory, texts) {
         Ok(entries) => entries,
@@ -80,12 +81,18 @@ fn drop_ins(directory: &Path, texts: &mut Texts, out: &mut Vec<Problem>) -> Vec<
 fn add(
     path: &Path,
     bytes: Vec<u8>,
-    role: Role,
-    found: &mut Found,
+    role: FileRole,
+    found: &mut ConfigFiles,
     texts: &mut Texts,
     out: &mut Vec<Problem>,
 ) {
+    let is_empty = bytes.trim_ascii().is_empty();
     let text = text::add(path, bytes, texts, out);
+    if let (Some(text), true, FileRole::DropIn) = (text, is_empty, role) {
+        let problem = Problem::warning("this file is empty, so it sets nothing");
+        let hint = "if a command should have written it, run that again; else remove the file";
+        out.push(problem.at(&Span { text, range: 0..0 }).hint(hint));
+    }
     found.texts.extend(text.map(|text| (text, role)));
 }
 
@@ -93,11 +100,12 @@ fn is_absent(error: &TextError) -> bool {
     matches!(error, TextError::Io(cause) if cause.kind() == io::ErrorKind::NotFound)
 }
 
-/// What to do about a main file that cannot be read, beyond what holds for every file.
+/// A hint for a main file that cannot be read.
 fn advice(path: &Path, error: &TextError) -> Option<String> {
     match error {
         TextError::Io(_) if is_absent(error) && path == Path::new(defaults::CONFIG_FILE) => Some(
-            "create it (an empty file means: every default, no rule), or name another with --config".into(),
+            "create it (an empty file means all defaults and no rule), or name another file with --config"
+                .into(),
         ),
         TextError::Directory => Some(format!("name the file itself: {}", path.join("config.toml").display())),
         _ => None,
@@ -113,7 +121,7 @@ mod tests {
         let absent = || TextError::Io(io::Error::from(io::ErrorKind::NotFound));
         let create = advice(Path::new(defaults::CONFIG_FILE), &absent());
         let expected =
-            "create it (an empty file means: every default, no rule), or name another with --config";
+            "create it (an empty file means all defaults and no rule), or name another file with --config";
         assert_eq!(create.as_deref(), Some(expected));
         assert_eq!(advice(Path::new("/x/config.toml"), &absent()), None);
         let directory = advice(Path::new("/x"), &TextError::Directory);

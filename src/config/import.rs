@@ -1,43 +1,48 @@
-//! Converts files of other programs into a native configuration, for good.
+//! Converts files of other programs into a native configuration.
 //!
-//! Before: the command line names files.  After: `cli` prints the text, and what could not be carried over.
-//! Holds: the files are read by the code that reads them as live sources, and the rules written are those
-//! that were in force together, so the new configuration decides as the sources did; no secret is written.
-//! Not here: which format a file is of (`sources::recognise`), how a rule is written down (`native`).
+//! Holds: the files are read by the same code as live sources, and the rules that are in force are written. So the
+//! new configuration decides as the sources did. No secret is written.
+//! Not here: how the format of a file is found (`sources::detect_format`), how a rule is written (`native`, `mirror`).
 
+mod mirror;
 mod native;
 #[cfg(test)]
 mod tests;
+mod toml_text;
 mod transport;
 
 use std::path::PathBuf;
 
+use self::mirror::Reach;
+use super::Loaded;
 use super::diagnostic::{Diagnostics, Problem, Texts};
-use super::sources::{Format, SourceFile, detect_format};
-use super::{Input, Loaded, MainFile, load_from};
+use super::input::{Input, MainFile};
+use super::load::load_from;
+use super::sources::detect_format;
+use super::sources::source_file::{Format, SourceFile};
 use crate::credentials::Login;
 
-/// What is to be converted.
+/// What to convert.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImportRequest {
-    /// The files and directories. Where two of them have a rule for one prefix, that of the earlier holds.
+    /// The files and directories. Where two of them have a rule for the same prefix, that of the earlier one is used.
     pub files: Vec<PathBuf>,
-    /// The format of all of them; none where each is to be recognised.
+    /// The format of all of them; with `None` the format of each is detected.
     pub format: Option<Format>,
-    /// As k3s' flag of that name, for every `registries.yaml` among them.
+    /// Like k3s' flag of that name, for every `registries.yaml` among them.
     pub disable_default_endpoint: bool,
 }
 
-/// A native configuration, and what it had to do without.
+/// A native configuration, and what is missing from it.
 #[derive(Debug)]
 pub struct Import {
     /// The configuration: TOML with `[[policy.rule]]`, `[[transport]]` and comments.
     pub toml: String,
     /// How many rules it has.
     pub rules: usize,
-    /// How many things could not be carried over; each is in the report, and in the comments.
+    /// How many things could not be carried over; each is in the report and in the comments.
     pub left_behind: usize,
-    /// All that is worth saying of the files.
+    /// Everything there is to report about the files.
     pub report: Diagnostics,
 }
 
@@ -51,16 +56,19 @@ pub fn import(request: &ImportRequest) -> Result<Import, Diagnostics> {
         Input { main: MainFile::Absent, default_registry: None, sources, socket: None, containerd: None };
     let Loaded { config, warnings: mut report } = load_from(&input)?;
     let mut tables = String::new();
-    let needs = transport::write(config.transport.needs(), &mut tables);
+    let mut needs = transport::write(config.transport.needs(), &mut tables);
     report.extend(config.credentials.logins().iter().map(|login| (login_left_behind(login), &login.source)));
     let others: Vec<String> = report.left_behind().collect();
     let rules: Vec<_> = config.policy.rules_in_force().collect();
-    let toml = native::write(&rules, &tables, &needs, &others);
+    let reach = Reach { endpoints: &config.endpoints, wanted: &config.transport };
+    let (rules_text, of_mirrors) = native::rules(&rules, &reach);
+    needs.extend(of_mirrors);
+    let toml = native::write(&rules_text, &tables, &needs, &others);
     let left_behind = needs.len() + others.len();
     Ok(Import { toml, rules: rules.len(), left_behind, report })
 }
 
-/// The sources that the files are.
+/// Makes a source of each file.
 fn sources(request: &ImportRequest) -> Result<Vec<SourceFile>, Diagnostics> {
     let ImportRequest { files, format, disable_default_endpoint } = request;
     let mut texts = Texts::default();
@@ -78,20 +86,22 @@ fn sources(request: &ImportRequest) -> Result<Vec<SourceFile>, Diagnostics> {
         && *disable_default_endpoint
         && sources.iter().all(|source| source.format != Format::RegistriesYaml)
     {
-        let problem =
-            Problem::error("--disable-default-registry-endpoint is for a registries.yaml, and none is here");
-        problems.push(problem.hint("the other formats say in the file whether the registry itself is asked"));
+        let problem = Problem::error(
+            "--disable-default-registry-endpoint works only with a registries.yaml, and there is none here",
+        );
+        problems
+            .push(problem.hint("in the other formats the file itself says whether the registry is asked"));
     }
     if problems.is_empty() { Ok(sources) } else { Err(Diagnostics::new(texts, problems)) }
 }
 
-/// A host, or what stands for all others.
-fn place(host: &str) -> &str {
+/// A host in words.
+fn shown_host(host: &str) -> &str {
     if host == "*" { "every other host" } else { host }
 }
 
 fn login_left_behind(login: &Login) -> Problem {
-    let message = format!("the credentials for {} are not carried over", place(&login.host));
+    let message = format!("the credentials for {} are not carried over", shown_host(&login.host));
     let hint = "a configuration holds no password: write it into a file of its own, and name that by a \
                 [[credentials]] with `registry`, `username` and `password-file`";
     Problem::warning(message).hint(hint).left_behind()

@@ -1,8 +1,6 @@
-//! What is valid and probably not meant.
+//! Warns of what is valid and probably not meant.
 //!
-//! Before: `assemble` has made a policy without conflicts.  After: `check` shows what is found here,
-//! `serve` logs it.
-//! Holds: each warning says what will happen and what to write instead; a lint refuses nothing.
+//! Holds: each warning says what will happen and what to write instead. Nothing is refused here.
 //! Not here: errors (`rules`, `settings`, `assemble`).
 
 mod mirrored;
@@ -12,20 +10,27 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use crate::policy::{
-    Action, DefaultAction, Kind, Layer, Location, Only, Origin, Policy, Prefix, Present, Route,
+    Action, DefaultAction, Layer, Location, Only, Origin, Policy, Prefix, PrefixKind, Present, Route,
 };
 
 use super::diagnostic::{Problem, Severity, Span};
-use super::prefix_index::Wider;
-use super::rules::{Draft, DraftRule};
+use super::draft::{DraftRule, PolicyDraft};
+use super::prefix_map::PrefixMap;
 use super::settings::Settings;
 
-/// Where k3s and RKE2 have their containerd.
+/// The containerd socket of k3s and RKE2.
 const K3S_SOCKET: &str = "/run/k3s/containerd/containerd.sock";
 
-/// Looks at every rule, and at rules beside each other.
-pub(super) fn policy(draft: &Draft, policy: &Policy, settings: &Settings, out: &mut Vec<Problem>) {
-    let wider = Wider::of(draft.rules.iter().map(|drafted| (&drafted.rule.prefix, ())));
+/// Checks every rule, and rules compared with each other.
+pub(super) fn policy(
+    draft: &PolicyDraft,
+    policy: &Policy,
+    settings: &Settings,
+    main: Option<&Span>,
+    out: &mut Vec<Problem>,
+) {
+    out.extend(main.and_then(|main| no_rules(draft, main)));
+    let wider = PrefixMap::of(draft.rules.iter().map(|drafted| (&drafted.rule.prefix, ())));
     for drafted in draft.rules.iter().filter(|drafted| drafted.rule.layer == Layer::Native) {
         match &drafted.rule.action {
             Action::Route(route) => lint_route(drafted, route, out),
@@ -42,37 +47,49 @@ pub(super) fn policy(draft: &Draft, policy: &Policy, settings: &Settings, out: &
     k3s(draft, settings, out);
 }
 
+/// A file that is empty, or has nothing but settings, does nothing. `main` is the place of the main file.
+fn no_rules(draft: &PolicyDraft, main: &Span) -> Option<Problem> {
+    if !draft.rules.is_empty() || draft.default_registry.is_some() {
+        return None;
+    }
+    let (message, at) = match &draft.default {
+        Some(set) if set.value == DefaultAction::Deny => ("0 rules: every image is denied", &set.at),
+        _ => ("0 rules: every image is pulled as without cri-shunt", main),
+    };
+    Some(Problem::warning(message).at(at).hint("write a [[policy.rule]] or a [[policy.source]]"))
+}
+
 fn lint_route(drafted: &DraftRule, route: &Route, out: &mut Vec<Problem>) {
     let prefix = &drafted.rule.prefix;
-    let mut first_at: HashMap<(String, Only, bool), &Span> = HashMap::new();
+    let mut first_at: HashMap<(String, Only, bool, Option<u32>), &Span> = HashMap::new();
     for (at, mirror) in drafted.mirrors_at.iter().zip(&route.mirrors) {
         if route.rewrites.is_empty() && is_own_source(prefix, &mirror.location) {
             let message = format!("this mirror is the registry that the rule is for: `{prefix}`");
-            let hint = "leave it out; for the registry itself, after the mirrors, write origin = \"last\"";
+            let hint = "remove it; for the registry itself, after the mirrors, write origin = \"last\"";
             out.push(Problem::warning(message).at(at).hint(hint));
         }
-        let same = (mirror.location.to_string(), mirror.only, mirror.strip_prefix);
+        let same = (mirror.location.to_string(), mirror.only, mirror.strip_prefix, mirror.endpoint);
         let first = *first_at.entry(same).or_insert(at);
         if first != at {
-            let message = format!("the mirror `{}` is in this list already", mirror.location);
-            let hint = "leave one out; a mirror that failed is not tried again in the same pull";
+            let message = format!("the mirror `{}` is already in this list", mirror.location);
+            let hint = "remove one of them; a mirror that failed is not tried again in the same pull";
             out.push(Problem::warning(message).at(at).also(first, "first here").hint(hint));
         }
     }
     out.extend(one_sided(drafted, route));
-    if !route.rewrites.is_empty() && matches!(prefix.kind(), Kind::Domain | Kind::Any) {
+    if !route.rewrites.is_empty() && matches!(prefix.kind(), PrefixKind::Domain | PrefixKind::Any) {
         let message = format!("the rewrites act on the images of every registry under `{prefix}`");
         let hint = "they see the repository without its host; give each registry a rule of its own";
         out.push(Problem::warning(message).at(&drafted.at).hint(hint));
     }
     if route.origin == Origin::Last {
-        let message = format!("where all mirrors fail, `{prefix}` is asked itself");
+        let message = format!("when all mirrors fail, `{prefix}` itself is asked");
         out.push(Problem::new(Severity::Note, message).at(&drafted.at));
     }
 }
 
-/// The target is the mirror and the whole repository, so a mirror without a path on the same host
-/// gives the name back that came in.
+/// The target is the mirror plus the whole repository. So a mirror without a path on the same host
+/// gives back the original name.
 fn is_own_source(prefix: &Prefix, location: &Location) -> bool {
     let host = prefix.as_str().split('/').next().unwrap_or_default();
     location.path().is_empty() && targets::folded_host(location) == Some(host.to_owned())
@@ -90,13 +107,13 @@ fn one_sided(drafted: &DraftRule, route: &Route) -> Option<Problem> {
     }
     let message =
         format!("every mirror of `{}` is for {served} only: a pull by {unserved} fails", drafted.rule.prefix);
-    let hint = format!("add a mirror for the {unserved}s, or leave `only` out");
+    let hint = format!("add a mirror for the {unserved}s, or remove `only`");
     Some(Problem::warning(message).at(&drafted.at).hint(hint))
 }
 
 fn tag_deny(drafted: &DraftRule) -> Option<Problem> {
     let prefix = &drafted.rule.prefix;
-    if prefix.kind() != Kind::Exact {
+    if prefix.kind() != PrefixKind::Exact {
         return None;
     }
     let (repository, what) = match prefix.as_str().split_once('@') {
@@ -106,60 +123,61 @@ fn tag_deny(drafted: &DraftRule) -> Option<Problem> {
     let message = format!("a pull of the same image by {what} is not denied");
     let hint = format!(
         "deny the repository `{repository}`; only an allow-list (default = \"deny\" and rules for what may \
-         be pulled) is tight"
+         be pulled) has no gaps"
     );
     Some(Problem::warning(message).at(&drafted.at).hint(hint))
 }
 
-/// `docker.io/nginx` is what people say, and `docker.io/library/nginx` is what it is.
+/// People write `docker.io/nginx` and mean `docker.io/library/nginx`.
 fn unofficial(drafted: &DraftRule) -> Option<Problem> {
     let path = drafted.rule.prefix.as_str().strip_prefix("docker.io/")?;
-    if drafted.rule.prefix.kind() != Kind::Path || path.contains('/') || path == "library" {
+    if drafted.rule.prefix.kind() != PrefixKind::Path || path.contains('/') || path == "library" {
         return None;
     }
     let message = format!("this does not match the official image `{path}`");
     let hint = format!(
-        "for the official image write \"docker.io/library/{path}\"; where `{path}` is an organisation, all is well"
+        "for the official image write \"docker.io/library/{path}\"; if `{path}` is an organisation, the rule is right"
     );
     Some(Problem::new(Severity::Note, message).at(&drafted.at).hint(hint))
 }
 
-fn idle_pass(drafted: &DraftRule, wider: &Wider<'_, ()>, draft: &Draft) -> Option<Problem> {
+fn idle_pass(drafted: &DraftRule, wider: &PrefixMap<'_, ()>, draft: &PolicyDraft) -> Option<Problem> {
     let prefix = &drafted.rule.prefix;
     let denies = draft.default.as_ref().is_some_and(|set| set.value == DefaultAction::Deny);
     let hub = prefix.as_str() == "docker.io" || prefix.as_str().starts_with("docker.io/");
-    if denies || (hub && draft.default_registry.is_some()) || wider.around(prefix).next().is_some() {
+    if denies || (hub && draft.default_registry.is_some()) || wider.covering(prefix).next().is_some() {
         return None;
     }
     let message = format!("`{prefix}` would pass without this rule");
     let hint =
-        "`pass` is an exception inside a wider rule or under default = \"deny\"; there is neither here";
+        "`pass` has a meaning inside a wider rule or with default = \"deny\", and there is neither here";
     Some(Problem::warning(message).at(&drafted.at).hint(hint))
 }
 
-fn idle_default_registry(draft: &Draft, policy: &Policy) -> Option<Problem> {
+fn idle_default_registry(draft: &PolicyDraft, policy: &Policy) -> Option<Problem> {
     let set = draft.default_registry.as_ref()?;
     let wider = draft.rules.get(policy.default_registry_shadowed_by()?)?;
-    let message = format!("`default-registry` has no effect beside the rule for `{}`", wider.rule.prefix);
-    let hint = "it is the lowest rule, for what would go to Docker Hub; leave one of the two out";
-    Some(Problem::warning(message).at(&set.at).also(&wider.at, "this rule takes all of it").hint(hint))
+    let message =
+        format!("`default-registry` has no effect: the rule for `{}` comes first", wider.rule.prefix);
+    let hint = "it is used only for images of Docker Hub that no rule is for; remove one of the two";
+    Some(Problem::warning(message).at(&set.at).also(&wider.at, "this rule applies to all of it").hint(hint))
 }
 
-/// On k3s and RKE2 the runtime endpoint cannot be the shunt: their flag for it switches the embedded
+/// On k3s and RKE2 the runtime endpoint cannot be the shunt: their flag for it turns the embedded
 /// containerd off.
-fn k3s(draft: &Draft, settings: &Settings, out: &mut Vec<Problem>) {
+fn k3s(draft: &PolicyDraft, settings: &Settings, out: &mut Vec<Problem>) {
     if settings.containerd.socket.as_path() != Path::new(K3S_SOCKET) {
         return;
     }
     let message = "on k3s and RKE2 only the image endpoint can be the shunt";
     let hint = format!(
         "give the kubelet image-service-endpoint=unix://{} and leave --container-runtime-endpoint alone; what \
-         the shunt does when containers are created does not act there",
+         the shunt does when containers are created has no effect there",
         settings.listen.socket
     );
     out.push(Problem::new(Severity::Note, message).hint(hint));
     if let Some(set) = draft.present.as_ref().filter(|set| set.value == Present::Hide) {
-        let message = "on k3s and RKE2 `present = \"hide\"` acts on the image endpoint only";
+        let message = "on k3s and RKE2 `present = \"hide\"` works on the image endpoint only";
         let hint = "a container of a denied image that is already on the node can still be created by its id";
         out.push(Problem::warning(message).at(&set.at).hint(hint));
     }

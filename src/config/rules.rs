@@ -1,61 +1,49 @@
 //! Reads `[policy]` and its rules.
 //!
-//! Before: `tree` gives the `policy` table of each file.  After: `assemble` makes a `Policy` of the
-//! drafts of all files.
-//! Holds: a rule that is drafted is whole in itself; what is wrong with a rule is recorded, and the
-//! rule left out.
+//! Holds: a rule with a mistake is reported and left out.
 //! Not here: whether rules contradict each other (`policy` decides that, `assemble` shows it).
 
 use std::path::Path;
 use std::time::Duration;
 
 use crate::policy::{
-    Action, Checkpoint, DefaultAction, Layer, Location, Mirror, Names, NodeCredentials, Only, Origin, Policy,
-    Prefix, Present, Rewrite, Route, Rule,
+    Action, Checkpoint, DefaultAction, Layer, Mirror, Names, NodeCredentials, Origin, Present, Rewrite,
+    Route, Rule,
 };
 
-use super::diagnostic::{Located, Problem, Span, Texts};
-use super::sources::{self, SourceFile};
-use super::tree::{Entry, Refusal, Section};
-use super::{assemble, duration};
+use super::diagnostic::{Located, Problem, Texts};
+use super::draft::{self, DraftRule, PolicyDraft};
+use super::mirrors::{self, Mirrors};
+use super::node::Value;
+use super::references::{location, prefix};
+use super::refusal::Refusal;
+use super::section::{self, Field, Section};
+use super::{duration, sources};
 
-/// The policy tables of all files, before they are made into one.
-#[derive(Debug, Default)]
-pub(super) struct Draft {
-    pub(super) default: Option<Located<DefaultAction>>,
-    pub(super) default_registry: Option<Located<Location>>,
-    pub(super) present: Option<Located<Present>>,
-    pub(super) names: Option<Located<Names>>,
-    pub(super) node_credentials: Option<Located<NodeCredentials>>,
-    /// How often the files are looked at; nothing in it is never.
-    pub(super) watch: Option<Located<Option<Duration>>>,
-    pub(super) rules: Vec<DraftRule>,
-    pub(super) sources: Vec<Located<SourceFile>>,
-}
-
-/// A rule and where its text stands. Rules of any format come in this form.
-#[derive(Debug)]
-pub(super) struct DraftRule {
-    pub(super) rule: Rule,
-    /// The prefix.
-    pub(super) at: Span,
-    /// Each mirror of a route, in order.
-    pub(super) mirrors_at: Vec<Span>,
-}
-
-/// When mirrors on another registry are given what the node has for them.
+/// When mirrors on another registry get the node's credentials.
 const NODE_CREDENTIALS: [(&str, NodeCredentials); 3] = [
     ("always", NodeCredentials::Always),
     ("with-client", NodeCredentials::WithClient),
     ("never", NodeCredentials::Never),
 ];
 
-/// Adds what one file says.
-pub(super) fn read(section: Option<Section<'_>>, texts: &Texts, draft: &mut Draft, out: &mut Vec<Problem>) {
+/// Adds the tables of one file.
+pub(super) fn read(
+    section: Option<Section<'_>>,
+    texts: &Texts,
+    draft: &mut PolicyDraft,
+    out: &mut Vec<Problem>,
+) {
     let Some(mut section) = section else { return };
     let file = texts.name(section.at().text);
     let words = [("pass", DefaultAction::Pass), ("deny", DefaultAction::Deny)];
-    let set = section.choice("default", out, &words);
+    let set = section.parse("default", out, |word| {
+        section::choose(word, &words).map_err(|refusal| match word {
+            "allow" | "accept" | "permit" => refusal.hint("write default = \"pass\""),
+            "block" | "reject" | "refuse" => refusal.hint("write default = \"deny\""),
+            _ => refusal,
+        })
+    });
     once("policy.default", &mut draft.default, set, texts, out);
     let set = section.parse("default-registry", out, location);
     once("policy.default-registry", &mut draft.default_registry, set, texts, out);
@@ -79,7 +67,7 @@ pub(super) fn read(section: Option<Section<'_>>, texts: &Texts, draft: &mut Draf
     section.finish(out);
 }
 
-/// Takes over a value, unless an earlier file has set it already.
+/// Takes over a value, unless an earlier file has set it: that is an error.
 pub(super) fn once<T>(
     key: &str,
     slot: &mut Option<Located<T>>,
@@ -95,26 +83,23 @@ pub(super) fn once<T>(
     let message =
         format!("`{key}` is set in {} and in {}", texts.name(first.at.text), texts.name(set.at.text));
     let problem = Problem::error(message).at(&set.at).also(&first.at, "first set here");
-    out.push(problem.hint("no place overrides another: remove one of the two"));
+    out.push(problem.hint("files do not override each other: remove one of the two"));
 }
 
 fn watch(text: &str) -> Result<Option<Duration>, Refusal> {
     Ok(Some(duration::parse(text)?).filter(|every| !every.is_zero()))
 }
 
-/// A registry, with a path if need be.
-pub(super) fn location(text: &str) -> Result<Location, Refusal> {
-    text.parse().map_err(|error: crate::policy::LocationError| Refusal {
-        message: error.to_string(),
-        hint: error.hint(),
-    })
-}
-
 fn read_rule(mut section: Section<'_>, texts: &Texts, out: &mut Vec<Problem>) -> Option<DraftRule> {
     let before = out.len();
     let prefix = section.parse("prefix", out, prefix);
     let prefix_missing = prefix.is_none() && out.len() == before;
-    let (action, mirrors_at, checkpoint) = read_action(&mut section, out);
+    let (action, mirrors, checkpoint) = read_action(&mut section, texts, out);
+    let foreign_urls = section.boolean("foreign-urls", out);
+    if let (Some(set), Some(Action::Deny { .. })) = (&foreign_urls, &action) {
+        out.push(Problem::error("`foreign-urls` has no meaning in a rule that denies").at(&set.at));
+    }
+    let foreign_urls = foreign_urls.is_some_and(|set| set.value);
     if prefix_missing && !section.has_unknown() {
         section.missing(
             "prefix",
@@ -124,42 +109,39 @@ fn read_rule(mut section: Section<'_>, texts: &Texts, out: &mut Vec<Problem>) ->
     }
     section.finish(out);
     let Located { value: prefix, at } = prefix?;
-    let source = assemble::source(&at, texts);
-    let rule = Rule { prefix, action: action?, checkpoint, source, layer: Layer::Native };
-    (out.len() == before).then_some(DraftRule { rule, at, mirrors_at })
+    let source = draft::file_line(&at, texts);
+    let rule = Rule { prefix, action: action?, checkpoint, foreign_urls, source, layer: Layer::Native };
+    (out.len() == before).then_some(DraftRule { rule, at, mirrors_at: mirrors.at, own: mirrors.own })
 }
 
-/// What the rule does, the places of its mirrors, and what it says of checkpoints.
-fn read_action(section: &mut Section<'_>, out: &mut Vec<Problem>) -> (Option<Action>, Vec<Span>, Checkpoint) {
-    let mirrors = section.entry("mirrors");
-    let deny = section.entry("deny");
-    let pass = section.entry("pass");
+/// The action, the mirrors (which are in the action too), and the setting for checkpoints.
+fn read_action(
+    section: &mut Section<'_>,
+    texts: &Texts,
+    out: &mut Vec<Problem>,
+) -> (Option<Action>, Mirrors, Checkpoint) {
+    let mirrors = section.field("mirrors");
+    let deny = section.field("deny");
+    let pass = section.field("pass");
     let options = Options::read(section, out);
     let checkpoint = options.checkpoint.as_ref().map_or(Checkpoint::Refuse, |set| set.value);
     check_one_action(section, [&mirrors, &deny, &pass], out);
-    if let Some(entry) = mirrors {
-        let (mirrors, spans) = read_mirrors(&entry, out).unzip();
-        let action = mirrors.map(|mirrors| Action::Route(options.route(mirrors)));
-        return (action, spans.unwrap_or_default(), checkpoint);
+    if let Some(field) = mirrors {
+        let mirrors = mirrors::read(&field, texts, out);
+        let action = mirrors.as_ref().map(|found| Action::Route(options.route(found.mirrors.clone())));
+        return (action, mirrors.unwrap_or_default(), checkpoint);
     }
     if deny.is_some() || pass.is_some() {
         options.refuse_routing(out);
     }
-    let denied = deny.and_then(|entry| read_deny(&entry, options.checkpoint.as_ref(), out));
-    (denied.or_else(|| read_pass(&pass?, out)), Vec::new(), checkpoint)
+    let denied = deny.and_then(|field| read_deny(&field, options.checkpoint.as_ref(), out));
+    (denied.or_else(|| read_pass(&pass?, out)), Mirrors::default(), checkpoint)
 }
 
-fn prefix(text: &str) -> Result<Prefix, Refusal> {
-    text.parse().map_err(|error: crate::policy::PrefixError| Refusal {
-        message: error.to_string(),
-        hint: error.hint(),
-    })
-}
-
-fn check_one_action(section: &Section<'_>, actions: [&Option<Entry<'_>>; 3], out: &mut Vec<Problem>) {
+fn check_one_action(section: &Section<'_>, actions: [&Option<Field<'_>>; 3], out: &mut Vec<Problem>) {
     let mut set = actions.into_iter().flatten();
     let Some(first) = set.next() else {
-        // A misspelt key is reported as such, and is most likely the one that is missing here.
+        // A misspelt key is reported as such, and is most likely the missing one.
         if section.has_unknown() {
             return;
         }
@@ -169,95 +151,48 @@ fn check_one_action(section: &Section<'_>, actions: [&Option<Entry<'_>>; 3], out
     };
     for more in set {
         let problem = Problem::error("a rule has one of `mirrors`, `deny` and `pass`, not two")
-            .at(&more.at)
-            .also(&first.at, "the other one");
+            .at(more.at)
+            .also(first.at, "the other one");
         out.push(problem);
     }
 }
 
-fn read_mirrors(entry: &Entry<'_>, out: &mut Vec<Problem>) -> Option<(Vec<Mirror>, Vec<Span>)> {
-    if let toml::de::DeValue::String(text) = entry.value {
-        let message = format!("`{}` must be an array, not a string", entry.name);
-        out.push(Problem::error(message).at(&entry.at).hint(format!("write mirrors = [\"{text}\"]")));
-        return None;
-    }
-    let elements = entry.elements(out)?;
-    if elements.is_empty() {
-        let hint = "name at least one registry; to refuse the images write deny = \"reason\"";
-        out.push(Problem::error("the rule has no mirror").at(&entry.at).hint(hint));
-        return None;
-    }
-    let mut mirrors = Vec::new();
-    let mut spans = Vec::new();
-    for element in &elements {
-        if let Some(mirror) = read_mirror(element, out) {
-            mirrors.push(mirror);
-            spans.push(element.at.clone());
-        }
-    }
-    Some((mirrors, spans))
-}
-
-/// `"host/path"`, or `{ location = "host/path", only = "digests" }`.
-fn read_mirror(element: &Entry<'_>, out: &mut Vec<Problem>) -> Option<Mirror> {
-    match element.value {
-        toml::de::DeValue::String(_) => {
-            Some(Mirror { location: element.parse(out, location)?, only: Only::Any, strip_prefix: false })
-        }
-        toml::de::DeValue::Table(_) => {
-            let mut section = element.section(out)?;
-            let before = out.len();
-            let set = section.parse("location", out, location);
-            if set.is_none() && out.len() == before {
-                section.missing("location", "name the registry, with a path if need be", out);
-            }
-            let only = section.choice("only", out, &[("digests", Only::Digests), ("tags", Only::Tags)]);
-            let strip = section.boolean("strip-prefix", out);
-            section.finish(out);
-            Some(Mirror {
-                location: set?.value,
-                only: only.map_or(Only::Any, |set| set.value),
-                strip_prefix: strip.is_some_and(|set| set.value),
-            })
-        }
-        _ => element.wrong_type("a registry or a table with `location`", out),
-    }
-}
-
 fn read_deny(
-    entry: &Entry<'_>,
+    field: &Field<'_>,
     checkpoint: Option<&Located<Checkpoint>>,
     out: &mut Vec<Problem>,
 ) -> Option<Action> {
-    if let toml::de::DeValue::Boolean(_) = entry.value {
-        let message = format!("`{}` must be a string, not a boolean", entry.name);
-        out.push(Problem::error(message).at(&entry.at).hint("say why: deny = \"not from this registry\""));
+    if let Value::Bool(..) = field.value {
+        let message = format!("`{}` must be a string, not a boolean", field.name);
+        out.push(Problem::error(message).at(field.at).hint("say why: deny = \"not from this registry\""));
         return None;
     }
     if let Some(set) = checkpoint {
         out.push(Problem::error("`checkpoint` has no meaning in a rule that denies").at(&set.at));
     }
-    let reason = entry.parse(out, |text| {
+    let reason = field.parse(out, |text| {
         if text.trim().is_empty() {
-            return Err(Refusal::new("the reason is empty").hint("it is what users read; say whom to ask"));
+            return Err(
+                Refusal::new("the reason is empty").hint("users see this text; write whom they can ask")
+            );
         }
         Ok(text.to_owned())
     })?;
     Some(Action::Deny { reason })
 }
 
-fn read_pass(entry: &Entry<'_>, out: &mut Vec<Problem>) -> Option<Action> {
-    if entry.boolean(out)? {
+fn read_pass(field: &Field<'_>, out: &mut Vec<Problem>) -> Option<Action> {
+    if field.boolean(out)? {
         return Some(Action::Pass);
     }
     let problem = Problem::error("`pass` can only be true")
-        .at(&entry.at)
-        .hint("leave it out and write `mirrors` or `deny`");
+        .at(field.at)
+        .hint("remove it and write `mirrors` or `deny`");
     out.push(problem);
     None
 }
 
-/// The keys of a rule beside its action.
+/// The keys of a rule besides its action.
 struct Options {
     rewrites: Option<Located<Vec<Rewrite>>>,
     origin: Option<Located<Origin>>,
@@ -266,25 +201,15 @@ struct Options {
     checkpoint: Option<Located<Checkpoint>>,
 }
 
-// === impl Draft ===
-
-impl Draft {
-    /// The rules in force in the policy that was made of this draft.
-    pub(super) fn in_force(&self, policy: &Policy) -> impl Iterator<Item = &DraftRule> {
-        let rules = self.rules.iter().zip(policy.in_force());
-        rules.filter(|(_, counts)| **counts).map(|(drafted, _)| drafted)
-    }
-}
-
 // === impl Options ===
 
 impl Options {
     fn read(section: &mut Section<'_>, out: &mut Vec<Problem>) -> Self {
         Options {
             rewrites: section
-                .entry("rewrite")
-                .and_then(|entry| Some(Located { value: read_rewrites(&entry, out)?, at: entry.at })),
-            origin: section.choice("origin", out, &[("never", Origin::Never), ("last", Origin::Last)]),
+                .field("rewrite")
+                .and_then(|field| Some(Located { value: read_rewrites(&field, out)?, at: field.at.clone() })),
+            origin: read_origin(section, out),
             collapse: section.boolean("collapse", out),
             node_credentials: section.choice("node-credentials", out, &NODE_CREDENTIALS),
             checkpoint: section.choice(
@@ -305,7 +230,7 @@ impl Options {
         }
     }
 
-    /// Records what only a rule with mirrors can have.
+    /// Reports keys that only a rule with mirrors can have.
     fn refuse_routing(&self, out: &mut Vec<Problem>) {
         let set = [
             ("rewrite", self.rewrites.as_ref().map(|set| &set.at)),
@@ -321,11 +246,26 @@ impl Options {
     }
 }
 
-fn read_rewrites(entry: &Entry<'_>, out: &mut Vec<Problem>) -> Option<Vec<Rewrite>> {
-    let elements = entry.elements(out)?;
+fn read_origin(section: &mut Section<'_>, out: &mut Vec<Problem>) -> Option<Located<Origin>> {
+    const WORDS: [(&str, Origin); 2] = [("never", Origin::Never), ("last", Origin::Last)];
+    if let Some(field) = section.field("origin")
+        && let Value::Bool(asked, _) = field.value
+    {
+        let hint = match asked {
+            true => "to ask the registry itself after the mirrors write origin = \"last\"",
+            false => "never to ask the registry itself write origin = \"never\"",
+        };
+        out.push(field.type_problem("\"never\" or \"last\"").hint(hint));
+        return None;
+    }
+    section.choice("origin", out, &WORDS)
+}
+
+fn read_rewrites(field: &Field<'_>, out: &mut Vec<Problem>) -> Option<Vec<Rewrite>> {
+    let items = field.items(out)?;
     let mut rewrites = Vec::new();
-    for element in elements {
-        let Some(mut section) = element.section(out) else { continue };
+    for item in items {
+        let Some(mut section) = item.section(out) else { continue };
         rewrites.extend(read_rewrite(&mut section, out));
         section.finish(out);
     }
@@ -348,6 +288,14 @@ fn read_rewrite(section: &mut Section<'_>, out: &mut Vec<Problem>) -> Option<Rew
 }
 
 fn pattern(text: &str) -> Result<regex::Regex, Refusal> {
-    sources::pattern::compile_own(text)
-        .map_err(|error| Refusal::new(format!("bad regular expression: {error}")))
+    sources::pattern::compile_own(text).map_err(|error| {
+        let refusal = Refusal::new(format!("bad regular expression: {error}"));
+        match error.to_string().contains("look-around") {
+            true => refusal.hint(
+                "for repositories that a rewrite must not change write a rule with a longer prefix; what has to \
+                 stay goes into a group: match = \"^(a|b)/(.*)\", replace = \"$1/x/$2\"",
+            ),
+            false => refusal,
+        }
+    })
 }

@@ -1,19 +1,23 @@
-//! Everything of the configuration that is not policy: sockets, pulling, state, logging.
+//! The settings besides policy: sockets, pulls, state, log.
 //!
-//! Before: `tree` gives the main file's tables.  After: `app` builds the program from these values.
-//! Holds: a duration that must not be zero is not; our socket and containerd's are two.
-//! Not here: the defaults (`defaults`), rules (`rules`).
+//! Holds: a duration that must not be zero is not zero. The socket of the shunt and that of containerd differ.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use toml::de::DeValue;
-
 use super::diagnostic::{Located, Problem, Span};
+use super::node::Value;
+use super::path::absolute;
+use super::references;
+use super::refusal::Refusal;
+use super::section::{Field, Section};
 use super::socket_path::{SocketPath, SocketPathError};
-use super::tree::{Entry, Refusal, Section};
 use super::{defaults, duration};
 use crate::policy::Name;
+use crate::serve::listener::socket::Access;
+
+/// Keys of `[pull]` that earlier versions had.
+const RETIRED_OF_PULL: [&str; 1] = ["sweep-after"];
 
 /// The socket that clients use.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,14 +26,14 @@ pub struct Listen {
     pub socket: SocketPath,
     /// Its permission bits.
     pub mode: u32,
-    /// Its group, where it is not the process's own.
+    /// Its group; `None` is the group of the process.
     pub group: Option<Group>,
 }
 
 /// A group of the system, by name or by number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Group {
-    /// To be looked up in the group database.
+    /// A name from the group database.
     Name(String),
     /// A gid.
     Id(u32),
@@ -40,23 +44,21 @@ pub enum Group {
 pub struct Containerd {
     /// Where its socket is.
     pub socket: SocketPath,
-    /// The pause image, where it is not to be asked of containerd.
+    /// The pause image; `None` means that containerd is asked for it.
     pub pause_image: Option<Name>,
-    /// Where it looks for `hosts.toml`, where that is not to be asked of it.
+    /// Where it looks for `hosts.toml`; `None` means that containerd is asked for it.
     pub config_path: Option<PathBuf>,
-    /// Whether what goes round the shunt is kept to the rules by containerd's own files.
+    /// Whether containerd's own files apply the rules to pulls that bypass the shunt.
     pub fence: bool,
 }
 
-/// How candidates are tried and what happens behind a pull.
+/// How candidates are tried, and what happens after a pull.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pull {
-    /// When a candidate that shows no life is looked at; `None` is never.
+    /// When a candidate without progress is checked; `None` is never.
     pub stall_after: Option<Duration>,
     /// How long adoption may take.
     pub adopt_timeout: Duration,
-    /// How long a mirror's names stay after a pull.
-    pub sweep_after: Duration,
     /// The first wait for a mirror that is down.
     pub retry_down_after: Duration,
 }
@@ -64,23 +66,23 @@ pub struct Pull {
 /// What the program keeps on disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct State {
-    /// The directory of durable knowledge.
+    /// The directory for everything that must survive a restart.
     pub dir: PathBuf,
-    /// The break-glass file.
+    /// The file that makes the shunt pass everything while it exists.
     pub bypass_file: PathBuf,
 }
 
 /// How much is logged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Log {
-    /// The least important level that is written.
+    /// The lowest level that is written.
     pub level: Level,
 }
 
 /// The levels of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
-    /// Something failed that the program could not make good.
+    /// Something failed.
     Error,
     /// Something is not as it should be.
     Warn,
@@ -99,7 +101,7 @@ pub(super) struct Settings {
     pub(super) pull: Pull,
     pub(super) state: State,
     pub(super) log: Log,
-    /// Where the two sockets, ours and containerd's, were set.
+    /// The places where the two sockets, ours and containerd's, were set.
     pub(super) sockets_at: (Option<Span>, Option<Span>),
 }
 
@@ -121,7 +123,7 @@ pub(super) fn read(root: &mut Section<'_>, out: &mut Vec<Problem>) -> Settings {
 }
 
 impl Settings {
-    /// What holds where there is no main file.
+    /// The settings without a main file.
     pub(super) fn built_in() -> Self {
         let mut out = Vec::new();
         Settings {
@@ -134,7 +136,7 @@ impl Settings {
         }
     }
 
-    /// A shunt that dials itself answers no call and fills the process's file table.
+    /// A shunt that connects to itself answers no call and runs out of file descriptors.
     pub(super) fn check_loop(&self, out: &mut Vec<Problem>) {
         let (own, theirs) = &self.sockets_at;
         let Some(at) = theirs.as_ref().or(own.as_ref()) else { return };
@@ -143,7 +145,7 @@ impl Settings {
         }
         let problem = Problem::error("`listen.socket` and `containerd.socket` are the same socket")
             .at(at)
-            .hint("the shunt listens on a socket of its own, and clients are pointed at that one");
+            .hint("the shunt needs a socket of its own; clients are configured to use that one");
         out.push(problem);
     }
 }
@@ -162,21 +164,27 @@ fn read_listen(
         listen.socket = set.value;
     }
     let Some(mut section) = section else { return listen };
-    if let Some(set) = section.entry("mode").and_then(|entry| read_mode(&entry, out)) {
+    if let Some(set) = section.field("mode").and_then(|field| read_mode(&field, out)) {
         listen.mode = set;
     }
-    listen.group = section.entry("group").and_then(|entry| group(&entry, out));
+    listen.group = section.field("group").and_then(|field| group(&field, out));
     section.finish(out);
     listen
 }
 
-fn read_mode(entry: &Entry<'_>, out: &mut Vec<Problem>) -> Option<u32> {
-    let value = entry.parse(out, mode)?;
+fn read_mode(field: &Field<'_>, out: &mut Vec<Problem>) -> Option<u32> {
+    if let Value::Number(_) = field.value {
+        let hint = "write the octal digits in quotes, for example \"0660\"";
+        out.push(field.type_problem("a string").hint(hint));
+        return None;
+    }
+    let value = field.parse(out, mode)?;
     if value & 0o002 != 0 {
-        let problem =
-            Problem::warning(format!("mode {value:04o} lets every user of the node use the runtime"))
-                .at(&entry.at)
-                .hint("who can use the CRI can become root; give a `group` and a mode like \"0660\" instead");
+        let problem = Problem::warning(format!(
+            "mode {value:04o} lets every user of the node use the runtime"
+        ))
+        .at(field.at)
+        .hint("whoever can use the CRI can become root; give a `group` and a mode like \"0660\" instead");
         out.push(problem);
     }
     Some(value)
@@ -197,8 +205,7 @@ fn read_containerd(
         containerd.socket = set.value;
     }
     let Some(mut section) = section else { return containerd };
-    let name = |text: &str| text.parse::<Name>().map_err(|error| Refusal::new(error.to_string()));
-    containerd.pause_image = section.parse("pause-image", out, name).map(|set| set.value);
+    containerd.pause_image = section.parse("pause-image", out, references::image).map(|set| set.value);
     containerd.config_path = section.parse("config-path", out, absolute).map(|set| set.value);
     containerd.fence = section.boolean("fence", out).is_some_and(|set| set.value);
     section.finish(out);
@@ -209,18 +216,16 @@ fn read_pull(section: Option<Section<'_>>, out: &mut Vec<Problem>) -> Pull {
     let mut pull = Pull {
         stall_after: Some(defaults::STALL_AFTER),
         adopt_timeout: defaults::ADOPT_TIMEOUT,
-        sweep_after: defaults::SWEEP_AFTER,
         retry_down_after: defaults::RETRY_DOWN_AFTER,
     };
     let Some(mut section) = section else { return pull };
+    section.retire(&RETIRED_OF_PULL, out);
     if let Some(set) = section.parse("stall-after", out, duration::parse) {
         pull.stall_after = Some(set.value).filter(|duration| !duration.is_zero());
     }
-    for (key, field) in [
-        ("adopt-timeout", &mut pull.adopt_timeout),
-        ("sweep-after", &mut pull.sweep_after),
-        ("retry-down-after", &mut pull.retry_down_after),
-    ] {
+    for (key, field) in
+        [("adopt-timeout", &mut pull.adopt_timeout), ("retry-down-after", &mut pull.retry_down_after)]
+    {
         if let Some(set) = section.parse(key, out, duration::parse_positive) {
             *field = set.value;
         }
@@ -257,28 +262,35 @@ fn mode(text: &str) -> Result<u32, Refusal> {
     let octal = (3..=4).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
     match u32::from_str_radix(text, 8) {
         Ok(bits) if octal && bits <= 0o777 => Ok(bits),
-        _ => Err(Refusal::new(format!("\"{text}\" is no file mode"))
+        _ => Err(Refusal::new(format!("\"{text}\" is not a file mode"))
             .hint("write three or four octal digits, for example \"0660\"")),
     }
 }
 
-fn group(entry: &Entry<'_>, out: &mut Vec<Problem>) -> Option<Group> {
-    match entry.value {
-        DeValue::Integer(number) => {
-            let id = u32::from_str_radix(number.as_str(), number.radix());
+fn group(field: &Field<'_>, out: &mut Vec<Problem>) -> Option<Group> {
+    match field.value {
+        Value::Number(number) => {
+            let id = number.parse();
             if id.is_err() {
-                out.push(Problem::error(format!("{number} is no group number")).at(&entry.at));
+                out.push(Problem::error(format!("{number} is not a group number")).at(field.at));
             }
             id.ok().map(Group::Id)
         }
-        DeValue::String(_) => entry.parse(out, group_name),
-        _ => entry.wrong_type("a group's name or number", out),
+        Value::Text(name) => {
+            let group = field.parse(out, group_name)?;
+            if let Err(fault) = Access::for_group(0, name) {
+                let hint = format!("the daemon does not start without it: groupadd --system {name}");
+                out.push(Problem::warning(fault.to_string()).at(field.at).hint(hint));
+            }
+            Some(group)
+        }
+        _ => field.wrong_type("a group's name or number", out),
     }
 }
 
 fn group_name(text: &str) -> Result<Group, Refusal> {
     if text.is_empty() || text.contains([':', '\n']) {
-        return Err(Refusal::new(format!("\"{text}\" is no name of a group")));
+        return Err(Refusal::new(format!("\"{text}\" is not the name of a group")));
     }
     Ok(Group::Name(text.to_owned()))
 }
@@ -295,13 +307,6 @@ pub(super) fn socket(text: &str) -> Result<SocketPath, Refusal> {
     text.parse().map_err(refused)
 }
 
-pub(super) fn absolute(text: &str) -> Result<PathBuf, Refusal> {
-    if !text.starts_with('/') {
-        return Err(Refusal::new(format!("\"{text}\" is not an absolute path")));
-    }
-    Ok(PathBuf::from(text))
-}
-
 // === impl Level ===
 
 impl Level {
@@ -313,7 +318,7 @@ impl Level {
         ("trace", Level::Trace),
     ];
 
-    /// The word for it, as in the configuration and in a log filter.
+    /// The word for it in the configuration and in a log filter.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         Level::WORDS.iter().find(|(_, level)| *level == self).map_or("info", |(word, _)| *word)

@@ -1,6 +1,5 @@
 //! The path of a unix socket.
 //!
-//! Before: the configuration, or a flag.  After: `listener` binds it, `upstream` dials it.
 //! Holds: the path is absolute and short enough for the kernel, see unix(7).
 
 use std::fmt;
@@ -14,14 +13,14 @@ pub struct SocketPath(PathBuf);
 /// What is wrong with the path of a socket.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SocketPathError {
-    /// A daemon has no working directory that its administrator thinks of.
+    /// A relative path means nothing to a daemon.
     #[error("\"{0}\" is not an absolute path")]
     Relative(String),
-    /// `sun_path` of unix(7) holds 107 bytes and a terminator.
-    #[error("a socket path of {0} bytes is too long, 107 is the most that a unix socket can have")]
+    /// `sun_path` of unix(7) holds 107 bytes and a terminating NUL.
+    #[error("a socket path of {0} bytes is too long: a unix socket can have 107 at most")]
     TooLong(usize),
-    /// The kernel ends a path there.
-    #[error("the path of a socket must not hold a NUL")]
+    /// The kernel ends the path there.
+    #[error("the path of a socket must not contain a NUL byte")]
     Nul,
     /// A path that ends in a slash names a directory.
     #[error("\"{0}\" names a directory, not a socket")]
@@ -31,7 +30,7 @@ pub enum SocketPathError {
 // === impl SocketPath ===
 
 impl SocketPath {
-    /// A path that is known to be good: one of `defaults`, which a test parses.
+    /// One of `defaults`, which a test checks.
     pub(super) fn known(path: &'static str) -> Self {
         SocketPath(PathBuf::from(path))
     }
@@ -91,7 +90,7 @@ mod tests {
             ("run/x.sock", "\"run/x.sock\" is not an absolute path"),
             ("", "\"\" is not an absolute path"),
             ("/run/", "\"/run/\" names a directory, not a socket"),
-            ("/a\0b", "the path of a socket must not hold a NUL"),
+            ("/a\0b", "the path of a socket must not contain a NUL byte"),
         ];
         for (path, message) in rows {
             assert_eq!(path.parse::<SocketPath>().unwrap_err().to_string(), message);

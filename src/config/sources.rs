@@ -1,77 +1,35 @@
-//! Rules from files in other programs' formats.
+//! Reads the files of other programs as rules.
 //!
-//! Before: the command line or a `[[policy.source]]` names a file.  After: `assemble` puts the rules under
-//! the native ones.
-//! Holds: a source is read as its own program would read it, or it is a problem; nothing of it is dropped
-//! silently. Where two rules have one prefix, the native one holds, then that of the earlier source; a
-//! rule of a source never opens what a native rule denies.
-//! Not here: what a rule does with a name (`policy`), and who uses the logins (`credentials`), and what becomes of transport.
+//! Holds: a source is read as its own program reads it, or it is a problem. Nothing in it is ignored without a message.
+//! Where two rules have the same prefix, the native one is used, then that of the earlier source. A rule of a source
+//! never allows what a native rule denies.
 //!
-//! Every format matches registries by exact `host[:port]`. Rules see folded hosts, so here a rule for
-//! `docker.io` is for `registry-1.docker.io` and `docker.io:443` too: no spelling gets around it.
+//! Every format matches registries by the exact `host[:port]`. Rules see normalised hosts, so here a rule for
+//! `docker.io` is also for `registry-1.docker.io` and `docker.io:443`: no spelling avoids it.
 
 mod certs_d;
-pub(super) mod check;
 pub(super) mod detect_format;
-mod endpoint;
+pub(super) mod endpoint;
 #[cfg(test)]
 mod fixture;
 mod image_cri_shim;
-mod mapping;
-pub(in crate::config) mod pattern;
+pub(super) mod lint;
+pub(super) mod pattern;
 mod registries_conf;
 mod registries_yaml;
 pub(super) mod request;
-pub(super) mod roots;
-mod text;
-mod yaml;
+pub(super) mod source_file;
 
-use std::path::PathBuf;
-
-use super::diagnostic::{Located, Problem, Texts};
-use super::rules::{Draft, DraftRule};
-use crate::containerd::hosts::TransportNeed;
-use crate::credentials::Login;
+use self::source_file::{Format, SourceFile};
+use super::diagnostic::{Problem, Texts};
+use super::draft::{Imported, PolicyDraft};
 use crate::policy::Layer;
 
-/// The formats.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    /// k3s' and RKE2's `registries.yaml`, and so Rancher's `rkeConfig.registries`.
-    RegistriesYaml,
-    /// A tree of containerd's `hosts.toml` files.
-    CertsD,
-    /// `registries.conf` of containers/image, with the drop-ins beside it.
-    RegistriesConf,
-    /// The YAML of sealos' image-cri-shim, or its ConfigMap.
-    ImageCriShim,
-}
-
-/// A source as it is asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SourceFile {
-    /// How to read it.
-    pub format: Format,
-    /// The file or directory.
-    pub path: PathBuf,
-    /// `registries.yaml` alone: the default endpoint is not tried after the mirrors.
-    pub disable_default_endpoint: bool,
-}
-
-/// What a source says.
-#[derive(Debug, Default)]
-pub(super) struct Imported {
-    /// In the order of the file. The layer is set by who asked.
-    pub(super) rules: Vec<DraftRule>,
-    pub(super) transport: Vec<Located<TransportNeed>>,
-    pub(super) logins: Vec<Login>,
-}
-
-/// Reads every source, and puts its rules under the native ones: the order is that of the layers.
+/// Reads every source and adds its rules after the native ones, as the layers are ordered.
 pub(super) fn read_all(
     sources: &[SourceFile],
     texts: &mut Texts,
-    draft: &mut Draft,
+    draft: &mut PolicyDraft,
     out: &mut Vec<Problem>,
 ) -> Imported {
     let mut all = Imported::default();
@@ -79,6 +37,8 @@ pub(super) fn read_all(
         let Imported { rules, transport, logins } = read(source, texts, out);
         draft.rules.extend(rules.into_iter().map(|mut drafted| {
             drafted.rule.layer = Layer::Source(i);
+            let own = drafted.own.iter_mut().flat_map(|own| &mut own.needs);
+            own.for_each(|need| need.value.layer = Layer::Source(i));
             drafted
         }));
         all.transport.extend(transport.into_iter().map(|mut need| {
@@ -98,24 +58,5 @@ pub(super) fn read(source: &SourceFile, texts: &mut Texts, out: &mut Vec<Problem
         Format::CertsD => certs_d::read(path, texts, out),
         Format::RegistriesConf => registries_conf::read(path, texts, out),
         Format::ImageCriShim => image_cri_shim::read(path, texts, out),
-    }
-}
-
-// === impl Format ===
-
-impl Format {
-    /// All of them, in the order in which they are spoken of.
-    pub const ALL: [Format; 4] =
-        [Format::RegistriesYaml, Format::CertsD, Format::RegistriesConf, Format::ImageCriShim];
-
-    /// Its key in a `[[policy.source]]`, which is its flag as well.
-    #[must_use]
-    pub fn key(self) -> &'static str {
-        match self {
-            Format::RegistriesYaml => "registries-yaml",
-            Format::CertsD => "certs-d",
-            Format::RegistriesConf => "registries-conf",
-            Format::ImageCriShim => "image-cri-shim",
-        }
     }
 }

@@ -4,7 +4,9 @@
 mod changing;
 mod credentials;
 mod default_registry;
+mod endpoints;
 mod files;
+mod first_steps;
 mod lints;
 mod problems;
 mod rules;
@@ -32,7 +34,7 @@ fn load_files(files: &[(&str, &str)]) -> (Result<Loaded, Diagnostics>, tempfile:
     (load(&dir.path().join("config.toml")), dir)
 }
 
-/// What people read, without the directory that the test made.
+/// The messages, without the path of the test's directory.
 fn shown(diagnostics: &Diagnostics, dir: &Path) -> String {
     let text = diagnostics.render(Style::Plain, true);
     text.replace(&format!("{}/", dir.display()), "")

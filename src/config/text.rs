@@ -1,37 +1,40 @@
 //! Reads the text of one file, or the names in one directory, whole or not at all.
 //!
-//! Before: `files` and the readers of `sources` know which file they want.  After: they parse the text.
-//! Holds: what is parsed was in the file at one moment; a file that is written meanwhile is read again. Only
-//! a regular file is opened, so that no pipe or device can hold the program up. The state of everything that
-//! is looked at is noted in [`Texts`], what is missing included.
-//! Not here: which files there are; whether several files belong together (`config::load_from`).
+//! Holds: the text was in the file at one moment; a file that is written meanwhile is read again. Only regular files
+//! are opened, so that no pipe or device can block the program. The state of every path is noted in [`Texts`], also
+//! where there is nothing.
+//! Not here: whether several files belong together (`load`).
 
 use std::fs::Metadata;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use super::diagnostic::{Problem, Span, TextId, Texts};
 use crate::files::fingerprint::{Stamp, State};
 use crate::files::regular_file::{self, OpenError};
 
-/// No configuration is longer; what is, is another file by mistake.
+/// The limit in bytes. A longer file is not a configuration.
 const MAX_LEN: u64 = 16 << 20;
 
-/// How often what changes while it is read is read again.
+/// How many times a file is read that changes while it is read.
 pub(super) const ATTEMPTS: u32 = 5;
 
-/// What an editor needs to finish writing.
+/// The pause before it is read again: what an editor needs to finish writing.
 pub(super) const PAUSE: Duration = Duration::from_millis(20);
 
-/// Why a text cannot be had.
+/// The path that means standard input.
+pub(super) const STDIN: &str = "-";
+
+/// Why a file cannot be read.
 #[derive(Debug, thiserror::Error)]
-pub(in crate::config) enum TextError {
+pub(crate) enum TextError {
     #[error("{0}")]
     Io(io::Error),
-    #[error("it is a directory, and a file is meant")]
+    #[error("it is a directory, not a file")]
     Directory,
-    #[error("it is no regular file")]
+    #[error("it is not a regular file")]
     NotAFile,
     #[error("it is longer than {} MiB", MAX_LEN >> 20)]
     TooLong,
@@ -59,29 +62,32 @@ impl From<OpenError> for TextError {
 }
 
 /// The problem of a file that cannot be read.
-pub(in crate::config) fn problem(path: &Path, error: &TextError) -> Problem {
+pub(crate) fn problem(path: &Path, error: &TextError) -> Problem {
     let problem = Problem::error(format!("cannot read {}: {error}", path.display()));
     match error {
         TextError::Io(cause) if cause.kind() == io::ErrorKind::PermissionDenied => {
             problem.hint("run this as root, or as the user that the service runs as")
         }
         TextError::Io(cause) if cause.kind() == io::ErrorKind::NotFound && path.is_symlink() => {
-            problem.hint("there is a symbolic link, which leads to nothing")
+            problem.hint("it is a symbolic link to a file that does not exist")
         }
-        TextError::Changing => problem.hint("something writes it again and again; try once it has finished"),
+        TextError::Changing => problem.hint("a program keeps writing it; try again when it has finished"),
         _ => problem,
     }
 }
 
 /// The bytes of a file.
-pub(in crate::config) fn bytes(path: &Path, texts: &mut Texts) -> Result<Vec<u8>, TextError> {
+pub(crate) fn bytes(path: &Path, texts: &mut Texts) -> Result<Vec<u8>, TextError> {
     let (bytes, state) = look(path);
     texts.saw(path, state);
     bytes
 }
 
-/// The bytes of a file, and what is to be noted of it.
-pub(in crate::config) fn look(path: &Path) -> (Result<Vec<u8>, TextError>, State) {
+/// The bytes of a file, and its state.
+pub(crate) fn look(path: &Path) -> (Result<Vec<u8>, TextError>, State) {
+    if path == Path::new(STDIN) {
+        return (stdin(), State::of(path));
+    }
     match settled(|| attempt(path, || {})) {
         Ok((bytes, stamp)) => (Ok(bytes), State::There(stamp)),
         Err(error) => {
@@ -91,22 +97,43 @@ pub(in crate::config) fn look(path: &Path) -> (Result<Vec<u8>, TextError>, State
     }
 }
 
-/// Something in a directory.
-pub(in crate::config) struct Entry {
-    pub(in crate::config) path: PathBuf,
-    /// Whether it is a directory, or a symbolic link to one.
-    pub(in crate::config) is_directory: bool,
+/// Reads a file into `texts`; problems are in `out`.
+pub(super) fn read(path: &Path, texts: &mut Texts, out: &mut Vec<Problem>) -> Option<TextId> {
+    let bytes = bytes(path, texts);
+    take(path, bytes, texts, out)
 }
 
-/// What is in a directory, in no order.
-pub(in crate::config) fn list(path: &Path, texts: &mut Texts) -> Result<Vec<Entry>, TextError> {
+/// Standard input. It can be read once only, and a reload gets the same text.
+fn stdin() -> Result<Vec<u8>, TextError> {
+    static READ: OnceLock<Result<Vec<u8>, io::ErrorKind>> = OnceLock::new();
+    let read = READ.get_or_init(|| {
+        let mut bytes = Vec::new();
+        let read = io::stdin().lock().take(MAX_LEN + 1).read_to_end(&mut bytes);
+        read.map(|_| bytes).map_err(|error| error.kind())
+    });
+    match read {
+        Ok(bytes) if bytes.len() as u64 > MAX_LEN => Err(TextError::TooLong),
+        Ok(bytes) => Ok(bytes.clone()),
+        Err(kind) => Err(TextError::Io((*kind).into())),
+    }
+}
+
+/// An entry of a directory.
+pub(crate) struct Listed {
+    pub(crate) path: PathBuf,
+    /// Whether it is a directory, or a symbolic link to one.
+    pub(crate) is_directory: bool,
+}
+
+/// The entries of a directory, in no order.
+pub(crate) fn list(path: &Path, texts: &mut Texts) -> Result<Vec<Listed>, TextError> {
     let found = settled(|| attempt_list(path));
     texts.saw(path, found.as_ref().map_or_else(|error| seen(path, error), |(_, stamp)| State::There(*stamp)));
     found.map(|(paths, _)| paths)
 }
 
-/// Takes what was read of a file into `texts`; what is wrong is in `out`.
-pub(in crate::config) fn take(
+/// Adds the content of a file to `texts`; problems are in `out`.
+pub(crate) fn take(
     path: &Path,
     bytes: Result<Vec<u8>, TextError>,
     texts: &mut Texts,
@@ -121,14 +148,9 @@ pub(in crate::config) fn take(
     }
 }
 
-/// Takes a text in; nothing where it is none.
-pub(in crate::config) fn add(
-    path: &Path,
-    bytes: Vec<u8>,
-    texts: &mut Texts,
-    out: &mut Vec<Problem>,
-) -> Option<TextId> {
-    let name = path.to_string_lossy();
+/// Adds a text; `None` where it is not UTF-8.
+pub(crate) fn add(path: &Path, bytes: Vec<u8>, texts: &mut Texts, out: &mut Vec<Problem>) -> Option<TextId> {
+    let name = if path == Path::new(STDIN) { "stdin".into() } else { path.to_string_lossy() };
     let (content, valid) = match String::from_utf8(bytes) {
         Ok(content) => (content, None),
         Err(error) => {
@@ -142,7 +164,7 @@ pub(in crate::config) fn add(
     None
 }
 
-/// What is noted of a path that could not be read.
+/// The state of a path that could not be read.
 fn seen(path: &Path, error: &TextError) -> State {
     match error {
         TextError::Io(cause) => State::Away(cause.kind()),
@@ -163,11 +185,11 @@ fn settled<T>(mut attempt: impl FnMut() -> Result<Option<T>, TextError>) -> Resu
     Err(TextError::Changing)
 }
 
-/// One attempt; nothing where the file has changed meanwhile. `after_reading` is for tests, which change it.
+/// One attempt; `None` where the file has changed meanwhile. `after_reading` is for tests.
 fn attempt(path: &Path, after_reading: impl FnOnce()) -> Result<Option<(Vec<u8>, Stamp)>, TextError> {
     let (file, metadata) = regular_file::open(path)?;
     let Some(before) = at_rest(&metadata, || file.metadata())? else { return Ok(None) };
-    // To ask for the end as well costs one more call; a length of nothing can be that of no real file.
+    // Reading past the known length would cost one more call. Files of /proc have the length 0.
     let limit = if before.length() == 0 { MAX_LEN } else { before.length().min(MAX_LEN + 1) };
     let mut bytes = Vec::with_capacity(usize::try_from(before.length().min(MAX_LEN)).unwrap_or(0));
     (&file).take(limit).read_to_end(&mut bytes)?;
@@ -177,28 +199,28 @@ fn attempt(path: &Path, after_reading: impl FnOnce()) -> Result<Option<(Vec<u8>,
     }
     let after = Stamp::of(&file.metadata()?);
     let whole = before.is_content_of(&after) && bytes.len() as u64 == after.length();
-    // A file that was replaced meanwhile was whole when it was opened.
+    // A file that was replaced meanwhile was complete when it was opened.
     Ok(whole.then_some((bytes, before)))
 }
 
-fn attempt_list(path: &Path) -> Result<Option<(Vec<Entry>, Stamp)>, TextError> {
+fn attempt_list(path: &Path) -> Result<Option<(Vec<Listed>, Stamp)>, TextError> {
     let metadata = || std::fs::metadata(path);
     let Some(before) = at_rest(&metadata()?, metadata)? else { return Ok(None) };
     let entry = |entry: io::Result<std::fs::DirEntry>| {
         let entry = entry?;
         let path = entry.path();
-        // The listing tells most, and a system call for each of thousands is saved.
+        // The listing has the type of most entries, which saves a system call for each of thousands.
         let is_directory = entry
             .file_type()
             .map_or_else(|_| path.is_dir(), |kind| kind.is_dir() || (kind.is_symlink() && path.is_dir()));
-        Ok(Entry { path, is_directory })
+        Ok(Listed { path, is_directory })
     };
     let entries = std::fs::read_dir(path)?.map(entry).collect::<io::Result<_>>()?;
     let after = Stamp::of(&metadata()?);
     Ok((before == after).then_some((entries, before)))
 }
 
-/// The stamp once a further change is sure to alter it; nothing where there was one while it was waited for.
+/// The stamp, once any further change is sure to alter it; `None` where there was a change meanwhile.
 fn at_rest(now: &Metadata, again: impl Fn() -> io::Result<Metadata>) -> io::Result<Option<Stamp>> {
     let stamp = Stamp::of(now);
     let unrest = stamp.unrest();
@@ -242,13 +264,13 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_is_none_is_masked_as_well() {
+    fn no_line_is_shown_of_a_file_that_is_not_text() {
         let mut texts = Texts::default();
         let mut out = Vec::new();
         assert!(add(Path::new("f"), b"pass: pw \xff".to_vec(), &mut texts, &mut out).is_none());
-        let shown = crate::config::diagnostic::Diagnostics::new(texts, out)
-            .render(crate::config::diagnostic::Style::Plain, true);
-        assert!(shown.contains("pass: ***") && !shown.contains("pw"), "{shown}");
+        let shown = super::super::diagnostic::Diagnostics::new(texts, out)
+            .render(super::super::diagnostic::Style::Plain, true);
+        assert!(shown.contains("f:1:10") && !shown.contains("pw"), "{shown}");
     }
 
     #[test]

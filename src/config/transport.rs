@@ -1,41 +1,49 @@
-//! Reads `[[transport]]`, and says what becomes of every host's needs.
+//! Reads `[[transport]]`, and reports what each host needs.
 //!
-//! Before: `tree` gives the tables, sources their own needs.  After: `Config` holds them all.
-//! Holds: what contradicts itself is refused. A file that is no good is a warning: it is the node's state and not
-//! the configuration, it may come a moment later, and it costs one registry where a refusal to start costs all.
-//! Not here: telling containerd (`transport`, outside this folder).
+//! Holds: a contradiction is an error. A file that cannot be used is a warning: it belongs to the state of the node, may be
+//! there a moment later, and concerns one registry, where a refusal to start concerns all.
+//! Not here: how containerd is configured for it (`containerd::hosts`).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::SystemTime;
-
-use toml::de::DeValue;
 
 use crate::containerd::hosts::{self, Transport, TransportNeed};
 use crate::files::secret::Secret;
-use crate::policy::Location;
 use crate::registry::HeaderValue;
 
 use super::diagnostic::{Located, Problem, Severity, Span, Texts};
-use super::settings::absolute;
-use super::tree::{Entry, Refusal, Section};
-use super::{assemble, duration};
+use super::draft;
+use super::duration;
+use super::node::Value;
+use super::path::absolute;
+use super::references;
+use super::refusal::Refusal;
+use super::section::{Field, Section};
 
-/// Headers that are credentials, or may well be.
+/// Headers that are credentials, or may be.
 const CREDENTIALS: [&str; 3] = ["authorization", "proxy-authorization", "cookie"];
 
 /// The tables of all files.
 #[derive(Default)]
-pub(super) struct Draft {
+pub(super) struct TransportDraft {
     pub(super) needs: Vec<Located<TransportNeed>>,
     registries: Vec<Located<String>>,
-    /// Values that may be secrets, and are not shown.
-    hidden: Vec<Span>,
 }
 
-// === impl Draft ===
+/// What one table says.
+#[derive(Default)]
+pub(super) struct Statements {
+    pub(super) needs: Vec<Located<Transport>>,
+    /// The place of `plain-http = false`.
+    pub(super) https: Option<Span>,
+    /// Whether there is `skip-verify = false`.
+    pub(super) verify: bool,
+}
 
-impl Draft {
-    /// Adds what one file says.
+// === impl TransportDraft ===
+
+impl TransportDraft {
+    /// Adds the tables of one file.
     pub(super) fn read(&mut self, root: &mut Section<'_>, texts: &Texts, out: &mut Vec<Problem>) {
         for table in root.sections("transport", out) {
             self.read_table(table, texts, out);
@@ -45,68 +53,35 @@ impl Draft {
     fn read_table(&mut self, mut table: Section<'_>, texts: &Texts, out: &mut Vec<Problem>) {
         let before = out.len();
         let registry = table.parse("registry", out, registry);
-        let needs = self.needs_of(&mut table, out);
+        let needs = Statements::read(&mut table, out).needs;
         if out.len() == before && !table.has_unknown() {
             if registry.is_none() {
                 table.missing("registry", "say which host it is for: registry = \"mirror.dev.de:5000\"", out);
             } else if needs.is_empty() {
-                let hint = "leave the table out, or say what the registry needs";
-                out.push(Problem::error("this table says nothing").at(table.at()).hint(hint));
+                let hint = "remove the table, or write what the registry needs";
+                out.push(Problem::error("this table has no effect").at(table.at()).hint(hint));
             }
         }
         contradictions(&needs, out);
+        let default = Transport::ApiRoot("/v2".to_owned());
+        if let Some(root) = needs.iter().find(|need| need.value == default) {
+            let problem = Problem::error("`transport.api-root`: this is the default").at(&root.at);
+            out.push(problem.hint("remove it"));
+        }
         table.finish(out);
         let Some(registry) = registry else { return };
-        // A problem with a file is shown at the file's name, and what becomes of it names the registry's line.
-        let source = assemble::source(&registry.at, texts);
+        // Problems with a file are shown at the name of the file; decisions name the line of the registry.
+        let source = draft::file_line(&registry.at, texts);
         self.needs.extend(needs.into_iter().map(|what| {
-            let mut need = assemble::need(&registry.value, what, texts);
+            let mut need = draft::need(&registry.value, what, texts);
             need.value.source = source.clone();
             need
         }));
         self.registries.push(registry);
     }
 
-    fn needs_of(&mut self, table: &mut Section<'_>, out: &mut Vec<Problem>) -> Vec<Located<Transport>> {
-        let mut needs = Vec::new();
-        flag(table, "plain-http", Transport::PlainHttp, &mut needs, out);
-        flag(table, "http-fallback", Transport::HttpFallback, &mut needs, out);
-        tls(table, &mut needs, out);
-        self.headers(table, &mut needs, out);
-        let root = table.parse("api-root", out, api_root);
-        needs.extend(root.map(|set| set.map(Transport::ApiRoot)));
-        let timeout = table.parse("dial-timeout", out, |text| {
-            duration::parse_positive(text)?;
-            Ok(Transport::DialTimeout(text.to_owned()))
-        });
-        needs.extend(timeout);
-        needs
-    }
-
-    fn headers(
-        &mut self,
-        table: &mut Section<'_>,
-        needs: &mut Vec<Located<Transport>>,
-        out: &mut Vec<Problem>,
-    ) {
-        let Some(mut headers) = table.section("headers", out) else { return };
-        for (name, entry) in headers.named() {
-            self.hidden.extend(entry.text().map(|_| entry.at.clone()));
-            if !is_header_name(name.value) {
-                out.push(Problem::error(format!("\"{}\" is no name of a header", name.value)).at(&name.at));
-                continue;
-            }
-            let value = header(name.value, &entry, out);
-            needs.extend(value.map(|value| Located {
-                value: Transport::Header { name: name.value.to_owned(), value },
-                at: entry.at.clone(),
-            }));
-        }
-    }
-
     /// The needs, once every file is read.
-    pub(super) fn finish(self, texts: &mut Texts, out: &mut Vec<Problem>) -> Vec<Located<TransportNeed>> {
-        self.hidden.iter().for_each(|span| texts.hide(span));
+    pub(super) fn finish(self, out: &mut Vec<Problem>) -> Vec<Located<TransportNeed>> {
         let mut tables: HashMap<&str, &Span> = HashMap::new();
         let mut hosts: HashMap<String, &Span> = HashMap::new();
         for registry in &self.registries {
@@ -114,9 +89,10 @@ impl Draft {
             if let Some(first) = tables.get(registry.value.as_str()) {
                 let message = format!("there are two tables for the registry {}", registry.value);
                 let problem = Problem::error(message).at(&registry.at).also(first, "first here");
-                out.push(problem.hint("put all that it needs into one"));
+                out.push(problem.hint("put everything into one table"));
             } else if let Some(first) = hosts.get(&host) {
-                let message = format!("this table is for mirrors that are spelled `{}`", registry.value);
+                let message =
+                    format!("this table is only for mirrors that are written as `{}`", registry.value);
                 let problem = Problem::new(Severity::Note, message).at(&registry.at);
                 out.push(problem.also(first, "for every other spelling of this registry"));
             }
@@ -127,40 +103,83 @@ impl Draft {
     }
 }
 
+// === impl Statements ===
+
+impl Statements {
+    /// Reads the keys that a `[[transport]]` and the table of a mirror have in common.
+    pub(super) fn read(table: &mut Section<'_>, out: &mut Vec<Problem>) -> Self {
+        let mut needs = Vec::new();
+        let https = flag(table, "plain-http", Transport::PlainHttp, &mut needs, out);
+        flag(table, "http-fallback", Transport::HttpFallback, &mut needs, out);
+        tls(table, &mut needs, out);
+        let verify = flag(table, "skip-verify", Transport::SkipVerify, &mut needs, out).is_some();
+        headers(table, &mut needs, out);
+        let root = table.parse("api-root", out, api_root);
+        needs.extend(root.map(|set| set.map(Transport::ApiRoot)));
+        let timeout = table.parse("dial-timeout", out, |text| {
+            duration::parse_positive(text)?;
+            Ok(Transport::DialTimeout(text.to_owned()))
+        });
+        needs.extend(timeout);
+        Self { needs, https, verify }
+    }
+}
+
 fn registry(text: &str) -> Result<String, Refusal> {
-    let location: Location = text.parse().map_err(|error: crate::policy::LocationError| {
-        let refusal = Refusal::new(error.to_string().replacen("mirror", "registry", 1));
-        if text.contains("://") {
-            refusal.hint("leave the scheme out; for http write plain-http = true")
-        } else {
-            refusal
-        }
+    let location = references::location(text).map_err(|Refusal { message, hint }| Refusal {
+        message: message.replacen("mirror", "registry", 1),
+        hint: match text.contains("://") {
+            true => Some("leave the scheme out; for http write plain-http = true".to_owned()),
+            false => hint,
+        },
     })?;
     match location.path() {
         "" => Ok(location.host().to_owned()),
         _ => Err(Refusal::new(format!("\"{text}\" has a path")).hint(format!(
-            "write the host alone, \"{}\"; all of its images are reached in one way",
+            "write the host alone, \"{}\"; the settings apply to all of its images",
             location.host()
         ))),
     }
 }
 
+/// Takes a flag; where it is false, its place is the answer.
 fn flag(
     table: &mut Section<'_>,
     key: &'static str,
     what: Transport,
     needs: &mut Vec<Located<Transport>>,
     out: &mut Vec<Problem>,
-) {
-    let set = table.boolean(key, out).filter(|set| set.value);
-    needs.extend(set.map(|set| Located { value: what, at: set.at }));
+) -> Option<Span> {
+    let set = table.boolean(key, out)?;
+    if !set.value {
+        return Some(set.at);
+    }
+    needs.push(Located { value: what, at: set.at });
+    None
+}
+
+fn headers(table: &mut Section<'_>, needs: &mut Vec<Located<Transport>>, out: &mut Vec<Problem>) {
+    let Some(headers) = table.section("headers", out) else { return };
+    for field in headers.fields() {
+        let name = &field.key.text;
+        if !is_header_name(name) {
+            let message = format!("\"{name}\" is not the name of a header");
+            out.push(Problem::error(message).at(&field.key.at));
+            continue;
+        }
+        let value = header(name, &field, out);
+        needs.extend(value.map(|value| Located {
+            value: Transport::Header { name: name.clone(), value },
+            at: field.at.clone(),
+        }));
+    }
 }
 
 fn tls(table: &mut Section<'_>, needs: &mut Vec<Located<Transport>>, out: &mut Vec<Problem>) {
-    if let Some(entry) = table.entry("ca") {
-        let files = match entry.value {
-            DeValue::Array(_) => entry.elements(out).unwrap_or_default(),
-            _ => vec![entry],
+    if let Some(field) = table.field("ca") {
+        let files = match field.value {
+            Value::List(_) => field.items(out).unwrap_or_default(),
+            _ => vec![field],
         };
         for file in files {
             let path = file.parse(out, absolute);
@@ -180,7 +199,6 @@ fn tls(table: &mut Section<'_>, needs: &mut Vec<Located<Transport>>, out: &mut V
         }
         (None, None) => {}
     }
-    flag(table, "skip-verify", Transport::SkipVerify, needs, out);
 }
 
 /// RFC 9110, 5.6.2.
@@ -190,9 +208,9 @@ fn is_header_name(name: &str) -> bool {
 }
 
 /// A text, or `{ file = "/path" }`.
-fn header(name: &str, entry: &Entry<'_>, out: &mut Vec<Problem>) -> Option<HeaderValue> {
-    if let DeValue::Table(_) = entry.value {
-        let mut section = entry.section(out)?;
+fn header(name: &str, field: &Field<'_>, out: &mut Vec<Problem>) -> Option<HeaderValue> {
+    if let Value::Map(_) = field.value {
+        let mut section = field.section(out)?;
         let file = section.parse("file", out, absolute);
         if file.is_none() && !section.has_unknown() {
             section.missing("file", "name the file that holds the value", out);
@@ -200,16 +218,18 @@ fn header(name: &str, entry: &Entry<'_>, out: &mut Vec<Problem>) -> Option<Heade
         section.finish(out);
         return Some(HeaderValue::File(file?.value));
     }
-    let text = entry.string(out)?;
+    let text = field.string(out)?;
     if CREDENTIALS.contains(&name.to_ascii_lowercase().as_str()) {
-        let message = format!("the header {name} is a credential, and does not belong in this file");
+        let message = format!("the header {name} is a credential and must not be in this file");
         let hint =
-            format!("put its value into a file that root alone can read: {name} = {{ file = \"/path\" }}");
-        out.push(Problem::error(message).at(&entry.at).hint(hint));
+            format!("put its value into a file that only root can read: {name} = {{ file = \"/path\" }}");
+        out.push(Problem::error(message).at(field.at).hint(hint));
         return None;
     }
     if text.chars().any(char::is_control) {
-        out.push(Problem::error(format!("the value of the header {name} is not one line")).at(&entry.at));
+        out.push(
+            Problem::error(format!("the value of the header {name} must be a single line")).at(field.at),
+        );
         return None;
     }
     Some(HeaderValue::Text(Secret::new(text.to_owned())))
@@ -219,16 +239,13 @@ pub(super) fn api_root(text: &str) -> Result<String, Refusal> {
     let path = text.trim_end_matches('/');
     let odd = |c: char| c.is_whitespace() || c.is_control() || "?#{}\"\\".contains(c);
     if !text.starts_with('/') || text.contains(odd) || path.split('/').any(|part| part == "..") {
-        return Err(Refusal::new(format!("\"{text}\" is no path")).hint("write it as \"/proxy/v2\""));
-    }
-    if path == "/v2" {
-        return Err(Refusal::new("this is the usual one").hint("leave it out"));
+        return Err(Refusal::new(format!("\"{text}\" is not a path")).hint("write it as \"/proxy/v2\""));
     }
     Ok(if path.is_empty() { "/".to_owned() } else { path.to_owned() })
 }
 
 /// With TLS settings beside plain http, containerd tries TLS first.
-fn contradictions(needs: &[Located<Transport>], out: &mut Vec<Problem>) {
+pub(super) fn contradictions(needs: &[Located<Transport>], out: &mut Vec<Problem>) {
     let Some(plain) = needs.iter().find(|need| need.value == Transport::PlainHttp) else { return };
     let tls = |need: &&Located<Transport>| {
         matches!(
@@ -240,46 +257,66 @@ fn contradictions(needs: &[Located<Transport>], out: &mut Vec<Problem>) {
         )
     };
     if let Some(need) = needs.iter().find(tls) {
-        let message = "this has no meaning beside `plain-http`, which has no TLS";
+        let message = "this has no meaning with `plain-http`, which does not use TLS";
         out.push(Problem::error(message).at(&need.at).also(&plain.at, "plain http"));
     }
 }
 
-/// What the files that are named hold.
-pub(super) fn check_files(needs: &[Located<TransportNeed>], out: &mut Vec<Problem>) {
+/// Warns of files that cannot be used.
+pub(super) fn check_files<'n>(
+    needs: impl Iterator<Item = &'n Located<TransportNeed>>,
+    out: &mut Vec<Problem>,
+) {
     let now = SystemTime::now();
     for need in needs {
         for fault in hosts::faults([&need.value], now) {
-            let hint = "until that is mended, no image comes from there";
+            let hint = "until this is fixed, no image comes from there";
             out.push(Problem::warning(fault.to_string()).at(&need.at).hint(hint));
         }
     }
 }
 
-/// Says for each host what containerd will be told.
-pub(super) fn lint(needs: &[Located<TransportNeed>], out: &mut Vec<Problem>) {
+/// Notes for each host what containerd will be configured to do, for all mirrors there and for single ones.
+pub(super) fn lint<'n>(
+    of_mirrors: impl Iterator<Item = &'n [Located<TransportNeed>]> + Clone,
+    of_hosts: &'n [Located<TransportNeed>],
+    out: &mut Vec<Problem>,
+) {
     let mut hosts: BTreeMap<&str, Vec<&Located<TransportNeed>>> = BTreeMap::new();
-    for need in needs {
+    for need in of_mirrors.clone().flatten().chain(of_hosts) {
         hosts.entry(&need.value.host).or_default().push(need);
     }
-    for (host, needs) in hosts {
+    for (host, needs) in &hosts {
         let Some(first) = needs.first() else { continue };
-        let mut what: Vec<String> = needs.iter().map(|need| need.value.what.to_string()).collect();
-        what.dedup();
-        let who = if host == "*" { "every other mirror" } else { host };
-        let message = format!("{who} needs {}, which no image reference can say", what.join(", "));
-        let hint = "the daemon tells containerd, by a hosts.toml below its config_path";
+        let mut what: Vec<String> = Vec::new();
+        let mut seen = HashSet::new();
+        for text in needs.iter().map(|need| need.value.what.to_string()) {
+            if seen.insert(text.clone()) {
+                what.push(text);
+            }
+        }
+        let who = if *host == "*" { "every other mirror" } else { host };
+        let message = format!("{who} needs {}, which an image reference cannot express", what.join(", "));
+        let hint = "the daemon writes a hosts.toml for it below containerd's config_path";
         out.push(Problem::new(Severity::Note, message).at(&first.at).hint(hint));
-        out.extend(unsafe_host(host, &needs));
     }
+    let mut by_host: BTreeMap<&str, Vec<&Located<TransportNeed>>> = BTreeMap::new();
+    for need in of_hosts {
+        by_host.entry(&need.value.host).or_default().push(need);
+    }
+    out.extend(by_host.iter().filter_map(|(host, needs)| idle_authority(host, needs)));
+    out.extend(of_mirrors.filter_map(|needs| {
+        let host = &needs.first()?.value.host;
+        idle_authority(host, &needs.iter().collect::<Vec<_>>())
+    }));
 }
 
-/// A registry that anyone on the way can stand in for.
-fn unsafe_host(host: &str, needs: &[&Located<TransportNeed>]) -> Option<Problem> {
+/// Warns of a CA that has no effect.
+fn idle_authority(host: &str, needs: &[&Located<TransportNeed>]) -> Option<Problem> {
     let skips = needs.iter().find(|need| need.value.what == Transport::SkipVerify)?;
     let ca = needs.iter().find(|need| matches!(need.value.what, Transport::CaFile(_)))?;
-    let message = format!("the certificate authority of {host} has no effect beside skip-verify");
-    Some(Problem::warning(message).at(&skips.at).also(&ca.at, "this one").hint("leave one of the two out"))
+    let message = format!("the certificate authority of {host} has no effect with skip-verify");
+    Some(Problem::warning(message).at(&skips.at).also(&ca.at, "this one").hint("remove one of the two"))
 }
 
 impl<T> Located<T> {

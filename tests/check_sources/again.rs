@@ -17,15 +17,15 @@ fn k3s_with_a_rewrite_for_every_registry() {
     3 |     endpoint: [m.dev]
       |                ^^^^^
       |
-      = help: take what concerns mirrors over into this program's own configuration (cri-shunt import), and leave `configs` alone in this file
+      = help: move the mirrors to the configuration of cri-shunt (cri-shunt import), and keep only `configs` in this file
 
-    warning: images of every registry under `*` are looked for in one place, m.dev
+    warning: images of every registry under `*` are looked for in the same place, m.dev
      --> registries.yaml:3:16
       |
     3 |     endpoint: [m.dev]
       |                ^^^^^
       |
-      = help: this format means it, and the mirror is no longer told which registry was asked for; a [[policy.rule]] with {host} in its mirror keeps them apart
+      = help: this format does so, and the mirror does not learn which registry was asked for; a [[policy.rule]] with {host} in its mirror keeps them apart
 
     exit 0
     "#);
@@ -33,13 +33,13 @@ fn k3s_with_a_rewrite_for_every_registry() {
     let configured = format!("{file}configs:\n  m.dev:\n    auth: {{username: u, password: p}}\n");
     assert_snapshot!(check_file("--registries-yaml", &configured), @r"
     registries.yaml: usable: 2 rules, default pass; 1 warning
-    warning: images of every registry under `*` are looked for in one place, m.dev
+    warning: images of every registry under `*` are looked for in the same place, m.dev
      --> registries.yaml:3:16
       |
     3 |     endpoint: [m.dev]
       |                ^^^^^
       |
-      = help: this format means it, and the mirror is no longer told which registry was asked for; a [[policy.rule]] with {host} in its mirror keeps them apart
+      = help: this format does so, and the mirror does not learn which registry was asked for; a [[policy.rule]] with {host} in its mirror keeps them apart
 
     exit 0
     ");
@@ -55,15 +55,15 @@ fn k3s_with_a_rewrite_for_every_registry() {
     3 |     endpoint: [m.dev]
       |                ^^^^^
       |
-      = help: take what concerns mirrors over into this program's own configuration (cri-shunt import), and leave `configs` alone in this file
+      = help: move the mirrors to the configuration of cri-shunt (cri-shunt import), and keep only `configs` in this file
 
-    warning: images of every registry under `*` are looked for in one place, m.dev
+    warning: images of every registry under `*` are looked for in the same place, m.dev
      --> registries.yaml:3:16
       |
     3 |     endpoint: [m.dev]
       |                ^^^^^
       |
-      = help: this format means it, and the mirror is no longer told which registry was asked for; a [[policy.rule]] with {host} in its mirror keeps them apart
+      = help: this format does so, and the mirror does not learn which registry was asked for; a [[policy.rule]] with {host} in its mirror keeps them apart
 
     exit 0
     "#);
@@ -82,20 +82,20 @@ fn k3s_with_a_mirror_that_has_a_mirror() {
     4 |   m.dev:
       |   ----- this entry
       |
-      = help: take what concerns mirrors over into this program's own configuration (cri-shunt import), and leave `configs` alone in this file
+      = help: move the mirrors to the configuration of cri-shunt (cri-shunt import), and keep only `configs` in this file
 
     exit 0
     ");
     let file = "mirrors:\n  quay.io:\n    endpoint: [m.dev]\n  \"*\":\n    endpoint: [m.dev]\n";
     assert_snapshot!(check_file("--registries-yaml", file), @r"
     registries.yaml: usable: 2 rules, default pass; 1 warning
-    warning: images of every registry under `*` are looked for in one place, m.dev
+    warning: images of every registry under `*` are looked for in the same place, m.dev
      --> registries.yaml:5:16
       |
     5 |     endpoint: [m.dev]
       |                ^^^^^
       |
-      = help: this format means it, and the mirror is no longer told which registry was asked for; a [[policy.rule]] with {host} in its mirror keeps them apart
+      = help: this format does so, and the mirror does not learn which registry was asked for; a [[policy.rule]] with {host} in its mirror keeps them apart
 
     exit 0
     ");
@@ -107,29 +107,29 @@ fn containerd_with_a_default_directory() {
     let quay = ("certs.d/quay.io/hosts.toml", "[host.\"https://m.dev\"]\n");
     assert_snapshot!(check(&[default, quay], &["--certs-d", "certs.d", "--verbose"]), @r#"
     certs.d: usable: 2 rules, default pass; 3 warnings
-    warning: these hosts are not told which registry an image is of
+    warning: these hosts do not learn which registry an image belongs to
      --> certs.d/_default/hosts.toml:1:7
       |
     1 | [host."https://d.dev"]
       |       ^^^^^^^^^^^^^^^
       |
-      = help: containerd sends them the registry in `ns`; the shunt asks for the host's own name, without it. Where a host needs it, write a native rule with {host} in the mirror's path
+      = help: containerd sends them the registry in `ns`; the shunt asks for the host's own name, without it. If a host needs it, write a native rule with {host} in the mirror's path
 
-    note: where containerd reads this tree too, it tries the mirrors again before a registry itself
+    note: if containerd reads this tree too, it tries the mirrors again before the registry itself
      --> certs.d/_default/hosts.toml:1:7
       |
     1 | [host."https://d.dev"]
       |       ^^^^^^^^^^^^^^^
       |
-      = help: a pull that falls back to its registry reaches containerd under its own name; to spare it the second round, take the hosts out of containerd's tree
+      = help: a pull that falls back to its registry reaches containerd under its own name; to avoid the second round, remove the hosts from containerd's tree
 
-    warning: images of every registry under `*` are looked for in one place, d.dev
+    warning: images of every registry under `*` are looked for in the same place, d.dev
      --> certs.d/_default/hosts.toml:1:7
       |
     1 | [host."https://d.dev"]
       |       ^^^^^^^^^^^^^^^
       |
-      = help: this format means it, and the mirror is no longer told which registry was asked for; a [[policy.rule]] with {host} in its mirror keeps them apart
+      = help: this format does so, and the mirror does not learn which registry was asked for; a [[policy.rule]] with {host} in its mirror keeps them apart
 
     warning: containerd applies certs.d/_default to the mirror `m.dev` as well, and asks https://d.dev/v2 for its images
      --> certs.d/quay.io/hosts.toml:1:7
@@ -149,21 +149,21 @@ fn containerd_with_a_default_directory() {
     let own = ("certs.d/m.dev/hosts.toml", "server = \"https://m.dev\"\n");
     assert_snapshot!(check(&[default, quay, own], &["--certs-d", "certs.d"]), @r#"
     certs.d: usable: 3 rules, default pass; 2 warnings
-    warning: these hosts are not told which registry an image is of
+    warning: these hosts do not learn which registry an image belongs to
      --> certs.d/_default/hosts.toml:1:7
       |
     1 | [host."https://d.dev"]
       |       ^^^^^^^^^^^^^^^
       |
-      = help: containerd sends them the registry in `ns`; the shunt asks for the host's own name, without it. Where a host needs it, write a native rule with {host} in the mirror's path
+      = help: containerd sends them the registry in `ns`; the shunt asks for the host's own name, without it. If a host needs it, write a native rule with {host} in the mirror's path
 
-    warning: images of every registry under `*` are looked for in one place, d.dev
+    warning: images of every registry under `*` are looked for in the same place, d.dev
      --> certs.d/_default/hosts.toml:1:7
       |
     1 | [host."https://d.dev"]
       |       ^^^^^^^^^^^^^^^
       |
-      = help: this format means it, and the mirror is no longer told which registry was asked for; a [[policy.rule]] with {host} in its mirror keeps them apart
+      = help: this format does so, and the mirror does not learn which registry was asked for; a [[policy.rule]] with {host} in its mirror keeps them apart
 
     exit 0
     "#);
@@ -204,7 +204,7 @@ fn files_that_the_node_reads_as_well() {
     etc/rancher/k3s/registries.yaml: usable: 1 rule, default pass
     note: k3s reads etc/rancher/k3s/registries.yaml too, when it starts
      |
-     = help: a change acts here within seconds, and on what goes past the shunt once k3s was started again
+     = help: a change takes effect here within seconds; for pulls that bypass the shunt it takes effect when k3s is restarted
 
     exit 0
     ");
@@ -213,7 +213,7 @@ fn files_that_the_node_reads_as_well() {
     etc/containerd/certs.d: usable: 1 rule, default pass
     note: containerd reads etc/containerd/certs.d too, at every pull
      |
-     = help: what goes past the shunt has the same mirrors, and a mirror's own name is looked up there as well
+     = help: pulls that bypass the shunt use the same mirrors, and containerd looks up a mirror's own name there as well
 
     exit 0
     ");

@@ -18,9 +18,9 @@ fn unknown_keys() {
     config.toml: not usable: 1 error
     exit 1
     ");
-    assert_snapshot!(check_file("--registries-yaml", "mirrors:\n  quay.io:\n    endpoints: [m.dev]\n    endpoint: [n.dev]\nconfig: {}\nconfigs:\n  m.dev:\n    tls: {ca: /x}\n    auth: {token: secret}\n"), @r"
+    assert_snapshot!(check_file("--registries-yaml", "mirrors:\n  quay.io:\n    endpoints: [m.dev]\n    endpoint: [n.dev]\nconfig: {}\nconfigs:\n  m.dev:\n    tls: {ca: /x}\n    auth: {token: secret}\n"), @"
     registries.yaml: usable: 1 rule, default pass; 4 warnings
-    warning: unknown key `endpoints` in `mirrors.quay.io`: k3s takes no notice of it, nor does this
+    warning: unknown key `endpoints` in `mirrors.quay.io`: k3s ignores it, and so does cri-shunt
      --> registries.yaml:3:5
       |
     3 |     endpoints: [m.dev]
@@ -28,7 +28,7 @@ fn unknown_keys() {
       |
       = help: did you mean `endpoint`?
 
-    warning: unknown key `config`: k3s takes no notice of it, nor does this
+    warning: unknown key `config`: k3s ignores it, and so does cri-shunt
      --> registries.yaml:5:1
       |
     5 | config: {}
@@ -36,7 +36,7 @@ fn unknown_keys() {
       |
       = help: did you mean `configs`?
 
-    warning: unknown key `ca` in `configs.m.dev.tls`: k3s takes no notice of it, nor does this
+    warning: unknown key `ca` in `configs.m.dev.tls`: k3s ignores it, and so does cri-shunt
      --> registries.yaml:8:11
       |
     8 |     tls: {ca: /x}
@@ -44,19 +44,16 @@ fn unknown_keys() {
       |
       = help: known here: ca_file, cert_file, key_file, insecure_skip_verify
 
-    warning: unknown key `token` in `configs.m.dev.auth`: k3s takes no notice of it, nor does this
-     --> registries.yaml:9:12
-      |
-    9 |     auth: {token: *******
-      |            ^^^^^
-      |
-      = help: known here: username, password, auth, identity_token
+    warning: unknown key `token` in `configs.m.dev.auth`: k3s ignores it, and so does cri-shunt
+    --> registries.yaml:9:12
+     = note: line not shown: it may hold a secret
+     = help: known here: username, password, auth, identity_token
 
     exit 0
     ");
     assert_snapshot!(check_hosts("sever = \"https://m.dev\"\n[host.\"https://n.dev\"]\ncapability = [\"pull\"]\n"), @r#"
     certs.d: usable: 1 rule, default pass; 2 warnings
-    warning: unknown key `sever`: containerd takes no notice of it, nor does this
+    warning: unknown key `sever`: containerd ignores it, and so does cri-shunt
      --> certs.d/quay.io/hosts.toml:1:1
       |
     1 | sever = "https://m.dev"
@@ -64,19 +61,16 @@ fn unknown_keys() {
       |
       = help: did you mean `server`?
 
-    warning: unknown key `capability` in `host.https://n.dev`: containerd takes no notice of it, nor does this
-     --> certs.d/quay.io/hosts.toml:3:1
-      |
-    3 | capability = ["pull"]
-      | ^^^^^^^^^^
-      |
-      = help: did you mean `capabilities`?
+    warning: unknown key `capability` in `host.https://n.dev`: containerd ignores it, and so does cri-shunt
+    --> certs.d/quay.io/hosts.toml:3:1
+     = note: line not shown: it may hold a secret
+     = help: did you mean `capabilities`?
 
     exit 0
     "#);
     assert_snapshot!(check_file("--registries-conf", "[[registry]]\nlocation = \"quay.io\"\nmirrors = [\"m.dev\"]\n"), @r#"
     registries.conf: usable: 0 rules, default pass; 1 warning
-    warning: unknown key `mirrors` in `registry`: containers/image takes no notice of it, nor does this
+    warning: unknown key `mirrors` in `registry`: containers/image ignores it, and so does cri-shunt
      --> registries.conf:3:1
       |
     3 | mirrors = ["m.dev"]
@@ -88,23 +82,23 @@ fn unknown_keys() {
     "#);
     assert_snapshot!(check_file("--image-cri-shim", "address: https://m.dev\nregistry: [x]\n"), @r#"
     shim.yaml: usable: 1 rule, default pass; 3 warnings
-    warning: what none of these registries has is pulled from where its name says
+    warning: images that none of these registries has are pulled from the registry in their name
      --> shim.yaml:1:10
       |
     1 | address: https://m.dev
       |          ^^^^^^^^^^^^^
       |
-      = help: image-cri-shim does so too; to keep it in, write a native rule for `*` with origin = "never"
+      = help: image-cri-shim does so too; to prevent that, write a native rule for `*` with origin = "never"
 
-    warning: images of every registry under `*` are looked for in one place, m.dev
+    warning: images of every registry under `*` are looked for in the same place, m.dev
      --> shim.yaml:1:10
       |
     1 | address: https://m.dev
       |          ^^^^^^^^^^^^^
       |
-      = help: this format means it, and the mirror is no longer told which registry was asked for; a [[policy.rule]] with {host} in its mirror keeps them apart
+      = help: this format does so, and the mirror does not learn which registry was asked for; a [[policy.rule]] with {host} in its mirror keeps them apart
 
-    warning: unknown key `registry`: image-cri-shim takes no notice of it, nor does this
+    warning: unknown key `registry`: image-cri-shim ignores it, and so does cri-shunt
      --> shim.yaml:2:1
       |
     2 | registry: [x]
@@ -119,11 +113,13 @@ fn unknown_keys() {
 #[test]
 fn wrong_types() {
     assert_snapshot!(check_file("--config", "[[policy.rule]]\nprefix = 1\nmirrors = \"m.dev\"\n"), @r#"
-    error: `policy.rule.prefix` must be a string, not an integer
+    error: `policy.rule.prefix` must be a string, not a number
      --> config.toml:2:10
       |
     2 | prefix = 1
       |          ^
+      |
+      = help: begin with a host: docker.io/library/1
 
     error: `policy.rule.mirrors` must be an array, not a string
      --> config.toml:3:11
@@ -150,10 +146,8 @@ fn wrong_types() {
       |              ^
 
     error: `mirrors.ghcr.io` must be a mapping, not a list
-     --> registries.yaml:5:12
-      |
-    5 |   ghcr.io: [m.dev]
-      |            ^
+    --> registries.yaml:5:12
+     = note: line not shown: it may hold a secret
 
     error: `configs.m.dev.tls.insecure_skip_verify` must be true or false, not a string
      --> registries.yaml:9:29
@@ -162,10 +156,8 @@ fn wrong_types() {
       |                             ^^^^^
 
     error: `configs.m.dev.auth` must be a mapping, not a string
-      --> registries.yaml:10:11
-       |
-    10 |     auth: *************
-       |           ^^^^^^^^^^^^^
+    --> registries.yaml:10:11
+     = note: line not shown: it may hold a secret
 
     registries.yaml: not usable: 5 errors
     exit 1
@@ -183,7 +175,7 @@ fn wrong_types() {
     3 | capabilities = "pull"
       |                ^^^^^^
 
-    error: `host.https://n.dev.skip_verify` must be true or false, not an integer
+    error: `host.https://n.dev.skip_verify` must be true or false, not a number
      --> certs.d/quay.io/hosts.toml:4:15
       |
     4 | skip_verify = 1
@@ -193,11 +185,13 @@ fn wrong_types() {
     exit 1
     "#);
     assert_snapshot!(check_file("--registries-conf", "[[registry]]\nlocation = 1\nblocked = \"yes\"\n[registry.mirror]\nlocation = \"m.dev\"\n"), @r#"
-    error: `registry.location` must be a string, not an integer
+    error: `registry.location` must be a string, not a number
      --> registries.conf:2:12
       |
     2 | location = 1
       |            ^
+      |
+      = help: put it in quotes: "1"
 
     error: `registry.blocked` must be true or false, not a string
      --> registries.conf:3:11
@@ -216,7 +210,7 @@ fn wrong_types() {
     registries.conf: not usable: 3 errors
     exit 1
     "#);
-    assert_snapshot!(check_file("--image-cri-shim", "address: 5\nregistries: m.dev\n"), @r"
+    assert_snapshot!(check_file("--image-cri-shim", "address: 5\nregistries: m.dev\n"), @r#"
     error: there is no registry in this file
      --> shim.yaml:1:1
       |
@@ -231,7 +225,7 @@ fn wrong_types() {
     1 | address: 5
       |          ^
       |
-      = help: put it in quotes
+      = help: put it in quotes: "5"
 
     error: `registries` must be a list, not a string
      --> shim.yaml:2:13
@@ -241,13 +235,13 @@ fn wrong_types() {
 
     shim.yaml: not usable: 3 errors
     exit 1
-    ");
+    "#);
 }
 
 #[test]
 fn regular_expressions() {
     assert_snapshot!(check_file("--registries-yaml", "mirrors:\n  quay.io:\n    endpoint: [m.dev]\n    rewrite:\n      \"^(?!library/)(.*)\": x/$1\n      \"(a)\\\\1\": b\n      \"[a\": b\n"), @r#"
-    error: this is no regular expression that k3s takes: look-around, including look-ahead and look-behind, is not supported
+    error: k3s does not accept this regular expression: look-around, including look-ahead and look-behind, is not supported
      --> registries.yaml:5:7
       |
     5 |       "^(?!library/)(.*)": x/$1
@@ -255,15 +249,15 @@ fn regular_expressions() {
       |
       = help: k3s goes on without the rewrite, so that the mirror is asked for another path; see github.com/google/re2/wiki/Syntax
 
-    warning: k3s writes this pattern into containerd's configuration as it is, and TOML reads the backslash
+    warning: k3s writes this pattern unchanged into containerd's configuration, where TOML interprets the backslash
      --> registries.yaml:6:7
       |
     6 |       "(a)\\1": b
       |       ^^^^^^^^
       |
-      = help: write [.] for a dot and [0-9] for a digit, which need none
+      = help: write [.] for a dot and [0-9] for a digit, which need no backslash
 
-    error: this is no regular expression that k3s takes: backreferences are not supported
+    error: k3s does not accept this regular expression: backreferences are not supported
      --> registries.yaml:6:7
       |
     6 |       "(a)\\1": b
@@ -271,7 +265,7 @@ fn regular_expressions() {
       |
       = help: k3s goes on without the rewrite, so that the mirror is asked for another path; see github.com/google/re2/wiki/Syntax
 
-    error: this is no regular expression that k3s takes: unclosed character class
+    error: k3s does not accept this regular expression: unclosed character class
      --> registries.yaml:7:7
       |
     7 |       "[a": b
@@ -288,6 +282,8 @@ fn regular_expressions() {
       |
     4 | rewrite = [{ match = "^(?!library/)(.*)", replace = "x/$1" }]
       |                      ^^^^^^^^^^^^^^^^^^^
+      |
+      = help: for repositories that a rewrite must not change write a rule with a longer prefix; what has to stay goes into a group: match = "^(a|b)/(.*)", replace = "$1/x/$2"
 
     config.toml: not usable: 1 error
     exit 1

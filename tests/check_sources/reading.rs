@@ -28,25 +28,25 @@ fn each_format(make: impl Fn(&Path)) -> String {
 #[test]
 fn a_directory_where_a_file_is_meant() {
     assert_snapshot!(each_format(|path| std::fs::create_dir(path).unwrap()), @r"
-    error: cannot read config.toml: it is a directory, and a file is meant
+    error: cannot read config.toml: it is a directory, not a file
      |
      = help: name the file itself: config.toml/config.toml
 
     config.toml: not usable: 1 error
     exit 1
-    error: cannot read registries.yaml: it is a directory, and a file is meant
+    error: cannot read registries.yaml: it is a directory, not a file
 
     registries.yaml: not usable: 1 error
     exit 1
-    error: cannot read certs.d/quay.io/hosts.toml: it is a directory, and a file is meant
+    error: cannot read certs.d/quay.io/hosts.toml: it is a directory, not a file
 
     certs.d: not usable: 1 error
     exit 1
-    error: cannot read registries.conf: it is a directory, and a file is meant
+    error: cannot read registries.conf: it is a directory, not a file
 
     registries.conf: not usable: 1 error
     exit 1
-    error: cannot read shim.yaml: it is a directory, and a file is meant
+    error: cannot read shim.yaml: it is a directory, not a file
 
     shim.yaml: not usable: 1 error
     exit 1
@@ -58,14 +58,14 @@ fn a_file_where_a_directory_is_meant() {
     assert_snapshot!(check(&[("certs.d", "")], &["--certs-d", "certs.d"]), @r"
     error: cannot read certs.d: Not a directory (os error 20)
      |
-     = help: name the directory that holds one directory a registry, as config_path does
+     = help: name the directory that holds one directory for each registry, as config_path does
 
     certs.d: not usable: 1 error
     exit 1
     ");
     assert_snapshot!(check(&[("certs.d/quay.io", "")], &["--certs-d", "certs.d"]), @r#"
     certs.d: usable: 0 rules, default pass; 1 warning
-    warning: certs.d/quay.io is a file: containerd refuses every pull from "quay.io" for it
+    warning: certs.d/quay.io is a file: because of it, containerd refuses every pull from "quay.io"
      |
      = help: make it a directory with a hosts.toml in it, or give it another name
 
@@ -137,31 +137,31 @@ fn a_link_to_nothing_and_a_link_to_itself() {
     assert_snapshot!(each_format(|path| symlink("nowhere", path).unwrap()), @r"
     error: cannot read config.toml: No such file or directory (os error 2)
      |
-     = help: there is a symbolic link, which leads to nothing
+     = help: it is a symbolic link to a file that does not exist
 
     config.toml: not usable: 1 error
     exit 1
     error: cannot read registries.yaml: No such file or directory (os error 2)
      |
-     = help: there is a symbolic link, which leads to nothing
+     = help: it is a symbolic link to a file that does not exist
 
     registries.yaml: not usable: 1 error
     exit 1
     error: cannot read certs.d/quay.io/hosts.toml: No such file or directory (os error 2)
      |
-     = help: there is a symbolic link, which leads to nothing
+     = help: it is a symbolic link to a file that does not exist
 
     certs.d: not usable: 1 error
     exit 1
     error: cannot read registries.conf: No such file or directory (os error 2)
      |
-     = help: there is a symbolic link, which leads to nothing
+     = help: it is a symbolic link to a file that does not exist
 
     registries.conf: not usable: 1 error
     exit 1
     error: cannot read shim.yaml: No such file or directory (os error 2)
      |
-     = help: there is a symbolic link, which leads to nothing
+     = help: it is a symbolic link to a file that does not exist
 
     shim.yaml: not usable: 1 error
     exit 1
@@ -209,7 +209,7 @@ fn a_path_through_a_file() {
     exit 1
     error: cannot read file/certs.d: Not a directory (os error 20)
      |
-     = help: name the directory that holds one directory a registry, as config_path does
+     = help: name the directory that holds one directory for each registry, as config_path does
 
     file/certs.d: not usable: 1 error
     exit 1
@@ -234,23 +234,23 @@ fn what_is_neither_a_file_nor_a_directory() {
     };
     // A pipe that nobody writes to would be waited for without end.
     assert_snapshot!(each_format(pipe), @r"
-    error: cannot read config.toml: it is no regular file
+    error: cannot read config.toml: it is not a regular file
 
     config.toml: not usable: 1 error
     exit 1
-    error: cannot read registries.yaml: it is no regular file
+    error: cannot read registries.yaml: it is not a regular file
 
     registries.yaml: not usable: 1 error
     exit 1
-    error: cannot read certs.d/quay.io/hosts.toml: it is no regular file
+    error: cannot read certs.d/quay.io/hosts.toml: it is not a regular file
 
     certs.d: not usable: 1 error
     exit 1
-    error: cannot read registries.conf: it is no regular file
+    error: cannot read registries.conf: it is not a regular file
 
     registries.conf: not usable: 1 error
     exit 1
-    error: cannot read shim.yaml: it is no regular file
+    error: cannot read shim.yaml: it is not a regular file
 
     shim.yaml: not usable: 1 error
     exit 1
@@ -315,42 +315,32 @@ fn what_is_no_text() {
     let binary = |path: &Path| std::fs::write(path, b"# \xff password: secret\n").unwrap();
     assert_snapshot!(each_format(binary), @r"
     error: this is not UTF-8 text
-     --> config.toml:1:3
-      |
-    1 | # � password: ******
-      |   ^
+    --> config.toml:1:3
+     = note: line not shown: it may hold a secret
 
     config.toml: not usable: 1 error
     exit 1
     error: this is not UTF-8 text
-     --> registries.yaml:1:3
-      |
-    1 | # � password: ******
-      |   ^
+    --> registries.yaml:1:3
+     = note: line not shown: it may hold a secret
 
     registries.yaml: not usable: 1 error
     exit 1
     error: this is not UTF-8 text
-     --> certs.d/quay.io/hosts.toml:1:3
-      |
-    1 | # � password: ******
-      |   ^
+    --> certs.d/quay.io/hosts.toml:1:3
+     = note: line not shown: it may hold a secret
 
     certs.d: not usable: 1 error
     exit 1
     error: this is not UTF-8 text
-     --> registries.conf:1:3
-      |
-    1 | # � password: ******
-      |   ^
+    --> registries.conf:1:3
+     = note: line not shown: it may hold a secret
 
     registries.conf: not usable: 1 error
     exit 1
     error: this is not UTF-8 text
-     --> shim.yaml:1:3
-      |
-    1 | # � password: ******
-      |   ^
+    --> shim.yaml:1:3
+     = note: line not shown: it may hold a secret
 
     shim.yaml: not usable: 1 error
     exit 1

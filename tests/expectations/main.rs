@@ -142,7 +142,7 @@ fn each_difference_is_shown_with_its_place() {
       rule
         expected  default
         actual    none
-      decided: invalid: this is no image reference: upper case in the repository
+      decided: invalid: not a valid image reference: upper case in the repository
 
     1 passed; 3 failed
     --- exit 1
@@ -244,4 +244,16 @@ fn the_example_is_met_by_its_policy_and_by_no_other() {
     };
     assert_eq!(code(&examples.join("policy.toml")), Some(0));
     assert_eq!(code(&examples.join("cri-shunt-k3s.toml")), Some(1));
+}
+
+#[test]
+fn the_results_as_json() {
+    let files = [("config.toml", CONFIG), ("met.toml", MET), ("unmet.toml", UNMET)];
+    let arguments = ["--quiet", "--format", "json", "--config", "config.toml", "met.toml", "unmet.toml"];
+    assert_snapshot!(run(&files, &arguments, ""), @r#"
+    {"image":"quay.io/a/b:1","name":null,"source":"unmet.toml:1","met":false,"decision":"route","reason":null,"differences":[{"what":"candidates","expected":["harbor.dev.de/quay.io/a/b:1"],"actual":["harbor.dev.de/quay.io/a/b:1","quay.io/a/b:1"]}]}
+    {"image":"evil/miner:1","name":"we mine","source":"unmet.toml:7","met":false,"decision":"deny","reason":"not from this registry","differences":[{"what":"decision","expected":["route"],"actual":["deny"]},{"what":"rule","expected":["docker.io"],"actual":["docker.io/evil"]},{"what":"reference","expected":["oci-mirror.dev.de/evil/miner:1"],"actual":[]}]}
+    {"image":"UPPER","name":null,"source":"unmet.toml:18","met":false,"decision":"invalid","reason":"upper case in the repository","differences":[{"what":"rule","expected":["default"],"actual":[]}]}
+    --- exit 1
+    "#);
 }

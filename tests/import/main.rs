@@ -1,6 +1,7 @@
 //! `cri-shunt import` as a user runs it: the built program, real files, whole outputs.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+mod output;
 #[path = "../support/program.rs"]
 #[allow(unreachable_pub, reason = "each test program uses its own part of this")]
 mod program;
@@ -61,13 +62,13 @@ fn import(files: &[(&str, &str)], arguments: &[&str]) -> String {
 fn registries_yaml() {
     assert_snapshot!(import(&[("registries.yaml", REGISTRIES_YAML)], &["registries.yaml"]), @r#"
     # Written by cri-shunt import. Above each rule is the place that it comes from.
-    # These are native rules now: unlike those of a source, they open what a wider native deny covers.
-    # collapse: these formats ask a mirror for one path, whatever the registry; {host} can keep them apart.
+    # These are native rules now: unlike rules of a source, they allow what a wider native rule denies.
+    # collapse: in these formats images of all registries have the same path at a mirror; {host} would keep them apart.
 
     # registries.yaml:2
     [[policy.rule]]
     prefix = "docker.io"
-    mirrors = ["mirror.dev.de:443", "10.0.0.5:5000"]
+    mirrors = ["mirror.dev.de:443", "http://10.0.0.5:5000"]
     rewrite = [{ match = "^rancher/(.*)", replace = "mirrored/rancher-$1" }]
     origin = "last"
     collapse = true
@@ -78,11 +79,6 @@ fn registries_yaml() {
     mirrors = ["harbor.dev.de/quay"]
     origin = "last"
     collapse = true
-
-    # registries.yaml:5
-    [[transport]]
-    registry = "10.0.0.5:5000"
-    plain-http = true
 
     # registries.yaml:16
     [[transport]]
@@ -106,7 +102,7 @@ fn registries_yaml() {
     16 |       ca_file: /etc/ssl/mirror.pem
        |                ^^^^^^^^^^^^^^^^^^^
        |
-       = help: until that is mended, no image comes from there
+       = help: until this is fixed, no image comes from there
 
     2 rules; not carried over: 1 (listed at the end of the output)
     --- exit 1
@@ -118,19 +114,17 @@ fn certs_d() {
     let files = [("certs.d/quay.io/hosts.toml", QUAY), ("certs.d/docker.io/", "")];
     assert_snapshot!(import(&files, &["certs.d"]), @r#"
     # Written by cri-shunt import. Above each rule is the place that it comes from.
-    # These are native rules now: unlike those of a source, they open what a wider native deny covers.
-    # collapse: these formats ask a mirror for one path, whatever the registry; {host} can keep them apart.
+    # These are native rules now: unlike rules of a source, they allow what a wider native rule denies.
+    # collapse: in these formats images of all registries have the same path at a mirror; {host} would keep them apart.
 
     # certs.d/quay.io/hosts.toml:3
     [[policy.rule]]
     prefix = "quay.io"
-    mirrors = [{ location = "mirror.dev.de", only = "digests" }, "harbor.dev.de/quay"]
+    mirrors = [
+        { location = "mirror.dev.de", only = "digests", ca = "certs.d/quay.io/ca.crt" },
+        "harbor.dev.de/quay",
+    ]
     collapse = true
-
-    # certs.d/quay.io/hosts.toml:5
-    [[transport]]
-    registry = "mirror.dev.de"
-    ca = "certs.d/quay.io/ca.crt"
     --- stderr
     warning: certs.d/quay.io/ca.crt, for the registry mirror.dev.de: No such file or directory (os error 2)
      --> certs.d/quay.io/hosts.toml:5:6
@@ -138,7 +132,7 @@ fn certs_d() {
     5 | ca = 'ca.crt'
       |      ^^^^^^^^
       |
-      = help: until that is mended, no image comes from there
+      = help: until this is fixed, no image comes from there
 
     1 rule; everything has been carried over
     --- exit 0
@@ -152,8 +146,8 @@ fn registries_conf() {
     let files = [("registries.conf", REGISTRIES_CONF), ("registries.conf.d/1.conf", drop_in)];
     assert_snapshot!(import(&files, &["registries.conf"]), @r#"
     # Written by cri-shunt import. Above each rule is the place that it comes from.
-    # These are native rules now: unlike those of a source, they open what a wider native deny covers.
-    # collapse: these formats ask a mirror for one path, whatever the registry; {host} can keep them apart.
+    # These are native rules now: unlike rules of a source, they allow what a wider native rule denies.
+    # collapse: in these formats images of all registries have the same path at a mirror; {host} would keep them apart.
 
     # registries.conf.d/1.conf:2
     [[policy.rule]]
@@ -179,7 +173,7 @@ fn registries_conf() {
     deny = "blocked in registries.conf"
 
     # Not carried over:
-    # - registries.conf:1:22: `credential-helpers` is not carried over (credentials for registries are configured by themselves)
+    # - registries.conf:1:22: `credential-helpers` is not carried over (credentials for registries are configured separately, in [[credentials]])
     --- stderr
     warning: `credential-helpers` is not carried over
      --> registries.conf:1:22
@@ -187,15 +181,15 @@ fn registries_conf() {
     1 | credential-helpers = ["secretservice"]
       |                      ^^^^^^^^^^^^^^^^^
       |
-      = help: credentials for registries are configured by themselves
+      = help: credentials for registries are configured separately, in [[credentials]]
 
-    warning: images of every registry under `*.corp.dev.de` are looked for in one place, another-corp-mirror.dev.de/a-rather-long-path, and so at 1 more
+    warning: images of every registry under `*.corp.dev.de` are looked for in the same place, another-corp-mirror.dev.de/a-rather-long-path, and at 1 more
      --> registries.conf.d/1.conf:5:12
       |
     5 | location = 'another-corp-mirror.dev.de/a-rather-long-path'
       |            ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
       |
-      = help: this format means it, and the mirror is no longer told which registry was asked for; a [[policy.rule]] with {host} in its mirror keeps them apart
+      = help: this format does so, and the mirror does not learn which registry was asked for; a [[policy.rule]] with {host} in its mirror keeps them apart
 
     3 rules; not carried over: 1 (listed at the end of the output)
     --- exit 1
@@ -206,47 +200,39 @@ fn registries_conf() {
 fn image_cri_shim() {
     assert_snapshot!(import(&[("shim.yaml", SHIM)], &["shim.yaml"]), @r#"
     # Written by cri-shunt import. Above each rule is the place that it comes from.
-    # These are native rules now: unlike those of a source, they open what a wider native deny covers.
-    # collapse: these formats ask a mirror for one path, whatever the registry; {host} can keep them apart.
+    # These are native rules now: unlike rules of a source, they allow what a wider native rule denies.
+    # collapse: in these formats images of all registries have the same path at a mirror; {host} would keep them apart.
 
     # shim.yaml:5
     [[policy.rule]]
     prefix = "*"
-    mirrors = ["other.dev.de", "sealos.hub:5000"]
+    mirrors = ["other.dev.de", "http://sealos.hub:5000"]
     origin = "last"
     collapse = true
-
-    # shim.yaml:2
-    [[transport]]
-    registry = "sealos.hub:5000"
-    plain-http = true
 
     # Not carried over:
     # - shim.yaml:3:1: the credentials for sealos.hub:5000 are not carried over (a configuration holds no password: write it into a file of its own, and name that by a [[credentials]] with `registry`, `username` and `password-file`)
     --- stderr
     warning: the credentials for sealos.hub:5000 are not carried over
-     --> shim.yaml:3:1
-      |
-    3 | auth: **************
-      | ^^^^^^^^^^^^^^^^^^^^
-      |
-      = help: a configuration holds no password: write it into a file of its own, and name that by a [[credentials]] with `registry`, `username` and `password-file`
+    --> shim.yaml:3:1
+     = note: line not shown: it may hold a secret
+     = help: a configuration holds no password: write it into a file of its own, and name that by a [[credentials]] with `registry`, `username` and `password-file`
 
-    warning: what none of these registries has is pulled from where its name says
+    warning: images that none of these registries has are pulled from the registry in their name
      --> shim.yaml:5:12
       |
     5 | - address: https://other.dev.de
       |            ^^^^^^^^^^^^^^^^^^^^
       |
-      = help: image-cri-shim does so too; to keep it in, write a native rule for `*` with origin = "never"
+      = help: image-cri-shim does so too; to prevent that, write a native rule for `*` with origin = "never"
 
-    warning: images of every registry under `*` are looked for in one place, other.dev.de, and so at 1 more
+    warning: images of every registry under `*` are looked for in the same place, other.dev.de, and at 1 more
      --> shim.yaml:5:12
       |
     5 | - address: https://other.dev.de
       |            ^^^^^^^^^^^^^^^^^^^^
       |
-      = help: this format means it, and the mirror is no longer told which registry was asked for; a [[policy.rule]] with {host} in its mirror keeps them apart
+      = help: this format does so, and the mirror does not learn which registry was asked for; a [[policy.rule]] with {host} in its mirror keeps them apart
 
     1 rule; not carried over: 1 (listed at the end of the output)
     --- exit 1
@@ -258,8 +244,8 @@ fn everything_is_carried_over_where_there_is_no_more_than_rules() {
     let file = "mirrors:\n  docker.io: {endpoint: [mirror.dev.de]}\n";
     assert_snapshot!(import(&[("r.yaml", file)], &["--disable-default-registry-endpoint", "r.yaml"]), @r#"
     # Written by cri-shunt import. Above each rule is the place that it comes from.
-    # These are native rules now: unlike those of a source, they open what a wider native deny covers.
-    # collapse: these formats ask a mirror for one path, whatever the registry; {host} can keep them apart.
+    # These are native rules now: unlike rules of a source, they allow what a wider native rule denies.
+    # collapse: in these formats images of all registries have the same path at a mirror; {host} would keep them apart.
 
     # r.yaml:2
     [[policy.rule]]
@@ -270,4 +256,21 @@ fn everything_is_carried_over_where_there_is_no_more_than_rules() {
     1 rule; everything has been carried over
     --- exit 0
     "#);
+}
+
+#[test]
+fn two_registries_through_one_host_keep_their_schemes_and_their_trust() {
+    let files = [
+        ("certs.d/docker.io/hosts.toml", "[host.\"http://cache.example:5000\"]\n"),
+        ("certs.d/quay.io/hosts.toml", "[host.\"https://cache.example:5000\"]\nskip_verify = true\n"),
+        ("certs.d/ghcr.io/hosts.toml", "[host.\"https://cache.example:5000/p\"]\n[host.\"http://nexus\"]\n"),
+    ];
+    let written = import(&files, &["certs.d"]);
+    for mirrors in [
+        "mirrors = [\"http://cache.example:5000\"]",
+        "mirrors = [{ location = \"cache.example:5000\", skip-verify = true }]",
+        "mirrors = [{ location = \"cache.example:5000\", api-root = \"/p/v2\" }, \"http://nexus\"]",
+    ] {
+        assert!(written.contains(mirrors), "{mirrors}\n{written}");
+    }
 }

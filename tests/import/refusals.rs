@@ -19,7 +19,7 @@ fn nothing_is_written_where_a_file_cannot_be_used() {
     1 | [[registry]]
       | ^^^^^^^^^^^^
       |
-      = help: say where the images are; only a prefix `*.domain` can do without
+      = help: write where the images are; only a prefix `*.domain` needs no location
 
     --- exit 2
     ");
@@ -55,17 +55,17 @@ fn a_format_that_is_not_to_be_seen_has_to_be_said() {
     --- stderr
     error: both.yaml could be image-cri-shim (by `address`) and registries-yaml (by `mirrors`)
      |
-     = help: say which it is with --format
+     = help: choose one with --format
 
-    error: the format of empty is not to be seen
+    error: cannot tell the format of empty
      |
-     = help: say it with --format: registries-yaml, certs-d, registries-conf, image-cri-shim
+     = help: name it with --format: registries-yaml, certs-d, registries-conf, image-cri-shim
 
-    error: the format of other.yaml is not to be seen
+    error: cannot tell the format of other.yaml
      |
-     = help: say it with --format: registries-yaml, certs-d, registries-conf, image-cri-shim
+     = help: name it with --format: registries-yaml, certs-d, registries-conf, image-cri-shim
 
-    error: config.toml is a configuration of cri-shunt already
+    error: config.toml is already a configuration of cri-shunt
      |
      = help: `import` is for files of other programs
 
@@ -77,7 +77,7 @@ fn a_format_that_is_not_to_be_seen_has_to_be_said() {
      |
      = help: name the tree, which holds one directory for each registry: certs.d
 
-    error: registries.conf.d holds drop-ins, which are no source by themselves
+    error: registries.conf.d holds drop-ins, which are not a source by themselves
      |
      = help: name the registries.conf beside it; its drop-ins are read with it
 
@@ -90,8 +90,8 @@ fn a_format_that_is_said_counts() {
     let files = [("both.yaml", "address: http://localhost:5000\nmirrors: {}\n")];
     assert_snapshot!(import(&files, &["--format", "image-cri-shim", "both.yaml"]), @r#"
     # Written by cri-shunt import. Above each rule is the place that it comes from.
-    # These are native rules now: unlike those of a source, they open what a wider native deny covers.
-    # collapse: these formats ask a mirror for one path, whatever the registry; {host} can keep them apart.
+    # These are native rules now: unlike rules of a source, they allow what a wider native rule denies.
+    # collapse: in these formats images of all registries have the same path at a mirror; {host} would keep them apart.
 
     # both.yaml:1
     [[policy.rule]]
@@ -100,23 +100,23 @@ fn a_format_that_is_said_counts() {
     origin = "last"
     collapse = true
     --- stderr
-    warning: what none of these registries has is pulled from where its name says
+    warning: images that none of these registries has are pulled from the registry in their name
      --> both.yaml:1:10
       |
     1 | address: http://localhost:5000
       |          ^^^^^^^^^^^^^^^^^^^^^
       |
-      = help: image-cri-shim does so too; to keep it in, write a native rule for `*` with origin = "never"
+      = help: image-cri-shim does so too; to prevent that, write a native rule for `*` with origin = "never"
 
-    warning: images of every registry under `*` are looked for in one place, localhost:5000
+    warning: images of every registry under `*` are looked for in the same place, localhost:5000
      --> both.yaml:1:10
       |
     1 | address: http://localhost:5000
       |          ^^^^^^^^^^^^^^^^^^^^^
       |
-      = help: this format means it, and the mirror is no longer told which registry was asked for; a [[policy.rule]] with {host} in its mirror keeps them apart
+      = help: this format does so, and the mirror does not learn which registry was asked for; a [[policy.rule]] with {host} in its mirror keeps them apart
 
-    warning: unknown key `mirrors`: image-cri-shim takes no notice of it, nor does this
+    warning: unknown key `mirrors`: image-cri-shim ignores it, and so does cri-shunt
      --> both.yaml:2:1
       |
     2 | mirrors: {}
@@ -138,9 +138,9 @@ fn wrong_usage_exits_2() {
     let conf = [("registries.conf", REGISTRIES_CONF)];
     assert_snapshot!(import(&conf, &["--disable-default-registry-endpoint", "registries.conf"]), @r"
     --- stderr
-    error: --disable-default-registry-endpoint is for a registries.yaml, and none is here
+    error: --disable-default-registry-endpoint works only with a registries.yaml, and there is none here
      |
-     = help: the other formats say in the file whether the registry itself is asked
+     = help: in the other formats the file itself says whether the registry is asked
 
     --- exit 2
     ");

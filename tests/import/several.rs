@@ -11,8 +11,8 @@ fn of_two_files_the_earlier_one_holds() {
     let files = [("registries.conf", conf), ("registries.yaml", yaml)];
     assert_snapshot!(import(&files, &["registries.yaml", "registries.conf"]), @r#"
     # Written by cri-shunt import. Above each rule is the place that it comes from.
-    # These are native rules now: unlike those of a source, they open what a wider native deny covers.
-    # collapse: these formats ask a mirror for one path, whatever the registry; {host} can keep them apart.
+    # These are native rules now: unlike rules of a source, they allow what a wider native rule denies.
+    # collapse: in these formats images of all registries have the same path at a mirror; {host} would keep them apart.
 
     # registries.yaml:2
     [[policy.rule]]
@@ -27,17 +27,17 @@ fn of_two_files_the_earlier_one_holds() {
     deny = "blocked in registries.conf"
 
     # Not carried over:
-    # - registries.conf:2:12: `quay.io` is for the names without a port only (containers/image takes it for those of every port as well; give each port its own entry)
+    # - registries.conf:2:12: `quay.io` matches only names without a port (in containers/image it also matches names with any port; write an entry for each port)
     --- stderr
-    warning: `quay.io` is for the names without a port only
+    warning: `quay.io` matches only names without a port
      --> registries.conf:2:12
       |
     2 | location = 'quay.io'
       |            ^^^^^^^^^
       |
-      = help: containers/image takes it for those of every port as well; give each port its own entry
+      = help: in containers/image it also matches names with any port; write an entry for each port
 
-    warning: an earlier source has a rule for `quay.io`, which takes the place of this one
+    warning: an earlier source has a rule for `quay.io`, which replaces this one
      --> registries.conf:2:12
       |
     2 | location = 'quay.io'
@@ -46,9 +46,9 @@ fn of_two_files_the_earlier_one_holds() {
      ::: registries.yaml:2:3
       |
     2 |   quay.io: {endpoint: [mirror.dev.de]}
-      |   ------- this one holds
+      |   ------- this one is used
       |
-      = help: take one of the two away, or write a [[policy.rule]] of your own
+      = help: remove one of the two, or write a [[policy.rule]] of your own
 
     2 rules; not carried over: 1 (listed at the end of the output)
     --- exit 1
@@ -89,8 +89,8 @@ fn what_is_kept_in_a_cluster_is_read_too() {
     assert_eq!(output.status.code(), Some(1));
     assert_snapshot!(String::from_utf8(output.stdout).unwrap(), @r#"
     # Written by cri-shunt import. Above each rule is the place that it comes from.
-    # These are native rules now: unlike those of a source, they open what a wider native deny covers.
-    # collapse: these formats ask a mirror for one path, whatever the registry; {host} can keep them apart.
+    # These are native rules now: unlike rules of a source, they allow what a wider native rule denies.
+    # collapse: in these formats images of all registries have the same path at a mirror; {host} would keep them apart.
 
     # cluster.yaml:6
     [[policy.rule]]
@@ -107,6 +107,6 @@ fn what_is_kept_in_a_cluster_is_read_too() {
     collapse = true
 
     # Not carried over:
-    # - cluster.yaml:10:33: `spec.rkeConfig.registries.configs.mirror.dev.de.authConfigSecretName` cannot be carried over from here: it is Rancher's to resolve (read the file that Rancher makes of it on the node: /etc/rancher/rke2/registries.yaml)
+    # - cluster.yaml:10:33: `spec.rkeConfig.registries.configs.mirror.dev.de.authConfigSecretName` cannot be carried over from here: only Rancher can resolve it (read the file that Rancher makes of it on the node: /etc/rancher/rke2/registries.yaml)
     "#);
 }

@@ -1,14 +1,14 @@
 //! One login by reference.
 //!
-//! Before: `credentials` has the table.  After: an `Entry`.
-//! Holds: a secret that is written out is refused, with the way to do it.
+//! Holds: a secret that is written into the configuration is an error that says where to put it.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::super::diagnostic::{Located, Problem, Span};
-use super::super::tree::{Refusal, Section};
-use super::path;
+use super::super::path::path;
+use super::super::refusal::Refusal;
+use super::super::section::Section;
 use crate::credentials::{Entry, Means, Reference, RegistryKey, Username};
 use crate::policy::Source;
 
@@ -21,8 +21,8 @@ const LITERAL: [(&str, &str); 5] = [
     ("registry-token", "identity-token"),
 ];
 
-/// Reads the login of a table, if it is one. `before` is how many problems were known when the table began:
-/// where there are more, what is missing is not worth saying.
+/// Reads the login of a table, if it has one. `before` is the number of problems when the table began:
+/// where there are more now, a missing key is not reported.
 pub(super) fn read(
     section: &mut Section<'_>,
     place: &dyn Fn(&Path) -> PathBuf,
@@ -38,7 +38,7 @@ pub(super) fn read(
     let token = ["identity-token-file", "identity-token-credential", "identity-token-env"];
     let token = secret(section, token, place, out);
     refuse_literals(section, out);
-    let named = one("the user's name", [username, username_file].into_iter().flatten(), out);
+    let named = one("the user name", [username, username_file].into_iter().flatten(), out);
     let password = one("the password", password, out);
     let token = one("the token", token, out);
     let Some(Located { value: key, at }) = registry else {
@@ -57,7 +57,7 @@ pub(super) fn read(
             return None;
         }
         (Some((_, at)), None, Some(_)) => {
-            out.push(Problem::error("an identity token has no user's name").at(&at).hint("leave it out"));
+            out.push(Problem::error("an identity token needs no user name").at(&at).hint("remove it"));
             return None;
         }
         (named, password, _) => {
@@ -72,7 +72,7 @@ pub(super) fn read(
 
 fn incomplete(section: &Section<'_>, named: bool, password: bool, out: &mut Vec<Problem>) {
     let (missing, hint) = match (named, password) {
-        (false, true) => ("username", "or `username-file`, where the name is in a file"),
+        (false, true) => ("username", "or a `username-file` that holds the name"),
         (true, false) => ("password-file", "or `password-credential` (systemd), or `password-env`"),
         _ => ("username", "and a `password-file`; or an `identity-token-file` alone"),
     };
@@ -91,7 +91,7 @@ fn key(text: &str) -> Result<RegistryKey, Refusal> {
     })
 }
 
-/// Every reference to one secret; there should be one.
+/// All references to one secret; there should be one.
 fn secret(
     section: &mut Section<'_>,
     [file, credential, variable]: [&'static str; 3],
@@ -118,35 +118,35 @@ fn one<T>(what: &str, set: impl IntoIterator<Item = (T, Span)>, out: &mut Vec<Pr
 
 fn refuse_literals(section: &mut Section<'_>, out: &mut Vec<Problem>) {
     for (key, by_reference) in LITERAL {
-        if let Some(entry) = section.entry(key) {
-            let message = format!("a secret does not belong into this file: `{key}`");
+        if let Some(field) = section.field(key) {
+            let message = format!("a secret must not be in this file: `{key}`");
             let hint = format!(
-                "write it into a file that only root can read and name that: {by_reference}-file = \"/etc/cri-shunt/...\""
+                "write it to a file that only root can read, and name that file here: {by_reference}-file = \"/etc/cri-shunt/...\""
             );
-            out.push(Problem::error(message).at(&entry.at).hint(hint));
+            out.push(Problem::error(message).at(field.at).hint(hint));
         }
     }
 }
 
-/// A credential is a file in systemd's directory, and nowhere else.
+/// A credential is a file directly in systemd's directory.
 fn plain_name(text: &str) -> Result<String, Refusal> {
     if text.is_empty() || text.contains('/') || matches!(text, "." | "..") {
-        return Err(Refusal::new(format!("{text:?} is no name of a systemd credential"))
-            .hint("the part before the colon of LoadCredential= in the unit"));
+        return Err(Refusal::new(format!("{text:?} is not a valid name of a systemd credential"))
+            .hint("use the part before the colon of LoadCredential= in the unit"));
     }
     Ok(text.to_owned())
 }
 
 fn variable_name(text: &str) -> Result<String, Refusal> {
     if text.is_empty() || text.contains(['=', '\0', '$']) {
-        return Err(Refusal::new(format!("{text:?} is no name of an environment variable")));
+        return Err(Refusal::new(format!("{text:?} is not a valid name of an environment variable")));
     }
     Ok(text.to_owned())
 }
 
-/// What is wrong with the files now: they may come later.
-pub(super) fn lint(entry: &Entry, at: &Span, out: &mut Vec<Problem>) {
-    let (username, secret) = match &entry.means {
+/// Warns of files that cannot be used now; they may be created later.
+pub(super) fn lint(field: &Entry, at: &Span, out: &mut Vec<Problem>) {
+    let (username, secret) = match &field.means {
         Means::Password(username, secret) => (Some(username), secret),
         Means::IdentityToken(secret) => (None, secret),
     };
@@ -163,10 +163,10 @@ pub(super) fn lint(entry: &Entry, at: &Span, out: &mut Vec<Problem>) {
 }
 
 fn unreadable(path: &Path, at: &Span) -> Option<Problem> {
-    // A pipe would be waited for; what else is no file is said at the pull.
+    // Opening a pipe would block. Other problems are reported at the pull.
     let error = std::fs::metadata(path).and_then(|found| match found.is_file() {
         true => std::fs::File::open(path).map(drop),
-        false => Err(std::io::Error::other("it is no regular file")),
+        false => Err(std::io::Error::other("it is not a regular file")),
     });
     let error = error.err()?;
     let message = format!("cannot read {}: {error}", path.display());

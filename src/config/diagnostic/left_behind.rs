@@ -1,16 +1,14 @@
-//! What a file of another program says and no rule can: the part of a report that an import is about.
+//! Problems about what an import cannot carry over.
 //!
-//! Before: a reader of a source marks such a problem, `import` adds those that it finds by itself.
-//! After: the imported configuration lists them in comments, and the exit status says that there are some.
-//! Holds: a marked problem is shown as any other.
-//! Not here: how problems look (`diagnostic`).
+//! The readers of sources mark such a problem, and `import` adds others. The imported configuration lists them in
+//! comments, and the exit status tells that there are some.
 
 use crate::policy::Source;
 
 use super::{Diagnostics, Problem};
 
 impl Problem {
-    /// Marks what an import has to do without.
+    /// Marks a problem about something that an import cannot carry over.
     pub(crate) fn left_behind(mut self) -> Self {
         self.left_behind = true;
         self
@@ -18,7 +16,7 @@ impl Problem {
 }
 
 impl Diagnostics {
-    /// Adds problems, each with what stands on the line of its source.
+    /// Adds problems, each at the line of its source.
     pub(crate) fn extend<'s>(&mut self, found: impl Iterator<Item = (Problem, &'s Source)>) {
         for (problem, source) in found {
             self.problems.push(match self.texts.span_of(source) {
@@ -29,7 +27,7 @@ impl Diagnostics {
         self.problems.sort_by_key(Problem::order);
     }
 
-    /// What an import has to do without, each on one line.
+    /// What an import cannot carry over, each on one line.
     pub(crate) fn left_behind(&self) -> impl Iterator<Item = String> {
         let left = self.problems.iter().filter(|problem| problem.left_behind);
         left.map(|problem| problem.line(&self.texts))

@@ -1,8 +1,7 @@
-//! The texts that problems point into, and how much of them is shown.
+//! The texts that problems point into.
 //!
 //! Before: the readers of `config` add what they have read.  After: `diagnostic` shows the lines of a problem.
-//! Holds: no line is shown with what looks like a secret, nor with what a reader knows to be one.
-//! Not here: how a file is read (`config::text`), what is wrong with it (`diagnostic`).
+//! Not here: how a file is read (`config::text`), which lines may be shown (`public`).
 
 use std::ops::Range;
 use std::path::Path;
@@ -11,7 +10,7 @@ use std::sync::{Arc, OnceLock};
 use crate::files::fingerprint::{Snapshot, State};
 use crate::policy::Source;
 
-use super::mask;
+use super::{login, public};
 
 /// Which of the texts in [`Texts`] a span lies in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -20,7 +19,9 @@ pub(crate) struct TextId(usize);
 /// A stretch of bytes in one text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Span {
+    /// The text that it lies in.
     pub(crate) text: TextId,
+    /// From the first byte to the one after the last.
     pub(crate) range: Range<usize>,
 }
 
@@ -43,11 +44,8 @@ pub(crate) struct Texts {
 struct Text {
     name: Arc<str>,
     content: String,
-    /// What is not to be shown of it, beyond what looks like a secret.
-    hidden: Vec<Range<usize>>,
-    /// The content with stars. A secret may lie lines below its key, so it is made of the whole, and once, for
-    /// there may be thousands of problems.
-    masked: OnceLock<String>,
+    /// What is public in it. The whole text is parsed for that, so only once, and only where a line is shown.
+    public: OnceLock<Option<Vec<Range<usize>>>>,
     /// Where each line but the first begins: every rule asks for its line.
     lines: Vec<usize>,
 }
@@ -55,10 +53,10 @@ struct Text {
 // === impl Texts ===
 
 impl Texts {
+    /// Takes a text in, under the name that problems show.
     pub(crate) fn add(&mut self, name: &str, content: String) -> TextId {
         let lines = content.match_indices('\n').map(|(newline, _)| newline + 1).collect();
-        let (hidden, masked) = (Vec::new(), OnceLock::new());
-        self.texts.push(Text { name: Arc::from(name), content, hidden, masked, lines });
+        self.texts.push(Text { name: Arc::from(name), content, public: OnceLock::new(), lines });
         TextId(self.texts.len() - 1)
     }
 
@@ -77,32 +75,40 @@ impl Texts {
         &self.seen
     }
 
+    /// The name that problems show; empty for a text of another set.
     pub(crate) fn name(&self, id: TextId) -> Arc<str> {
         self.texts.get(id.0).map_or_else(|| Arc::from(""), |text| Arc::clone(&text.name))
     }
 
+    /// The text itself; empty for a text of another set.
     pub(crate) fn content(&self, id: TextId) -> &str {
         self.texts.get(id.0).map_or("", |text| text.content.as_str())
     }
 
-    /// Shows stars in place of this stretch.
-    pub(crate) fn hide(&mut self, span: &Span) {
-        if let Some(text) = self.texts.get_mut(span.text.0) {
-            text.hidden.push(span.range.clone());
-            text.masked.take();
-        }
+    /// The part that may be shown of the line on which a span begins; nothing where it may hold a secret, or where the
+    /// span is in a comment.
+    pub(super) fn shown(&self, at: &Span) -> Option<Range<usize>> {
+        let text = self.texts.get(at.text.0)?;
+        let start = at.range.start.min(text.content.len());
+        let line = text.line_at(start);
+        text.shown(line.clone()).filter(|shown| start < shown.end || *shown == line)
     }
 
-    /// Whole lines of a text as they may be shown: with stars for secrets, so that spans go on pointing where
-    /// they did.
-    pub(super) fn excerpt(&self, id: TextId, lines: Range<usize>) -> &str {
-        let Some(text) = self.texts.get(id.0) else { return "" };
-        let masked = text.masked.get_or_init(|| {
-            let mut hidden = mask::secrets(&text.content);
-            hidden.extend(text.hidden.iter().cloned());
-            mask::starred(&text.content, &hidden)
-        });
-        masked.get(lines).unwrap_or_default()
+    /// The lines that a stretch of a text lies on, and where they begin. What may not be shown is blank, so that
+    /// everything else keeps its place.
+    pub(super) fn excerpt(&self, id: TextId, stretch: Range<usize>) -> (usize, String) {
+        let Some(text) = self.texts.get(id.0) else { return (0, String::new()) };
+        let start = text.line_at(stretch.start).start;
+        let end = text.line_at(stretch.end).end;
+        let mut out = String::with_capacity(end - start);
+        for line in text.content.get(start..end).unwrap_or_default().split_inclusive('\n') {
+            let at = start + out.len();
+            let shown = text.shown(at..at + line.trim_end_matches('\n').len()).map_or(0, |shown| shown.len());
+            let blank = |byte: u8| if byte == b'\n' { '\n' } else { ' ' };
+            out.push_str(&line[..shown]);
+            out.extend(line[shown..].bytes().map(blank));
+        }
+        (start, out)
     }
 
     /// The line (from 1) on which a span begins.
@@ -127,5 +133,25 @@ impl Texts {
         let line = content.get(start..)?.lines().next().unwrap_or_default();
         let start = start + line.len() - line.trim_start().len();
         Some(Span { text: TextId(text), range: start..start + line.trim().len() })
+    }
+}
+
+// === impl Text ===
+
+impl Text {
+    /// The line that a byte lies on, without its end.
+    fn line_at(&self, at: usize) -> Range<usize> {
+        let behind = self.lines.partition_point(|&line| line <= at);
+        let start = behind.checked_sub(1).and_then(|line| self.lines.get(line)).map_or(0, |&start| start);
+        start..self.lines.get(behind).map_or(self.content.len(), |next| next - 1)
+    }
+
+    fn shown(&self, line: Range<usize>) -> Option<Range<usize>> {
+        let public = self.public.get_or_init(|| match self.name.starts_with("--") {
+            // A flag of the command line.
+            true => (!login::is_in(&self.content)).then(|| vec![Range { start: 0, end: self.content.len() }]),
+            false => public::stretches(&self.content),
+        });
+        public::line(&self.content, line, public.as_ref()?)
     }
 }

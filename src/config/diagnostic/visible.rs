@@ -1,12 +1,9 @@
-//! Text that no terminal takes for anything but text.
-//!
-//! Before: a problem quotes a file, a flag, the name of an image.  After: the renderer, the log.
-//! Holds: no control character is left but line breaks.
+//! Text without control characters, which a terminal could take for commands. Line breaks stay.
 
 use std::borrow::Cow;
 
-/// Text with its control characters spelled out, so that no configuration or image name can speak to
-/// the terminal of who reads about it. Line breaks stay.
+/// Text with its control characters spelled out, so that a configuration or the name of an image cannot send commands
+/// to the terminal of a reader. Line breaks stay.
 pub(crate) fn visible(text: &str) -> Cow<'_, str> {
     let hidden = |c: char| c.is_control() && c != '\n';
     if !text.contains(hidden) {
@@ -16,8 +13,8 @@ pub(crate) fn visible(text: &str) -> Cow<'_, str> {
     Cow::Owned(text.chars().map(spelled).collect())
 }
 
-/// The same for lines that spans point into, which stay as long. The renderer has signs of its own for what is
-/// a control character in ASCII; of the others, some begin an escape sequence all by themselves.
+/// The same for lines that spans point into: their length stays. The renderer replaces the control characters of ASCII;
+/// some of the others begin an escape sequence alone.
 pub(super) fn as_wide(text: &str) -> Cow<'_, str> {
     let hidden = |c: char| c.is_control() && !c.is_ascii();
     match text.contains(hidden) {
@@ -34,11 +31,11 @@ mod tests {
     #[test]
     fn an_escape_of_one_character_does_not_reach_the_terminal_from_a_line_that_is_shown() {
         let mut texts = Texts::default();
-        let text = texts.add("f", "\u{9b}2J = \u{90}\n".to_owned());
+        let text = texts.add("--f", "\u{9b}2J = \u{90}\n".to_owned());
         let shown = Diagnostics::new(texts, vec![Problem::error("bad").at(&Span { text, range: 7..9 })]);
         insta::assert_snapshot!(shown.render(Style::Plain, false), @r"
         error: bad
-         --> f:1:7
+         --> --f:1:7
           |
         1 | ¿2J = ¿
           |       ^

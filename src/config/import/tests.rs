@@ -8,8 +8,9 @@ use std::path::Path;
 
 use super::*;
 use crate::config::diagnostic::Style;
-use crate::config::load;
-use crate::policy::{Decision, Name, Policy, Role};
+use crate::config::endpoints::by_host;
+use crate::config::{Config, load};
+use crate::policy::{Asked, Decision, Name, Role};
 
 /// Writes files below a new directory; a name that ends with a slash is a directory.
 fn write(files: &[(String, String)]) -> tempfile::TempDir {
@@ -26,13 +27,13 @@ fn write(files: &[(String, String)]) -> tempfile::TempDir {
     directory
 }
 
-/// The policy of the live sources, and that of the native configuration that they are converted into.
-/// Nothing where the sources are refused; then the import is refused as well.
+/// The configuration of the live sources, and the native one that they are converted into.
+/// `None` where the sources are refused; then the import is refused as well.
 fn both(
     directory: &Path,
     names: &[&str],
     disable_default_endpoint: bool,
-) -> Result<Option<[Policy; 2]>, String> {
+) -> Result<Option<[Config; 2]>, String> {
     let files = names.iter().map(|name| directory.join(name)).collect();
     let request = ImportRequest { files, format: None, disable_default_endpoint };
     let shown = |problems: Diagnostics| problems.render(Style::Plain, true);
@@ -49,19 +50,22 @@ fn both(
     let path = directory.join("imported.toml");
     std::fs::write(&path, &toml).unwrap();
     let native = load(&path).map_err(|problems| format!("{toml}\n{}", shown(problems)))?;
-    Ok(Some([live.config.policy, native.config.policy]))
+    Ok(Some([live.config, native.config]))
 }
 
-/// Everything that a decision says, but for the file that the rule is in.
-fn shown(policy: &Policy, name: &Name) -> String {
-    match policy.decide(name) {
+/// Everything in a decision except the file of the rule.
+fn shown(config: &Config, name: &Name) -> String {
+    match config.policy.decide(&Asked::of(name)) {
         Decision::Pass { rule } => format!("pass by {} {:?}", rule.prefix(), rule.checkpoint()),
         Decision::Deny { rule, reason } => format!("deny by {}: {reason}", rule.prefix()),
-        Decision::Route { rule, candidates } => {
+        Decision::Route { rule, candidates, .. } => {
             let shown = candidates.iter().map(|candidate| {
                 let role = if candidate.role == Role::Origin { "origin" } else { "mirror" };
                 let credentials = if candidate.same_host { "client's" } else { "none" };
-                format!("{role} {} {credentials}", candidate.name)
+                let own = candidate.endpoint.map(|index| config.endpoints[index as usize].clone());
+                let endpoint = own.unwrap_or_else(|| by_host(candidate.name.host(), &config.transport));
+                let endpoint = endpoint.to_string().replace("%7B", "{").replace("%7D", "}");
+                format!("{role} {} {credentials} by {endpoint}", candidate.name)
             });
             let shown: Vec<String> = shown.collect();
             format!("route by {} {:?}: {}", rule.prefix(), rule.checkpoint(), shown.join(", "))
@@ -78,7 +82,7 @@ fn what_is_in_a_file_stays_in_its_string_or_comment() {
     let [live, native] = both(directory.path(), &["a\nb = [1]\n.conf"], false).unwrap().unwrap();
     assert!(shown(&live, &name).contains("\nb = [1]\n.conf"), "{}", shown(&live, &name));
     assert_eq!(shown(&native, &name), shown(&live, &name));
-    assert_eq!(native.rules().len(), 1);
+    assert_eq!(native.policy.rules().len(), 1);
 }
 
 #[test]

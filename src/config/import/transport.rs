@@ -1,17 +1,16 @@
-//! Writes down how registries are reached, as `[[transport]]` tables.
+//! Writes how registries are reached, as `[[transport]]` tables.
 //!
-//! Before: `import` has what the sources' hosts need.  After: people keep the text, `config::transport` reads it.
-//! Holds: every need is in a table or in what is left behind; no header is written, for it may be a secret.
-//! Not here: what the tables mean.
+//! Holds: every need is either in a table or in the list of what is left behind. No header is written, because it may
+//! be a secret.
 
 use std::collections::HashMap;
 
 use crate::containerd::hosts::{Transport, TransportNeed};
 use crate::policy::Location;
 
-use super::native::{array, comment, key, string};
+use super::toml_text::{array, comment, key, string};
 
-/// One table under way.
+/// One table while it is put together.
 #[derive(Default)]
 struct Table<'n> {
     plain_http: bool,
@@ -23,7 +22,7 @@ struct Table<'n> {
     dial_timeout: Option<&'n str>,
 }
 
-/// Writes the tables; the answer is what none of them can hold, each with its place.
+/// Writes the tables. Returns what has no key in them, each with its place.
 pub(super) fn write(needs: &[TransportNeed], out: &mut String) -> Vec<(String, String)> {
     let mut hosts: Vec<(&str, Vec<&TransportNeed>)> = Vec::new();
     let mut places: HashMap<&str, usize> = HashMap::new();
@@ -37,7 +36,7 @@ pub(super) fn write(needs: &[TransportNeed], out: &mut String) -> Vec<(String, S
     let mut left = Vec::new();
     for (host, needs) in hosts {
         let is_registry = host.parse::<Location>().is_ok_and(|location| location.path().is_empty());
-        // Plain http first: TLS has no meaning beside it.
+        // Plain http first: with it, TLS settings have no meaning.
         let plain_http = is_registry && needs.iter().any(|need| need.what == Transport::PlainHttp);
         let mut table = Table { plain_http, ..Table::default() };
         for need in &needs {
@@ -58,7 +57,7 @@ pub(super) fn write(needs: &[TransportNeed], out: &mut String) -> Vec<(String, S
 // === impl Table ===
 
 impl<'n> Table<'n> {
-    /// Whether there is a place for it.
+    /// Adds a need; false where there is no key for it.
     fn take(&mut self, what: &'n Transport) -> bool {
         let path = |path: &std::path::Path| path.is_absolute().then(|| path.to_str().map(str::to_owned))?;
         let tls = matches!(
@@ -72,8 +71,7 @@ impl<'n> Table<'n> {
             return false;
         }
         match what {
-            // The spelling says as much.
-            Transport::PlainHttp | Transport::AskedAs(_) => {}
+            Transport::PlainHttp => {}
             Transport::HttpFallback => self.http_fallback = true,
             Transport::SkipVerify => self.skip_verify = true,
             Transport::ApiRoot(root) => match crate::config::transport::api_root(root) {

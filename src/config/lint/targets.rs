@@ -1,26 +1,25 @@
-//! Where rules put images, and where those places meet.
+//! Where rules send images, and where images of two registries get the same place.
 //!
-//! Before: `lint` has all rules.  After: `check` shows where images of two registries could be taken for one.
-//! Holds: only rules in force count; the cost does not grow with the square of their number.
-//! Not here: places that meet without anybody having said that they may, which is an error (`policy`).
+//! Holds: only rules in force count. The cost does not grow with the square of their number.
+//! Not here: the same place for two registries without `collapse`, which is an error (`policy`).
 
 use std::collections::{BTreeMap, HashMap};
 
 use foldhash::fast::RandomState;
 
 use super::super::diagnostic::{Problem, Span};
-use super::super::rules::{Draft, DraftRule};
-use crate::policy::{Action, Kind, Layer, Location, Mirror, Policy, Prefix, Route};
+use super::super::draft::{DraftRule, PolicyDraft};
+use crate::policy::{Action, Layer, Location, Mirror, Policy, Prefix, PrefixKind, Route};
 
-/// A place that images of one source are looked for at.
+/// A place where images of one registry are looked for.
 pub(super) struct Target<'d> {
-    /// The rule's prefix; none for the default registry.
+    /// The rule's prefix; `None` for the default registry.
     prefix: Option<&'d Prefix>,
-    /// The registry whose images they are; a wildcard for all that it is for.
+    /// The registry of the images, or a wildcard.
     registry: &'d str,
     /// The mirror.
     location: String,
-    /// Host and path: the location, and what the rule's own prefix adds to it.
+    /// Host and path: the location, and what the rule's prefix adds to it.
     pub(super) at: String,
     span: &'d Span,
     collapse: bool,
@@ -28,7 +27,7 @@ pub(super) struct Target<'d> {
 }
 
 /// The targets of the rules in force, and of the default registry.
-pub(super) fn of<'d>(draft: &'d Draft, policy: &Policy) -> Vec<Target<'d>> {
+pub(super) fn of<'d>(draft: &'d PolicyDraft, policy: &Policy) -> Vec<Target<'d>> {
     let mut targets = Vec::with_capacity(draft.rules.len());
     for drafted in draft.in_force(policy) {
         let Action::Route(route) = &drafted.rule.action else { continue };
@@ -57,7 +56,7 @@ fn target<'d>(drafted: &'d DraftRule, route: &Route, mirror: &Mirror, span: &'d 
     let prefix = &drafted.rule.prefix;
     let (registry, path) = split(prefix);
     let location = folded(&mirror.location)?;
-    // A rewrite may lead anywhere below the mirror, everything else keeps the rule's own path.
+    // A rewrite may lead anywhere below the mirror. Without one the path of the prefix stays.
     let alone = path.is_empty() || mirror.strip_prefix || !route.rewrites.is_empty();
     let at = if alone { location.clone() } else { format!("{location}/{path}") };
     let native = drafted.rule.layer == Layer::Native;
@@ -75,16 +74,16 @@ pub(super) fn folded_host(location: &Location) -> Option<String> {
     location.host().parse::<Prefix>().ok().map(|host| host.as_str().to_owned())
 }
 
-/// None where each registry has a place of its own.
+/// `None` where each registry has its own place.
 fn folded(location: &Location) -> Option<String> {
     let host = folded_host(location).filter(|_| !location.has_placeholder())?;
     Some(if location.path().is_empty() { host } else { format!("{host}/{}", location.path()) })
 }
 
-/// What is at one place: the first target, and the first of another registry.
+/// The first target at a place, and the first of another registry.
 type Pair<'t, 'd> = (&'t Target<'d>, Option<&'t Target<'d>>);
 
-/// The first target at each place, and the first of another registry than that.
+/// For each place the first target, and the first of another registry.
 fn pairs<'t, 'd, K: std::hash::Hash + Eq>(
     targets: impl Iterator<Item = (K, &'t Target<'d>)>,
 ) -> HashMap<K, Pair<'t, 'd>, RandomState> {
@@ -98,13 +97,13 @@ fn pairs<'t, 'd, K: std::hash::Hash + Eq>(
     places
 }
 
-/// Of the two at a place the one whose images come from elsewhere.
+/// The one of the two whose images are of another registry.
 fn another<'t, 'd>(pair: &Pair<'t, 'd>, registry: &str) -> Option<&'t Target<'d>> {
     if pair.0.registry != registry { Some(pair.0) } else { pair.1 }
 }
 
-/// Equal targets are a conflict. Where one lies inside another, only a repository of just that name makes
-/// the two meet, and `policy` refuses it when it is asked for.
+/// Equal targets are a conflict. Where one is inside another, the two meet only for a repository with exactly
+/// that name, which `policy` refuses when it is asked for.
 pub(super) fn nested(targets: &[Target<'_>], out: &mut Vec<Problem>) {
     let strict = || targets.iter().filter(|target| !target.collapse);
     let places = pairs(strict().map(|target| (target.at.as_str(), target)));
@@ -113,22 +112,22 @@ pub(super) fn nested(targets: &[Target<'_>], out: &mut Vec<Problem>) {
         let Some(outer) = { around }.find_map(|pair| another(pair, inner.registry)) else { continue };
         let Target { registry, at, .. } = inner;
         let message = format!(
-            "images of `{}` that would be looked for below {at} are refused: that is the place of `{registry}`",
+            "images of `{}` whose place at the mirror is below {at} are refused: that is the place of `{registry}`",
             outer.registry
         );
         let hint = "give each registry a path of its own that does not lie inside the other's";
-        let problem = Problem::warning(message).at(inner.span).also(outer.span, "the path around it");
+        let problem = Problem::warning(message).at(inner.span).also(outer.span, "the outer path");
         out.push(problem.hint(hint));
     }
 }
 
-/// Places where the images of several registries are looked for because a source's format means it, with a
-/// native rule or without one. What native rules do among themselves they have said that they mean.
+/// Reports places where the images of several registries are looked for because the format of a source does so,
+/// with or without a native rule. Native rules alone are not reported: they say so with `collapse`.
 pub(super) fn meeting(targets: &[Target<'_>], out: &mut Vec<Problem>) {
     let at = pairs(targets.iter().map(|target| (target.at.as_str(), target)));
-    // Inside one mirror, what is around a place is part of the same tree.
+    // Inside one mirror, an outer place is part of the same tree.
     let within = pairs(targets.iter().map(|target| ((target.at.as_str(), target.location.as_str()), target)));
-    let mut told: BTreeMap<&str, Problem> = BTreeMap::new();
+    let mut problems: BTreeMap<&str, Problem> = BTreeMap::new();
     let mut wildcards: BTreeMap<&str, (&Target<'_>, usize)> = BTreeMap::new();
     for target in targets.iter().filter(|target| !target.native) {
         if let Some(prefix) = target.prefix.filter(|prefix| is_wildcard(prefix)) {
@@ -137,7 +136,7 @@ pub(super) fn meeting(targets: &[Target<'_>], out: &mut Vec<Problem>) {
         }
     }
     for (prefix, (first, more)) in wildcards {
-        told.insert(&first.at, for_many(prefix, first, more));
+        problems.insert(&first.at, for_many(prefix, first, more));
     }
     for target in targets {
         let ends =
@@ -149,24 +148,24 @@ pub(super) fn meeting(targets: &[Target<'_>], out: &mut Vec<Problem>) {
             let order = |target: &Target<'_>| (!target.native, target.span.text, target.span.range.start);
             let (first, later) = if order(target) < order(other) { (target, other) } else { (other, target) };
             let place = if other.at.len() > target.at.len() { &other.at } else { &target.at };
-            told.entry(place).or_insert_with(|| of_two(first, later, place));
+            problems.entry(place).or_insert_with(|| of_two(first, later, place));
         }
     }
-    out.extend(told.into_values().map(|problem| {
-        problem.hint("this format means it, and the mirror is no longer told which registry was asked for; a [[policy.rule]] with {host} in its mirror keeps them apart")
+    out.extend(problems.into_values().map(|problem| {
+        problem.hint("this format does so, and the mirror does not learn which registry was asked for; a [[policy.rule]] with {host} in its mirror keeps them apart")
     }));
 }
 
 fn is_wildcard(prefix: &Prefix) -> bool {
-    matches!(prefix.kind(), Kind::Any | Kind::Domain)
+    matches!(prefix.kind(), PrefixKind::Any | PrefixKind::Domain)
 }
 
-/// One warning for a rule, however many mirrors it has.
+/// One warning for each rule, however many mirrors it has.
 fn for_many(prefix: &str, first: &Target<'_>, more: usize) -> Problem {
-    let more = if more == 0 { String::new() } else { format!(", and so at {more} more") };
+    let more = if more == 0 { String::new() } else { format!(", and at {more} more") };
     let at = &first.at;
     let message =
-        format!("images of every registry under `{prefix}` are looked for in one place, {at}{more}");
+        format!("images of every registry under `{prefix}` are looked for in the same place, {at}{more}");
     Problem::warning(message).at(first.span)
 }
 
@@ -176,6 +175,6 @@ fn of_two(first: &Target<'_>, later: &Target<'_>, place: &str) -> Problem {
         None => format!("`{}`, by `default-registry`,", target.registry),
     };
     let message =
-        format!("images of {} and of {} are looked for in one place, {place}", name(first), name(later));
+        format!("images of {} and of {} are looked for in the same place, {place}", name(first), name(later));
     Problem::warning(message).at(later.span).also(first.span, "the other one")
 }

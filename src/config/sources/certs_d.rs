@@ -1,18 +1,16 @@
 //! Reads containerd's `certs.d`: a directory for each registry, with a `hosts.toml` in it.
 //!
-//! Before: `sources` names the root.  After: the rules and transport needs go under the native ones.
-//! Holds: each registry is decided as containerd would, from the one directory that it would choose; a file
-//! on which containerd gives up, and asks the public registry, is an error here.
-//! Not here: containerd reading the same tree for the names that it gets (`second_pass` says where it matters).
+//! Holds: each registry is decided as in containerd, from the one directory that containerd would choose. A file on
+//! which containerd gives up, so that it asks the public registry, is an error here.
+//! Not here: what containerd does with the same tree for the names it gets from the shunt (`second_pass`).
 //!
-//! Two directories may send two registries to one place: the format means it, so the rules carry
-//! `collapse`. containerd's `ns` parameter, by which a mirror could tell them apart, is not sent for the
-//! mirror's own name.
+//! Two directories may send two registries to the same place. The format allows it, so the rules carry `collapse`. A
+//! mirror cannot tell the two apart by containerd's `ns` parameter, because that is not sent for the mirror's own name.
 
 #[cfg(test)]
 mod conformance;
 mod directory;
-mod endpoint;
+mod host_address;
 mod hosts_file;
 mod second_pass;
 #[cfg(test)]
@@ -24,8 +22,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::super::diagnostic::{Located, Problem, Span, TextId, Texts};
-use super::super::text::{TextError, look};
-use super::{Imported, text};
+use super::super::draft::{self, Imported};
+use super::super::text::{self, TextError, look};
 use crate::containerd::hosts::{self, Transport};
 use crate::files::parallel;
 
@@ -34,19 +32,19 @@ use self::directory::Directory;
 /// The file in each directory.
 const HOSTS_TOML: &str = "hosts.toml";
 
-/// A directory, and its file where that could be read.
-struct Found {
+/// A directory, and its file if that could be read.
+struct DirectoryFile {
     directory: Directory,
     text: Option<TextId>,
     at: Span,
 }
 
-/// Reads a source. There may be thousands of small files, so what takes its time is done for many at once.
+/// Reads a source. There may be thousands of small files, so they are read and parsed in parallel.
 pub(super) fn read(path: &Path, texts: &mut Texts, out: &mut Vec<Problem>) -> Imported {
     let before = out.len();
     let mut imported = Imported::default();
     let found = find(path, texts, &mut imported, out);
-    let parse = |Found { directory, text, .. }: &Found| {
+    let parse = |DirectoryFile { directory, text, .. }: &DirectoryFile| {
         let mut problems = Vec::new();
         let file = text.and_then(|text| hosts_file::read(text, &directory.path, texts, &mut problems));
         (file, problems)
@@ -57,11 +55,11 @@ pub(super) fn read(path: &Path, texts: &mut Texts, out: &mut Vec<Problem>) -> Im
         out.extend(problems);
     }
     let has_default = found.iter().any(|found| found.directory.registry == "*");
-    for (Found { directory, at, .. }, file) in found.iter().zip(&files) {
+    for (DirectoryFile { directory, at, .. }, file) in found.iter().zip(&files) {
         let shadows = has_default && directory.registry != "*";
         match file {
             Some(file) => to_rules::add(directory, file, (at, shadows), texts, &mut imported, out),
-            None if shadows => imported.rules.push(to_rules::pass(directory, at.clone(), texts)),
+            None if shadows => imported.rules.push(to_rules::pass(directory, at, texts)),
             None => {}
         }
     }
@@ -73,8 +71,13 @@ pub(super) fn read(path: &Path, texts: &mut Texts, out: &mut Vec<Problem>) -> Im
     imported
 }
 
-/// The directories, with the texts of their files; certificates that stand alone are taken in at once.
-fn find(path: &Path, texts: &mut Texts, imported: &mut Imported, out: &mut Vec<Problem>) -> Vec<Found> {
+/// The directories, with the texts of their files. Certificates of directories without a file are read here.
+fn find(
+    path: &Path,
+    texts: &mut Texts,
+    imported: &mut Imported,
+    out: &mut Vec<Problem>,
+) -> Vec<DirectoryFile> {
     let directories = directory::list(path, texts, out);
     let contents = parallel::map(&directories, |directory| {
         let path = directory.path.join(HOSTS_TOML);
@@ -84,11 +87,11 @@ fn find(path: &Path, texts: &mut Texts, imported: &mut Imported, out: &mut Vec<P
     let mut found = Vec::with_capacity(directories.len());
     for (directory, (path, content, state)) in directories.into_iter().zip(contents) {
         texts.saw(&path, state);
-        // What the shunt has written there itself comes of the rules, and must not become one.
+        // The shunt's own files are made from rules, and must not become rules.
         if content.as_ref().is_ok_and(|content| hosts::is_owned(content)) {
             continue;
         }
-        // A link that leads nowhere is not nothing.
+        // A broken link is not the same as no file.
         let absent = matches!(&content, Err(TextError::Io(error)) if error.kind() == io::ErrorKind::NotFound);
         let without = absent && !path.is_symlink();
         let text = if without { None } else { text::take(&path, content, texts, out) };
@@ -98,12 +101,12 @@ fn find(path: &Path, texts: &mut Texts, imported: &mut Imported, out: &mut Vec<P
         if without {
             certificates(&directory, &at, texts, imported, out);
         }
-        found.push(Found { directory, text, at });
+        found.push(DirectoryFile { directory, text, at });
     }
     found
 }
 
-/// Where there is no `hosts.toml`, `*.crt` are authorities and `*.cert` with `*.key` are client pairs.
+/// Without a `hosts.toml`, `*.crt` are authorities and `*.cert` with `*.key` are client certificates.
 fn certificates(
     directory: &Directory,
     at: &Span,
@@ -127,6 +130,6 @@ fn certificates(
             _ => continue,
         };
         let need = Located { value, at: at.clone() };
-        imported.transport.push(to_rules::transport_need(&directory.registry, need, texts));
+        imported.transport.push(draft::need(&directory.registry, need, texts));
     }
 }

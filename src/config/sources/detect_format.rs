@@ -1,9 +1,7 @@
-//! Which format a file is of, by what stands in it.
+//! Finds the format of a file by its content.
 //!
-//! Before: `import` has a path and no format.  After: the reader of the format reads it.
-//! Holds: a file that could be of two formats, or of none, is a problem that says what to do; what is written
-//! in a file counts for more than what it is called.
-//! Not here: whether the file is any good (its reader).
+//! Holds: a file that could have two formats, or none, is a problem that says what to do. The content counts more than
+//! the name.
 
 use std::path::Path;
 
@@ -11,27 +9,29 @@ use toml::de::DeTable;
 
 use super::super::diagnostic::{Problem, TextId, Texts};
 use super::super::files::{EVERYWHERE, MAIN_ONLY};
-use super::yaml::{self, Node, Value};
-use super::{Format, text};
+use super::super::node::{Node, Value};
+use super::super::parse_yaml;
+use super::super::text;
+use super::source_file::Format;
 
-/// What a word at the top of a file tells.
+/// What a top-level key says about the format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Clue {
     Of(Format),
-    /// One file of a `certs.d` tree.
+    /// A single file of a `certs.d` tree.
     HostsToml,
     /// This program's own configuration.
     Native,
 }
 
-/// Finds the format of a file or directory; what is in the way is in `out`.
-pub(in crate::config) fn format(path: &Path, texts: &mut Texts, out: &mut Vec<Problem>) -> Option<Format> {
+/// Finds the format of a file or directory; problems are in `out`.
+pub(crate) fn format(path: &Path, texts: &mut Texts, out: &mut Vec<Problem>) -> Option<Format> {
     let found =
         if path.is_dir() { directory(path) } else { file(text::read(path, texts, out)?, path, texts) };
     found.map_err(|problem| out.push(problem)).ok()
 }
 
-/// One format alone is a directory.
+/// Only one of the formats is a directory.
 fn directory(path: &Path) -> Result<Format, Problem> {
     let shown = path.display();
     if path.join("hosts.toml").exists() {
@@ -40,7 +40,7 @@ fn directory(path: &Path) -> Result<Format, Problem> {
     let entries = || std::fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path());
     let is_drop_in = |path: &Path| path.extension().is_some_and(|extension| extension == "conf");
     if entries().any(|path| is_drop_in(&path)) && !entries().any(|path| path.is_dir()) {
-        let problem = Problem::error(format!("{shown} holds drop-ins, which are no source by themselves"));
+        let problem = Problem::error(format!("{shown} holds drop-ins, which are not a source by themselves"));
         return Err(problem.hint("name the registries.conf beside it; its drop-ins are read with it"));
     }
     Ok(Format::CertsD)
@@ -61,18 +61,18 @@ fn file(text: TextId, path: &Path, texts: &Texts) -> Result<Format, Problem> {
             Err(one_of_a_tree(&format!("{shown} is the file of one registry"), tree))
         }
         [(Clue::Native, _)] => {
-            let problem = Problem::error(format!("{shown} is a configuration of cri-shunt already"));
+            let problem = Problem::error(format!("{shown} is already a configuration of cri-shunt"));
             Err(problem.hint("`import` is for files of other programs"))
         }
         [] => by_name(path).ok_or_else(|| {
-            let problem = Problem::error(format!("the format of {shown} is not to be seen"));
-            problem.hint(format!("say it with --format: {}", words(&Format::ALL.map(Format::key))))
+            let problem = Problem::error(format!("cannot tell the format of {shown}"));
+            problem.hint(format!("name it with --format: {}", words(&Format::ALL.map(Format::key))))
         }),
         several => {
             let reason = |(clue, word): &(Clue, String)| format!("{} (by `{word}`)", clue.name());
             let reasons: Vec<String> = several.iter().map(reason).collect();
             let message = format!("{shown} could be {}", reasons.join(" and "));
-            Err(Problem::error(message).hint("say which it is with --format"))
+            Err(Problem::error(message).hint("choose one with --format"))
         }
     }
 }
@@ -89,7 +89,7 @@ fn words(keys: &[&str]) -> String {
     keys.join(", ")
 }
 
-/// For files that say nothing, or nothing that anybody knows.
+/// For files without a known key.
 fn by_name(path: &Path) -> Option<Format> {
     let name = path.file_name()?.to_str()?.to_ascii_lowercase();
     let stem = name.rsplit_once('.').map_or(name.as_str(), |(stem, _)| stem);
@@ -101,7 +101,7 @@ fn by_name(path: &Path) -> Option<Format> {
     }
 }
 
-/// What the words at the top of a text tell, in its order.
+/// The clues of the top-level keys, in their order.
 fn clues(text: TextId, content: &str) -> Vec<(Clue, String)> {
     if let Ok(table) = DeTable::parse(content) {
         let mut keys: Vec<_> = table.get_ref().keys().collect();
@@ -109,7 +109,7 @@ fn clues(text: TextId, content: &str) -> Vec<(Clue, String)> {
         let clue = |key: &str| Some((toml_clue(key)?, key.to_owned()));
         return keys.into_iter().filter_map(|key| clue(key.get_ref())).collect();
     }
-    match yaml::parse(text, content, &mut Vec::new()) {
+    match parse_yaml::parse(text, content, &mut Vec::new()) {
         Some(Node { value: Value::Map(entries), .. }) => {
             let clue = |key: &str, node: &Node| Some((yaml_clue(key, Some(node))?, key.to_owned()));
             entries.iter().filter_map(|(key, node)| clue(&key.text, node)).collect()
@@ -119,8 +119,8 @@ fn clues(text: TextId, content: &str) -> Vec<(Clue, String)> {
     }
 }
 
-/// A text that has a mistake in it is read by its own reader, which can show it: the words at the
-/// beginnings of lines are enough to know which.
+/// A text with a syntax error is left to the reader of its format, which reports the error. The words at the
+/// beginnings of lines are enough to find the format.
 fn line_clue(line: &str) -> Option<(Clue, String)> {
     let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
     let bare = line.trim_start_matches('[');
@@ -150,7 +150,7 @@ fn yaml_clue(key: &str, node: Option<&Node>) -> Option<Clue> {
     let is_map = node.is_some_and(|node| matches!(node.value, Value::Map(_)));
     match key {
         "mirrors" | "configs" | "auths" | "rkeConfig" => Some(Clue::Of(Format::RegistriesYaml)),
-        // A cluster of Rancher's, and its `spec.rkeConfig.registries` by itself.
+        // A Cluster object of Rancher, or only its `spec.rkeConfig.registries`.
         "spec" | "registries" if is_map => Some(Clue::Of(Format::RegistriesYaml)),
         "kind" if node.and_then(Node::text) == Some("ConfigMap") => Some(Clue::Of(Format::ImageCriShim)),
         "registries" | "address" | "sealos" | "offlinePriority" | "shim" => {
@@ -176,7 +176,7 @@ impl Clue {
 mod tests {
     use super::*;
 
-    fn told(content: &str) -> Vec<&'static str> {
+    fn clue_names(content: &str) -> Vec<&'static str> {
         let mut texts = Texts::default();
         let text = texts.add("x", content.to_owned());
         let mut names: Vec<&str> = clues(text, content).iter().map(|(clue, _)| clue.name()).collect();
@@ -210,10 +210,10 @@ mod tests {
             ("address: http://hub.de\nauth: 'x\n", &["image-cri-shim"]),
         ];
         for (content, expected) in rows {
-            assert_eq!(told(content), expected, "{content:?}");
+            assert_eq!(clue_names(content), expected, "{content:?}");
         }
         for table in EVERYWHERE.into_iter().chain(MAIN_ONLY) {
-            assert_eq!(told(&format!("[[{table}]]\n")), ["a configuration of cri-shunt"], "{table}");
+            assert_eq!(clue_names(&format!("[[{table}]]\n")), ["a configuration of cri-shunt"], "{table}");
         }
     }
 

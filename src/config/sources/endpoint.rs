@@ -1,38 +1,37 @@
-//! An endpoint of a mirror, as k3s and containerd write them: a URL, or a host with a port and a path.
+//! An endpoint of a mirror, as k3s writes it: a URL, or a host with a port and a path.
 //!
-//! Before: a reader has the text.  After: it makes a mirror's location of it, and what the host needs of
-//! transport.
-//! Holds: what is taken for a host can stand in an image reference.
-//! Not here: what stands behind the host in each format (`registries_yaml`, `certs_d`).
+//! Holds: the host is one that a URL can have. An image reference may not be able to say it (`nexus`).
 
 use std::net::IpAddr;
 
-use crate::policy::{Kind, Name, Prefix};
+use crate::policy::Location;
 
 /// An endpoint in its parts.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::config) struct Endpoint {
-    pub(in crate::config) scheme: Scheme,
-    /// With the port, where there is one.
-    pub(in crate::config) host: String,
-    /// Begins with a slash and does not end with one; empty where there is none.
-    pub(in crate::config) path: String,
-    /// Whether a user or a password stands before the host.
-    pub(in crate::config) has_login: bool,
+pub(crate) struct Endpoint {
+    pub(crate) scheme: Scheme,
+    /// Whether the scheme is written.
+    pub(crate) says_scheme: bool,
+    /// With the port, if there is one.
+    pub(crate) host: String,
+    /// Starts with a slash and does not end with one; empty if there is no path.
+    pub(crate) path: String,
+    /// Whether there is a user or a password before the host.
+    pub(crate) has_login: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(in crate::config) enum Scheme {
+pub(crate) enum Scheme {
     Http,
     Https,
 }
 
-/// Why a text is no endpoint.
+/// Why a text is not an endpoint.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(in crate::config) enum EndpointError {
+pub(crate) enum EndpointError {
     #[error("it has no host")]
     NoHost,
-    #[error("its scheme is {0:?}, and registries speak http and https")]
+    #[error("its scheme is {0:?}, but registries use http or https")]
     Scheme(String),
     #[error("{0:?} is no host")]
     Host(String),
@@ -43,7 +42,7 @@ pub(in crate::config) enum EndpointError {
 impl Endpoint {
     /// Reads a text. Without a scheme it is https, but http for a loopback host with a port other than 443:
     /// k3s' `normalizeEndpointAddress`.
-    pub(in crate::config) fn parse(text: &str) -> Result<Self, EndpointError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, EndpointError> {
         let (scheme, rest) = match text.split_once("://") {
             Some((scheme, rest)) => (Some(scheme.to_ascii_lowercase()), rest),
             None => (None, text.strip_prefix("//").unwrap_or(text)),
@@ -57,10 +56,11 @@ impl Endpoint {
             return Err(EndpointError::NoHost);
         }
         if login.is_some_and(|login| login.contains(['{', '}', ' '])) || !is_host(host) {
-            // A password with a slash in it is told from a host by the sign behind it, which stays in sight.
+            // A password that contains a slash looks like a host. The `@` after it is kept, so that it is hidden.
             let shown = if path.contains('@') { rest } else { host };
             return Err(EndpointError::Host(shown.to_owned()));
         }
+        let says_scheme = scheme.as_deref().is_some_and(|scheme| !scheme.is_empty());
         let scheme = match scheme.as_deref() {
             None if is_loopback_with_port(host) => Scheme::Http,
             None | Some("https" | "") => Scheme::Https,
@@ -68,38 +68,30 @@ impl Endpoint {
             Some(other) => return Err(EndpointError::Scheme(other.to_owned())),
         };
         let path = path.trim_end_matches('/').to_owned();
-        Ok(Endpoint { scheme, host: host.to_owned(), path, has_login: login.is_some() })
+        Ok(Endpoint { scheme, says_scheme, host: host.to_owned(), path, has_login: login.is_some() })
     }
 
-    /// The whole again, in one spelling.
-    pub(in crate::config) fn url(&self) -> String {
+    /// The whole endpoint in a uniform spelling.
+    pub(crate) fn url(&self) -> String {
         let scheme = match self.scheme {
             Scheme::Http => "http",
             Scheme::Https => "https",
         };
         format!("{scheme}://{}{}", self.host, self.path)
     }
-
-    /// Whether containerd has to be told to speak http: to a loopback host it does so by itself, where the
-    /// port is none of the two that have a meaning.
-    pub(in crate::config) fn needs_plain_http(&self) -> bool {
-        self.scheme == Scheme::Http && !is_http_by_itself(&self.host)
-    }
 }
 
-/// Whether containerd falls back to http for a host that it has been told nothing of.
-pub(in crate::config) fn is_http_by_itself(host: &str) -> bool {
+/// Whether containerd uses http for a host without any configuration.
+pub(crate) fn is_http_by_itself(host: &str) -> bool {
     is_loopback_with_port(host) && !host.ends_with(":80")
 }
 
-/// Whether a reference can hold this host, by its characters.
 fn is_host(host: &str) -> bool {
-    let is_prefix = host.parse().is_ok_and(|prefix: Prefix| prefix.kind() == Kind::Host);
-    is_prefix || format!("{host}/x").parse::<Name>().is_ok()
+    Location::of_endpoint(host, "").is_ok()
 }
 
 /// A loopback host with a port other than that of https.
-pub(in crate::config) fn is_loopback_with_port(host: &str) -> bool {
+pub(crate) fn is_loopback_with_port(host: &str) -> bool {
     let Some((bare, port)) = host.rsplit_once(':') else { return false };
     let is_port = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
     let address = bare.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
@@ -144,7 +136,7 @@ mod tests {
             ("", "it has no host"),
             ("/v2", "it has no host"),
             ("https://", "it has no host"),
-            ("ftp://m.dev", "its scheme is \"ftp\", and registries speak http and https"),
+            ("ftp://m.dev", "its scheme is \"ftp\", but registries use http or https"),
             ("https://user:bad{@m.dev", "\"m.dev\" is no host"),
             ("https://user:bad/x@m.dev", "\"user:bad/x@m.dev\" is no host"),
             ("m dev", "\"m dev\" is no host"),
@@ -157,18 +149,24 @@ mod tests {
     }
 
     #[test]
-    fn containerd_has_to_be_told_of_http_but_for_loopback() {
+    fn containerd_uses_http_by_itself_on_the_loopback_alone() {
         let rows = [
-            ("http://m.dev", true),
-            ("http://m.dev:5000", true),
-            ("https://m.dev", false),
-            ("localhost:5000", false),
-            ("http://127.0.0.1:5000", false),
-            ("localhost:80", true),
-            ("http://localhost", true),
+            ("m.dev", false),
+            ("m.dev:5000", false),
+            ("localhost:5000", true),
+            ("127.0.0.1:5000", true),
+            ("localhost:80", false),
+            ("localhost", false),
         ];
-        for (text, expected) in rows {
-            assert_eq!(Endpoint::parse(text).unwrap().needs_plain_http(), expected, "{text}");
+        for (host, expected) in rows {
+            assert_eq!(is_http_by_itself(host), expected, "{host}");
+        }
+    }
+
+    #[test]
+    fn a_host_may_be_one_that_no_reference_can_say() {
+        for text in ["http://nexus", "https://my_registry:5000", "http://[::1]:5000", "nexus"] {
+            Endpoint::parse(text).unwrap();
         }
     }
 }

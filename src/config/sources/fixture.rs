@@ -1,15 +1,18 @@
 //! Sources for tests: real files in a directory of their own, and what they make of names.
 //!
-//! Before: a test's files.  After: a table of decisions, or the text that people read.
-//! Holds: the directory's own path is not in any text.
+//! Holds: no text that a test sees contains the path of the directory.
 //! Not here: the native configuration around sources (`config::tests`).
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::path::Path;
 
-use super::{Format, Imported, SourceFile, read};
+use super::read;
+use super::source_file::{Format, SourceFile};
 use crate::config::diagnostic::{Diagnostics, Problem, Style, Texts};
-use crate::policy::{Decision, Name, Policy, Role, Settings};
+use crate::config::draft::Imported;
+use crate::config::endpoints;
+use crate::containerd::hosts::Wanted;
+use crate::policy::{Asked, Decision, Name, Policy, Role, Settings};
 
 /// One source, read.
 pub(super) struct Sample {
@@ -36,7 +39,9 @@ impl Sample {
         let mut problems = Vec::new();
         let path = directory.path().join(path);
         let source = SourceFile { format, path, disable_default_endpoint: false };
-        let imported = read(&source, &mut texts, &mut problems);
+        let mut imported = read(&source, &mut texts, &mut problems);
+        let needs = imported.transport.iter().map(|need| need.value.clone()).collect();
+        endpoints::settle(&mut imported.rules, &Wanted::new(needs, false));
         Self { imported, problems, texts, directory }
     }
 
@@ -73,7 +78,7 @@ impl Sample {
     pub(super) fn decide(&self, name: &str) -> String {
         let policy = self.policy();
         let name: Name = name.parse().unwrap();
-        match policy.decide(&name) {
+        match policy.decide(&Asked::of(&name)) {
             Decision::Pass { .. } => "pass".to_owned(),
             Decision::Deny { reason, .. } => self.relative(&format!("deny: {reason}")),
             Decision::Route { candidates, .. } => {
@@ -89,7 +94,7 @@ impl Sample {
     /// The references that are tried for a name.
     pub(super) fn candidates(&self, name: &str) -> Vec<String> {
         let name: Name = name.parse().unwrap();
-        match self.policy().decide(&name) {
+        match self.policy().decide(&Asked::of(&name)) {
             Decision::Pass { .. } => vec![name.to_string()],
             Decision::Deny { .. } => Vec::new(),
             Decision::Route { candidates, .. } => {
@@ -98,9 +103,10 @@ impl Sample {
         }
     }
 
-    /// What the hosts need, a line each.
+    /// What mirrors and hosts need, a line each.
     pub(super) fn needs(&self) -> Vec<String> {
-        let needs = self.imported.transport.iter();
+        let of_mirrors = self.imported.rules.iter().flat_map(|drafted| &drafted.own);
+        let needs = of_mirrors.flat_map(|own| &own.needs).chain(&self.imported.transport);
         needs.map(|need| self.relative(&format!("{}: {}", need.value.host, need.value.what))).collect()
     }
 

@@ -1,12 +1,10 @@
-//! Reads the YAML of sealos' image-cri-shim: its file, or the ConfigMap that it is kept in step with.
+//! Reads the YAML of sealos' image-cri-shim: its file, or the ConfigMap from which the file is updated.
 //!
-//! Before: `sources` names the file.  After: the rule, needs and logins go under the native ones.
-//! Holds: registries are tried in image-cri-shim's order; its faults are not taken over, and what was odd in
-//! a file there is said.
-//! Not here: its sockets, log and caches, which are not about where an image comes from.
+//! Holds: registries are tried in image-cri-shim's order. Its bugs are not copied; where they make a difference, a
+//! message says so.
+//! Not here: its sockets, log and caches, which do not decide where an image comes from.
 
 mod config_map;
-mod fields;
 mod keys;
 #[cfg(test)]
 mod tests;
@@ -15,8 +13,10 @@ mod to_rules;
 use std::path::Path;
 
 use super::super::diagnostic::{Problem, Span, TextId, Texts};
-use super::yaml::{self, Value};
-use super::{Imported, text};
+use super::super::draft::Imported;
+use super::super::node::Value;
+use super::super::parse_yaml;
+use super::super::text;
 
 use self::keys::Registries;
 
@@ -41,10 +41,10 @@ pub(super) fn read(path: &Path, texts: &mut Texts, out: &mut Vec<Problem>) -> Im
 
 fn registries(text: TextId, texts: &Texts, out: &mut Vec<Problem>) -> Option<Registries> {
     let content = texts.content(text);
-    let document = yaml::parse(text, content, out)?;
+    let document = parse_yaml::parse(text, content, out)?;
     if config_map::is_one(&document) {
         let inner = config_map::content(&document, content, out)?;
-        return keys::read(&yaml::parse(text, &inner, out)?, out);
+        return keys::read(&parse_yaml::parse(text, &inner, out)?, out);
     }
     if let Value::Null = document.value {
         return Some(Registries::default());

@@ -1,43 +1,41 @@
-//! Regular expressions of Go programs, made into those of the regex crate.
+//! Compiles the regular expressions of Go programs by the regex crate.
 //!
-//! Before: a reader has the pattern of a rewrite.  After: the rule holds a compiled one.
-//! Holds: what Go refuses is refused, and what both take means the same on repository paths (which are
-//! ASCII, so that Unicode classes make no difference).
-//! Not here: replacements, which mean the same to both.
+//! Holds: what Go refuses is refused, and what both accept means the same for repository paths. Those are ASCII, so
+//! that Unicode classes make no difference. Replacements mean the same in both.
 //!
-//! Source: Go's regexp/syntax, which is RE2's syntax. Go alone knows `\Q...\E`, octal escapes and an
-//! unescaped `[` in a class; the crate alone knows sets in classes (`[a-z&&[^x]]`), the flags `x`, `u` and `R`,
-//! word boundaries with a side, and counts above 1000.
+//! Source: Go's regexp/syntax, which is RE2's syntax. Only Go knows `\Q...\E`, octal escapes and an unescaped `[` in a
+//! class. Only the crate knows sets in classes (`[a-z&&[^x]]`), the flags `x`, `u` and `R`, word boundaries with a
+//! side, and counts above 1000.
 
 use regex::Regex;
 
-/// Why a pattern is no good, in one line.
+/// Why a pattern cannot be used, in one line.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub(in crate::config) struct PatternError(String);
+pub(crate) struct PatternError(String);
 
 /// The highest count of a repetition in Go.
 const MAX_COUNT: u32 = 1000;
 
 /// Compiles a pattern as Go would.
-pub(in crate::config) fn compile(go: &str) -> Result<Regex, PatternError> {
+pub(crate) fn compile(go: &str) -> Result<Regex, PatternError> {
     let text = Translator { rest: go, out: String::with_capacity(go.len()) }.run()?;
     compile_own(&text)
 }
 
 /// Compiles a pattern of the crate's own syntax.
-pub(in crate::config) fn compile_own(text: &str) -> Result<Regex, PatternError> {
+pub(crate) fn compile_own(text: &str) -> Result<Regex, PatternError> {
     Regex::new(text).map_err(|error| {
         let shown = error.to_string();
-        // The crate draws its own caret over several lines; its last line says what is wrong.
+        // The crate's message has several lines; the last one says what is wrong.
         let last = shown.lines().last().unwrap_or_default();
         PatternError(last.strip_prefix("error: ").unwrap_or(last).to_owned())
     })
 }
 
-/// Two patterns that may both match one text, by their places: unless both are anchored at its beginning and
-/// begin with texts that differ.
-pub(in crate::config) fn meeting(patterns: &[&Regex]) -> Option<(usize, usize)> {
+/// Two patterns that may match the same text, by their indices. Patterns that are anchored at the beginning and start
+/// with different texts do not.
+pub(crate) fn meeting(patterns: &[&Regex]) -> Option<(usize, usize)> {
     let mut literals: Vec<(Vec<u8>, usize)> = Vec::new();
     for (i, pattern) in patterns.iter().enumerate() {
         match anchored_literals(pattern) {
@@ -47,7 +45,7 @@ pub(in crate::config) fn meeting(patterns: &[&Regex]) -> Option<(usize, usize)> 
         }
     }
     literals.sort();
-    // What a literal begins with stands before it, and is on this stack. All there are of one pattern.
+    // The stack holds the literals that the current one starts with. Sorting has put them before it.
     let mut beginnings: Vec<&(Vec<u8>, usize)> = Vec::new();
     for literal in &literals {
         while beginnings.pop_if(|(beginning, _)| !literal.0.starts_with(beginning)).is_some() {}
@@ -59,7 +57,7 @@ pub(in crate::config) fn meeting(patterns: &[&Regex]) -> Option<(usize, usize)> 
     None
 }
 
-/// What every match of a pattern begins with at the beginning of the text; nothing where that is not known.
+/// The texts of which each match starts with one, at the beginning of the path; `None` where they are not known.
 fn anchored_literals(pattern: &Regex) -> Option<Vec<Vec<u8>>> {
     let hir = regex_syntax::parse(pattern.as_str()).ok()?;
     if !hir.properties().look_set_prefix().contains(regex_syntax::hir::Look::Start) {
@@ -104,7 +102,7 @@ impl Translator<'_> {
                 self.out.push_str(&regex::escape(literal));
                 self.rest = rest;
             }
-            // Octal: three digits, or less after a nought.
+            // Octal: three digits, or fewer after a 0.
             '0'..='7' if c == '0' || self.rest.starts_with(|next: char| next.is_digit(8)) => {
                 let digits = self.rest.chars().take(2).take_while(|next| next.is_digit(8)).count();
                 let (more, rest) = self.rest.split_at(digits);
@@ -116,7 +114,7 @@ impl Translator<'_> {
             'b' if !in_class && self.rest.starts_with('{') => {
                 return Err(PatternError("Go does not know word boundaries with a side".to_owned()));
             }
-            // To Go these are the characters themselves, to the crate they are boundaries.
+            // For Go these are the characters themselves, for the crate they are boundaries.
             '<' | '>' => self.out.push(c),
             _ => {
                 self.out.push('\\');
@@ -126,7 +124,7 @@ impl Translator<'_> {
         Ok(())
     }
 
-    /// In a class the crate gives a meaning to `[`, `&&`, `--` and `~~`; to Go they are characters.
+    /// In a class the crate gives a meaning to `[`, `&&`, `--` and `~~`; for Go they are characters.
     fn class(&mut self) -> Result<(), PatternError> {
         self.out.push('[');
         if self.rest.starts_with('^') {
@@ -152,7 +150,7 @@ impl Translator<'_> {
                     self.out.push(c);
                 }
                 '-' if first || self.rest.starts_with(']') => self.out.push_str("\\-"),
-                // A range up to the minus sign, which the crate takes for a difference of sets.
+                // A range up to the minus sign, which for the crate is a difference of sets.
                 '-' if self.rest.starts_with('-') => {
                     self.next();
                     self.out.push_str("-\\-");
@@ -173,7 +171,7 @@ impl Translator<'_> {
         }
     }
 
-    /// `{n}`, `{n,}` or `{n,m}`; anything else in braces is text to Go.
+    /// `{n}`, `{n,}` or `{n,m}`; for Go anything else in braces is text.
     fn count(&mut self) -> Result<(), PatternError> {
         let inside = self.rest.split_once('}').map(|(inside, _)| inside);
         let is_count = |inside: &&str| {
@@ -187,7 +185,7 @@ impl Translator<'_> {
         };
         let too_high = |number: &str| !number.is_empty() && number.parse().unwrap_or(u32::MAX) > MAX_COUNT;
         if inside.split(',').any(too_high) {
-            return Err(PatternError(format!("Go takes no count above {MAX_COUNT}")));
+            return Err(PatternError(format!("Go allows no count above {MAX_COUNT}")));
         }
         self.out.push('{');
         Ok(())
@@ -256,8 +254,8 @@ mod tests {
     #[test]
     fn what_go_refuses_is_refused() {
         let rows = [
-            ("a{1001}", "Go takes no count above 1000"),
-            ("a{2,99999999999}", "Go takes no count above 1000"),
+            ("a{1001}", "Go allows no count above 1000"),
+            ("a{2,99999999999}", "Go allows no count above 1000"),
             ("(?x)a b", "Go does not know the flag x"),
             (r"\b{start}a", "Go does not know word boundaries with a side"),
             (r"\u0041", "Go does not know the escape \\u"),

@@ -1,9 +1,8 @@
 //! Reads containers/image's `registries.conf` (version 2), with the drop-ins beside it.
 //!
-//! Before: `sources` names the file.  After: the rules and transport needs go under the native ones.
-//! Holds: what containers/image refuses to load is refused here; a name's candidates are the places that it
-//! would ask, in its order, and a location takes the prefix's place. Where a rule cannot say what an entry
-//! says, that is an error or a warning.
+//! Holds: what containers/image refuses to load is refused here. The candidates of a name are the places that it would
+//! ask, in its order, and a location replaces the prefix. Where a rule cannot express an entry, there is an error or
+//! a warning.
 //! Not here: `policy.json`, `auth.json`, and files of a user (`~/.config/containers`).
 
 #[cfg(test)]
@@ -19,8 +18,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::super::diagnostic::{Problem, Texts};
-use super::super::text::TextError;
-use super::{Imported, text};
+use super::super::draft::Imported;
+use super::super::text::{self, TextError};
 
 use self::merge::Merged;
 

@@ -1,17 +1,16 @@
-//! Which sources are asked for: `[[policy.source]]` and the command line.
+//! Reads `[[policy.source]]`.
 //!
-//! Before: `rules` finds the tables, `cli` the flags.  After: `sources` reads the files.
-//! Holds: a request names one file or directory of one format.
-//! Not here: what is in them.
+//! Holds: a source is one file or directory of one format.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::super::diagnostic::{Located, Problem};
-use super::super::tree::{Refusal, Section};
-use super::{Format, SourceFile};
+use super::super::path::path;
+use super::super::section::Section;
+use super::source_file::{Format, SourceFile};
 
-/// Reads one `[[policy.source]]`. A path that is not absolute begins at `directory`, that of the file.
-pub(in crate::config) fn read(
+/// Reads one `[[policy.source]]`. A relative path starts at `directory`, that of the file.
+pub(crate) fn read(
     mut section: Section<'_>,
     directory: &Path,
     out: &mut Vec<Problem>,
@@ -38,8 +37,8 @@ pub(in crate::config) fn read(
         out.push(problem.also(&set.at, "the first one").hint("write a [[policy.source]] for each"));
     }
     if let Some(disable) = disable.as_ref().filter(|_| format != Format::RegistriesYaml) {
-        let message = "`disable-default-registry-endpoint` is for `registries-yaml` alone";
-        let hint = "the other formats say in the file whether the registry itself is asked";
+        let message = "`disable-default-registry-endpoint` works only with `registries-yaml`";
+        let hint = "in the other formats the file itself says whether the registry is asked";
         out.push(Problem::error(message).at(&disable.at).hint(hint));
     }
     let source = SourceFile {
@@ -48,11 +47,4 @@ pub(in crate::config) fn read(
         disable_default_endpoint: disable.is_some_and(|set| set.value),
     };
     (out.len() == before).then_some(Located { value: source, at: set.at })
-}
-
-fn path(text: &str) -> Result<PathBuf, Refusal> {
-    if text.is_empty() {
-        return Err(Refusal::new("the path is empty"));
-    }
-    Ok(PathBuf::from(text))
 }

@@ -1,4 +1,4 @@
-//! Files that change while they are read: what is loaded was there at one moment.
+//! Files that change while they are read: what is loaded was in them at one moment.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -7,18 +7,19 @@ use std::time::Duration;
 use insta::assert_snapshot;
 
 use super::{shown, write};
-use crate::config::{Config, Diagnostics, Input, Loaded, load, load_once, load_whole};
+use crate::config::load::{load_once, load_whole};
+use crate::config::{Config, Diagnostics, Input, Loaded, load};
 
-/// So many that a file fits a page of memory: the kernel writes more in several goes, and may rest between
-/// them for as long as it likes.
+/// A file of so many rules fits into a page of memory. The kernel writes more in several steps, and may pause
+/// between them.
 const RULES: usize = 80;
 
-/// Rules that all say the same word.
+/// Rules that all contain the same word.
 fn policy(word: &str) -> String {
     (0..RULES).map(|i| format!("[[policy.rule]]\nprefix = 'h{i}.dev'\ndeny = '{word}'\n")).collect()
 }
 
-/// The word that all rules say; a policy of two words, or of too few rules, is a mix.
+/// The word in all rules; a policy with two words, or with too few rules, is a mix.
 fn word_of(config: &Config, rules: usize) -> String {
     let mut words: Vec<String> =
         config.policy.rules().iter().map(|rule| format!("{:?}", rule.action)).collect();
@@ -28,7 +29,7 @@ fn word_of(config: &Config, rules: usize) -> String {
     words.remove(0)
 }
 
-/// Loads again and again while `change` is at work, and counts what came of it.
+/// Loads again and again while `change` runs, and counts the results.
 fn load_while(change: impl Fn(usize) + Sync, config: &Path, rules: usize) -> (usize, usize) {
     let stop = AtomicBool::new(false);
     let mut words = std::collections::BTreeSet::new();
@@ -40,7 +41,7 @@ fn load_while(change: impl Fn(usize) + Sync, config: &Path, rules: usize) -> (us
             while !stop.load(Ordering::Relaxed) {
                 change(round);
                 round += 1;
-                // Most of the time there is no rest, and now and then enough for a reader.
+                // Most changes follow at once; some leave a reader enough time.
                 if round % 21 == 0 {
                     std::thread::sleep(Duration::from_millis(60));
                 }
@@ -71,7 +72,7 @@ fn a_file_that_is_written_in_place_all_the_time() {
     let path = dir.path().join("config.toml");
     let texts = [policy("aaa"), policy("bbb")];
     let change = |round: usize| {
-        // Without cutting it first: what is cut and not yet written is an empty file, and a valid one.
+        // Without truncating the file first: a truncated file is empty, and valid.
         use std::os::unix::fs::FileExt;
         let file = std::fs::File::options().write(true).open(&path).unwrap();
         file.write_all_at(texts[round % 2].as_bytes(), 0).unwrap();
@@ -115,7 +116,7 @@ fn several_files_are_those_of_one_moment() {
     assert_eq!(load_while(change, &dir.path().join("now/config.toml"), 20).0, 2);
 }
 
-/// Loads, and changes something each time that all has been read.
+/// Loads, and changes something after each reading.
 fn load_and_change(config: &Path, mut change: impl FnMut(usize)) -> Result<Loaded, Diagnostics> {
     let input = Input::file(config);
     let mut round = 0;
@@ -155,6 +156,6 @@ fn a_change_each_time_is_an_error() {
     assert_snapshot!(shown(&problems.unwrap_err(), dir.path()), @r"
     error: config.toml changed each time the configuration was read
      |
-     = help: something writes it again and again; try once it has finished
+     = help: a program keeps writing it; try again when it has finished
     ");
 }

@@ -1,4 +1,4 @@
-//! `[[credentials]]`: what each key means, and what is no mistake and still worth saying.
+//! `[[credentials]]`: what each key means, and warnings.
 
 mod mistakes;
 
@@ -34,7 +34,7 @@ fn each_key_has_its_meaning() {
         ("config.json", r#"{"credHelpers": {"g.de": "x"}}"#),
         ("providers.yaml", PROVIDERS),
     ]);
-    // What refers to files is looked up when it is needed, so here only what was written counts.
+    // Files are read when they are needed, so only the keys count here.
     let found = known(&config.credentials, "h.de/x").unwrap();
     assert_eq!(found.username.as_deref(), Some("robot"));
     assert!(found.source.ends_with("/config.toml:2"), "{found:?}");
@@ -58,9 +58,9 @@ fn a_drop_in_may_hold_logins() {
     2 | registry = 'h.de'
       |            ^^^^^^
       |
-      = help: for the registry that is asked for itself, the client's own login is used
+      = help: a registry that is asked under its own name gets the client's login
 
-    error: a login for `h.de` is in config.toml:2 already
+    error: there is already a login for `h.de` in config.toml:2
      --> conf.d/a.toml:2:12
       |
     2 | registry = 'H.de:443'
@@ -79,7 +79,7 @@ fn a_drop_in_may_hold_logins() {
     2 | registry = 'H.de:443'
       |            ^^^^^^^^^^
       |
-      = help: for the registry that is asked for itself, the client's own login is used
+      = help: a registry that is asked under its own name gets the client's login
     ");
 }
 
@@ -129,7 +129,7 @@ fn what_is_not_there_now_is_a_warning() {
     7 | registry = 'i.de'
       |            ^^^^^^
       |
-      = help: for the registry that is asked for itself, the client's own login is used
+      = help: a registry that is asked under its own name gets the client's login
 
     warning: config.json: `auths` "h.de": `auth` is not base64
       --> config.toml:11:17
@@ -137,9 +137,9 @@ fn what_is_not_there_now_is_a_warning() {
     11 | docker-config = 'config.json'
        |                 ^^^^^^^^^^^^^
        |
-       = help: a file that is not there holds nothing; any other fault fails the pulls that it is for
+       = help: a missing file counts as empty; with any other fault, pulls that need the file fail
 
-    warning: the credential provider "gcr" is never asked: it needs a pod's service account
+    warning: the credential provider "gcr" is not used: it needs a pod's service account
       --> config.toml:13:36
        |
     13 | image-credential-provider-config = 'p.yaml'
@@ -173,7 +173,7 @@ fn a_rule_and_the_policy_say_for_whom_the_nodes_logins_are() {
     assert_eq!(accepted_text("").policy.settings().node_credentials, NodeCredentials::Always);
     let text = "[[policy.rule]]\nprefix = 'quay.io'\npass = true\nnode-credentials = 'sometimes'\n";
     assert_snapshot!(refused_text(text), @r#"
-    error: `policy.rule.node-credentials`: "sometimes" is none of "always", "with-client", "never"
+    error: `policy.rule.node-credentials`: "sometimes" is not one of "always", "with-client", "never"
      --> config.toml:4:20
       |
     4 | node-credentials = 'sometimes'

@@ -1,14 +1,14 @@
 //! `default-registry` against the tables of Rancher's and RKE2's tests of `system-default-registry`.
 //!
 //! The table is `tests/tables/default_registry.jsonl`. Rancher puts the registry before the names of its own
-//! images as a text; here it is a rule, by parsed components. What a row has in `already` is the name as
-//! Rancher writes it, which has to stay as it is.
+//! images as a text; here it is a rule, by parsed components. The column `already` of a row is the name as
+//! Rancher writes it, which must not change.
 
 use serde_json::{Value, json};
 
 use super::shown;
 use crate::config::{Input, Loaded, MainFile, load_from};
-use crate::policy::{Decision, Location};
+use crate::policy::{Asked, Decision, Location};
 
 const TABLE: &str = include_str!("../../../tests/tables/default_registry.jsonl");
 
@@ -19,7 +19,7 @@ fn load(registry: &str) -> Result<Loaded, String> {
 }
 
 fn decide(loaded: &Loaded, image: &str) -> Value {
-    match loaded.config.policy.decide(&image.parse().unwrap()) {
+    match loaded.config.policy.decide(&Asked::of(&image.parse().unwrap())) {
         Decision::Route { candidates, .. } => {
             assert_eq!(candidates.len(), 1, "{image}");
             json!({ "decision": "route", "candidate": candidates[0].name.to_string() })
@@ -29,7 +29,7 @@ fn decide(loaded: &Loaded, image: &str) -> Value {
     }
 }
 
-/// Whether the row has a meaning here; where it has, it holds.
+/// Whether the row has a meaning here; if so, it is checked.
 fn holds(row: &Value) -> bool {
     let text = |key: &str| row[key].as_str().unwrap();
     let stays = json!({ "decision": "pass", "rule": "default-registry" });

@@ -1,4 +1,4 @@
-//! Which files are read, and what is said where one cannot be.
+//! Which files are read, and the messages where one cannot be read.
 
 use std::path::Path;
 
@@ -46,7 +46,7 @@ fn a_drop_in_holds_what_is_said_of_registries_only() {
     1 | [listen]
       | ^^^^^^^^
       |
-      = help: a file in conf.d holds `policy`, `transport` and `credentials` only
+      = help: a file in conf.d may hold only `policy`, `transport` and `credentials`
 
     error: `log` belongs in the main file
      --> conf.d/x.toml:3:1
@@ -54,7 +54,7 @@ fn a_drop_in_holds_what_is_said_of_registries_only() {
     3 | [log]
       | ^^^^^
       |
-      = help: a file in conf.d holds `policy`, `transport` and `credentials` only
+      = help: a file in conf.d may hold only `policy`, `transport` and `credentials`
     ");
 }
 
@@ -88,7 +88,7 @@ fn a_value_that_two_files_set_names_both() {
     2 | default = 'deny'
       |           ------ first set here
       |
-      = help: no place overrides another: remove one of the two
+      = help: files do not override each other: remove one of the two
 
     error: `policy.default-registry` is set in config.toml and in conf.d/x.toml
      --> conf.d/x.toml:3:20
@@ -101,7 +101,7 @@ fn a_value_that_two_files_set_names_both() {
     3 | default-registry = 'a.dev'
       |                    ------- first set here
       |
-      = help: no place overrides another: remove one of the two
+      = help: files do not override each other: remove one of the two
 
     error: `policy.names` is set in conf.d/x.toml and in conf.d/y.toml
      --> conf.d/y.toml:2:9
@@ -114,7 +114,7 @@ fn a_value_that_two_files_set_names_both() {
     4 | names = 'both'
       |         ------ first set here
       |
-      = help: no place overrides another: remove one of the two
+      = help: files do not override each other: remove one of the two
     ");
 }
 
@@ -133,7 +133,7 @@ fn a_directory_for_a_file() {
     let dir = write(&[("config.toml/config.toml", "")]);
     let problems = load(&dir.path().join("config.toml")).unwrap_err();
     assert_snapshot!(shown(&problems, dir.path()), @r"
-    error: cannot read config.toml: it is a directory, and a file is meant
+    error: cannot read config.toml: it is a directory, not a file
      |
      = help: name the file itself: config.toml/config.toml
     ");
@@ -143,15 +143,12 @@ fn a_directory_for_a_file() {
 fn a_file_for_the_directory_of_drop_ins_and_a_directory_for_a_drop_in() {
     assert_snapshot!(refused(&[("config.toml", ""), ("conf.d", "")]), @r"error: cannot read conf.d: Not a directory (os error 20)");
     assert_snapshot!(refused(&[("config.toml", "x = 1"), ("conf.d/a.toml/x", "")]), @r"
-    error: cannot read conf.d/a.toml: it is a directory, and a file is meant
+    error: cannot read conf.d/a.toml: it is a directory, not a file
 
     error: unknown key `x`
-     --> config.toml:1:1
-      |
-    1 | x = 1
-      | ^
-      |
-      = help: known here: listen, containerd, pull, state, log, transport, policy, credentials
+    --> config.toml:1:1
+     = note: line not shown: it may hold a secret
+     = help: known here: listen, containerd, pull, state, log, transport, policy, credentials
     ");
 }
 
@@ -191,7 +188,7 @@ fn a_flag_is_shown_like_a_file_and_does_not_override_one() {
     2 | default-registry = 'a.dev'
       |                    ------- first set here
       |
-      = help: no place overrides another: remove one of the two
+      = help: files do not override each other: remove one of the two
 
     error: "x.sock" is not an absolute path
      --> --socket:1:1
@@ -205,7 +202,7 @@ fn a_flag_is_shown_like_a_file_and_does_not_override_one() {
     1 | /run/cri-shunt/cri-shunt.sock
       | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
       |
-      = help: the shunt listens on a socket of its own, and clients are pointed at that one
+      = help: the shunt needs a socket of its own; clients are configured to use that one
     "#);
 }
 

@@ -1,9 +1,9 @@
-//! What loads and is probably not meant.
+//! Warnings of what is valid and probably not meant.
 
 use insta::assert_snapshot;
 
 use super::{accepted_text, warned};
-use crate::policy::Decision;
+use crate::policy::{Asked, Decision};
 
 #[test]
 fn what_is_as_it_should_be_has_no_warning() {
@@ -29,7 +29,7 @@ fn a_deny_on_a_tag_or_a_digest_is_not_tight() {
     2 | prefix = 'quay.io/x:1'
       |          ^^^^^^^^^^^^^
       |
-      = help: deny the repository `quay.io/x`; only an allow-list (default = "deny" and rules for what may be pulled) is tight
+      = help: deny the repository `quay.io/x`; only an allow-list (default = "deny" and rules for what may be pulled) has no gaps
 
     warning: a pull of the same image by another digest, or by a tag, is not denied
      --> config.toml:5:10
@@ -37,35 +37,35 @@ fn a_deny_on_a_tag_or_a_digest_is_not_tight() {
     5 | prefix = 'quay.io/x@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'
       |          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
       |
-      = help: deny the repository `quay.io/x`; only an allow-list (default = "deny" and rules for what may be pulled) is tight
+      = help: deny the repository `quay.io/x`; only an allow-list (default = "deny" and rules for what may be pulled) has no gaps
     "#);
 }
 
 #[test]
 fn a_default_registry_beside_a_rule_for_docker_hub() {
     assert_snapshot!(warned("[policy]\ndefault-registry = 'm.dev'\n[[policy.rule]]\nprefix = 'docker.io'\nmirrors = ['n.dev']"), @r"
-    warning: `default-registry` has no effect beside the rule for `docker.io`
+    warning: `default-registry` has no effect: the rule for `docker.io` comes first
      --> config.toml:2:20
       |
     2 | default-registry = 'm.dev'
       |                    ^^^^^^^
     3 | [[policy.rule]]
     4 | prefix = 'docker.io'
-      |          ----------- this rule takes all of it
+      |          ----------- this rule applies to all of it
       |
-      = help: it is the lowest rule, for what would go to Docker Hub; leave one of the two out
+      = help: it is used only for images of Docker Hub that no rule is for; remove one of the two
     ");
     assert_snapshot!(warned("[policy]\ndefault-registry = 'm.dev'\n[[policy.rule]]\nprefix = '*'\ndeny = 'no'"), @r"
-    warning: `default-registry` has no effect beside the rule for `*`
+    warning: `default-registry` has no effect: the rule for `*` comes first
      --> config.toml:2:20
       |
     2 | default-registry = 'm.dev'
       |                    ^^^^^^^
     3 | [[policy.rule]]
     4 | prefix = '*'
-      |          --- this rule takes all of it
+      |          --- this rule applies to all of it
       |
-      = help: it is the lowest rule, for what would go to Docker Hub; leave one of the two out
+      = help: it is used only for images of Docker Hub that no rule is for; remove one of the two
     ");
     assert_eq!(
         warned(
@@ -84,7 +84,7 @@ fn a_mirror_that_is_the_source() {
     3 | mirrors = ['Quay.io:443', 'm.dev']
       |            ^^^^^^^^^^^^^
       |
-      = help: leave it out; for the registry itself, after the mirrors, write origin = "last"
+      = help: remove it; for the registry itself, after the mirrors, write origin = "last"
     "#);
     assert_eq!(warned("[[policy.rule]]\nprefix = 'quay.io/a'\nmirrors = ['quay.io/proxy']"), "");
     let rewritten = "[[policy.rule]]\nprefix = 'quay.io/a'\nmirrors = ['quay.io']\nrewrite = [{ match = '^a/', replace = 'b/' }]";
@@ -94,7 +94,7 @@ fn a_mirror_that_is_the_source() {
 #[test]
 fn a_mirror_twice() {
     assert_snapshot!(warned("[[policy.rule]]\nprefix = 'quay.io'\nmirrors = ['m.dev', 'n.dev', 'm.dev']"), @r"
-    warning: the mirror `m.dev` is in this list already
+    warning: the mirror `m.dev` is already in this list
      --> config.toml:3:30
       |
     3 | mirrors = ['m.dev', 'n.dev', 'm.dev']
@@ -102,7 +102,7 @@ fn a_mirror_twice() {
       |            |
       |            first here
       |
-      = help: leave one out; a mirror that failed is not tried again in the same pull
+      = help: remove one of them; a mirror that failed is not tried again in the same pull
     ");
 }
 
@@ -116,7 +116,7 @@ fn mirrors_for_one_sort_of_reference_only() {
     2 | prefix = 'quay.io'
       |          ^^^^^^^^^
       |
-      = help: add a mirror for the tags, or leave `only` out
+      = help: add a mirror for the tags, or remove `only`
     ");
     let both =
         "[[policy.rule]]\nprefix = 'quay.io'\nmirrors = [{ location = 'm.dev', only = 'digests' }, 'n.dev']";
@@ -126,7 +126,7 @@ fn mirrors_for_one_sort_of_reference_only() {
 #[test]
 fn an_origin_that_may_be_asked_is_worth_a_note() {
     assert_snapshot!(warned("[[policy.rule]]\nprefix = 'quay.io'\nmirrors = ['m.dev']\norigin = 'last'"), @r"
-    note: where all mirrors fail, `quay.io` is asked itself
+    note: when all mirrors fail, `quay.io` itself is asked
      --> config.toml:2:10
       |
     2 | prefix = 'quay.io'
@@ -152,18 +152,18 @@ fn rewrites_for_every_registry() {
 fn a_target_inside_another_one() {
     let text = "[[policy.rule]]\nprefix = 'docker.io'\nmirrors = ['m.dev']\n[[policy.rule]]\nprefix = 'quay.io'\nmirrors = ['m.dev/quay']";
     assert_snapshot!(warned(text), @r"
-    warning: images of `docker.io` that would be looked for below m.dev/quay are refused: that is the place of `quay.io`
+    warning: images of `docker.io` whose place at the mirror is below m.dev/quay are refused: that is the place of `quay.io`
      --> config.toml:6:12
       |
     3 | mirrors = ['m.dev']
-      |            ------- the path around it
+      |            ------- the outer path
     ...
     6 | mirrors = ['m.dev/quay']
       |            ^^^^^^^^^^^^
       |
       = help: give each registry a path of its own that does not lie inside the other's
     ");
-    let decide = |name: &str| match accepted_text(text).policy.decide(&name.parse().unwrap()) {
+    let decide = |name: &str| match accepted_text(text).policy.decide(&Asked::of(&name.parse().unwrap())) {
         Decision::Route { .. } => "route",
         Decision::Pass { .. } => "pass",
         Decision::Deny { .. } => "deny",
@@ -174,11 +174,11 @@ fn a_target_inside_another_one() {
     assert_eq!(warned(&text.replace("'docker.io'", "'docker.io/a/b'")), "", "only m.dev/a/b is filled");
     let around = text.replace("'docker.io'", "'docker.io/quay/x'").replace("m.dev/quay", "m.dev/quay/x/q");
     assert_snapshot!(warned(&around), @r"
-    warning: images of `docker.io` that would be looked for below m.dev/quay/x/q are refused: that is the place of `quay.io`
+    warning: images of `docker.io` whose place at the mirror is below m.dev/quay/x/q are refused: that is the place of `quay.io`
      --> config.toml:6:12
       |
     3 | mirrors = ['m.dev']
-      |            ------- the path around it
+      |            ------- the outer path
     ...
     6 | mirrors = ['m.dev/quay/x/q']
       |            ^^^^^^^^^^^^^^^^
@@ -196,7 +196,7 @@ fn a_pass_that_changes_nothing() {
     2 | prefix = 'quay.io/a'
       |          ^^^^^^^^^^^
       |
-      = help: `pass` is an exception inside a wider rule or under default = "deny"; there is neither here
+      = help: `pass` has a meaning inside a wider rule or with default = "deny", and there is neither here
     "#);
     assert_eq!(warned("[policy]\ndefault = 'deny'\n[[policy.rule]]\nprefix = 'quay.io/a'\npass = true"), "");
     assert_eq!(
@@ -242,37 +242,53 @@ fn an_official_image_without_its_namespace() {
     2 | prefix = 'docker.io/nginx'
       |          ^^^^^^^^^^^^^^^^^
       |
-      = help: for the official image write "docker.io/library/nginx"; where `nginx` is an organisation, all is well
+      = help: for the official image write "docker.io/library/nginx"; if `nginx` is an organisation, the rule is right
     "#);
 }
 
 #[test]
 fn k3s_has_one_endpoint_for_the_shunt() {
     let text = "[containerd]\nsocket = '/run/k3s/containerd/containerd.sock'\n[policy]\npresent = 'hide'";
-    assert_snapshot!(warned(text), @r#"
+    assert_snapshot!(warned(text), @"
     note: on k3s and RKE2 only the image endpoint can be the shunt
      |
-     = help: give the kubelet image-service-endpoint=unix:///run/cri-shunt/cri-shunt.sock and leave --container-runtime-endpoint alone; what the shunt does when containers are created does not act there
+     = help: give the kubelet image-service-endpoint=unix:///run/cri-shunt/cri-shunt.sock and leave --container-runtime-endpoint alone; what the shunt does when containers are created has no effect there
 
-    warning: on k3s and RKE2 `present = "hide"` acts on the image endpoint only
+    warning: 0 rules: every image is pulled as without cri-shunt
+     --> config.toml:1:1
+      |
+    1 | [containerd]
+      | ^
+      |
+      = help: write a [[policy.rule]] or a [[policy.source]]
+
+    warning: on k3s and RKE2 `present...` works on the image endpoint only
      --> config.toml:4:11
       |
     4 | present = 'hide'
       |           ^^^^^^
       |
       = help: a container of a denied image that is already on the node can still be created by its id
-    "#);
+    ");
 }
 
 #[test]
 fn a_socket_for_everybody() {
     assert_snapshot!(warned("[listen]\nmode = '0666'"), @r#"
+    warning: 0 rules: every image is pulled as without cri-shunt
+     --> config.toml:1:1
+      |
+    1 | [listen]
+      | ^
+      |
+      = help: write a [[policy.rule]] or a [[policy.source]]
+
     warning: mode 0666 lets every user of the node use the runtime
      --> config.toml:2:8
       |
     2 | mode = '0666'
       |        ^^^^^^
       |
-      = help: who can use the CRI can become root; give a `group` and a mode like "0660" instead
+      = help: whoever can use the CRI can become root; give a `group` and a mode like "0660" instead
     "#);
 }

@@ -1,8 +1,8 @@
-//! What is wrong with keys and values, as people read it.
+//! Messages about mistakes in keys and values.
 
 use insta::assert_snapshot;
 
-use super::refused_text;
+use super::{refused_text, warned};
 
 #[test]
 fn an_unknown_key_says_what_was_meant() {
@@ -32,25 +32,22 @@ fn an_unknown_key_says_what_was_meant() {
       = help: did you mean `default-registry`?
 
     error: unknown key `fallback` in `policy`
-     --> config.toml:6:1
-      |
-    6 | fallback = 1
-      | ^^^^^^^^
-      |
-      = help: known here: default, default-registry, present, names, node-credentials, watch, rule, source
+    --> config.toml:6:1
+     = note: line not shown: it may hold a secret
+     = help: known here: default, default-registry, present, names, node-credentials, watch, rule, source
     ");
 }
 
 #[test]
 fn a_value_of_the_wrong_type_says_which_is_right() {
     assert_snapshot!(refused_text("log = 3\n[listen]\nsocket = 1\ngroup = true\n[policy]\nrule = 'x'"), @r"
-    error: `log` must be a table, not an integer
+    error: `log` must be a table, not a number
      --> config.toml:1:7
       |
     1 | log = 3
       |       ^
 
-    error: `listen.socket` must be a string, not an integer
+    error: `listen.socket` must be a string, not a number
      --> config.toml:3:10
       |
     3 | socket = 1
@@ -86,7 +83,7 @@ fn a_list_of_tables_is_no_table() {
 #[test]
 fn a_word_of_a_fixed_set_says_which_there_are() {
     assert_snapshot!(refused_text("[policy]\npresent = 'hidden'\nnames = 'all'\ndefault = 'Deny'\n[log]\nlevel = 'warning'"), @r#"
-    error: `policy.present`: "hidden" is none of "leave", "hide"
+    error: `policy.present`: "hidden" is not one of "leave", "hide"
      --> config.toml:2:11
       |
     2 | present = 'hidden'
@@ -94,13 +91,13 @@ fn a_word_of_a_fixed_set_says_which_there_are() {
       |
       = help: did you mean "hide"?
 
-    error: `policy.names`: "all" is none of "original", "both"
+    error: `policy.names`: "all" is not one of "original", "both"
      --> config.toml:3:9
       |
     3 | names = 'all'
       |         ^^^^^
 
-    error: `policy.default`: "Deny" is none of "pass", "deny"
+    error: `policy.default`: "Deny" is not one of "pass", "deny"
      --> config.toml:4:11
       |
     4 | default = 'Deny'
@@ -108,7 +105,7 @@ fn a_word_of_a_fixed_set_says_which_there_are() {
       |
       = help: did you mean "deny"?
 
-    error: `log.level`: "warning" is none of "error", "warn", "info", "debug", "trace"
+    error: `log.level`: "warning" is not one of "error", "warn", "info", "debug", "trace"
      --> config.toml:6:9
       |
     6 | level = 'warning'
@@ -117,9 +114,37 @@ fn a_word_of_a_fixed_set_says_which_there_are() {
 }
 
 #[test]
+fn a_key_that_has_no_effect_any_more_is_accepted_and_never_proposed() {
+    assert_snapshot!(warned("[pull]\nsweep-after = 30\n[[policy.rule]]\nprefix = 'quay.io'\npass = true\n"), @r#"
+    warning: `pull.sweep-after` has no effect any more; remove it
+     --> config.toml:2:1
+      |
+    2 | sweep-after = 30
+      | ^^^^^^^^^^^
+
+    warning: `quay.io` would pass without this rule
+     --> config.toml:4:10
+      |
+    4 | prefix = 'quay.io'
+      |          ^^^^^^^^^
+      |
+      = help: `pass` has a meaning inside a wider rule or with default = "deny", and there is neither here
+    "#);
+    assert_snapshot!(refused_text("[pull]\nsweep-aftre = '1s'"), @"
+    error: unknown key `sweep-aftre` in `pull`
+     --> config.toml:2:1
+      |
+    2 | sweep-aftre = '1s'
+      | ^^^^^^^^^^^
+      |
+      = help: known here: stall-after, adopt-timeout, retry-down-after
+    ");
+}
+
+#[test]
 fn bad_durations() {
-    assert_snapshot!(refused_text("[pull]\nstall-after = '10'\nadopt-timeout = '0s'\nsweep-after = 30\nretry-down-after = '-1s'"), @r#"
-    error: `pull.stall-after`: "10" is no duration
+    assert_snapshot!(refused_text("[pull]\nstall-after = '10'\nadopt-timeout = '0s'\n\nretry-down-after = '-1s'"), @r#"
+    error: `pull.stall-after`: "10" is not a duration
      --> config.toml:2:15
       |
     2 | stall-after = '10'
@@ -127,19 +152,13 @@ fn bad_durations() {
       |
       = help: write numbers with units ms, s, m or h, for example "10s" or "1m30s"
 
-    error: `pull.adopt-timeout`: must be longer than nothing
+    error: `pull.adopt-timeout`: must be longer than 0s
      --> config.toml:3:17
       |
     3 | adopt-timeout = '0s'
       |                 ^^^^
 
-    error: `pull.sweep-after` must be a string, not an integer
-     --> config.toml:4:15
-      |
-    4 | sweep-after = 30
-      |               ^^
-
-    error: `pull.retry-down-after`: "-1s" is no duration
+    error: `pull.retry-down-after`: "-1s" is not a duration
      --> config.toml:5:20
       |
     5 | retry-down-after = '-1s'
@@ -152,7 +171,7 @@ fn bad_durations() {
 #[test]
 fn bad_modes_and_groups() {
     assert_snapshot!(refused_text("[listen]\nmode = 'rw-rw----'\ngroup = -1"), @r#"
-    error: `listen.mode`: "rw-rw----" is no file mode
+    error: `listen.mode`: "rw-rw----" is not a file mode
      --> config.toml:2:8
       |
     2 | mode = 'rw-rw----'
@@ -160,14 +179,14 @@ fn bad_modes_and_groups() {
       |
       = help: write three or four octal digits, for example "0660"
 
-    error: -1 is no group number
+    error: -1 is not a group number
      --> config.toml:3:9
       |
     3 | group = -1
       |         ^^
     "#);
     assert_snapshot!(refused_text("listen.mode = '1777'\nlisten.group = ''"), @r#"
-    error: `listen.mode`: "1777" is no file mode
+    error: `listen.mode`: "1777" is not a file mode
      --> config.toml:1:15
       |
     1 | listen.mode = '1777'
@@ -175,7 +194,7 @@ fn bad_modes_and_groups() {
       |
       = help: write three or four octal digits, for example "0660"
 
-    error: `listen.group`: "" is no name of a group
+    error: `listen.group`: "" is not the name of a group
      --> config.toml:2:16
       |
     2 | listen.group = ''
@@ -194,11 +213,13 @@ fn a_mode_as_a_number_says_how_to_write_it() {
       |
       = help: write file modes as text, for example "0660"
 
-    error: `listen.mode` must be a string, not an integer
+    error: `listen.mode` must be a string, not a number
      --> config.toml:2:8
       |
     2 | mode = 0660
       |        ^^^^
+      |
+      = help: write the octal digits in quotes, for example "0660"
 
     error: unknown key `sokcet` in `listen`
      --> config.toml:3:1
@@ -208,13 +229,15 @@ fn a_mode_as_a_number_says_how_to_write_it() {
       |
       = help: did you mean `socket`?
     "#);
-    assert_snapshot!(refused_text("[listen]\nmode = 432"), @r"
-    error: `listen.mode` must be a string, not an integer
+    assert_snapshot!(refused_text("[listen]\nmode = 432"), @r#"
+    error: `listen.mode` must be a string, not a number
      --> config.toml:2:8
       |
     2 | mode = 432
       |        ^^^
-    ");
+      |
+      = help: write the octal digits in quotes, for example "0660"
+    "#);
 }
 
 #[test]
@@ -257,7 +280,7 @@ fn the_shunt_does_not_dial_itself() {
     2 | socket = '/run/cri-shunt/cri-shunt.sock'
       |          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
       |
-      = help: the shunt listens on a socket of its own, and clients are pointed at that one
+      = help: the shunt needs a socket of its own; clients are configured to use that one
     ");
     assert_snapshot!(refused_text("[listen]\nsocket = '/run/containerd/containerd.sock'"), @r"
     error: `listen.socket` and `containerd.socket` are the same socket
@@ -266,7 +289,7 @@ fn the_shunt_does_not_dial_itself() {
     2 | socket = '/run/containerd/containerd.sock'
       |          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
       |
-      = help: the shunt listens on a socket of its own, and clients are pointed at that one
+      = help: the shunt needs a socket of its own; clients are configured to use that one
     ");
 }
 

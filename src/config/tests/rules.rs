@@ -1,8 +1,8 @@
-//! What is wrong with rules, alone and beside each other.
+//! Messages about mistakes in rules, alone and together.
 
 use insta::assert_snapshot;
 
-use super::{refused, refused_text};
+use super::{accepted_text, refused, refused_text};
 
 fn rule(lines: &str) -> String {
     format!("[[policy.rule]]\n{lines}\n")
@@ -35,14 +35,14 @@ fn a_rule_does_one_thing() {
     5 | pass = true
       |        ^^^^
     ");
-    assert_snapshot!(refused_text(&rule("prefix = 'docker.io'\npass = false")), @r"
+    assert_snapshot!(refused_text(&rule("prefix = 'docker.io'\npass = false")), @"
     error: `pass` can only be true
      --> config.toml:3:8
       |
     3 | pass = false
       |        ^^^^^
       |
-      = help: leave it out and write `mirrors` or `deny`
+      = help: remove it and write `mirrors` or `deny`
     ");
     assert_snapshot!(refused_text(&rule("prefix = 'docker.io'\ndeny = true")), @r#"
     error: `policy.rule.deny` must be a string, not a boolean
@@ -130,51 +130,29 @@ fn bad_mirrors() {
     "#);
     let mirrors = "mirrors = ['https://m.dev', 'a.dev/{host}/{host}', 7, { only = 'digests' }, { location = 'b.dev', only = 'digest', x = 1 }]";
     assert_snapshot!(refused_text(&rule(&format!("prefix = 'quay.io'\n{mirrors}"))), @r#"
-    error: `policy.rule.mirrors`: mirror "https://m.dev" begins with a scheme
-     --> config.toml:3:12
-      |
-    3 | mirrors = ['https://m.dev', 'a.dev/{host}/{host}', 7, { only = 'digests' }, { location = 'b.dev', only = 'digest', x = 1 }]
-      |            ^^^^^^^^^^^^^^^
-      |
-      = help: leave the scheme out: m.dev (plain http is containerd's to know, in hosts.toml)
-
     error: `policy.rule.mirrors`: mirror "a.dev/{host}/{host}" has a placeholder that is not understood
-     --> config.toml:3:29
-      |
-    3 | mirrors = ['https://m.dev', 'a.dev/{host}/{host}', 7, { only = 'digests' }, { location = 'b.dev', only = 'digest', x = 1 }]
-      |                             ^^^^^^^^^^^^^^^^^^^^^
-      |
-      = help: {host} may stand once in the path, and nothing else in braces
+    --> config.toml:3:29
+     = note: line not shown: it may hold a secret
+     = help: {host} may stand once in the path, and nothing else in braces
 
-    error: `policy.rule.mirrors` must be a registry or a table with `location`, not an integer
-     --> config.toml:3:52
-      |
-    3 | mirrors = ['https://m.dev', 'a.dev/{host}/{host}', 7, { only = 'digests' }, { location = 'b.dev', only = 'digest', x = 1 }]
-      |                                                    ^
+    error: `policy.rule.mirrors` must be a registry or a table with `location`, not a number
+    --> config.toml:3:52
+     = note: line not shown: it may hold a secret
 
     error: `policy.rule.mirrors` needs a `location`
-     --> config.toml:3:55
-      |
-    3 | mirrors = ['https://m.dev', 'a.dev/{host}/{host}', 7, { only = 'digests' }, { location = 'b.dev', only = 'digest', x = 1 }]
-      |                                                       ^^^^^^^^^^^^^^^^^^^^
-      |
-      = help: name the registry, with a path if need be
+    --> config.toml:3:55
+     = note: line not shown: it may hold a secret
+     = help: name the registry, with a path if it needs one
 
-    error: `policy.rule.mirrors.only`: "digest" is none of "digests", "tags"
-     --> config.toml:3:106
-      |
-    3 | mirrors = ['https://m.dev', 'a.dev/{host}/{host}', 7, { only = 'digests' }, { location = 'b.dev', only = 'digest', x = 1 }]
-      |                                                                                                          ^^^^^^^^
-      |
-      = help: did you mean "digests"?
+    error: `policy.rule.mirrors.only`: "digest" is not one of "digests", "tags"
+    --> config.toml:3:106
+     = note: line not shown: it may hold a secret
+     = help: did you mean "digests"?
 
     error: unknown key `x` in `policy.rule.mirrors`
-     --> config.toml:3:116
-      |
-    3 | mirrors = ['https://m.dev', 'a.dev/{host}/{host}', 7, { only = 'digests' }, { location = 'b.dev', only = 'digest', x = 1 }]
-      |                                                                                                                    ^
-      |
-      = help: known here: location, only, strip-prefix
+    --> config.toml:3:116
+     = note: line not shown: it may hold a secret
+     = help: known here: location, only, strip-prefix, plain-http, http-fallback, ca, client-cert, client-key, skip-verify, headers, api-root, dial-timeout
     "#);
     assert_snapshot!(refused_text("policy.default-registry = 'https://oci-mirror.dev.de'"), @r#"
     error: `policy.default-registry`: mirror "https://oci-mirror.dev.de" begins with a scheme
@@ -183,7 +161,7 @@ fn bad_mirrors() {
     1 | policy.default-registry = 'https://oci-mirror.dev.de'
       |                           ^^^^^^^^^^^^^^^^^^^^^^^^^^^
       |
-      = help: leave the scheme out: oci-mirror.dev.de (plain http is containerd's to know, in hosts.toml)
+      = help: leave the scheme out: oci-mirror.dev.de (for http write `plain-http = true` in `[[transport]]`)
     "#);
 }
 
@@ -223,40 +201,27 @@ fn bad_rewrites() {
         "rewrite = [{ match = 'a(b', replace = 'x' }, { match = 'a' }, 'a', { replace = 'x', with = 1 }]";
     assert_snapshot!(refused_text(&rule(&format!("prefix = 'quay.io'\nmirrors = ['m.dev']\n{rewrite}"))), @r"
     error: `policy.rule.rewrite.match`: bad regular expression: unclosed group
-     --> config.toml:4:22
-      |
-    4 | rewrite = [{ match = 'a(b', replace = 'x' }, { match = 'a' }, 'a', { replace = 'x', with = 1 }]
-      |                      ^^^^^
+    --> config.toml:4:22
+     = note: line not shown: it may hold a secret
 
     error: `policy.rule.rewrite` needs a `replace`
-     --> config.toml:4:46
-      |
-    4 | rewrite = [{ match = 'a(b', replace = 'x' }, { match = 'a' }, 'a', { replace = 'x', with = 1 }]
-      |                                              ^^^^^^^^^^^^^^^
-      |
-      = help: what to put in its place; $1 is the first group
+    --> config.toml:4:46
+     = note: line not shown: it may hold a secret
+     = help: what to put in its place; $1 is the first group
 
     error: `policy.rule.rewrite` must be a table, not a string
-     --> config.toml:4:63
-      |
-    4 | rewrite = [{ match = 'a(b', replace = 'x' }, { match = 'a' }, 'a', { replace = 'x', with = 1 }]
-      |                                                               ^^^
+    --> config.toml:4:63
+     = note: line not shown: it may hold a secret
 
     error: `policy.rule.rewrite` needs a `match`
-     --> config.toml:4:68
-      |
-    4 | rewrite = [{ match = 'a(b', replace = 'x' }, { match = 'a' }, 'a', { replace = 'x', with = 1 }]
-      |                                                                    ^^^^^^^^^^^^^^^^^^^^^^^^^^^
-      |
-      = help: a regular expression, tried on the repository without its host
+    --> config.toml:4:68
+     = note: line not shown: it may hold a secret
+     = help: a regular expression, tried on the repository without its host
 
     error: unknown key `with` in `policy.rule.rewrite`
-     --> config.toml:4:85
-      |
-    4 | rewrite = [{ match = 'a(b', replace = 'x' }, { match = 'a' }, 'a', { replace = 'x', with = 1 }]
-      |                                                                                     ^^^^
-      |
-      = help: known here: match, replace
+    --> config.toml:4:85
+     = note: line not shown: it may hold a secret
+     = help: known here: match, replace
     ");
 }
 
@@ -300,7 +265,7 @@ fn one_prefix_twice_on_one_line_has_two_carets() {
 fn sources_that_fall_on_one_target() {
     let two = "[policy]\ndefault-registry = 'm.dev/all'\n[[policy.rule]]\nprefix = 'quay.io'\nmirrors = ['m.dev/all']\n";
     assert_snapshot!(refused_text(two), @r"
-    error: images of quay.io and docker.io would be looked for in one place, m.dev/all
+    error: images of quay.io and docker.io would come from one place, m.dev/all
      --> config.toml:2:20
       |
     2 | default-registry = 'm.dev/all'
@@ -313,7 +278,7 @@ fn sources_that_fall_on_one_target() {
     ");
     let wildcard = "[[policy.rule]]\nprefix = '*'\nmirrors = ['n.dev']\n";
     assert_snapshot!(refused_text(wildcard), @r#"
-    error: images of every registry under "*" would be looked for in one place, n.dev
+    error: images of every registry under "*" would come from one place, n.dev
      --> config.toml:2:10
       |
     2 | prefix = '*'
@@ -321,4 +286,21 @@ fn sources_that_fall_on_one_target() {
       |
       = help: write n.dev/{host} to keep them apart, or collapse = true where it is meant
     "#);
+}
+
+#[test]
+fn layers_from_other_hosts_are_allowed_by_the_rule_alone() {
+    let config = accepted_text(
+        "[[policy.rule]]\nprefix = 'a.io'\nmirrors = ['m.dev']\nforeign-urls = true\n\
+         [[policy.rule]]\nprefix = 'b.io'\npass = true\n",
+    );
+    let allowed: Vec<bool> = config.policy.rules().iter().map(|rule| rule.foreign_urls).collect();
+    assert_eq!(allowed, [true, false]);
+    assert_snapshot!(refused_text(&rule("prefix = 'a.io'\ndeny = 'no'\nforeign-urls = true")), @"
+    error: `foreign-urls` has no meaning in a rule that denies
+     --> config.toml:4:16
+      |
+    4 | foreign-urls = true
+      |                ^^^^
+    ");
 }

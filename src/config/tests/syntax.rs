@@ -1,4 +1,4 @@
-//! What is wrong with a file's syntax, and with many things at once.
+//! Messages about mistakes in the syntax of a file, and about many mistakes at once.
 
 use insta::assert_snapshot;
 
@@ -8,12 +8,9 @@ use super::{refused, refused_text};
 fn a_key_that_is_set_twice_in_one_table() {
     assert_snapshot!(refused_text("[log]\nlevel = 'info'\nlevel = 'debug'\nlevle = 1"), @r"
     error: `level` is set twice in one table
-     --> config.toml:3:1
-      |
-    3 | level = 'debug'
-      | ^^^^^
-      |
-      = help: keep one of the two; a further rule needs a [[policy.rule]] line of its own
+    --> config.toml:3:1
+     = note: line not shown: it may hold a secret
+     = help: keep one of the two; a further rule needs a [[policy.rule]] line of its own
 
     error: unknown key `levle` in `log`
      --> config.toml:4:1
@@ -33,10 +30,8 @@ fn broken_syntax_is_reported_once_and_other_files_are_read_on() {
     ];
     assert_snapshot!(refused(&files), @r"
     error: this is not TOML: missing comma between array elements, expected `,`
-     --> config.toml:3:1
-      |
-    3 | [listen]
-      | ^
+    --> config.toml:3:1
+     = note: line not shown: it may hold a secret
 
     error: unknown key `polic`
      --> conf.d/a.toml:1:2
@@ -95,7 +90,7 @@ prefix = "k8s.gcr.io"
       |
       = help: did you mean `socket`?
 
-    error: `listen.mode`: "rw" is no file mode
+    error: `listen.mode`: "rw" is not a file mode
      --> config.toml:4:8
       |
     4 | mode = "rw"
@@ -103,11 +98,13 @@ prefix = "k8s.gcr.io"
       |
       = help: write three or four octal digits, for example "0660"
 
-    error: `policy.default`: "allow" is none of "pass", "deny"
+    error: `policy.default`: "allow" is not one of "pass", "deny"
      --> config.toml:7:11
       |
     7 | default = "allow"
       |           ^^^^^^^
+      |
+      = help: write default = "pass"
 
     error: `policy.rule` needs a `prefix`
      --> config.toml:9:1
@@ -125,11 +122,13 @@ prefix = "k8s.gcr.io"
        |
        = help: write mirrors = ["m.dev"]
 
-    error: `pull.stall-after` must be a string, not an integer
+    error: `pull.stall-after` must be a string, not a number
       --> config.toml:17:15
        |
     17 | stall-after = 10
        |               ^^
+       |
+       = help: write numbers with units ms, s, m or h, for example "10s" or "1m30s"
 
     error: `log` belongs in the main file
      --> conf.d/10-more.toml:2:1
@@ -137,7 +136,7 @@ prefix = "k8s.gcr.io"
     2 | [log]
       | ^^^^^
       |
-      = help: a file in conf.d holds `policy`, `transport` and `credentials` only
+      = help: a file in conf.d may hold only `policy`, `transport` and `credentials`
 
     error: `policy.rule.deny`: the reason is empty
      --> conf.d/10-more.toml:7:8
@@ -145,7 +144,7 @@ prefix = "k8s.gcr.io"
     7 | deny = ""
       |        ^^
       |
-      = help: it is what users read; say whom to ask
+      = help: users see this text; write whom they can ask
 
     error: `policy.rule.rewrite.match`: bad regular expression: unclosed group
       --> conf.d/10-more.toml:12:22

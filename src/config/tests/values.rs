@@ -1,4 +1,4 @@
-//! Each key of the configuration changes what it is for, and nothing else is a key.
+//! Each key of the configuration has an effect, and there are no other keys.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -14,9 +14,20 @@ fn defaults_in_force() -> Config {
 
 #[test]
 fn an_empty_file_means_every_default() {
-    let Config { listen, containerd, policy, pull, state, log, transport, credentials, sources, watch } =
-        defaults_in_force();
-    assert!(transport.needs().is_empty() && !transport.fence());
+    let Config {
+        listen,
+        containerd,
+        policy,
+        pull,
+        state,
+        log,
+        transport,
+        endpoints,
+        credentials,
+        sources,
+        watch,
+    } = defaults_in_force();
+    assert!(transport.needs().is_empty() && !transport.fence() && endpoints.is_empty());
     assert_eq!(format!("{credentials:?}"), "Credentials(None)");
     assert_eq!(watch, Some(Duration::from_secs(2)));
     let own = defaults::LISTEN_SOCKET.parse().unwrap();
@@ -29,7 +40,6 @@ fn an_empty_file_means_every_default() {
         Pull {
             stall_after: Some(Duration::from_secs(10)),
             adopt_timeout: Duration::from_secs(60),
-            sweep_after: Duration::from_secs(30),
             retry_down_after: Duration::from_secs(10),
         }
     );
@@ -59,12 +69,10 @@ fn containerd_keys() {
 
 #[test]
 fn pull_keys() {
-    let text =
-        "[pull]\nstall-after = '3s'\nadopt-timeout = '2m'\nsweep-after = '1h'\nretry-down-after = '500ms'";
+    let text = "[pull]\nstall-after = '3s'\nadopt-timeout = '2m'\nretry-down-after = '500ms'";
     let expected = Pull {
         stall_after: Some(Duration::from_secs(3)),
         adopt_timeout: Duration::from_secs(120),
-        sweep_after: Duration::from_secs(3600),
         retry_down_after: Duration::from_millis(500),
     };
     assert_eq!(accepted_text(text).pull, expected);
@@ -212,7 +220,7 @@ fn the_packaged_example_loads_and_sets_nothing_but_defaults() {
     assert_eq!(example.log, built_in.log);
     assert!(example.policy.rules().is_empty());
 
-    // What is commented out is an example, and has to load as well.
+    // The examples that are commented out must load as well.
     let uncommented: String =
         text.lines().map(|line| format!("{}\n", line.strip_prefix("#: ").unwrap_or(line))).collect();
     let all = accepted(&[("config.toml", &uncommented)]);

@@ -1,12 +1,12 @@
 //! Files of every format for the properties: small vocabularies whose words lie close to each other, so that
-//! prefixes overlap, spellings fold into one another, and mirrors lie inside other rules.
+//! prefixes overlap, several spellings mean one host, and mirrors are inside other rules.
 
 use std::fmt::Write;
 
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
-/// A source: what is named on the command line, and the files that it is made of.
+/// A source: the path on the command line, and its files.
 #[derive(Clone, Debug)]
 pub(super) struct Generated {
     pub(super) format: usize,
@@ -238,7 +238,7 @@ fn registries_conf() -> impl Strategy<Value = Generated> {
         }
         let mut places = PLACES.to_vec();
         for (prefix, (place, blocked, moved, (mirrors, usages))) in prefixes.iter().zip(entries) {
-            // Every entry has a place of its own, for two of one place would have to agree.
+            // Every entry has its own place, because two with the same place would have to agree.
             let location = if moved { *place.select(&places) } else { prefix };
             places.retain(|place| *place != location);
             writeln!(text, "[[registry]]\nprefix = '{prefix}'\nblocked = {}", blocked && !moved).unwrap();

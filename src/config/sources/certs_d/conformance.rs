@@ -1,4 +1,4 @@
-//! The format against the tables of the upstream tests: containerd `core/remotes/docker/config`.
+//! The format, checked by the tables of the upstream tests: containerd `core/remotes/docker/config`.
 //!
 //! The table is `tests/tables/hosts_toml.jsonl`; a row without a meaning here says why.
 #![allow(clippy::unwrap_used, reason = "tests")]
@@ -8,8 +8,8 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::super::Format;
 use super::super::fixture::Sample;
+use super::super::source_file::Format;
 use super::hosts_file::{self, Host};
 use crate::config::diagnostic::{Problem, Texts};
 use crate::containerd::hosts::Transport;
@@ -36,7 +36,7 @@ fn host(host: &Host) -> Value {
             other => panic!("{other} is in the address"),
         }
     }
-    let (url, abilities) = (host.endpoint.url(), host.abilities);
+    let (url, abilities) = (host.address.url(), host.capabilities);
     json!({
         "url": url, "pull": abilities.pull, "resolve": abilities.resolve, "ca": ca, "client": client,
         "skip_verify": skip_verify, "header": headers, "dial_timeout": dial_timeout,

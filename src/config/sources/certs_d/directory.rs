@@ -1,77 +1,75 @@
-//! Finds the directories of a `certs.d`, and the registry that each is for.
+//! Finds the directories of a `certs.d`, and the registry of each.
 //!
-//! Before: `certs_d` has the root.  After: `hosts_file` reads the file of each directory.
-//! Holds: a registry has the one directory that containerd would choose for it; a directory that containerd
-//! never looks into is reported.
-//! Not here: what is in the files. Source: containerd `core/remotes/docker/config/hosts.go`,
-//! `hostDirectory` and `HostDirFromRoot`.
+//! Holds: a registry has the one directory that containerd would choose for it. A directory that containerd never looks
+//! into is reported.
+//! Source: containerd `core/remotes/docker/config/hosts.go`, `hostDirectory` and `HostDirFromRoot`.
 
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::config::diagnostic::{Problem, Texts};
-use crate::config::text::{self, Entry, TextError};
+use crate::config::text::{self, Listed, TextError};
 use crate::files::fingerprint::State;
-use crate::policy::{Kind, Prefix};
+use crate::policy::{Prefix, PrefixKind};
 
-/// The name of the directory for registries that have none of their own.
+/// The directory for registries without one of their own.
 pub(super) const DEFAULT: &str = "_default";
 
 /// One directory.
 #[derive(Debug)]
 pub(super) struct Directory {
     pub(super) path: PathBuf,
-    /// The registry as its name spells it; `*` for the default.
+    /// The registry as written in the name of the directory; `*` for the default.
     pub(super) registry: String,
     pub(super) prefix: Prefix,
 }
 
-/// The directories by name; what can't be listed is in `out`.
+/// The directories, sorted by name; problems are in `out`.
 pub(super) fn list(root: &Path, texts: &mut Texts, out: &mut Vec<Problem>) -> Vec<Directory> {
     let mut found: Vec<Directory> = Vec::new();
-    for Entry { path, is_directory } in entries(root, texts, out) {
+    for Listed { path, is_directory } in entries(root, texts, out) {
         let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
         let Some(registry) = registry(name) else {
             out.extend(misnamed(&path, name));
             continue;
         };
         if !is_directory {
-            // A link may come to lead to a directory, and the root would not show it.
+            // The link may lead to a directory later, without a change of the root.
             texts.saw(&path, State::of(&path));
             out.extend(not_a_directory(&path, name, &registry));
             continue;
         }
         match prefix(&registry) {
             Some(prefix) => found.push(Directory { path, registry, prefix }),
-            None => out.push(unused(&path, &format!("no image's registry is called {registry:?}"))),
+            None => out.push(unused(&path, &format!("no image can have a registry called {registry:?}"))),
         }
     }
     one_each(found, out)
 }
 
-fn entries(root: &Path, texts: &mut Texts, out: &mut Vec<Problem>) -> Vec<Entry> {
+fn entries(root: &Path, texts: &mut Texts, out: &mut Vec<Problem>) -> Vec<Listed> {
     let mut entries = text::list(root, texts).unwrap_or_else(|error| {
         let kind = if let TextError::Io(cause) = &error { Some(cause.kind()) } else { None };
         let hint = match kind {
             Some(io::ErrorKind::NotADirectory) => {
-                Some("name the directory that holds one directory a registry, as config_path does")
+                Some("name the directory that holds one directory for each registry, as config_path does")
             }
             Some(io::ErrorKind::NotFound) if root.to_string_lossy().contains(':') => {
-                Some("this is one directory; a list as in config_path needs a source for each")
+                Some("a source is one directory; for a list as in config_path, write a source for each")
             }
             _ => None,
         };
         out.push(text::problem(root, &error).maybe_hint(hint));
         Vec::new()
     });
-    // All have the same parent, and to compare thousands of paths by their components takes its time.
+    // All have the same parent, and comparing thousands of paths by components is slow.
     entries.sort_by(|one, other| one.path.as_os_str().cmp(other.path.as_os_str()));
     entries
 }
 
-/// The registry that containerd looks for under this name: `host_port_` for `host:port`, and every name for
-/// itself. None for what is hidden or no registry at all.
+/// The registry for which containerd uses a directory of this name: `host_port_` for `host:port`, else the name
+/// itself. `None` for hidden names and for names that fit no registry.
 fn registry(name: &str) -> Option<String> {
     if name == DEFAULT {
         return Some("*".to_owned());
@@ -89,40 +87,42 @@ fn registry(name: &str) -> Option<String> {
 
 fn prefix(registry: &str) -> Option<Prefix> {
     let prefix: Prefix = registry.parse().ok()?;
-    let whole = matches!(prefix.kind(), Kind::Host | Kind::Any);
-    // containerd has folded this one in every name before it looks for a directory.
+    let whole = matches!(prefix.kind(), PrefixKind::Host | PrefixKind::Any);
+    // containerd replaces this host in every name before it looks for a directory.
     (whole && registry != "index.docker.io").then_some(prefix)
 }
 
 fn misnamed(path: &Path, name: &str) -> Option<Problem> {
     let hidden = name.starts_with('.');
-    (!hidden && path.is_dir()).then(|| unused(path, "its name ends with `_`, and holds no port"))
+    (!hidden && path.is_dir()).then(|| unused(path, "its name ends with `_` but has no port"))
 }
 
 fn unused(path: &Path, why: &str) -> Problem {
     let problem = Problem::warning(format!("containerd never looks into {}: {why}", path.display()));
-    let hint = "a directory is called docker.io, mirror.dev.de_5000_, mirror.dev.de:5000 or _default";
+    let hint = "valid names are docker.io, mirror.dev.de_5000_, mirror.dev.de:5000 or _default";
     problem.hint(hint)
 }
 
-/// A note beside the directories is nobody's configuration, a file in a directory's place is a slip.
+/// Other files beside the directories are ignored; a file that has the name of a registry is a mistake.
 fn not_a_directory(path: &Path, name: &str, registry: &str) -> Option<Problem> {
     if name == "hosts.toml" {
-        let message = format!("{} is for no registry: containerd never reads it", path.display());
-        let hint = "put it into the directory of its registry, or into _default";
+        let message = format!("{} belongs to no registry: containerd never reads it", path.display());
+        let hint = "put it in the directory of its registry, or in _default";
         return Some(Problem::warning(message).hint(hint));
     }
     prefix(registry)?;
-    let message =
-        format!("{} is a file: containerd refuses every pull from {registry:?} for it", path.display());
+    let message = format!(
+        "{} is a file: because of it, containerd refuses every pull from {registry:?}",
+        path.display()
+    );
     Some(
         Problem::warning(message)
             .hint("make it a directory with a hosts.toml in it, or give it another name"),
     )
 }
 
-/// Of two directories for one registry, the one that containerd looks for first; where the names are two
-/// registries for containerd and one for rules, the one that has the rules' spelling.
+/// Of two directories for one registry, keeps the one that containerd looks for first. Where the names are two
+/// registries for containerd and one for rules, keeps the one with the rules' spelling.
 fn one_each(found: Vec<Directory>, out: &mut Vec<Problem>) -> Vec<Directory> {
     let mut kept: Vec<Directory> = Vec::with_capacity(found.len());
     let mut places: HashMap<Prefix, usize> = HashMap::with_capacity(found.len());
@@ -159,7 +159,8 @@ fn idle_directory(holds: &Directory, idle: &Directory) -> Problem {
         let message = format!("containerd never looks into {idle_path}: it finds {holds_path} first");
         return Problem::warning(message).hint("keep one of the two");
     }
-    let message = format!("{idle_path} has no effect beside {holds_path}: both names are one registry here");
+    let message =
+        format!("{idle_path} has no effect beside {holds_path}: here both names mean the same registry");
     Problem::warning(message)
         .hint(format!("every spelling of \"{}\" has the same rule; keep one of the two", holds.prefix))
 }
@@ -174,7 +175,7 @@ fn ambiguous(one: &Directory, other: &Directory) -> Problem {
     Problem::error(message).hint(format!("keep one of the two, and call it {}", one.prefix))
 }
 
-/// `mirror.dev.de_5000` is what people write who forget the last `_`.
+/// `mirror.dev.de_5000` is a directory whose last `_` was forgotten.
 fn port_lost(directory: &Directory) -> Option<Problem> {
     let (host, port) = directory.registry.rsplit_once('_')?;
     let is_port = !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit());

@@ -1,14 +1,13 @@
-//! Says where containerd would apply the tree once more.
+//! Finds out where containerd would apply the same tree a second time.
 //!
-//! Before: every directory is read.  After: `check` shows what is found.
-//! Holds: only what is certain from the tree alone: containerd looks for a directory by the host of the name
-//! that it gets, and that is a mirror's own name here.
+//! containerd looks for a directory by the host of the name it gets, and here that is a mirror's own name.
+//! Holds: only what is certain from the tree alone is reported.
 //! Not here: whether containerd reads this tree at all (its `config_path`).
 
 use std::collections::{HashMap, HashSet};
 
 use crate::config::diagnostic::{Problem, Severity, Span};
-use crate::config::sources::Imported;
+use crate::config::draft::Imported;
 use crate::policy::{Action, Mirror, Origin, Prefix, Route};
 
 use super::directory::Directory;
@@ -17,7 +16,7 @@ use super::hosts_file::HostsFile;
 /// The directories, and their files, by registry.
 type ByRegistry<'f> = HashMap<&'f Prefix, (&'f Directory, Option<&'f HostsFile>)>;
 
-/// Looks at every mirror once, and at origins.
+/// Checks every mirror once, and origins.
 pub(super) fn note<'f>(
     files: impl Iterator<Item = (&'f Directory, Option<&'f HostsFile>)>,
     imported: &Imported,
@@ -40,9 +39,9 @@ pub(super) fn note<'f>(
     }
     if let Some(at) = origin {
         let message =
-            "where containerd reads this tree too, it tries the mirrors again before a registry itself";
-        let hint = "a pull that falls back to its registry reaches containerd under its own name; to spare it \
-                    the second round, take the hosts out of containerd's tree";
+            "if containerd reads this tree too, it tries the mirrors again before the registry itself";
+        let hint = "a pull that falls back to its registry reaches containerd under its own name; to avoid \
+                    the second round, remove the hosts from containerd's tree";
         out.push(Problem::new(Severity::Note, message).at(at).hint(hint));
     }
 }
@@ -55,16 +54,16 @@ fn once_more(files: &ByRegistry<'_>, mirror: &Mirror, at: &Span) -> Option<Probl
     let file = (*file)?;
     let elsewhere = |text: &str| text.parse::<Prefix>().ok().as_ref() != Some(&host);
     let mut entries = file.hosts.iter().chain(&file.server);
-    let other = entries.find(|entry| elsewhere(&entry.endpoint.host))?;
+    let other = entries.find(|entry| elsewhere(&entry.address.host))?;
     let message = format!(
         "containerd applies {} to the mirror `{}` as well, and asks {} for its images",
         directory.path.display(),
         mirror.location.host(),
-        other.endpoint.url()
+        other.address.url()
     );
     let hint = match own {
         Some(_) => {
-            "let that directory name the mirror itself only, with what its connection needs".to_owned()
+            "in that directory, name only the mirror itself, with what its connection needs".to_owned()
         }
         None => format!(
             "give the mirror a directory of its own: {}/hosts.toml with `server = \"https://{}\"`",

@@ -4,8 +4,8 @@
 mod mistakes;
 mod properties;
 
-use super::super::Format;
 use super::super::fixture::Sample;
+use super::super::source_file::Format;
 use crate::policy::{Action, Only};
 
 const DIGEST: &str = "quay.io/a@sha256:0000000000000000000000000000000000000000000000000000000000000000";
@@ -111,7 +111,7 @@ fn an_api_root_is_a_path_or_a_need() {
         ("[host.\"https://m.de\"]\noverride_path = true\n", "m.de/a:1", &["m.de: the API root /"]),
         ("[host.\"https://m.de/v2/P\"]\noverride_path = true\n", "m.de/a:1", &["m.de: the API root /v2/P"]),
         ("[host.\"http://m:5000\"]\n", "m:5000/a:1", &["m:5000: plain http"]),
-        ("[host.\"http://m\"]\n", "m:80/a:1", &["m:80: plain http"]),
+        ("[host.\"http://m\"]\n", "m/a:1", &["m: plain http"]),
         ("[host.\"http://localhost:5000\"]\n", "localhost:5000/a:1", &[]),
     ];
     for (content, first, needs) in rows {
@@ -160,7 +160,7 @@ fn a_registry_has_the_directory_that_containerd_finds_first() {
         ("i.de:5000/a:1", "plain.de/a:1, origin"),
         ("h.de/a:1", "default.de/a:1, origin"),
         ("nginx:1", "default.de/library/nginx:1, origin"),
-        // A directory of its own hides the default, even an empty one.
+        // A registry's own directory hides the default, even if it is empty.
         ("certs.de/a:1", "pass"),
         ("empty.de/a:1", "pass"),
         ("none.de/a:1", "pass"),

@@ -1,29 +1,24 @@
-//! What a directory of `certs.d` means as a rule.
+//! Makes a rule of a directory of `certs.d`.
 //!
-//! Before: `hosts_file` has read the file.  After: `Imported` takes rule and transport needs.
-//! Holds: the candidates are the registries that containerd would ask for a manifest, in its order; the
-//! registry itself is among them exactly where containerd asks it.
-//! Not here: falling back for single requests. containerd goes to the next host with each layer; here a pull
-//! has one host.
+//! Holds: the candidates are the registries that containerd would ask for a manifest, in its order. The registry
+//! itself is one of them exactly where containerd asks it.
+//! Not here: a fallback for single requests. containerd tries the next host for each layer; here a pull has one host.
 
-use crate::config::assemble;
 use crate::config::diagnostic::{Located, Problem, Severity, Span, Texts};
-use crate::config::rules::DraftRule;
-use crate::config::sources::Imported;
-use crate::config::sources::endpoint::is_http_by_itself;
-use crate::containerd::hosts::{Transport, TransportNeed};
-use crate::policy::{Action, Checkpoint, Layer, Location, Mirror, Only, Origin, Prefix, Route, Rule};
+use crate::config::draft::{self, DraftRule, Imported, Own};
+use crate::containerd::hosts::Transport;
+use crate::policy::{Action, Location, LocationError, Mirror, Only, Origin, Prefix};
 
 use super::directory::Directory;
-use super::hosts_file::{Abilities, Host, HostsFile};
+use super::hosts_file::{Capabilities, Host, HostsFile};
 
-/// What one directory comes to.
-pub(super) struct Meaning {
-    mirrors: Vec<Located<Mirror>>,
+/// The mirrors of a directory, and whether the registry itself is asked.
+pub(super) struct RouteDraft {
+    mirrors: Vec<(Located<Mirror>, Own)>,
     origin: Origin,
 }
 
-/// Adds the rule of a directory, and what its hosts need. `shadows` says that another directory would be
+/// Adds the rule of a directory, and what its hosts need. `shadows` means that another directory would be
 /// used for this registry if this one were not there.
 pub(super) fn add(
     directory: &Directory,
@@ -33,60 +28,44 @@ pub(super) fn add(
     imported: &mut Imported,
     out: &mut Vec<Problem>,
 ) {
-    let meaning = Meaning::of(directory, file, texts, imported, out);
+    let route = RouteDraft::of(directory, file, texts, imported, out);
     let own = file.server.is_none().then_some(&file.top);
     for need in own.into_iter().flatten() {
-        imported.transport.push(transport_need(&spelled(directory), need.clone(), texts));
+        imported.transport.push(draft::need(&directory.registry, need.clone(), texts));
     }
-    let (values, mirrors_at): (Vec<Mirror>, Vec<Span>) =
-        meaning.mirrors.into_iter().map(|mirror| (mirror.value, mirror.at)).unzip();
-    let action = match (values.is_empty(), meaning.origin) {
+    let (mut values, mut mirrors_at, mut own) = (Vec::new(), Vec::new(), Vec::new());
+    for (Located { value, at }, of_mirror) in route.mirrors {
+        values.push(value);
+        mirrors_at.push(at);
+        own.push(of_mirror);
+    }
+    let action = match (values.is_empty(), route.origin) {
         (true, Origin::Last) if !shadows => return,
         (true, Origin::Last) => Action::Pass,
         (true, Origin::Never) => {
             Action::Deny { reason: format!("no registry in {} serves pulls", texts.name(at.text)) }
         }
-        (false, origin) => Action::Route(Route {
-            mirrors: values,
-            rewrites: Vec::new(),
-            origin,
-            collapse: true,
-            node_credentials: None,
-        }),
+        (false, origin) => draft::source_route(values, Vec::new(), origin),
     };
     let at = mirrors_at.first().unwrap_or(at).clone();
     if let (Action::Route(_), None) = (&action, directory.prefix.host()) {
-        let message = "these hosts are not told which registry an image is of";
+        let message = "these hosts do not learn which registry an image belongs to";
         let hint = "containerd sends them the registry in `ns`; the shunt asks for the host's own name, without \
-                    it. Where a host needs it, write a native rule with {host} in the mirror's path";
+                    it. If a host needs it, write a native rule with {host} in the mirror's path";
         out.push(Problem::warning(message).at(&at).hint(hint).left_behind());
     }
-    imported.rules.push(draft(directory.prefix.clone(), action, at, mirrors_at, texts));
+    let drafted = DraftRule::of_source(directory.prefix.clone(), action, &at, mirrors_at, texts);
+    imported.rules.push(drafted.with_own(own));
 }
 
-/// The rule of a directory without a file: the registry itself, and no other.
-pub(super) fn pass(directory: &Directory, at: Span, texts: &Texts) -> DraftRule {
-    draft(directory.prefix.clone(), Action::Pass, at, Vec::new(), texts)
+/// The rule of a directory without a file: only the registry itself is asked.
+pub(super) fn pass(directory: &Directory, at: &Span, texts: &Texts) -> DraftRule {
+    DraftRule::of_source(directory.prefix.clone(), Action::Pass, at, Vec::new(), texts)
 }
 
-fn draft(prefix: Prefix, action: Action, at: Span, mirrors_at: Vec<Span>, texts: &Texts) -> DraftRule {
-    let source = assemble::source(&at, texts);
-    let rule = Rule { prefix, action, checkpoint: Checkpoint::Refuse, source, layer: Layer::default() };
-    DraftRule { rule, at, mirrors_at }
-}
+// === impl RouteDraft ===
 
-/// The registry of a directory as references spell it.
-pub(super) fn spelled(directory: &Directory) -> String {
-    directory.registry.clone()
-}
-
-pub(super) fn transport_need(host: &str, what: Located<Transport>, texts: &Texts) -> Located<TransportNeed> {
-    assemble::need(host, what, texts)
-}
-
-// === impl Meaning ===
-
-impl Meaning {
+impl RouteDraft {
     fn of(
         directory: &Directory,
         file: &HostsFile,
@@ -96,19 +75,21 @@ impl Meaning {
     ) -> Self {
         let mut mirrors = Vec::new();
         for host in &file.hosts {
-            mirrors.extend(mirror(host, texts, imported, out));
+            mirrors.extend(mirror(host, texts, out));
         }
         let Some(server) = &file.server else {
             return Self { mirrors, origin: Origin::Last };
         };
-        let last = mirror(server, texts, imported, out);
-        let is_origin = last.as_ref().is_some_and(|last| {
-            last.value.only == Only::Any && server.endpoint.path() == Some("") && is_registry(directory, last)
-        });
-        if is_origin {
+        let Some((last, own)) = mirror(server, texts, out) else {
+            return Self { mirrors, origin: Origin::Never };
+        };
+        let whole = last.value.only == Only::Any && server.address.path() == Some("");
+        if whole && is_registry(directory, &last) {
+            // The registry itself is asked under its own name.
+            imported.transport.extend(own.needs);
             return Self { mirrors, origin: Origin::Last };
         }
-        mirrors.extend(last);
+        mirrors.push((last, own));
         Self { mirrors, origin: Origin::Never }
     }
 }
@@ -119,62 +100,44 @@ fn is_registry(directory: &Directory, mirror: &Located<Mirror>) -> bool {
     host.is_some_and(|host| host == directory.prefix)
 }
 
-/// The mirror that a host is; none where containerd asks it for no manifest.
-fn mirror(
-    host: &Host,
-    texts: &Texts,
-    imported: &mut Imported,
-    out: &mut Vec<Problem>,
-) -> Option<Located<Mirror>> {
-    let only = match host.abilities {
-        Abilities { pull: true, resolve: true } => Only::Any,
-        Abilities { pull: true, resolve: false } => Only::Digests,
-        Abilities { pull: false, .. } => {
-            let message = format!("{} is never asked: it lacks the capability `pull`", host.endpoint.url());
+/// A host as a mirror; `None` where containerd does not ask it for manifests.
+fn mirror(host: &Host, texts: &Texts, out: &mut Vec<Problem>) -> Option<(Located<Mirror>, Own)> {
+    let only = match host.capabilities {
+        Capabilities { pull: true, resolve: true } => Only::Any,
+        Capabilities { pull: true, resolve: false } => Only::Digests,
+        Capabilities { pull: false, .. } => {
+            let message = format!("{} is never asked: it lacks the capability `pull`", host.address.url());
             out.push(Problem::new(Severity::Note, message).at(&host.at));
             return None;
         }
     };
     let (location, api_root) = match location(host) {
         Ok(found) => found,
-        Err(problem) => {
-            out.push(problem);
+        Err(error) => {
+            let message = format!("{} is never asked: {error}", host.address.url());
+            out.push(Problem::warning(message).at(&host.at).maybe_hint(error.hint()));
             return None;
         }
     };
-    let at = || host.at.clone();
-    let plain = host.endpoint.plain_http && !is_http_by_itself(&host.endpoint.host);
-    let plain = plain.then(|| Located { value: Transport::PlainHttp, at: at() });
-    let root = api_root.map(|root| Located { value: Transport::ApiRoot(root), at: at() });
-    let needs = plain.into_iter().chain(root).chain(host.transport.iter().cloned());
-    imported.transport.extend(needs.map(|need| transport_need(location.host(), need, texts)));
-    Some(Located { value: Mirror { location, only, strip_prefix: false }, at: at() })
+    let need = |what| draft::need(location.host(), what, texts);
+    let root = api_root.map(|root| Located { value: Transport::ApiRoot(root), at: host.at.clone() });
+    let needs = root.into_iter().chain(host.transport.iter().cloned()).map(need).collect();
+    // A table has everything that containerd takes for this host; without a scheme it means https.
+    let mut own = Own { needs, https: !host.address.plain_http, verify: false, alone: true };
+    if host.address.plain_http {
+        own.say_http(need(Located { value: Transport::PlainHttp, at: host.at.clone() }));
+    }
+    let mirror = Mirror { location, only, strip_prefix: false, endpoint: None };
+    Some((Located { value: mirror, at: host.at.clone() }, own))
 }
 
-/// The place in front of repositories, and the API root where a reference cannot say it.
-fn location(host: &Host) -> Result<(Location, Option<String>), Problem> {
-    let endpoint = &host.endpoint;
-    let mut name = endpoint.host.clone();
-    // A reference takes a word for a host only where it has a dot or a port.
-    if name != "localhost" && !name.contains(['.', ':']) {
-        name.push_str(if endpoint.plain_http { ":80" } else { ":443" });
-    }
-    let whole = match endpoint.path() {
-        Some("") => Some(name.clone()),
-        Some(path) if !path.contains(['{', '}']) => Some(format!("{name}/{path}")),
-        _ => None,
-    };
-    if let Some(location) = whole.and_then(|whole| whole.parse().ok()) {
+/// The location of a mirror, and the API root where a reference cannot express it.
+fn location(host: &Host) -> Result<(Location, Option<String>), LocationError> {
+    let address = &host.address;
+    let path = address.path().filter(|path| !path.contains(['{', '}']));
+    if let Some(location) = path.and_then(|path| Location::of_endpoint(&address.host, path).ok()) {
         return Ok((location, None));
     }
-    match name.parse::<Location>() {
-        Ok(location) => {
-            let root = if endpoint.root.is_empty() { "/" } else { &endpoint.root };
-            Ok((location, Some(root.to_owned())))
-        }
-        Err(error) => {
-            let hint = error.hint();
-            Err(Problem::error(error.to_string()).at(&host.at).maybe_hint(hint))
-        }
-    }
+    let root = if address.root.is_empty() { "/" } else { &address.root };
+    Ok((Location::of_endpoint(&address.host, "")?, Some(root.to_owned())))
 }

@@ -1,12 +1,10 @@
 //! Finds the configuration inside a ConfigMap manifest.
 //!
-//! Before: `image_cri_shim` has the text of a file.  After: it parses what is found here.
-//! Holds: what is found has the length and the lines of the whole text, so that every place in it is a place
+//! Holds: the text that is found has the length and the lines of the whole file, so that every place in it is a place
 //! in the file.
-//! Not here: fetching a ConfigMap from a cluster.
 
 use crate::config::diagnostic::Problem;
-use crate::config::sources::yaml::{Key, Node, Value};
+use crate::config::node::{Key, Node, Value};
 
 /// The key of the ConfigMap that image-cri-shim reads.
 const KEY: &str = "registries.yaml";
@@ -17,7 +15,7 @@ pub(super) fn is_one(document: &Node) -> bool {
     pairs.iter().any(|(key, node)| key.text == "kind" && node.text() == Some("ConfigMap"))
 }
 
-/// The configuration, everything around it blanked out; what is wrong is in `out`.
+/// The configuration, with blanks in place of everything else; problems are in `out`.
 pub(super) fn content(document: &Node, content: &str, out: &mut Vec<Problem>) -> Option<String> {
     let Some((key, node)) = member(document, "data").and_then(|(_, data)| member(data, KEY)) else {
         let message = format!("the ConfigMap has no `{KEY}` in its `data`");
@@ -44,7 +42,7 @@ fn member<'n>(node: &'n Node, name: &str) -> Option<(&'n Key, &'n Node)> {
     pairs.iter().find(|(key, _)| key.text == name).map(|(key, node)| (key, node))
 }
 
-/// The lines of a literal block: those behind `key: |` that are indented deeper than the key.
+/// The lines of a literal block: those after `key: |` that are indented more than the key.
 fn block(key: &Key, content: &str) -> Option<std::ops::Range<usize>> {
     let key_end = key.at.range.end;
     let rest = content.get(key_end..)?;

@@ -1,15 +1,12 @@
-//! Knows the keys of image-cri-shim's file and of its ConfigMap.
+//! Reads the keys of image-cri-shim's file and of its ConfigMap.
 //!
-//! Before: `fields` gives values by key.  After: `to_rules` makes one rule of the registries.
-//! Holds: priorities are those that image-cri-shim computes; a key without an effect is reported.
-//! Not here: the order of the registries (`to_rules`). Source: sealos `pkg/types/config.go` and
-//! `configmap_sync.go` of image-cri-shim.
+//! Holds: priorities are those that image-cri-shim computes. A key without an effect is reported.
+//! Source: sealos `pkg/types/config.go` and `configmap_sync.go` of image-cri-shim.
 
 use crate::config::diagnostic::{Located, Problem, Severity, Span};
-use crate::config::sources::yaml::{Node, Value};
+use crate::config::node::{Node, Value};
+use crate::config::section::{Field, IMAGE_CRI_SHIM, Section};
 use crate::files::secret::Secret;
-
-use super::fields::{Fields, wrong_type};
 
 /// The registries of a file.
 #[derive(Debug, Default)]
@@ -23,22 +20,22 @@ pub(super) struct Registries {
 #[derive(Debug)]
 pub(super) struct Registry {
     pub(super) address: Located<String>,
-    pub(super) login: Option<Credentials>,
+    pub(super) login: Option<UserPassword>,
     pub(super) priority: i64,
 }
 
 /// User and password of a registry.
 #[derive(Debug)]
-pub(super) struct Credentials {
+pub(super) struct UserPassword {
     pub(super) username: String,
     pub(super) password: Option<Secret>,
     pub(super) at: Span,
 }
 
-/// The offline registry's priority where none is given.
+/// The default priority of the offline registry.
 const OFFLINE_PRIORITY: i64 = 1000;
 
-/// The other registries' priority where none is given.
+/// The default priority of the other registries.
 const PRIORITY: i64 = 500;
 
 const HIGHEST_PRIORITY: i64 = 10_000;
@@ -51,14 +48,14 @@ const OWN: [&str; 5] = ["shim", "cri", "debug", "reloadInterval", "cache"];
 
 /// Reads a document; problems are in `out`.
 pub(super) fn read(document: &Node, out: &mut Vec<Problem>) -> Option<Registries> {
-    let mut root = Fields::of("", document, out)?;
+    let mut root = Section::root(document, &IMAGE_CRI_SHIM, out)?;
     let in_config_map = root.section("sealos", out);
     let from_config_map = in_config_map.is_some();
     let offline = match in_config_map {
         Some(mut sealos) => {
-            if let Some((key, _)) = root.take("address", out) {
+            if let Some(field) = root.field("address") {
                 let message = "the offline registry is in `address` and in `sealos.address`";
-                let problem = Problem::error(message).at(&key.at).also(sealos.at(), "the other one");
+                let problem = Problem::error(message).at(&field.key.at).also(sealos.at(), "the other one");
                 out.push(problem.hint("`sealos` is for the ConfigMap, `address` for the file: keep one"));
             }
             let registry = registry(&mut sealos, out);
@@ -68,8 +65,10 @@ pub(super) fn read(document: &Node, out: &mut Vec<Problem>) -> Option<Registries
         None => registry(&mut root, out),
     };
     let mut others = Vec::new();
-    for (i, node) in root.list("registries", out).unwrap_or_default().iter().enumerate() {
-        let Some(mut fields) = Fields::of(&format!("registries[{i}]"), node, out) else { continue };
+    let items = root.field("registries").and_then(|field| field.items(out)).unwrap_or_default();
+    for (i, mut item) in items.into_iter().enumerate() {
+        item.name = format!("registries[{i}]");
+        let Some(mut fields) = item.section(out) else { continue };
         let registry = registry(&mut fields, out);
         let priority = fields.integer("priority", out);
         fields.finish(out);
@@ -88,25 +87,26 @@ pub(super) fn read(document: &Node, out: &mut Vec<Problem>) -> Option<Registries
     Some(Registries { offline, others })
 }
 
-/// `address` and `auth`; nothing where there is no address.
-fn registry(fields: &mut Fields<'_>, out: &mut Vec<Problem>) -> Option<Registry> {
-    let address = fields.text("address", out);
-    let login = fields.take("auth", out).and_then(|(_, node)| credentials(node, out));
+/// `address` and `auth`; `None` where there is no address.
+fn registry(fields: &mut Section<'_>, out: &mut Vec<Problem>) -> Option<Registry> {
+    let address = fields.string("address", out);
+    let login = fields.field("auth").and_then(|auth| credentials(&auth, out));
     let address = address.filter(|address| !address.value.trim().is_empty())?;
     let address = Located { value: address.value.trim().to_owned(), at: address.at };
     Some(Registry { address, login, priority: PRIORITY })
 }
 
 /// `user:password`, or in the ConfigMap a mapping of the two.
-fn credentials(node: &Node, out: &mut Vec<Problem>) -> Option<Credentials> {
-    match &node.value {
+fn credentials(auth: &Field<'_>, out: &mut Vec<Problem>) -> Option<UserPassword> {
+    let at = auth.at.clone();
+    match auth.value {
         Value::Map(_) => {
-            let mut fields = Fields::of("auth", node, out)?;
-            let username = fields.text("username", out).map(|text| text.value.to_owned());
-            let password = fields.text("password", out).map(|text| text.value.to_owned());
+            let mut fields = auth.section(out)?;
+            let username = fields.string("username", out).map(|text| text.value.to_owned());
+            let password = fields.string("password", out).map(|text| text.value.to_owned());
             fields.finish(out);
             let username = username.filter(|username| !username.is_empty())?;
-            Some(Credentials { username, password: password.map(Secret::new), at: node.at.clone() })
+            Some(UserPassword { username, password: password.map(Secret::new), at })
         }
         Value::Text(text) => {
             let text = text.trim();
@@ -117,22 +117,19 @@ fn credentials(node: &Node, out: &mut Vec<Problem>) -> Option<Credentials> {
                 Some((username, password)) => (username, Some(password)),
                 None => (text, None),
             };
-            out.extend(odd_password(password, &node.at));
+            out.extend(odd_password(password, &at));
             let password = password.map(|password| Secret::new(password.to_owned()));
-            Some(Credentials { username: username.to_owned(), password, at: node.at.clone() })
+            Some(UserPassword { username: username.to_owned(), password, at })
         }
-        _ => {
-            wrong_type("auth", node, "`user:password`", out);
-            None
-        }
+        _ => auth.wrong_type("`user:password`", out),
     }
 }
 
 fn odd_password(password: Option<&str>, at: &Span) -> Option<Problem> {
     let message = match password {
-        None => "the password is missing: this is a user's name alone",
+        None => "the password is missing: this is only a user name",
         Some(password) if password.contains(':') => {
-            "the password has a colon: it is whole here, and image-cri-shim uses none at all"
+            "the password contains a colon: here it is used whole, but image-cri-shim uses no password then"
         }
         Some(_) => return None,
     };
@@ -143,7 +140,7 @@ fn priority_of(set: Option<&Located<i64>>, out: &mut Vec<Problem>) -> i64 {
     let Some(Located { value, at }) = set else { return PRIORITY };
     if *value <= 0 {
         let message = format!("the priority {value} counts as {PRIORITY}");
-        let hint = "image-cri-shim takes 0 and less for no priority; the lowest is 1";
+        let hint = "for image-cri-shim, 0 and less mean no priority; the lowest is 1";
         out.push(Problem::warning(message).at(at).hint(hint));
         return PRIORITY;
     }
@@ -154,13 +151,13 @@ fn offline_priority(set: Option<&Located<i64>>, from_config_map: bool, out: &mut
     let Some(Located { value, at }) = set else { return OFFLINE_PRIORITY };
     if from_config_map {
         let message = format!("`offlinePriority` has no effect in the ConfigMap: it is {OFFLINE_PRIORITY}");
-        out.push(Problem::warning(message).at(at).hint("image-cri-shim reads it in its file only"));
+        out.push(Problem::warning(message).at(at).hint("image-cri-shim reads it only in its file"));
         return OFFLINE_PRIORITY;
     }
     match *value {
         0 => {
             let message = format!("the priority 0 counts as {OFFLINE_PRIORITY}");
-            out.push(Problem::warning(message).at(at).hint("a negative one puts the registry last"));
+            out.push(Problem::warning(message).at(at).hint("a negative priority puts the registry last"));
             OFFLINE_PRIORITY
         }
         value if value < 0 => {
@@ -180,14 +177,14 @@ fn highest(value: i64, at: &Span, out: &mut Vec<Problem>) -> i64 {
     value.min(HIGHEST_PRIORITY)
 }
 
-/// One report for the keys that do nothing, one for those that are set elsewhere here.
-fn without_meaning(root: &mut Fields<'_>, out: &mut Vec<Problem>) {
+/// One report for the keys without an effect, one for those that are set elsewhere here.
+fn without_meaning(root: &mut Section<'_>, out: &mut Vec<Problem>) {
     let mut report = |keys: &[&'static str], severity, message: &str, hint: &str, out: &mut Vec<Problem>| {
         let found: Vec<Located<&str>> = keys
             .iter()
             .filter_map(|&key| {
-                let (name, _) = root.take(key, out)?;
-                Some(Located { value: key, at: name.at.clone() })
+                let field = root.field(key)?;
+                Some(Located { value: key, at: field.key.at.clone() })
             })
             .collect();
         let Some(first) = found.first() else { return };
@@ -195,9 +192,9 @@ fn without_meaning(root: &mut Fields<'_>, out: &mut Vec<Problem>) {
         let message = format!("{message}: {}", names.join(", "));
         out.push(Problem::new(severity, message).at(&first.at).hint(hint));
     };
-    let message = "without an effect, here as in image-cri-shim";
-    report(&IDLE, Severity::Warning, message, "leave them out", out);
-    let message = "about image-cri-shim itself, and not read";
-    let hint = "sockets, log and the way of pulls are in the native configuration";
+    let message = "these keys have no effect, here and in image-cri-shim";
+    report(&IDLE, Severity::Warning, message, "remove them", out);
+    let message = "these keys are about image-cri-shim itself and are not read";
+    let hint = "sockets, log and pulls are configured in the native configuration";
     report(&OWN, Severity::Note, message, hint, out);
 }

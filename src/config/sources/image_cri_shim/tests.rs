@@ -5,8 +5,8 @@ mod mistakes;
 mod oddities;
 mod properties;
 
-use super::super::Format;
 use super::super::fixture::Sample;
+use super::super::source_file::Format;
 
 const DIGEST: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
 
@@ -34,7 +34,7 @@ fn registries_are_tried_by_priority_the_offline_one_first_among_equals() {
         ("quay.io/a/b:1", all),
         ("a/b:1", all),
         ("nginx:1", &all.replace("/a/b:1", "/library/nginx:1")),
-        // What names one of the registries stays there.
+        // A name on one of the registries stays there.
         ("y.de/a/b:1", "pass"),
     ]);
 }
@@ -108,8 +108,10 @@ fn the_config_map_says_the_same_in_another_shape() {
         logins(&sample),
         [("hub.de:5000".to_owned(), "admin".to_owned(), Some("pass:w0rd".to_owned()))]
     );
-    let lines: Vec<u32> = sample.imported.transport.iter().map(|need| need.value.source.line).collect();
-    assert_eq!((lines, sample.imported.rules[0].rule.source.line), (vec![11], 16));
+    let drafted = &sample.imported.rules[0];
+    let needs = drafted.own.iter().flat_map(|own| &own.needs);
+    let lines: Vec<u32> = needs.map(|need| need.value.source.line).collect();
+    assert_eq!((lines, drafted.rule.source.line), (vec![11], 16));
     let inner = "sealos:\n  address: http://hub.de:5000\nregistries: []\n";
     shim(inner).check(&[("quay.io/a:1", "hub.de:5000/a:1, origin")]);
 }

@@ -1,27 +1,23 @@
-//! What image-cri-shim's registries mean: one rule for everything.
+//! Makes one rule for everything of image-cri-shim's registries.
 //!
-//! Before: `keys` has read the registries.  After: `Imported` takes the rule, needs and logins.
-//! Holds: the order is image-cri-shim's; every image goes to every registry under its path alone, then to
-//! where its name says. What is not taken over: that a digest is dropped where a registry does not have it,
-//! that certificates are not looked at, and that a name on one of the registries is moved to another.
-//! Not here: which registry has an image. image-cri-shim asks each before the pull; here the pull itself goes
-//! from one to the next.
+//! Holds: the order is image-cri-shim's. Every image is looked for in every registry under its path alone, then in the
+//! registry in its name. Three things are different here: a digest is not dropped where a registry does not have it,
+//! certificates are verified, and a name on one of the registries is not moved to another.
+//! Not here: which registry has an image. image-cri-shim asks each before the pull; here the pull itself tries one
+//! after the other.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use crate::config::assemble;
 use crate::config::diagnostic::{Located, Problem, Severity, Span, Texts};
-use crate::config::rules::DraftRule;
-use crate::config::sources::Imported;
-use crate::config::sources::endpoint::is_http_by_itself;
+use crate::config::draft::{self, DraftRule, Imported, Own};
 use crate::containerd::hosts::Transport;
 use crate::credentials::Login;
-use crate::policy::{Action, Checkpoint, Layer, Location, Mirror, Only, Origin, Prefix, Route, Rule};
+use crate::policy::{Location, Mirror, Only, Origin, Prefix};
 
 use super::keys::{Registries, Registry};
 
-/// A registry in its place of the order.
+/// A registry with what decides its place in the order.
 struct Ranked {
     location: Location,
     registry: Registry,
@@ -31,7 +27,13 @@ struct Ranked {
 
 /// Adds the rule, and what the registries need.
 pub(super) fn add(registries: Registries, texts: &Texts, imported: &mut Imported, out: &mut Vec<Problem>) {
+    let addresses = registries.offline.iter().chain(&registries.others);
+    let first = addresses.map(|registry| registry.address.at.clone()).next();
     let mut ranked = rank(registries, out);
+    if let (true, Some(at)) = (ranked.is_empty(), first) {
+        let problem = Problem::error("there is no registry in this file that can be used").at(&at);
+        out.push(problem.hint("without one every image would come from the registry in its name"));
+    }
     ranked.sort_by(|one, other| {
         let order = |ranked: &Ranked| (Reverse(ranked.registry.priority), !ranked.offline);
         let by_host = || one.location.host().cmp(other.location.host());
@@ -39,40 +41,39 @@ pub(super) fn add(registries: Registries, texts: &Texts, imported: &mut Imported
     });
     let mut mirrors = Vec::new();
     let mut mirrors_at = Vec::new();
+    let mut own = Vec::new();
     for Ranked { location, registry, plain_http, .. } in ranked {
         let Located { at, .. } = registry.address;
         let host = location.host().to_owned();
+        let mut of_mirror = Own { https: !plain_http, alone: true, ..Own::default() };
         if plain_http {
             let what = Located { value: Transport::PlainHttp, at: at.clone() };
-            imported.transport.push(assemble::need(&host, what, texts));
+            of_mirror.say_http(draft::need(&host, what, texts));
         }
+        own.push(of_mirror);
         imported.logins.extend(registry.login.map(|login| Login {
             host,
             username: Some(login.username),
             password: login.password,
             encoded: None,
             identity_token: None,
-            source: assemble::source(&login.at, texts),
+            source: draft::file_line(&login.at, texts),
         }));
-        mirrors.push(Mirror { location, only: Only::Any, strip_prefix: false });
+        mirrors.push(Mirror { location, only: Only::Any, strip_prefix: false, endpoint: None });
         mirrors_at.push(at);
     }
     let (Some(at), Ok(prefix)) = (mirrors_at.first().cloned(), "*".parse::<Prefix>()) else { return };
     out.extend(hazards(&at));
-    let route =
-        Route { mirrors, rewrites: Vec::new(), origin: Origin::Last, collapse: true, node_credentials: None };
-    let source = assemble::source(&at, texts);
-    let layer = Layer::default();
-    let rule = Rule { prefix, action: Action::Route(route), checkpoint: Checkpoint::Refuse, source, layer };
-    imported.rules.push(DraftRule { rule, at, mirrors_at });
+    let action = draft::source_route(mirrors, Vec::new(), Origin::Last);
+    imported.rules.push(DraftRule::of_source(prefix, action, &at, mirrors_at, texts).with_own(own));
 }
 
-/// The registries without their duplicates: the last of several counts.
+/// The registries without duplicates: the last of several counts.
 fn rank(registries: Registries, out: &mut Vec<Problem>) -> Vec<Ranked> {
     let Registries { offline, others } = registries;
     let mut by_host: BTreeMap<String, (usize, Ranked)> = BTreeMap::new();
     for (i, registry) in others.into_iter().enumerate() {
-        let Some(one) = place(registry, false, out) else { continue };
+        let Some(one) = ranked_registry(registry, false, out) else { continue };
         let (host, at) = (one.location.host().to_owned(), one.registry.address.at.clone());
         if let Some((_, other)) = by_host.insert(host.clone(), (i, one)) {
             let message = format!("`{host}` is in this list twice: the last one counts");
@@ -83,26 +84,26 @@ fn rank(registries: Registries, out: &mut Vec<Problem>) -> Vec<Ranked> {
     let mut ranked: Vec<(usize, Ranked)> = by_host.into_values().collect();
     ranked.sort_by_key(|(i, _)| *i);
     let mut ranked: Vec<Ranked> = ranked.into_iter().map(|(_, ranked)| ranked).collect();
-    ranked.extend(offline.and_then(|registry| place(registry, true, out)));
+    ranked.extend(offline.and_then(|registry| ranked_registry(registry, true, out)));
     ranked
 }
 
-/// Where a registry is. image-cri-shim takes the host of an address and nothing else.
-fn place(registry: Registry, offline: bool, out: &mut Vec<Problem>) -> Option<Ranked> {
+/// The host of a registry. image-cri-shim uses only the host of an address.
+fn ranked_registry(registry: Registry, offline: bool, out: &mut Vec<Problem>) -> Option<Ranked> {
     let Located { value: address, at } = &registry.address;
     let (scheme, rest) = match address.split_once("://") {
         Some((scheme, rest)) => (Some(scheme), rest),
         None => (None, address.as_str()),
     };
     if let Some(scheme) = scheme.filter(|scheme| !matches!(*scheme, "http" | "https")) {
-        let problem = Problem::error(format!("{scheme:?} is no scheme of a registry")).at(at);
-        out.push(problem.hint("write https:// or http:// in front of the host"));
+        let message = format!("this registry is left out: {scheme:?} is not a scheme of a registry");
+        out.push(Problem::warning(message).at(at).hint("write https:// or http:// in front of the host"));
         return None;
     }
     if rest.contains('@') {
-        // The text is not repeated: what stands before the sign is most likely a password.
-        let problem = Problem::error("a registry's address can't hold a user").at(at);
-        out.push(problem.hint("write user and password in `auth`"));
+        // The text is not repeated: before the `@` there is most likely a password.
+        let message = "this registry is left out: its address cannot contain a user name";
+        out.push(Problem::warning(message).at(at).hint("write user and password in `auth`"));
         return None;
     }
     if scheme.is_none() && offline {
@@ -112,29 +113,31 @@ fn place(registry: Registry, offline: bool, out: &mut Vec<Problem>) -> Option<Ra
     }
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
     if !path.trim_matches('/').is_empty() {
-        let message = format!("the path of the address is left out: images are looked for at {host}");
-        let hint = "as image-cri-shim does; a native rule can name a path";
+        let message = format!("the path of the address is ignored: images are looked for at {host}");
+        let hint = "image-cri-shim ignores it too; a native rule can name a path";
         out.push(Problem::warning(message).at(at).hint(hint));
     }
     let host = if matches!(host, "registry-1.docker.io" | "index.docker.io") { "docker.io" } else { host };
-    match host.parse::<Location>() {
+    match Location::of_endpoint(host, "") {
         Ok(location) => {
-            let plain_http = scheme == Some("http") && !is_http_by_itself(host);
+            let plain_http = scheme == Some("http");
             Some(Ranked { location, registry, plain_http, offline })
         }
         Err(error) => {
-            out.push(Problem::error(error.to_string()).at(at).maybe_hint(error.hint()));
+            let message = format!("this registry is left out: {error}");
+            out.push(Problem::warning(message).at(at).maybe_hint(error.hint()));
             None
         }
     }
 }
 
-/// What image-cri-shim does by its nature, and people may not know.
+/// What image-cri-shim always does, and people may not know.
 fn hazards(at: &Span) -> [Problem; 2] {
-    let leak = Problem::warning("what none of these registries has is pulled from where its name says").hint(
-        "image-cri-shim does so too; to keep it in, write a native rule for `*` with origin = \"never\"",
-    );
-    let verified = Problem::new(Severity::Note, "the certificates of these registries are looked at")
-        .hint("image-cri-shim does not; where one is not from a known authority, tell containerd");
+    let leak = Problem::warning(
+        "images that none of these registries has are pulled from the registry in their name",
+    )
+    .hint("image-cri-shim does so too; to prevent that, write a native rule for `*` with origin = \"never\"");
+    let verified = Problem::new(Severity::Note, "the certificates of these registries are verified")
+        .hint("image-cri-shim does not verify them; for one that is not from a known authority, write a [[transport]] with `ca`");
     [leak.at(at), verified.at(at)]
 }

@@ -1,16 +1,16 @@
-//! The format against the tables of the upstream tests: `pkg/sysregistriesv2` and `pkg/shortnames` of
+//! The format, checked by the tables of the upstream tests: `pkg/sysregistriesv2` and `pkg/shortnames` of
 //! containers/image.
 //!
-//! The table is `tests/tables/registries_conf.jsonl`: the files that upstream tests, then a row for each thing
-//! asserted of them. A row without a meaning here says why; one where a rule differs says how.
+//! The table is `tests/tables/registries_conf.jsonl`: the files of the upstream tests, then a row for each
+//! assertion about them. A row without a meaning here says why; one where a rule differs says how.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::{BTreeMap, HashMap};
 
 use serde_json::{Value, json};
 
-use super::super::Format;
 use super::super::fixture::Sample;
+use super::super::source_file::Format;
 use super::file::{self, File};
 use super::merge::{Merged, match_len};
 use crate::config::diagnostic::{Problem, Texts};
@@ -18,7 +18,7 @@ use crate::policy::Name;
 
 const TABLE: &str = include_str!("../../../../tests/tables/registries_conf.jsonl");
 
-/// What the hint of a refused search registry says; it replaces the lists of all files.
+/// What the hint of a refused search registry proposes; it replaces the lists of all files.
 const HUB_ONLY: &str = "unqualified-search-registries = [\"docker.io\"]\n";
 
 fn list(value: &Value) -> Vec<&str> {
@@ -53,7 +53,7 @@ fn merged(names: &[&str], files: &Files<'_>) -> Merged {
     merged
 }
 
-/// The repository and the suffix that a rewritten name has; none where it is not rewritten.
+/// The repository and the suffix of a rewritten name; `None` where it is not rewritten.
 fn rewrite(row: &Value) -> Value {
     let (prefix, location) = (row["prefix"].as_str().unwrap(), row["location"].as_str().unwrap());
     let sample = one(&format!("[[registry]]\nprefix = \"{prefix}\"\nlocation = \"{location}\"\n"));
@@ -65,7 +65,7 @@ fn rewrite(row: &Value) -> Value {
     sample.candidates(reference).last().map_or(Value::Null, |last| json!(last))
 }
 
-/// A name as containerd writes it; upstream leaves the tag out where none was given.
+/// A name as containerd writes it; upstream has no tag where none was given.
 fn full(reference: &Value) -> Value {
     reference.as_str().map_or(Value::Null, |text| json!(text.parse::<Name>().unwrap().to_string()))
 }
@@ -100,7 +100,7 @@ fn candidates(row: &Value, files: &Files<'_>) -> Value {
     json!(found)
 }
 
-/// The entry for a name, as far as upstream looks at it.
+/// The entry for a name, as far as upstream checks it.
 fn entry(row: &Value, files: &Files<'_>) -> Value {
     let merged = merged(&list(&row["files"]), files);
     let Some(found) = merged.find(row["reference"].as_str().unwrap()) else { return Value::Null };

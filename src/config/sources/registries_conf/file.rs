@@ -1,20 +1,20 @@
 //! Reads one file of `registries.conf` (version 2).
 //!
-//! Before: `registries_conf` has found the file or a drop-in.  After: `merge` puts the files together.
-//! Holds: what containers/image refuses to load is an error, with its place; keys are read as it reads them.
-//! Not here: what entries mean for a name (`to_rules`). Source: `containers-registries.conf(5)` and
-//! `pkg/sysregistriesv2` of containers/image.
+//! Holds: what containers/image refuses to load is an error, with its place.
+//! Source: `containers-registries.conf(5)` and `pkg/sysregistriesv2` of containers/image.
 
 use crate::config::diagnostic::{Located, Problem, Span, TextId, Texts};
-use crate::config::tree::{self, Entry, Refusal, Section};
+use crate::config::parse_toml;
+use crate::config::refusal::Refusal;
+use crate::config::section::{CONTAINERS_IMAGE, Field, Section};
 use crate::policy::Only;
 
-/// One file. What is none was not set.
+/// One file. A field that is `None` was not set.
 #[derive(Debug, Default)]
 pub(super) struct File {
     pub(super) registries: Vec<Registry>,
     pub(super) search: Option<Located<Vec<String>>>,
-    /// By short name, in the order of the text; an empty value takes an alias back.
+    /// By short name, in the order of the text; an empty value removes an alias.
     pub(super) aliases: Vec<(Located<String>, Located<String>)>,
 }
 
@@ -22,9 +22,9 @@ pub(super) struct File {
 #[derive(Clone, Debug)]
 pub(super) struct Registry {
     pub(super) prefix: String,
-    /// Where prefix or location are written.
+    /// The place of the prefix, or else of the location.
     pub(super) at: Span,
-    /// What takes the prefix's place; empty where a wildcard leaves the name alone.
+    /// Replaces the prefix; empty where a wildcard leaves the name unchanged.
     pub(super) location: Located<String>,
     pub(super) blocked: bool,
     pub(super) insecure: Option<Span>,
@@ -44,44 +44,44 @@ const USAGES: [(&str, Only); 3] =
 
 const MODES: [(&str, ()); 3] = [("disabled", ()), ("enforcing", ()), ("permissive", ())];
 
-/// Reads a file; nothing where it is too broken to look into.
+/// Reads a file; `None` where its syntax is broken.
 pub(super) fn read(text: TextId, texts: &Texts, out: &mut Vec<Problem>) -> Option<File> {
-    let document = tree::parse_foreign(text, texts.content(text), out)?;
-    let mut root = Section::root(text, &document);
-    if let Some(old) = root.entry("registries") {
+    let document = parse_toml::parse_foreign(text, texts.content(text), out)?;
+    let mut root = Section::root(&document, &CONTAINERS_IMAGE, out)?;
+    if let Some(old) = root.field("registries") {
         out.push(version_1(&old));
         return None;
     }
     let mut file = File { search: search(&mut root, out), ..File::default() };
     let _ = root.choice("short-name-mode", out, &MODES);
     for key in ["credential-helpers", "additional-layer-store-auth-helper"] {
-        if let Some(entry) = root.entry(key) {
+        if let Some(field) = root.field(key) {
             let message = format!("`{key}` is not carried over");
-            let hint = "credentials for registries are configured by themselves";
-            out.push(Problem::warning(message).at(&entry.at).hint(hint).left_behind());
+            let hint = "credentials for registries are configured separately, in [[credentials]]";
+            out.push(Problem::warning(message).at(field.at).hint(hint).left_behind());
         }
     }
-    if let Some(mut aliases) = root.section("aliases", out) {
-        for (name, value) in aliases.named() {
-            file.aliases.extend(alias(name, &value, out));
+    if let Some(aliases) = root.section("aliases", out) {
+        for field in aliases.fields() {
+            file.aliases.extend(alias(&field, out));
         }
     }
     for section in root.sections("registry", out) {
         file.registries.extend(registry(section, out));
     }
-    root.finish_foreign("containers/image", out);
+    root.finish(out);
     conflicts(&file.registries, out);
     Some(file)
 }
 
-fn version_1(old: &Entry<'_>) -> Problem {
+fn version_1(old: &Field<'_>) -> Problem {
     let hint = "write a [[registry]] with `location` for each: `blocked = true` for what is in \
                 registries.block, `insecure = true` for registries.insecure; registries.search is \
                 `unqualified-search-registries`";
-    Problem::error("this is version 1 of the format, which is not read").at(&old.at).hint(hint)
+    Problem::error("this is version 1 of the format, which is not supported").at(old.at).hint(hint)
 }
 
-/// Slashes at the end do not count, and a scheme is no part of a registry.
+/// Reads a location. Slashes at the end do not count, and a scheme is not allowed.
 pub(super) fn place(text: &str) -> Result<String, Refusal> {
     if text.contains("://") {
         let bare = text.rsplit("://").next().unwrap_or(text).trim_end_matches('/');
@@ -89,48 +89,44 @@ pub(super) fn place(text: &str) -> Result<String, Refusal> {
         return Err(Refusal::new(format!("{text:?} begins with a scheme")).hint(hint));
     }
     if text.contains(['{', '}']) {
-        return Err(Refusal::new(format!("{text:?} is no place of images: it has braces")));
+        return Err(Refusal::new(format!("{text:?} cannot be the place of images: it has braces")));
     }
     Ok(text.trim_end_matches('/').to_owned())
 }
 
 fn search(root: &mut Section<'_>, out: &mut Vec<Problem>) -> Option<Located<Vec<String>>> {
-    let entry = root.entry("unqualified-search-registries")?;
+    let field = root.field("unqualified-search-registries")?;
     let mut hosts = Vec::new();
-    for element in entry.elements(out)? {
-        hosts.push(element.parse(out, |text| {
+    for item in field.items(out)? {
+        hosts.push(item.parse(out, |text| {
             let host = place(text)?;
             if host.is_empty() || host.contains(['/', '@']) {
-                return Err(Refusal::new(format!("{text:?} is no registry's host"))
-                    .hint("name the host, and its port where it has one, without a path"));
+                return Err(Refusal::new(format!("{text:?} is not the host of a registry"))
+                    .hint("write the host, with its port if it has one, without a path"));
             }
             Ok(host)
         })?);
     }
-    Some(Located { value: hosts, at: entry.at })
+    Some(Located { value: hosts, at: field.at.clone() })
 }
 
-fn alias(
-    name: Located<&str>,
-    value: &Entry<'_>,
-    out: &mut Vec<Problem>,
-) -> Option<(Located<String>, Located<String>)> {
-    let short = format!("{}:x", name.value).parse::<crate::policy::Name>();
-    // With a tag behind it, a name of its own can have none.
+fn alias(field: &Field<'_>, out: &mut Vec<Problem>) -> Option<(Located<String>, Located<String>)> {
+    let name = &field.key;
+    let short = format!("{}:x", name.text).parse::<crate::policy::Name>();
+    // A tag is added, so that a name that already has one is refused.
     let is_short = short.as_ref().is_ok_and(|short| short.host() == "docker.io")
-        && !name.value.contains([':', '@'])
-        && !name.value.split_once('/').is_some_and(|(first, _)| first.contains('.'));
+        && !name.text.contains([':', '@'])
+        && !name.text.split_once('/').is_some_and(|(first, _)| first.contains('.'));
     if !is_short {
-        let message = format!("the alias `{}` is no short name", name.value);
-        let hint =
-            "an alias is a name without a registry, a tag and a digest, such as `fedora` or `org/tool`";
+        let message = format!("the alias `{}` is not a short name", name.text);
+        let hint = "an alias is a name without registry, tag and digest, such as `fedora` or `org/tool`";
         out.push(Problem::error(message).at(&name.at).hint(hint));
         return None;
     }
-    let target = value.parse(out, |text| {
+    let target = field.parse(out, |text| {
         let refusal = || {
-            Refusal::new(format!("{text:?} is no repository with its registry"))
-                .hint("write host and path, without tag and digest; an empty value takes the alias back")
+            Refusal::new(format!("{text:?} is not a repository with its registry"))
+                .hint("write host and path, without tag and digest; an empty value removes the alias")
         };
         if text.is_empty() {
             return Ok(String::new());
@@ -141,8 +137,8 @@ fn alias(
         let is_host = host == "localhost" || host.contains(['.', ':']);
         if whole && is_host { Ok(text.to_owned()) } else { Err(refusal()) }
     })?;
-    let name = Located { value: name.value.to_owned(), at: name.at };
-    Some((name, Located { value: target, at: value.at.clone() }))
+    let name = Located { value: name.text.clone(), at: name.at.clone() };
+    Some((name, Located { value: target, at: field.at.clone() }))
 }
 
 fn registry(mut section: Section<'_>, out: &mut Vec<Problem>) -> Option<Registry> {
@@ -152,17 +148,17 @@ fn registry(mut section: Section<'_>, out: &mut Vec<Problem>) -> Option<Registry
     let blocked = section.boolean("blocked", out).is_some_and(|set| set.value);
     let insecure = section.boolean("insecure", out).filter(|set| set.value).map(|set| set.at);
     let by_digest = section.boolean("mirror-by-digest-only", out).filter(|set| set.value);
-    if let Some(entry) = section.entry("pull-from-mirror") {
+    if let Some(field) = section.field("pull-from-mirror") {
         let message = "`pull-from-mirror` belongs to a mirror, not to the registry";
         let hint = "write it below [[registry.mirror]], or `mirror-by-digest-only = true` here";
-        out.push(Problem::error(message).at(&entry.at).hint(hint));
+        out.push(Problem::error(message).at(field.at).hint(hint));
     }
     let mut mirrors = Vec::new();
     for mirror in section.sections("mirror", out) {
         mirrors.extend(read_mirror(mirror, by_digest.as_ref(), out));
     }
     let at = section.at().clone();
-    section.finish_foreign("containers/image", out);
+    section.finish(out);
     if out[before..].iter().any(Problem::is_error) {
         return None;
     }
@@ -171,7 +167,7 @@ fn registry(mut section: Section<'_>, out: &mut Vec<Problem>) -> Option<Registry
         (Some(location), _) => location,
         (None, Some(_)) if wildcard => Located { value: String::new(), at },
         (None, _) => {
-            let hint = "say where the images are; only a prefix `*.domain` can do without";
+            let hint = "write where the images are; only a prefix `*.domain` needs no location";
             out.push(Problem::error("the registry has no `location`").at(&at).hint(hint));
             return None;
         }
@@ -188,20 +184,20 @@ fn read_mirror(
     let before = out.len();
     let location = section.parse("location", out, place).filter(|location| !location.value.is_empty());
     let insecure = section.boolean("insecure", out).filter(|set| set.value).map(|set| set.at);
-    // Set to nothing it is as if it were not there.
-    let set = section.entry("pull-from-mirror").filter(|entry| entry.text() != Some(""));
-    let usage = set.as_ref().and_then(|entry| {
-        Some(Located { value: entry.parse(out, |word| tree::choose(word, &USAGES))?, at: entry.at.clone() })
-    });
+    // An empty text counts as not set.
+    let usage = match section.field("pull-from-mirror").filter(|field| field.text() != Some("")) {
+        Some(_) => section.choice("pull-from-mirror", out, &USAGES),
+        None => None,
+    };
     if location.is_none() && out.len() == before {
-        section.missing("location", "name the mirror, with a path if need be", out);
+        section.missing("location", "name the mirror, with a path if it needs one", out);
     }
     if let (Some(usage), Some(by_digest)) = (&usage, by_digest) {
-        let message = "`pull-from-mirror` and the registry's `mirror-by-digest-only` exclude each other";
+        let message = "`pull-from-mirror` and the registry's `mirror-by-digest-only` cannot be used together";
         let problem = Problem::error(message).at(&usage.at).also(&by_digest.at, "set for all mirrors here");
-        out.push(problem.hint("say it for each mirror, or for all"));
+        out.push(problem.hint("set it for each mirror, or for all"));
     }
-    section.finish_foreign("containers/image", out);
+    section.finish(out);
     let only = match usage {
         Some(usage) => usage.value,
         None if by_digest.is_some() => Only::Digests,
@@ -210,7 +206,7 @@ fn read_mirror(
     Some(Mirror { location: location?, insecure, only })
 }
 
-/// One place cannot be blocked and not blocked, or verified and not verified. A wildcard without a location
+/// A place cannot be both blocked and not blocked, or both verified and not verified. A wildcard without a location
 /// is a place by its prefix.
 fn conflicts(registries: &[Registry], out: &mut Vec<Problem>) {
     let mut places: std::collections::HashMap<&str, &Registry> = std::collections::HashMap::new();

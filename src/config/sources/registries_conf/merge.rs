@@ -1,9 +1,7 @@
-//! Puts the main file and its drop-ins together.
+//! Merges the main file and its drop-ins.
 //!
-//! Before: `file` has read each.  After: `to_rules` and `short_names` make rules of the whole.
-//! Holds: a later file replaces entries of one prefix whole, arrays whole, and aliases one by one; within a
-//! file the first entry of a prefix counts (containers/image `updateWithConfigurationFrom`).
-//! Not here: which files there are (`registries_conf`).
+//! Holds: a later file replaces whole entries by prefix, whole arrays, and single aliases. Within a file the first
+//! entry of a prefix counts (containers/image `updateWithConfigurationFrom`).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -35,7 +33,8 @@ impl Merged {
         }
         for (prefix, registry) in own {
             if let Some(earlier) = self.registries.get(&prefix) {
-                let message = format!("this entry replaces the earlier one for `{prefix}`, mirrors and all");
+                let message =
+                    format!("this entry replaces the whole earlier one for `{prefix}`, with its mirrors");
                 let note = Problem::new(Severity::Note, message).at(&registry.at);
                 out.push(note.also(&earlier.at, "has no effect"));
             }
@@ -64,8 +63,8 @@ impl Merged {
         self.registries.get(prefix)
     }
 
-    /// The entry for a repository: the one with the longest prefix that matches, the first by the order of
-    /// prefixes where two are equally long.
+    /// The entry for a repository: the one with the longest matching prefix; of two with the same length, the first in
+    /// the order of prefixes.
     pub(super) fn find(&self, repository: &str) -> Option<&Registry> {
         let longer = |found: &Registry, other: &Registry| {
             let order = |entry: &Registry| (std::cmp::Reverse(entry.prefix.len()), entry.prefix.clone());
@@ -74,8 +73,8 @@ impl Merged {
         self.matching(repository).reduce(|found, other| if longer(found, other) { other } else { found })
     }
 
-    /// Every entry whose prefix matches a repository, or what stands for one: there can be thousands that do
-    /// not, so they are looked up and not gone through.
+    /// Every entry whose prefix matches a repository. They are looked up and not searched one by one, because there can
+    /// be thousands of others.
     pub(super) fn matching(&self, repository: &str) -> impl Iterator<Item = &Registry> {
         let ends = repository.match_indices([':', '/', '@']).map(|(end, _)| end);
         let literal =
@@ -92,7 +91,7 @@ impl Merged {
 
     /// The first of the entries for parts of a repository that are blocked.
     pub(super) fn blocked_below(&self, repository: &str) -> Option<&Registry> {
-        // One look for each sign that can follow: there can be thousands of other entries that begin so.
+        // One lookup for each character that can follow: thousands of other entries may start with the same text.
         [':', '/', '@'].into_iter().find_map(|sign| {
             let from = format!("{repository}{sign}");
             let prefix = self.blocked.range(from.clone()..).next()?;
@@ -101,7 +100,7 @@ impl Merged {
     }
 }
 
-/// How much of a repository a prefix stands for.
+/// How many bytes of a repository a prefix matches.
 pub(super) fn match_len(prefix: &str, repository: &str) -> Option<usize> {
     let ends = |rest: &str| rest.is_empty() || rest.starts_with([':', '/', '@']);
     if let Some(domain) = prefix.strip_prefix('*').filter(|domain| domain.starts_with('.')) {
@@ -115,5 +114,5 @@ pub(super) fn match_len(prefix: &str, repository: &str) -> Option<usize> {
 fn second(first: &Registry, second: &Registry) -> Problem {
     let message = format!("this second entry for `{}` has no effect", second.prefix);
     let problem = Problem::warning(message).at(&second.at).also(&first.at, "the first one counts");
-    problem.hint("leave one of the two out; in a drop-in it would replace the first")
+    problem.hint("remove one of the two; in a drop-in it would replace the first")
 }

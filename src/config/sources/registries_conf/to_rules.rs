@@ -1,17 +1,13 @@
-//! What an entry of `registries.conf` means as a rule.
+//! Makes a rule of an entry of `registries.conf`.
 //!
-//! Before: `merge` has all entries.  After: `Imported` takes the rules.
-//! Holds: the candidates are those of containers/image, in its order: the mirrors, then the location. What
-//! is blocked is the place that would be asked, not the name that was asked for, so the mirrors of a blocked
-//! registry are candidates and a mirror below a blocked place is none.
-//! Not here: short names (`short_names`).
+//! Holds: the candidates are those of containers/image, in its order: the mirrors, then the location. `blocked` is
+//! about the place that would be asked, not about the name. So the mirrors of a blocked registry are candidates, and
+//! a mirror below a blocked place is not.
 
-use crate::config::assemble;
 use crate::config::diagnostic::{Located, Problem, Severity, Span, Texts};
-use crate::config::rules::DraftRule;
-use crate::config::sources::Imported;
-use crate::containerd::hosts::Transport;
-use crate::policy::{self, Action, Checkpoint, Kind, Layer, Location, Only, Origin, Prefix, Route, Rule};
+use crate::config::draft::{self, DraftRule, Imported, Own};
+use crate::containerd::hosts::{Transport, TransportNeed};
+use crate::policy::{self, Action, Location, Only, Origin, Prefix, PrefixKind};
 
 use super::file::Registry;
 use super::merge::Merged;
@@ -21,36 +17,27 @@ pub(super) fn add(merged: &Merged, texts: &Texts, imported: &mut Imported, out: 
     for registry in merged.registries() {
         let Some(prefix) = prefix(registry, out) else { continue };
         differences(registry, &prefix, merged, out);
-        needs(registry, texts, imported);
-        let candidates = Candidates::of(registry, merged, out);
-        let Some(action) = candidates.action(registry, &prefix, merged, texts) else { continue };
-        let mirrors_at = candidates.mirrors.into_iter().map(|mirror| mirror.at).collect();
-        imported.rules.push(draft(prefix, action, &registry.at, mirrors_at, texts));
+        let route = RouteDraft::of(registry, merged, texts, out);
+        if route.in_place {
+            imported.transport.extend(insecure(&registry.prefix, registry.insecure.as_ref(), texts));
+        }
+        let Some(action) = route.action(registry, &prefix, merged, texts) else { continue };
+        let (mirrors_at, own) = route.mirrors.into_iter().map(|(mirror, own)| (mirror.at, own)).unzip();
+        let drafted = DraftRule::of_source(prefix, action, &registry.at, mirrors_at, texts);
+        imported.rules.push(drafted.with_own(own));
     }
-}
-
-pub(super) fn draft(
-    prefix: Prefix,
-    action: Action,
-    at: &Span,
-    mirrors_at: Vec<Span>,
-    texts: &Texts,
-) -> DraftRule {
-    let source = assemble::source(at, texts);
-    let rule = Rule { prefix, action, checkpoint: Checkpoint::Refuse, source, layer: Layer::default() };
-    DraftRule { rule, at: at.clone(), mirrors_at }
 }
 
 fn prefix(registry: &Registry, out: &mut Vec<Problem>) -> Option<Prefix> {
     let at = &registry.at;
     match registry.prefix.parse::<Prefix>() {
-        Ok(prefix) if prefix.kind() == Kind::Exact => {
+        Ok(prefix) if prefix.kind() == PrefixKind::Exact => {
             let message = format!("`{}` matches nothing: names are compared without tag and digest", prefix);
-            out.push(Problem::warning(message).at(at).hint("leave the tag or the digest out"));
+            out.push(Problem::warning(message).at(at).hint("remove the tag or the digest"));
             None
         }
-        Ok(prefix) if prefix.kind() == Kind::Any => {
-            let hint = "only `*.domain` is a wildcard here; a rule for all is a native one: prefix = \"*\"";
+        Ok(prefix) if prefix.kind() == PrefixKind::Any => {
+            let hint = "only `*.domain` is a wildcard here; for a rule for everything write a native one: prefix = \"*\"";
             out.push(Problem::error("`*` matches nothing in containers/image").at(at).hint(hint));
             None
         }
@@ -62,104 +49,103 @@ fn prefix(registry: &Registry, out: &mut Vec<Problem>) -> Option<Prefix> {
     }
 }
 
-/// Where a rule and the entry differ, it is said.
+/// Reports where the rule and the entry differ.
 fn differences(registry: &Registry, prefix: &Prefix, merged: &Merged, out: &mut Vec<Problem>) {
     let Registry { at, location, .. } = registry;
-    if prefix.kind() == Kind::Host && !prefix.as_str().contains(':') {
-        let message = format!("`{prefix}` is for the names without a port only");
-        let hint = "containers/image takes it for those of every port as well; give each port its own entry";
+    if prefix.kind() == PrefixKind::Host && !prefix.as_str().contains(':') {
+        let message = format!("`{prefix}` matches only names without a port");
+        let hint = "in containers/image it also matches names with any port; write an entry for each port";
         let severity = if registry.blocked { Severity::Warning } else { Severity::Note };
         let problem = Problem::new(severity, message).at(at).hint(hint);
-        // Names that were blocked are open: an import has to say so loudly.
+        // Names that were blocked are allowed now: an import must not do that silently.
         out.push(if registry.blocked { problem.left_behind() } else { problem });
     }
-    if prefix.kind() == Kind::Domain && !(location.value.is_empty() && registry.mirrors.is_empty()) {
-        let message =
-            format!("names under `{prefix}` that have a port lose it at the place they are sent to");
+    if prefix.kind() == PrefixKind::Domain && !(location.value.is_empty() && registry.mirrors.is_empty()) {
+        let message = format!(
+            "names under `{prefix}` with a port lose the port at the place where they are looked for"
+        );
         let hint = "containers/image keeps the port and puts the new host in front of it";
         out.push(Problem::new(Severity::Note, message).at(at).hint(hint));
     }
-    if prefix.kind() == Kind::Host && registry.prefix != prefix.as_str() {
+    if prefix.kind() == PrefixKind::Host && registry.prefix != prefix.as_str() {
         let message =
             format!("`{}` is read as `{prefix}`, and so is every other spelling of it", registry.prefix);
         out.push(Problem::new(Severity::Note, message).at(at));
     }
-    // Only a wildcard for a label of one character is as long as the host.
-    let same_length = registry.prefix.find('.').filter(|dot| *dot == 1 && prefix.kind() == Kind::Host);
+    // Only a wildcard in place of a label of one character is as long as the host.
+    let same_length = registry.prefix.find('.').filter(|dot| *dot == 1 && prefix.kind() == PrefixKind::Host);
     if let Some(other) = same_length.and_then(|dot| merged.entry(&format!("*{}", &registry.prefix[dot..]))) {
         let message = format!("`{prefix}` comes before `{}` here", other.prefix);
-        let hint = "containers/image compares lengths, which are equal, and takes the wildcard";
+        let hint = "containers/image compares the lengths, which are equal, and uses the wildcard";
         let problem = Problem::warning(message).at(at).also(&other.at, "the wildcard");
         out.push(problem.hint(hint).left_behind());
     }
 }
 
-/// What is not verified. That containers/image would go on to plain http as well is said with it.
-fn needs(registry: &Registry, texts: &Texts, imported: &mut Imported) {
-    let primary = registry.insecure.as_ref().map(|at| {
-        let location = registry.location.value.as_str();
-        (if location.is_empty() { registry.prefix.as_str() } else { location }, at)
-    });
-    let mirrors = registry.mirrors.iter();
-    let mirrors =
-        mirrors.filter_map(|mirror| Some((mirror.location.value.as_str(), mirror.insecure.as_ref()?)));
-    for (place, at) in primary.into_iter().chain(mirrors) {
-        let host = place.split('/').next().unwrap_or_default().to_owned();
-        // containers/image looks at no certificate then, and speaks http where https does not come about.
-        for what in [Transport::SkipVerify, Transport::HttpFallback] {
-            let what = Located { value: what, at: at.clone() };
-            imported.transport.push(assemble::need(&host, what, texts));
-        }
-    }
+/// What `insecure` says of a place: containers/image then does not verify the certificate, and uses http where https
+/// fails.
+pub(super) fn insecure(place: &str, at: Option<&Span>, texts: &Texts) -> Vec<Located<TransportNeed>> {
+    let host = place.split('/').next().unwrap_or_default();
+    let need = |what, at: &Span| draft::need(host, Located { value: what, at: at.clone() }, texts);
+    let needs = at.map(|at| [Transport::SkipVerify, Transport::HttpFallback].map(|what| need(what, at)));
+    needs.into_iter().flatten().collect()
 }
 
 /// The places that are asked.
-pub(super) struct Candidates {
-    pub(super) mirrors: Vec<Located<policy::Mirror>>,
-    pub(super) origin: Origin,
+pub(super) struct RouteDraft {
+    mirrors: Vec<(Located<policy::Mirror>, Own)>,
+    origin: Origin,
+    /// Whether the location is the registry itself, which is asked under its own name.
+    in_place: bool,
 }
 
-/// One place before it is known whether it may be asked.
-struct Place<'r> {
+/// One place, before it is known whether it may be asked.
+struct MirrorPlace<'r> {
     location: &'r Located<String>,
     only: Only,
+    insecure: Option<&'r Span>,
 }
 
-// === impl Candidates ===
+// === impl RouteDraft ===
 
-impl Candidates {
-    fn of(registry: &Registry, merged: &Merged, out: &mut Vec<Problem>) -> Self {
+impl RouteDraft {
+    fn of(registry: &Registry, merged: &Merged, texts: &Texts, out: &mut Vec<Problem>) -> Self {
         let mut mirrors = Vec::new();
         for mirror in &registry.mirrors {
-            let place = Place { location: &mirror.location, only: mirror.only };
-            mirrors.extend(place.mirror(registry, merged, out));
+            let place = MirrorPlace {
+                location: &mirror.location,
+                only: mirror.only,
+                insecure: mirror.insecure.as_ref(),
+            };
+            mirrors.extend(place.mirror(registry, merged, texts, out));
         }
         let location = registry.location.value.as_str();
         let in_place = location.is_empty() || location == registry.prefix;
         if !in_place {
-            let place = Place { location: &registry.location, only: Only::Any };
-            mirrors.extend(place.mirror(registry, merged, out));
+            let place = MirrorPlace {
+                location: &registry.location,
+                only: Only::Any,
+                insecure: registry.insecure.as_ref(),
+            };
+            mirrors.extend(place.mirror(registry, merged, texts, out));
         }
         let origin = if in_place && !registry.blocked { Origin::Last } else { Origin::Never };
-        Self { mirrors, origin }
+        Self { mirrors, origin, in_place }
     }
 
-    /// None where the entry changes nothing.
+    /// `None` where the entry changes nothing.
     fn action(&self, registry: &Registry, prefix: &Prefix, merged: &Merged, texts: &Texts) -> Option<Action> {
         if !self.mirrors.is_empty() {
-            let mirrors = self.mirrors.iter().map(|mirror| mirror.value.clone()).collect();
-            let rewrites = Vec::new();
-            return Some(Action::Route(Route {
-                mirrors,
-                rewrites,
-                origin: self.origin,
-                collapse: true,
-                node_credentials: None,
-            }));
+            let mirrors = self.mirrors.iter().map(|(mirror, _)| mirror.value.clone()).collect();
+            return Some(draft::source_route(mirrors, Vec::new(), self.origin));
         }
         if self.origin == Origin::Never {
             let file = texts.name(registry.at.text);
-            return Some(Action::Deny { reason: format!("blocked in {file}") });
+            let places = registry.mirrors.iter().map(|mirror| &mirror.location).chain([&registry.location]);
+            let is_place = |text: &str| text.is_empty() || text.parse::<Location>().is_ok();
+            let all_usable = { places }.all(|place| is_place(&place.value));
+            let why = if all_usable { "blocked" } else { "no place can be asked" };
+            return Some(Action::Deny { reason: format!("{why} in {file}") });
         }
         let is_exception = |other: &Registry| {
             other.prefix != registry.prefix
@@ -169,22 +155,24 @@ impl Candidates {
     }
 }
 
-// === impl Place ===
+// === impl MirrorPlace ===
 
-impl Place<'_> {
+impl MirrorPlace<'_> {
     /// The mirror, unless the place is blocked.
     fn mirror(
         &self,
         registry: &Registry,
         merged: &Merged,
+        texts: &Texts,
         out: &mut Vec<Problem>,
-    ) -> Option<Located<policy::Mirror>> {
+    ) -> Option<(Located<policy::Mirror>, Own)> {
         let Located { value: text, at } = self.location;
         let location: Location = match text.parse() {
             Ok(location) => location,
             Err(error) => {
                 let error: policy::LocationError = error;
-                out.push(Problem::error(error.to_string()).at(at).maybe_hint(error.hint()));
+                let message = format!("`{text}` is never asked: {error}");
+                out.push(Problem::warning(message).at(at).maybe_hint(error.hint()));
                 return None;
             }
         };
@@ -195,15 +183,19 @@ impl Place<'_> {
             return None;
         }
         if let Some(block) = merged.blocked_below(text) {
-            let message =
-                format!("`{text}` is open in part only, and a rule for `{}` can't say so", registry.prefix);
+            let message = format!(
+                "`{text}` is only partly open, and a rule for `{}` cannot express that",
+                registry.prefix
+            );
             let problem = Problem::error(message).at(at).also(&block.at, "this part of it is blocked");
             let hint =
-                "give the names that would be looked for there an entry of their own, without this place";
+                "write a separate entry, without this place, for the names that would be looked for there";
             out.push(problem.hint(hint));
             return None;
         }
-        let value = policy::Mirror { location, only: self.only, strip_prefix: true };
-        Some(Located { value, at: at.clone() })
+        let value = policy::Mirror { location, only: self.only, strip_prefix: true, endpoint: None };
+        let needs = insecure(text, self.insecure, texts);
+        let own = Own { needs, alone: true, ..Own::default() };
+        Some((Located { value, at: at.clone() }, own))
     }
 }

@@ -1,30 +1,27 @@
 //! `configs` and the older `auths`: TLS and credentials, by host.
 //!
-//! Before: the reader has the mappings.  After: TLS settings are transport needs, credentials logins.
-//! Holds: credentials are masked in everything that is shown of the file.
-//! Not here: which of them an endpoint gets: its exact host's, as everywhere.
+//! Holds: credentials are hidden in everything that is shown of the file.
 
 use std::path::PathBuf;
 
-use super::super::super::assemble;
 use super::super::super::diagnostic::{Located, Problem, Span};
-use super::super::Imported;
-use super::super::mapping::{Entry, Mapping};
-use super::{PROGRAM, Reader, located};
+use super::super::super::draft::{self, Imported};
+use super::super::super::section::{Field, Section};
+use super::reader::{PROGRAM, Reader};
 use crate::containerd::hosts::Transport;
 use crate::credentials::Login;
 use crate::files::secret::Secret;
 
 /// Reads `configs`.
 pub(super) fn read(
-    configs: &Mapping<'_>,
+    configs: &Section<'_>,
     reader: &Reader<'_>,
     imported: &mut Imported,
     out: &mut Vec<Problem>,
 ) {
-    for entry in configs.entries() {
-        let Some(mut config) = entry.mapping(out) else { continue };
-        if let Some(auth) = config.mapping("auth", out) {
+    for entry in configs.fields() {
+        let Some(mut config) = entry.section(out) else { continue };
+        if let Some(auth) = config.section("auth", out) {
             let login = login(&entry.key.text, &entry.key.at, auth, reader, out);
             if login.host == "*" {
                 let message = format!(
@@ -34,56 +31,56 @@ pub(super) fn read(
             }
             imported.logins.push(login);
         }
-        if let Some(tls) = config.mapping("tls", out) {
+        if let Some(tls) = config.section("tls", out) {
             for (what, at) in needs(tls, out) {
                 let what = Located { value: what, at };
-                imported.transport.push(assemble::need(&entry.key.text, what, reader.texts));
+                imported.transport.push(draft::need(&entry.key.text, what, reader.texts));
             }
         }
         refuse_rancher(&mut config, out);
-        config.finish(PROGRAM, out);
+        config.finish(out);
     }
 }
 
 /// Reads `auths`, whose keys are URLs.
 pub(super) fn read_auths(
-    auths: &Mapping<'_>,
+    auths: &Section<'_>,
     reader: &Reader<'_>,
     imported: &mut Imported,
     out: &mut Vec<Problem>,
 ) {
-    for entry in auths.entries() {
-        let Some(auth) = entry.mapping(out) else { continue };
+    for entry in auths.fields() {
+        let Some(auth) = entry.section(out) else { continue };
         let host = entry.key.text.split("://").last().unwrap_or_default();
         let host = host.split('/').next().unwrap_or_default();
         imported.logins.push(login(host, &entry.key.at, auth, reader, out));
     }
 }
 
-fn login(host: &str, at: &Span, mut auth: Mapping<'_>, reader: &Reader<'_>, out: &mut Vec<Problem>) -> Login {
-    let username = auth.text("username", out).map(|(text, at)| located(text, at));
-    let password = auth.text("password", out);
-    let encoded = auth.text("auth", out);
-    let token = auth.text("identity_token", out);
-    auth.finish(PROGRAM, out);
-    let secret = |(text, _): (&str, &Span)| Secret::new(text.to_owned());
-    let filled = |found: &(&str, &Span)| !found.0.is_empty();
+fn login(host: &str, at: &Span, mut auth: Section<'_>, reader: &Reader<'_>, out: &mut Vec<Problem>) -> Login {
+    let username = auth.string("username", out);
+    let password = auth.string("password", out);
+    let encoded = auth.string("auth", out);
+    let token = auth.string("identity_token", out);
+    auth.finish(out);
+    let secret = |found: Located<&str>| Secret::new(found.value.to_owned());
+    let filled = |found: &Located<&str>| !found.value.is_empty();
     Login {
         host: host.to_owned(),
-        username: username.filter(|name| !name.value.is_empty()).map(|name| name.value),
+        username: username.filter(filled).map(|name| name.value.to_owned()),
         password: password.filter(filled).map(secret),
         encoded: encoded.filter(filled).map(secret),
         identity_token: token.filter(filled).map(secret),
-        source: assemble::source(at, reader.texts),
+        source: draft::file_line(at, reader.texts),
     }
 }
 
-/// Empty texts are what Rancher writes for what is not set.
-fn needs(mut tls: Mapping<'_>, out: &mut Vec<Problem>) -> Vec<(Transport, Span)> {
+/// Rancher writes an empty text for a value that is not set.
+fn needs(mut tls: Section<'_>, out: &mut Vec<Problem>) -> Vec<(Transport, Span)> {
     let mut needs = Vec::new();
     let mut file = |key, out: &mut Vec<Problem>| {
-        let (text, at) = tls.text(key, out)?;
-        (!text.is_empty()).then(|| (PathBuf::from(text), at.clone()))
+        let set = tls.string(key, out)?;
+        (!set.value.is_empty()).then(|| (PathBuf::from(set.value), set.at))
     };
     let ca = file("ca_file", out);
     let cert = file("cert_file", out);
@@ -100,23 +97,23 @@ fn needs(mut tls: Mapping<'_>, out: &mut Vec<Problem>) -> Vec<(Transport, Span)>
         }
         (None, None) => {}
     }
-    if let Some((true, at)) = tls.boolean("insecure_skip_verify", out) {
-        needs.push((Transport::SkipVerify, at.clone()));
+    if let Some(set) = tls.boolean("insecure_skip_verify", out).filter(|set| set.value) {
+        needs.push((Transport::SkipVerify, set.at));
     }
-    tls.finish(PROGRAM, out);
+    tls.finish(out);
     needs
 }
 
-/// In a cluster's `rkeConfig` credentials and certificates are names of secrets, which are in the cluster.
-fn refuse_rancher(config: &mut Mapping<'_>, out: &mut Vec<Problem>) {
+/// In a cluster's `rkeConfig`, credentials and certificates are names of secrets in the cluster.
+fn refuse_rancher(config: &mut Section<'_>, out: &mut Vec<Problem>) {
     for key in ["authConfigSecretName", "tlsSecretName", "caBundle", "insecureSkipVerify"] {
-        let Some(entry): Option<Entry<'_>> = config.entry(key) else { continue };
-        if entry.node.text().is_some_and(|text| !text.is_empty() && text != "false") {
+        let Some(entry): Option<Field<'_>> = config.field(key) else { continue };
+        if entry.text().is_some_and(|text| !text.is_empty() && text != "false") {
             let message =
-                format!("`{}` cannot be carried over from here: it is Rancher's to resolve", entry.name);
+                format!("`{}` cannot be carried over from here: only Rancher can resolve it", entry.name);
             let hint =
                 "read the file that Rancher makes of it on the node: /etc/rancher/rke2/registries.yaml";
-            out.push(Problem::warning(message).at(&entry.node.at).hint(hint).left_behind());
+            out.push(Problem::warning(message).at(entry.at).hint(hint).left_behind());
         }
     }
 }

@@ -1,7 +1,7 @@
-//! `registries.yaml` against the tables of the upstream tests: k3s' and those of wharfie, with which k3s pulls
+//! `registries.yaml`, checked by the tables of the upstream tests: k3s' and those of wharfie, with which k3s pulls
 //! its own images.
 //!
-//! The table is `tests/tables/registries_yaml.jsonl`; a row has a function, what goes in, what is expected in
+//! The table is `tests/tables/registries_yaml.jsonl`. A row has a function, the input, the expected output in
 //! this program's terms, and the upstream test that it comes from. Rows of the function `none` have no
 //! meaning here, and say why.
 
@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use crate::config::{Format, Input, Loaded, MainFile, SourceFile, Style, load_from};
-use crate::policy::{Action, Decision, Origin};
+use crate::policy::{Action, Asked, Decision, Origin};
 
 const TABLE: &str = include_str!("../../../../tests/tables/registries_yaml.jsonl");
 
@@ -28,6 +28,19 @@ fn load(config: &Value, disable_default_endpoint: bool) -> Loaded {
 
 fn needs(loaded: &Loaded) -> Value {
     let mut needs: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for endpoint in &loaded.config.endpoints {
+        let plain = (endpoint.schemes == ["http"]).then(|| "plain http".to_owned());
+        let root = endpoint.api_root.as_ref().map(|root| match root.as_str() {
+            "" => "the API root /".to_owned(),
+            root => format!("the API root {root}"),
+        });
+        for what in plain.into_iter().chain(root) {
+            let of_host = needs.entry(&endpoint.host).or_default();
+            if !of_host.contains(&what) {
+                of_host.push(what);
+            }
+        }
+    }
     for need in loaded.config.transport.needs() {
         let of_host = needs.entry(&need.host).or_default();
         let what = need.what.to_string();
@@ -59,7 +72,7 @@ fn rules(loaded: &Loaded) -> Value {
 
 fn candidates(loaded: &Loaded, image: &str) -> Vec<String> {
     let name = image.parse().unwrap();
-    match loaded.config.policy.decide(&name) {
+    match loaded.config.policy.decide(&Asked::of(&name)) {
         Decision::Route { candidates, .. } => {
             candidates.iter().map(|candidate| candidate.name.to_string()).collect()
         }
@@ -68,7 +81,7 @@ fn candidates(loaded: &Loaded, image: &str) -> Vec<String> {
     }
 }
 
-/// What this program makes of a row; none where it has no meaning here.
+/// The result of this program for a row; `None` where it has no meaning here.
 fn answer(row: &Value) -> Option<Value> {
     Some(match row["function"].as_str().unwrap() {
         "rules" => {

@@ -1,21 +1,20 @@
-//! What k3s does with the same file behind this program.
+//! What k3s does with the same file for the names that containerd gets from the shunt.
 //!
-//! Before: every entry has been read.  After: `check` shows the warnings.
-//! Holds: nothing is changed. This program asks containerd for an image by the mirror's name, and k3s has
-//! configured containerd from the same file, so containerd applies the file's entry for that name as well.
-//! Not here: the order of rewrites (`mirrors`).
+//! The shunt asks containerd for an image by the mirror's name. k3s has configured containerd from the same file, so
+//! containerd applies the file's entry for that name as well. Nothing is changed by that here; there are only warnings.
 
 use foldhash::{HashMap, HashSet};
 
 use super::super::super::diagnostic::Problem;
-use super::{MirrorEntry, PROGRAM};
-use crate::policy::{Kind, Location, Prefix};
+use super::mirrors::MirrorEntry;
+use super::reader::PROGRAM;
+use crate::policy::{Location, Prefix, PrefixKind};
 
-/// Warns once for each mirror's host. A host with an entry in `configs` alone is out of reach of `*`.
+/// Warns once for each mirror's host. `*` does not apply to a host that has an entry in `configs` only.
 pub(super) fn lint(entries: &[MirrorEntry], configured: &HashSet<Prefix>, out: &mut Vec<Problem>) {
     let by_prefix: HashMap<&Prefix, &MirrorEntry> =
         entries.iter().map(|entry| (&entry.prefix, entry)).collect();
-    let any = entries.iter().find(|entry| entry.prefix.kind() == Kind::Any);
+    let any = entries.iter().find(|entry| entry.prefix.kind() == PrefixKind::Any);
     let mut seen = HashSet::default();
     let all = entries.iter().flat_map(|entry| entry.route.hosts());
     for (location, at) in all {
@@ -31,7 +30,7 @@ pub(super) fn lint(entries: &[MirrorEntry], configured: &HashSet<Prefix>, out: &
             "{PROGRAM} applies its entry for `{}` once more to the images of {host}: {what}",
             entry.prefix
         );
-        let hint = "take what concerns mirrors over into this program's own configuration (cri-shunt import), and leave `configs` alone in this file";
+        let hint = "move the mirrors to the configuration of cri-shunt (cri-shunt import), and keep only `configs` in this file";
         out.push(Problem::warning(message).at(at).also(&entry.at, "this entry").hint(hint));
     }
 }

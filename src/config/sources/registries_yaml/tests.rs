@@ -1,4 +1,4 @@
-//! What becomes of a file that says something odd, and what is said of it.
+//! Unusual files, and the messages about them.
 //!
 //! Not here: the upstream tables (`conformance`); files that cannot be read or parsed (`tests/check_sources`).
 
@@ -29,8 +29,8 @@ fn rewrites_are_tried_in_the_order_of_the_file() {
         "mirrors:\n  quay.io:\n    endpoint: [m.dev]\n    rewrite:\n      '^b/(.*)': x/$1\n      '^(a|b)/(.*)': y/$2\n",
     );
     sample.check(&[("quay.io/b/c:1", "m.dev/x/c:1, origin"), ("quay.io/a/c:1", "m.dev/y/c:1, origin")]);
-    insta::assert_snapshot!(sample.shown(), @r"
-    warning: `^b/(.*)` and `^(a|b)/(.*)` can change one path, and k3s leaves to chance which is tried first
+    insta::assert_snapshot!(sample.shown(), @"
+    warning: `^b/(.*)` and `^(a|b)/(.*)` can change the same path, and k3s tries them in random order
      --> registries.yaml:6:7
       |
     5 |       '^b/(.*)': x/$1
@@ -38,7 +38,7 @@ fn rewrites_are_tried_in_the_order_of_the_file() {
     6 |       '^(a|b)/(.*)': y/$2
       |       ^^^^^^^^^^^^^
       |
-      = help: here the one that stands first is; begin patterns with ^ and what sets them apart
+      = help: here the first in the file is tried first; start each pattern with ^ and a different text
     ");
 }
 
@@ -58,49 +58,36 @@ fn every_mistake_of_mirrors_at_once() {
          registry-1.docker.io:\n    endpoint: [p.dev]\n",
     );
     insta::assert_snapshot!(sample.shown(), @r#"
-    warning: this endpoint is left out, as k3s does: its scheme is "ftp", and registries speak http and https
-     --> registries.yaml:3:16
-      |
-    3 |     endpoint: ['ftp://m.dev', 'https://****@n.dev', n.dev, '']
-      |                ^^^^^^^^^^^^^
-      |
-      = help: write a URL, https://mirror.dev.de, or a host with its port
+    warning: this endpoint is ignored, as in k3s: its scheme is "ftp", but registries use http or https
+    --> registries.yaml:3:16
+     = note: line not shown: it may hold a secret
+     = help: write a URL, https://mirror.dev.de, or a host with its port
 
-    warning: the credentials in this endpoint are left out: containerd does not use them
-     --> registries.yaml:3:31
-      |
-    3 |     endpoint: ['ftp://m.dev', 'https://****@n.dev', n.dev, '']
-      |                               ^^^^^^^^^^^^^^^^^^^^
-      |
-      = help: they belong under `configs`
+    warning: the credentials in this endpoint are ignored: containerd does not use them
+    --> registries.yaml:3:31
+     = note: line not shown: it may hold a secret
+     = help: they belong under `configs`
 
-    warning: `https://n.dev` is in this list already
-     --> registries.yaml:3:53
-      |
-    3 |     endpoint: ['ftp://m.dev', 'https://****@n.dev', n.dev, '']
-      |                               --------------------  ^^^^^
-      |                               |
-      |                               first here
-      |
-      = help: leave one out
+    warning: `https://n.dev` is already in this list
+    --> registries.yaml:3:53
+    ::: registries.yaml:3:31
+     = note: line not shown: it may hold a secret
+     = help: remove one of them
 
-    warning: this endpoint is left out, as k3s does: it has no host
-     --> registries.yaml:3:60
-      |
-    3 |     endpoint: ['ftp://m.dev', 'https://****@n.dev', n.dev, '']
-      |                                                            ^^
-      |
-      = help: write a URL, https://mirror.dev.de, or a host with its port
+    warning: this endpoint is ignored, as in k3s: it has no host
+    --> registries.yaml:3:60
+     = note: line not shown: it may hold a secret
+     = help: write a URL, https://mirror.dev.de, or a host with its port
 
-    error: `mirrors.ghcr.io` has no endpoint that can be used
+    warning: `mirrors.ghcr.io` has no endpoint that can be used, so its images are refused
      --> registries.yaml:4:3
       |
     4 |   ghcr.io:
       |   ^^^^^^^
       |
-      = help: without one its images would come from the registry itself; leave the entry out if that is meant
+      = help: without the entry they would come from the registry itself; remove it if you want that
 
-    warning: this endpoint is left out, as k3s does: "m dev" is no host
+    warning: this endpoint is ignored, as in k3s: "m dev" is no host
      --> registries.yaml:5:16
       |
     5 |     endpoint: ['m dev']
@@ -108,7 +95,7 @@ fn every_mistake_of_mirrors_at_once() {
       |
       = help: write a URL, https://mirror.dev.de, or a host with its port
 
-    warning: `https://gcr.io/` is no registry that an image can name, so this entry has no effect
+    warning: `https://gcr.io/` cannot be the registry of an image, so this entry has no effect
      --> registries.yaml:6:3
       |
     6 |   https://gcr.io/:
@@ -116,16 +103,16 @@ fn every_mistake_of_mirrors_at_once() {
       |
       = help: leave the scheme out: gcr.io
 
-    warning: this entry gives way to the other one for `docker.io`: `docker.io` and `registry-1.docker.io` are one registry
+    warning: the other entry for `docker.io` is used instead of this one: `docker.io` and `registry-1.docker.io` are the same registry
       --> registries.yaml:10:3
        |
      8 |   docker.io:
-       |   --------- this one holds
+       |   --------- this one is used
      9 |     endpoint: [o.dev]
     10 |   registry-1.docker.io:
        |   ^^^^^^^^^^^^^^^^^^^^
        |
-       = help: make one entry of the two
+       = help: merge the two entries
     "#);
 }
 
@@ -151,7 +138,7 @@ fn every_mistake_of_configs_at_once() {
     5 |     tls: {key_file: /k}
       |                     ^^
 
-    warning: `configs.m.dev.authConfigSecretName` cannot be carried over from here: it is Rancher's to resolve
+    warning: `configs.m.dev.authConfigSecretName` cannot be carried over from here: only Rancher can resolve it
      --> registries.yaml:6:27
       |
     6 |     authConfigSecretName: creds
@@ -159,13 +146,10 @@ fn every_mistake_of_configs_at_once() {
       |
       = help: read the file that Rancher makes of it on the node: /etc/rancher/rke2/registries.yaml
 
-    warning: unknown key `pasword` in `auths.https://n.dev/v1`: k3s takes no notice of it, nor does this
-      --> registries.yaml:11:5
-       |
-    11 |     pasword: **
-       |     ^^^^^^^
-       |
-       = help: did you mean `password`?
+    warning: unknown key `pasword` in `auths.https://n.dev/v1`: k3s ignores it, and so does cri-shunt
+    --> registries.yaml:11:5
+     = note: line not shown: it may hold a secret
+     = help: did you mean `password`?
     "#);
 }
 
@@ -175,37 +159,25 @@ fn a_login_in_an_endpoint_is_not_shown() {
         "mirrors:\n  quay.io:\n    endpoint:\n    - u:s3cret77@m.dev/v2\n    - https://u:p@s3cret77@n.dev\n    - https://ghp_s3cret77@o.dev\n    - https://u:s3cret77/x@p.dev\n",
     );
     insta::assert_snapshot!(sample.shown(), @r#"
-    warning: the credentials in this endpoint are left out: containerd does not use them
-     --> registries.yaml:4:7
-      |
-    4 |     - u:********@m.dev/v2
-      |       ^^^^^^^^^^^^^^^^^^^
-      |
-      = help: they belong under `configs`
+    warning: the credentials in this endpoint are ignored: containerd does not use them
+    --> registries.yaml:4:7
+     = note: line not shown: it may hold a secret
+     = help: they belong under `configs`
 
-    warning: the credentials in this endpoint are left out: containerd does not use them
-     --> registries.yaml:5:7
-      |
-    5 |     - https://************@n.dev
-      |       ^^^^^^^^^^^^^^^^^^^^^^^^^^
-      |
-      = help: they belong under `configs`
+    warning: the credentials in this endpoint are ignored: containerd does not use them
+    --> registries.yaml:5:7
+     = note: line not shown: it may hold a secret
+     = help: they belong under `configs`
 
-    warning: the credentials in this endpoint are left out: containerd does not use them
-     --> registries.yaml:6:7
-      |
-    6 |     - https://************@o.dev
-      |       ^^^^^^^^^^^^^^^^^^^^^^^^^^
-      |
-      = help: they belong under `configs`
+    warning: the credentials in this endpoint are ignored: containerd does not use them
+    --> registries.yaml:6:7
+     = note: line not shown: it may hold a secret
+     = help: they belong under `configs`
 
-    warning: this endpoint is left out, as k3s does: "u:**********@p.dev" is no host
-     --> registries.yaml:7:7
-      |
-    7 |     - https://u:**********@p.dev
-      |       ^^^^^^^^^^^^^^^^^^^^^^^^^^
-      |
-      = help: write a URL, https://mirror.dev.de, or a host with its port
+    warning: this endpoint is ignored, as in k3s: "************@p.dev" is no host
+    --> registries.yaml:7:7
+     = note: line not shown: it may hold a secret
+     = help: write a URL, https://mirror.dev.de, or a host with its port
     "#);
 }
 

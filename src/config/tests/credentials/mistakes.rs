@@ -1,4 +1,4 @@
-//! What is wrong with logins, as people read it.
+//! Messages about mistakes in logins.
 
 use insta::assert_snapshot;
 
@@ -13,21 +13,15 @@ fn a_secret_in_the_file_is_refused_and_not_shown() {
     let shown = refused_text(text);
     assert!(!shown.contains("hunter2"), "{shown}");
     assert_snapshot!(shown, @r#"
-    error: a secret does not belong into this file: `password`
-     --> config.toml:4:12
-      |
-    4 | password = *********
-      |            ^^^^^^^^^
-      |
-      = help: write it into a file that only root can read and name that: password-file = "/etc/cri-shunt/..."
+    error: a secret must not be in this file: `password`
+    --> config.toml:4:12
+     = note: line not shown: it may hold a secret
+     = help: write it to a file that only root can read, and name that file here: password-file = "/etc/cri-shunt/..."
 
-    error: a secret does not belong into this file: `identity-token`
-     --> config.toml:7:18
-      |
-    7 | identity-token = *********
-      |                  ^^^^^^^^^
-      |
-      = help: write it into a file that only root can read and name that: identity-token-file = "/etc/cri-shunt/..."
+    error: a secret must not be in this file: `identity-token`
+    --> config.toml:7:18
+     = note: line not shown: it may hold a secret
+     = help: write it to a file that only root can read, and name that file here: identity-token-file = "/etc/cri-shunt/..."
     "#);
     for broken in ["password = 'hunter2", "password = hunter2", "auth = ['hunter2']", "token = \"hunter2\" x"]
     {
@@ -54,7 +48,7 @@ fn a_login_is_whole_and_one() {
     1 | [[credentials]]
       | ^^^^^^^^^^^^^^^
       |
-      = help: say what it is for: registry = "harbor.dev.de/team", or where logins are already kept
+      = help: write which registry it is for: registry = "harbor.dev.de/team", or where logins are already stored
 
     error: `credentials` needs a `username`
      --> config.toml:2:1
@@ -78,7 +72,7 @@ fn a_login_is_whole_and_one() {
     7 | [[credentials]]
       | ^^^^^^^^^^^^^^^
       |
-      = help: or `username-file`, where the name is in a file
+      = help: or a `username-file` that holds the name
 
     error: a login needs a `registry`
       --> config.toml:11:12
@@ -91,33 +85,36 @@ fn a_login_is_whole_and_one() {
     error: the password is in two places
       --> config.toml:17:16
        |
+      ::: config.toml:16:17
+       |
     16 | password-file = '/x'
        |                 ---- the other one
-    17 | password-env = 'X'
-       |                ^^^
        |
+       = note: line not shown: it may hold a secret
        = help: keep one of the two
 
     error: a login has a password or an identity token, not both
       --> config.toml:22:23
        |
+      ::: config.toml:21:17
+       |
     21 | password-file = '/x'
        |                 ---- the password
-    22 | identity-token-file = '/x'
-       |                       ^^^^
+       |
+       = note: line not shown: it may hold a secret
 
-    error: an identity token has no user's name
+    error: an identity token needs no user name
       --> config.toml:25:12
        |
     25 | username = 'a'
        |            ^^^
        |
-       = help: leave it out
+       = help: remove it
     "#);
 }
 
 #[test]
-fn what_stands_beside_what_does_not_belong_to_it() {
+fn keys_that_do_not_go_together() {
     let text = "\
         [[credentials]]\nregistry = 'https://h.de'\nusername = 'a'\npassword-file = '/x'\n\
         [[credentials]]\nregistry = '*.h.de'\nusername = 'a'\npassword-credential = 'a/b'\n\
@@ -134,7 +131,7 @@ fn what_stands_beside_what_does_not_belong_to_it() {
       |
       = help: leave the scheme out: h.de
 
-    error: `credentials.registry`: "*.h.de" is not one registry, with a path if need be
+    error: `credentials.registry`: "*.h.de" is not one registry, alone or with a path
      --> config.toml:6:12
       |
     6 | registry = '*.h.de'
@@ -142,15 +139,12 @@ fn what_stands_beside_what_does_not_belong_to_it() {
       |
       = help: write host[:port][/path], without tag, digest and "*": harbor.dev.de/team
 
-    error: `credentials.password-credential`: "a/b" is no name of a systemd credential
-     --> config.toml:8:23
-      |
-    8 | password-credential = 'a/b'
-      |                       ^^^^^
-      |
-      = help: the part before the colon of LoadCredential= in the unit
+    error: `credentials.password-credential`: "a/b" is not a valid name of a systemd credential
+    --> config.toml:8:23
+     = note: line not shown: it may hold a secret
+     = help: use the part before the colon of LoadCredential= in the unit
 
-    error: `registry`, `docker-config` and `image-credential-provider-config` exclude each other
+    error: `registry`, `docker-config` and `image-credential-provider-config` cannot be used together
       --> config.toml:11:17
        |
     10 | registry = 'h.de'
@@ -166,7 +160,7 @@ fn what_stands_beside_what_does_not_belong_to_it() {
     11 | docker-config = '/x'
        |                 ^^^^
        |
-       = help: a file that is not there holds nothing; any other fault fails the pulls that it is for
+       = help: a missing file counts as empty; with any other fault, pulls that need the file fail
 
     error: `helper-dir` has no meaning without `docker-config`
       --> config.toml:16:14

@@ -1,21 +1,17 @@
-//! What people read about a tree.
+//! Messages about a tree.
 
 use super::{quay, tree};
 
 #[test]
 fn a_file_that_is_no_toml() {
-    insta::assert_snapshot!(quay("server = https://quay.io\n").shown(), @r"
-    note: containerd would pass over this file and ask the public registry: it is refused here
-     --> certs.d/quay.io/hosts.toml:1:1
-      |
-    1 | server = https://quay.io
-      | ^
+    insta::assert_snapshot!(quay("server = https://quay.io\n").shown(), @"
+    note: containerd would ignore this file and ask the public registry: here that is an error
+    --> certs.d/quay.io/hosts.toml:1:1
+     = note: line not shown: it may hold a secret
 
     error: this is not TOML: string values must be quoted, expected literal string
-     --> certs.d/quay.io/hosts.toml:1:10
-      |
-    1 | server = https://quay.io
-      |          ^^^^^^^^^^^^^^^
+    --> certs.d/quay.io/hosts.toml:1:10
+     = note: line not shown: it may hold a secret
     ");
 }
 
@@ -28,19 +24,21 @@ fn every_mistake_of_a_file_at_once() {
     );
     assert!(sample.imported.rules.is_empty());
     insta::assert_snapshot!(sample.shown(), @r#"
-    note: containerd would pass over this file and ask the public registry: it is refused here
+    note: containerd would ignore this file and ask the public registry: here that is an error
      --> certs.d/quay.io/hosts.toml:1:1
       |
     1 | server = 5
       | ^
 
-    error: `server` must be a string, not an integer
+    error: `server` must be a string, not a number
      --> certs.d/quay.io/hosts.toml:1:10
       |
     1 | server = 5
       |          ^
+      |
+      = help: put it in quotes: "5"
 
-    warning: unknown key `hosts`: containerd takes no notice of it, nor does this
+    warning: unknown key `hosts`: containerd ignores it, and so does cri-shunt
      --> certs.d/quay.io/hosts.toml:2:1
       |
     2 | hosts = 1
@@ -56,11 +54,13 @@ fn every_mistake_of_a_file_at_once() {
       |
       = help: known: pull, resolve, push, referrers
 
-    error: `host.https://m.de.capabilities` must be a string, not an integer
+    error: `host.https://m.de.capabilities` must be a string, not a number
      --> certs.d/quay.io/hosts.toml:4:35
       |
     4 | capabilities = ["pull", "resolv", 3]
       |                                   ^
+      |
+      = help: put it in quotes: "3"
 
     error: `host.https://m.de.skip_verify` must be true or false, not a string
      --> certs.d/quay.io/hosts.toml:5:15
@@ -68,19 +68,21 @@ fn every_mistake_of_a_file_at_once() {
     5 | skip_verify = "yes"
       |               ^^^^^
 
-    error: `host.https://m.de.ca` must be a string, not an integer
+    error: `host.https://m.de.ca` must be a string, not a number
      --> certs.d/quay.io/hosts.toml:6:7
       |
     6 | ca = [1]
       |       ^
+      |
+      = help: put it in quotes: "1"
 
-    error: a client pair is a certificate and a key
+    error: a client certificate is a pair of two files, the certificate and the key
      --> certs.d/quay.io/hosts.toml:7:11
       |
     7 | client = [["a"]]
       |           ^^^^^
 
-    error: `host.https://m.de.dial_timeout`: "soon" is no duration
+    error: `host.https://m.de.dial_timeout`: "soon" is not a duration
      --> certs.d/quay.io/hosts.toml:8:16
       |
     8 | dial_timeout = "soon"
@@ -88,7 +90,7 @@ fn every_mistake_of_a_file_at_once() {
       |
       = help: write numbers with units ms, s, m or h, for example "10s" or "1m30s"
 
-    warning: unknown key `override-path` in `host.https://m.de`: containerd takes no notice of it, nor does this
+    warning: unknown key `override-path` in `host.https://m.de`: containerd ignores it, and so does cri-shunt
      --> certs.d/quay.io/hosts.toml:9:1
       |
     9 | override-path = true
@@ -96,7 +98,7 @@ fn every_mistake_of_a_file_at_once() {
       |
       = help: did you mean `override_path`?
 
-    error: "httpmirror.local" begins like a scheme
+    error: "httpmirror.local" starts like a scheme
       --> certs.d/quay.io/hosts.toml:10:7
        |
     10 | [host."httpmirror.local"]
@@ -104,13 +106,10 @@ fn every_mistake_of_a_file_at_once() {
        |
        = help: containerd misreads it: write https://httpmirror.local
 
-    error: a registry's address can't hold a user
-      --> certs.d/quay.io/hosts.toml:11:7
-       |
-    11 | [host."https://****@n.de"]
-       |       ^^^^^^^^^^^^^^^^^^^
-       |
-       = help: containerd ignores it; credentials are configured elsewhere
+    error: a registry's address cannot contain a user name
+    --> certs.d/quay.io/hosts.toml:11:7
+     = note: line not shown: it may hold a secret
+     = help: containerd ignores it; credentials are configured elsewhere
 
     error: `rewrite` can't be carried over from this file
       --> certs.d/quay.io/hosts.toml:12:1
@@ -125,7 +124,7 @@ fn every_mistake_of_a_file_at_once() {
 #[test]
 fn hosts_that_containerd_reads_and_does_not_use() {
     insta::assert_snapshot!(quay("[host]\n\"https://m.de\".capabilities = [\"pull\"]\n\"https://n.de\" = {}\n").shown(), @r#"
-    note: containerd would pass over this file and ask the public registry: it is refused here
+    note: containerd would ignore this file and ask the public registry: here that is an error
      --> certs.d/quay.io/hosts.toml:1:1
       |
     1 | [host]
@@ -147,29 +146,23 @@ fn hosts_that_containerd_reads_and_does_not_use() {
       |
       = help: give it a header of its own: [host."https://n.de"]
     "#);
-    insta::assert_snapshot!(quay("host = \"https://m.de\"\n").shown(), @r#"
-    note: containerd would pass over this file and ask the public registry: it is refused here
-     --> certs.d/quay.io/hosts.toml:1:1
-      |
-    1 | host = "https://m.de"
-      | ^
+    insta::assert_snapshot!(quay("host = \"https://m.de\"\n").shown(), @"
+    note: containerd would ignore this file and ask the public registry: here that is an error
+    --> certs.d/quay.io/hosts.toml:1:1
+     = note: line not shown: it may hold a secret
 
     error: `host` must be a table, not a string
-     --> certs.d/quay.io/hosts.toml:1:8
-      |
-    1 | host = "https://m.de"
-      |        ^^^^^^^^^^^^^^
-    "#);
+    --> certs.d/quay.io/hosts.toml:1:8
+     = note: line not shown: it may hold a secret
+    ");
 }
 
 #[test]
 fn one_host_twice() {
     insta::assert_snapshot!(quay("[host.\"m.de\"]\n[host.\"m.de\"]\n").shown(), @r#"
-    note: containerd would pass over this file and ask the public registry: it is refused here
-     --> certs.d/quay.io/hosts.toml:1:1
-      |
-    1 | [host."m.de"]
-      | ^
+    note: containerd would ignore this file and ask the public registry: here that is an error
+    --> certs.d/quay.io/hosts.toml:1:1
+     = note: line not shown: it may hold a secret
 
     error: `"m.de"` is set twice in one table
      --> certs.d/quay.io/hosts.toml:2:7
@@ -198,23 +191,23 @@ fn directories_that_containerd_does_not_look_into() {
         ("registry-1.docker.io/", ""),
     ]);
     insta::assert_snapshot!(sample.shown(), @r#"
-    warning: containerd never looks into certs.d/foo: no image's registry is called "foo"
+    warning: containerd never looks into certs.d/foo: no image can have a registry called "foo"
      |
-     = help: a directory is called docker.io, mirror.dev.de_5000_, mirror.dev.de:5000 or _default
+     = help: valid names are docker.io, mirror.dev.de_5000_, mirror.dev.de:5000 or _default
 
-    warning: containerd never looks into certs.d/h.de_x_: its name ends with `_`, and holds no port
+    warning: containerd never looks into certs.d/h.de_x_: its name ends with `_` but has no port
      |
-     = help: a directory is called docker.io, mirror.dev.de_5000_, mirror.dev.de:5000 or _default
+     = help: valid names are docker.io, mirror.dev.de_5000_, mirror.dev.de:5000 or _default
 
-    warning: certs.d/hosts.toml is for no registry: containerd never reads it
+    warning: certs.d/hosts.toml belongs to no registry: containerd never reads it
      |
-     = help: put it into the directory of its registry, or into _default
+     = help: put it in the directory of its registry, or in _default
 
-    warning: containerd never looks into certs.d/index.docker.io: no image's registry is called "index.docker.io"
+    warning: containerd never looks into certs.d/index.docker.io: no image can have a registry called "index.docker.io"
      |
-     = help: a directory is called docker.io, mirror.dev.de_5000_, mirror.dev.de:5000 or _default
+     = help: valid names are docker.io, mirror.dev.de_5000_, mirror.dev.de:5000 or _default
 
-    warning: certs.d/quay.io is a file: containerd refuses every pull from "quay.io" for it
+    warning: certs.d/quay.io is a file: because of it, containerd refuses every pull from "quay.io"
      |
      = help: make it a directory with a hosts.toml in it, or give it another name
 
@@ -226,7 +219,7 @@ fn directories_that_containerd_does_not_look_into() {
      |
      = help: keep one of the two
 
-    warning: certs.d/registry-1.docker.io has no effect beside certs.d/docker.io: both names are one registry here
+    warning: certs.d/registry-1.docker.io has no effect beside certs.d/docker.io: here both names mean the same registry
      |
      = help: every spelling of "docker.io" has the same rule; keep one of the two
     "#);
@@ -244,24 +237,22 @@ fn two_directories_and_neither_has_the_spelling_of_rules() {
 #[test]
 fn a_root_that_is_no_directory() {
     let sample = super::Sample::of(super::Format::CertsD, "certs.d", &[("certs.d", "")]);
-    insta::assert_snapshot!(sample.shown(), @r"
+    insta::assert_snapshot!(sample.shown(), @"
     error: cannot read certs.d: Not a directory (os error 20)
      |
-     = help: name the directory that holds one directory a registry, as config_path does
+     = help: name the directory that holds one directory for each registry, as config_path does
     ");
     let sample = super::Sample::of(super::Format::CertsD, "a:b", &[]);
-    insta::assert_snapshot!(sample.shown(), @r"
+    insta::assert_snapshot!(sample.shown(), @"
     error: cannot read a:b: No such file or directory (os error 2)
      |
-     = help: this is one directory; a list as in config_path needs a source for each
+     = help: a source is one directory; for a list as in config_path, write a source for each
     ");
 }
 
 #[test]
 fn a_directory_in_the_place_of_the_file() {
-    insta::assert_snapshot!(tree(&[("quay.io/hosts.toml/", "")]).shown(), @r"
-    error: cannot read certs.d/quay.io/hosts.toml: it is a directory, and a file is meant
-    ");
+    insta::assert_snapshot!(tree(&[("quay.io/hosts.toml/", "")]).shown(), @"error: cannot read certs.d/quay.io/hosts.toml: it is a directory, not a file");
 }
 
 #[test]
@@ -273,13 +264,13 @@ fn where_containerd_applies_the_tree_again() {
         ("_default/hosts.toml", "server = \"https://d.de\"\n"),
     ]);
     insta::assert_snapshot!(sample.shown(), @r#"
-    warning: these hosts are not told which registry an image is of
+    warning: these hosts do not learn which registry an image belongs to
      --> certs.d/_default/hosts.toml:1:10
       |
     1 | server = "https://d.de"
       |          ^^^^^^^^^^^^^^
       |
-      = help: containerd sends them the registry in `ns`; the shunt asks for the host's own name, without it. Where a host needs it, write a native rule with {host} in the mirror's path
+      = help: containerd sends them the registry in `ns`; the shunt asks for the host's own name, without it. If a host needs it, write a native rule with {host} in the mirror's path
 
     warning: containerd applies certs.d/_default to the mirror `p.de` as well, and asks https://d.de/v2 for its images
      --> certs.d/n.de/hosts.toml:1:7
@@ -294,13 +285,13 @@ fn where_containerd_applies_the_tree_again() {
       |
       = help: give the mirror a directory of its own: p.de/hosts.toml with `server = "https://p.de"`
 
-    note: where containerd reads this tree too, it tries the mirrors again before a registry itself
+    note: if containerd reads this tree too, it tries the mirrors again before the registry itself
      --> certs.d/n.de/hosts.toml:1:7
       |
     1 | [host."https://p.de"]
       |       ^^^^^^^^^^^^^^
       |
-      = help: a pull that falls back to its registry reaches containerd under its own name; to spare it the second round, take the hosts out of containerd's tree
+      = help: a pull that falls back to its registry reaches containerd under its own name; to avoid the second round, remove the hosts from containerd's tree
 
     warning: containerd applies certs.d/n.de to the mirror `n.de` as well, and asks https://p.de/v2 for its images
      --> certs.d/quay.io/hosts.toml:2:7
@@ -313,7 +304,7 @@ fn where_containerd_applies_the_tree_again() {
     1 | [host."https://p.de"]
       |       -------------- by this host
       |
-      = help: let that directory name the mirror itself only, with what its connection needs
+      = help: in that directory, name only the mirror itself, with what its connection needs
 
     warning: containerd applies certs.d/_default to the mirror `o.de` as well, and asks https://d.de/v2 for its images
      --> certs.d/quay.io/hosts.toml:3:7

@@ -1,4 +1,4 @@
-//! Whatever is in a tree: no panic, and nothing of a refused one is used.
+//! With any content of a tree there is no panic, and nothing of a refused tree is used.
 
 use proptest::prelude::*;
 

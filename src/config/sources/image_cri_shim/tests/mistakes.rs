@@ -1,4 +1,4 @@
-//! What people read about a file.
+//! Messages about a file.
 
 use super::{CONFIG_MAP, shim};
 
@@ -17,7 +17,7 @@ fn every_mistake_of_a_file_at_once() {
     1 | address: 5
       |          ^
       |
-      = help: put it in quotes
+      = help: put it in quotes: "5"
 
     error: `address` is set twice: its case makes no difference
      --> shim.yaml:2:1
@@ -30,10 +30,8 @@ fn every_mistake_of_a_file_at_once() {
       = help: keep one of the two
 
     error: `auth` must be `user:password`, not a number
-     --> shim.yaml:3:7
-      |
-    3 | auth: **
-      |       ^^
+    --> shim.yaml:3:7
+     = note: line not shown: it may hold a secret
 
     error: `offlinePriority` must be an integer, not a string
      --> shim.yaml:4:18
@@ -41,7 +39,7 @@ fn every_mistake_of_a_file_at_once() {
     4 | offlinePriority: high
       |                  ^^^^
 
-    warning: unknown key `timout`: image-cri-shim takes no notice of it, nor does this
+    warning: unknown key `timout`: image-cri-shim ignores it, and so does cri-shunt
      --> shim.yaml:5:1
       |
     5 | timout: 15m
@@ -49,7 +47,7 @@ fn every_mistake_of_a_file_at_once() {
       |
       = help: did you mean `timeout`?
 
-    error: "ftp" is no scheme of a registry
+    warning: this registry is left out: "ftp" is not a scheme of a registry
      --> shim.yaml:7:12
       |
     7 | - address: ftp://r.de
@@ -57,13 +55,10 @@ fn every_mistake_of_a_file_at_once() {
       |
       = help: write https:// or http:// in front of the host
 
-    error: a registry's address can't hold a user
-     --> shim.yaml:8:12
-      |
-    8 | - address: https://*****@s.de
-      |            ^^^^^^^^^^^^^^^^^^
-      |
-      = help: write user and password in `auth`
+    warning: this registry is left out: its address cannot contain a user name
+    --> shim.yaml:8:12
+     = note: line not shown: it may hold a secret
+     = help: write user and password in `auth`
 
     error: `registries[2].priority` must be an integer, not a number
      --> shim.yaml:9:13
@@ -71,35 +66,27 @@ fn every_mistake_of_a_file_at_once() {
     9 | - priority: 7.5
       |             ^^^
 
-    warning: what none of these registries has is pulled from where its name says
-      --> shim.yaml:10:12
-       |
-    10 |   address: t.de
-       |            ^^^^
-       |
-       = help: image-cri-shim does so too; to keep it in, write a native rule for `*` with origin = "never"
-
-    note: the certificates of these registries are looked at
-      --> shim.yaml:10:12
-       |
-    10 |   address: t.de
-       |            ^^^^
-       |
-       = help: image-cri-shim does not; where one is not from a known authority, tell containerd
-
     error: `registries[3]` must be a mapping, not a string
       --> shim.yaml:11:3
        |
     11 | - u.de
        |   ^^^^
 
-    error: mirror "nohost" does not begin with a host
+    warning: images that none of these registries has are pulled from the registry in their name
       --> shim.yaml:12:12
        |
     12 | - address: nohost
        |            ^^^^^^
        |
-       = help: begin with a host that has a dot or a port: mirror.dev.de, mirror:5000
+       = help: image-cri-shim does so too; to prevent that, write a native rule for `*` with origin = "never"
+
+    note: the certificates of these registries are verified
+      --> shim.yaml:12:12
+       |
+    12 | - address: nohost
+       |            ^^^^^^
+       |
+       = help: image-cri-shim does not verify them; for one that is not from a known authority, write a [[transport]] with `ca`
     "#);
 }
 
@@ -114,14 +101,14 @@ fn an_empty_file_and_one_without_a_registry() {
       |
       = help: image-cri-shim needs an `address`, such as http://sealos.hub:5000
     ");
-    insta::assert_snapshot!(shim("debug: true\n").shown(), @r"
-    note: about image-cri-shim itself, and not read: `debug`
+    insta::assert_snapshot!(shim("debug: true\n").shown(), @"
+    note: these keys are about image-cri-shim itself and are not read: `debug`
      --> shim.yaml:1:1
       |
     1 | debug: true
       | ^^^^^
       |
-      = help: sockets, log and the way of pulls are in the native configuration
+      = help: sockets, log and pulls are configured in the native configuration
 
     error: there is no registry in this file
      --> shim.yaml:1:1
@@ -144,12 +131,9 @@ fn an_empty_file_and_one_without_a_registry() {
 fn tabs() {
     insta::assert_snapshot!(shim("registries:\n\t- address: r.de\n").shown(), @r"
     error: this is not YAML: tabs disallowed within this context (block indentation)
-     --> shim.yaml:2:1
-      |
-    2 |     - address: r.de
-      | ^^^^
-      |
-      = help: YAML is indented by spaces, never by tabs
+    --> shim.yaml:2:1
+     = note: line not shown: it may hold a secret
+     = help: YAML is indented by spaces, never by tabs
     ");
 }
 
@@ -186,34 +170,23 @@ fn a_mistake_inside_a_config_map_has_its_place_in_the_file() {
     );
     insta::assert_snapshot!(sample.shown(), @r#"
     warning: `offlinePriority` has no effect in the ConfigMap: it is 1000
-     --> shim.yaml:9:22
-      |
-    9 |     offlinePriority: 5
-      |                      ^
-      |
-      = help: image-cri-shim reads it in its file only
+    --> shim.yaml:9:22
+     = note: line not shown: it may hold a secret
+     = help: image-cri-shim reads it only in its file
 
-    warning: what none of these registries has is pulled from where its name says
-      --> shim.yaml:11:16
-       |
-    11 |       address: http://hub.de:5000
-       |                ^^^^^^^^^^^^^^^^^^
-       |
-       = help: image-cri-shim does so too; to keep it in, write a native rule for `*` with origin = "never"
+    warning: images that none of these registries has are pulled from the registry in their name
+    --> shim.yaml:11:16
+     = note: line not shown: it may hold a secret
+     = help: image-cri-shim does so too; to prevent that, write a native rule for `*` with origin = "never"
 
-    note: the certificates of these registries are looked at
-      --> shim.yaml:11:16
-       |
-    11 |       address: http://hub.de:5000
-       |                ^^^^^^^^^^^^^^^^^^
-       |
-       = help: image-cri-shim does not; where one is not from a known authority, tell containerd
+    note: the certificates of these registries are verified
+    --> shim.yaml:11:16
+     = note: line not shown: it may hold a secret
+     = help: image-cri-shim does not verify them; for one that is not from a known authority, write a [[transport]] with `ca`
 
     error: `registries[0].priority` must be an integer, not a string
-      --> shim.yaml:18:17
-       |
-    18 |       priority: first
-       |                 ^^^^^
+    --> shim.yaml:18:17
+     = note: line not shown: it may hold a secret
     "#);
 }
 
@@ -223,26 +196,23 @@ fn a_login_is_not_shown_wherever_it_is_written() {
         "auth:\n  admin:s3c:ret77\naddress: admin:s3cret77@r2.de\nregistries:\n- address: ghp:s3cret77/x@https://r.de\n",
     );
     insta::assert_snapshot!(sample.shown(), @r#"
-    warning: the password has a colon: it is whole here, and image-cri-shim uses none at all
-     --> shim.yaml:2:3
-      |
-    2 |   ***************
-      |   ^^^^^^^^^^^^^^^
+    warning: the password contains a colon: here it is used whole, but image-cri-shim uses no password then
+    --> shim.yaml:2:3
+     = note: line not shown: it may hold a secret
 
-    error: a registry's address can't hold a user
-     --> shim.yaml:3:10
-      |
-    3 | address: admin:********@r2.de
-      |          ^^^^^^^^^^^^^^^^^^^^
-      |
-      = help: write user and password in `auth`
+    warning: this registry is left out: its address cannot contain a user name
+    --> shim.yaml:3:10
+     = note: line not shown: it may hold a secret
+     = help: write user and password in `auth`
 
-    error: "ghp:**********@https" is no scheme of a registry
-     --> shim.yaml:5:12
-      |
-    5 | - address: ghp:**********@https://r.de
-      |            ^^^^^^^^^^^^^^^^^^^^^^^^^^^
-      |
-      = help: write https:// or http:// in front of the host
+    error: there is no registry in this file that can be used
+    --> shim.yaml:3:10
+     = note: line not shown: it may hold a secret
+     = help: without one every image would come from the registry in its name
+
+    warning: this registry is left out: "**************@https" is not a scheme of a registry
+    --> shim.yaml:5:12
+     = note: line not shown: it may hold a secret
+     = help: write https:// or http:// in front of the host
     "#);
 }

@@ -1,4 +1,4 @@
-//! What people read about a file that works.
+//! Messages about a file that can be used.
 
 use super::shim;
 
@@ -9,37 +9,37 @@ fn a_file_as_it_is_deployed() {
          force: true\ndebug: false\nimage: /var/lib/image-cri-shim\nversion: v1\ntimeout: 15m\nauth: admin:passw0rd\n",
     );
     insta::assert_snapshot!(sample.shown(), @r#"
-    note: about image-cri-shim itself, and not read: `shim`, `cri`, `debug`
+    note: these keys are about image-cri-shim itself and are not read: `shim`, `cri`, `debug`
      --> shim.yaml:1:1
       |
     1 | shim: /var/run/image-cri-shim.sock
       | ^^^^
       |
-      = help: sockets, log and the way of pulls are in the native configuration
+      = help: sockets, log and pulls are configured in the native configuration
 
-    warning: what none of these registries has is pulled from where its name says
+    warning: images that none of these registries has are pulled from the registry in their name
      --> shim.yaml:3:10
       |
     3 | address: http://sealos.hub:5000
       |          ^^^^^^^^^^^^^^^^^^^^^^
       |
-      = help: image-cri-shim does so too; to keep it in, write a native rule for `*` with origin = "never"
+      = help: image-cri-shim does so too; to prevent that, write a native rule for `*` with origin = "never"
 
-    note: the certificates of these registries are looked at
+    note: the certificates of these registries are verified
      --> shim.yaml:3:10
       |
     3 | address: http://sealos.hub:5000
       |          ^^^^^^^^^^^^^^^^^^^^^^
       |
-      = help: image-cri-shim does not; where one is not from a known authority, tell containerd
+      = help: image-cri-shim does not verify them; for one that is not from a known authority, write a [[transport]] with `ca`
 
-    warning: without an effect, here as in image-cri-shim: `timeout`, `version`, `image`, `force`
+    warning: these keys have no effect, here and in image-cri-shim: `timeout`, `version`, `image`, `force`
      --> shim.yaml:8:1
       |
     8 | timeout: 15m
       | ^^^^^^^
       |
-      = help: leave them out
+      = help: remove them
     "#);
 }
 
@@ -58,35 +58,33 @@ fn what_is_odd_in_image_cri_shim_is_said() {
       |
       = help: image-cri-shim does not work with such an address: write http:// or https:// in front
 
-    warning: the path of the address is left out: images are looked for at hub.de:5000
+    warning: the path of the address is ignored: images are looked for at hub.de:5000
      --> shim.yaml:1:10
       |
     1 | address: hub.de:5000/path
       |          ^^^^^^^^^^^^^^^^
       |
-      = help: as image-cri-shim does; a native rule can name a path
+      = help: image-cri-shim ignores it too; a native rule can name a path
 
-    warning: what none of these registries has is pulled from where its name says
+    warning: images that none of these registries has are pulled from the registry in their name
      --> shim.yaml:1:10
       |
     1 | address: hub.de:5000/path
       |          ^^^^^^^^^^^^^^^^
       |
-      = help: image-cri-shim does so too; to keep it in, write a native rule for `*` with origin = "never"
+      = help: image-cri-shim does so too; to prevent that, write a native rule for `*` with origin = "never"
 
-    note: the certificates of these registries are looked at
+    note: the certificates of these registries are verified
      --> shim.yaml:1:10
       |
     1 | address: hub.de:5000/path
       |          ^^^^^^^^^^^^^^^^
       |
-      = help: image-cri-shim does not; where one is not from a known authority, tell containerd
+      = help: image-cri-shim does not verify them; for one that is not from a known authority, write a [[transport]] with `ca`
 
-    warning: the password has a colon: it is whole here, and image-cri-shim uses none at all
-     --> shim.yaml:2:7
-      |
-    2 | auth: *********
-      |       ^^^^^^^^^
+    warning: the password contains a colon: here it is used whole, but image-cri-shim uses no password then
+    --> shim.yaml:2:7
+     = note: line not shown: it may hold a secret
 
     warning: the priority 20000 counts as 10000, the highest
      --> shim.yaml:3:18
@@ -94,13 +92,13 @@ fn what_is_odd_in_image_cri_shim_is_said() {
     3 | offlinePriority: 20000
       |                  ^^^^^
 
-    warning: the path of the address is left out: images are looked for at r.de
+    warning: the path of the address is ignored: images are looked for at r.de
      --> shim.yaml:5:12
       |
     5 | - address: r.de/p
       |            ^^^^^^
       |
-      = help: as image-cri-shim does; a native rule can name a path
+      = help: image-cri-shim ignores it too; a native rule can name a path
 
     warning: the priority 0 counts as 500
      --> shim.yaml:6:13
@@ -108,13 +106,11 @@ fn what_is_odd_in_image_cri_shim_is_said() {
     6 |   priority: 0
       |             ^
       |
-      = help: image-cri-shim takes 0 and less for no priority; the lowest is 1
+      = help: for image-cri-shim, 0 and less mean no priority; the lowest is 1
 
-    warning: the password is missing: this is a user's name alone
-     --> shim.yaml:7:9
-      |
-    7 |   auth: ****
-      |         ^^^^
+    warning: the password is missing: this is only a user name
+    --> shim.yaml:7:9
+     = note: line not shown: it may hold a secret
 
     warning: `r.de` is in this list twice: the last one counts
      --> shim.yaml:8:12
@@ -139,21 +135,21 @@ fn odd_offline_priorities() {
         assert!(!shim(&format!("address: https://o.de\n{text}\n")).is_refused());
     }
     insta::assert_snapshot!(shim("address: https://o.de\nofflinePriority: -5\n").shown(), @r#"
-    warning: what none of these registries has is pulled from where its name says
+    warning: images that none of these registries has are pulled from the registry in their name
      --> shim.yaml:1:10
       |
     1 | address: https://o.de
       |          ^^^^^^^^^^^^
       |
-      = help: image-cri-shim does so too; to keep it in, write a native rule for `*` with origin = "never"
+      = help: image-cri-shim does so too; to prevent that, write a native rule for `*` with origin = "never"
 
-    note: the certificates of these registries are looked at
+    note: the certificates of these registries are verified
      --> shim.yaml:1:10
       |
     1 | address: https://o.de
       |          ^^^^^^^^^^^^
       |
-      = help: image-cri-shim does not; where one is not from a known authority, tell containerd
+      = help: image-cri-shim does not verify them; for one that is not from a known authority, write a [[transport]] with `ca`
 
     warning: the priority -5 puts the offline registry last
      --> shim.yaml:2:18

@@ -1,4 +1,4 @@
-//! Whatever is in a file: no panic, and nothing of a refused one is used.
+//! With any content of a file there is no panic, and nothing of a refused file is used.
 
 use proptest::prelude::*;
 

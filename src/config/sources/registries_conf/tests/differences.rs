@@ -1,4 +1,4 @@
-//! What people read where a rule cannot say all that an entry says.
+//! Messages where a rule cannot express an entry.
 
 use super::{conf, registries};
 
@@ -9,13 +9,13 @@ fn a_place_that_is_blocked() {
         "location = 'evil.de'; blocked = true",
     ]);
     insta::assert_snapshot!(sample.shown(), @r"
-    note: `quay.io` is for the names without a port only
+    note: `quay.io` matches only names without a port
      --> r.conf:2:12
       |
     2 | location = 'quay.io'
       |            ^^^^^^^^^
       |
-      = help: containers/image takes it for those of every port as well; give each port its own entry
+      = help: in containers/image it also matches names with any port; write an entry for each port
 
     warning: `evil.de/q` is never asked: it is blocked
      --> r.conf:4:12
@@ -26,28 +26,28 @@ fn a_place_that_is_blocked() {
     6 | location = 'evil.de'
       |            --------- by this entry
 
-    warning: `evil.de` is for the names without a port only
+    warning: `evil.de` matches only names without a port
      --> r.conf:6:12
       |
     6 | location = 'evil.de'
       |            ^^^^^^^^^
       |
-      = help: containers/image takes it for those of every port as well; give each port its own entry
+      = help: in containers/image it also matches names with any port; write an entry for each port
     ");
     let sample = registries(&[
         "location = 'quay.io'; [[registry.mirror]]; location = 'm.de'",
         "location = 'm.de/secret'; blocked = true",
     ]);
     insta::assert_snapshot!(sample.shown(), @r"
-    note: `quay.io` is for the names without a port only
+    note: `quay.io` matches only names without a port
      --> r.conf:2:12
       |
     2 | location = 'quay.io'
       |            ^^^^^^^^^
       |
-      = help: containers/image takes it for those of every port as well; give each port its own entry
+      = help: in containers/image it also matches names with any port; write an entry for each port
 
-    error: `m.de` is open in part only, and a rule for `quay.io` can't say so
+    error: `m.de` is only partly open, and a rule for `quay.io` cannot express that
      --> r.conf:4:12
       |
     4 | location = 'm.de'
@@ -56,7 +56,7 @@ fn a_place_that_is_blocked() {
     6 | location = 'm.de/secret'
       |            ------------- this part of it is blocked
       |
-      = help: give the names that would be looked for there an entry of their own, without this place
+      = help: write a separate entry, without this place, for the names that would be looked for there
     ");
 }
 
@@ -69,7 +69,7 @@ fn where_a_rule_differs_from_its_entry() {
         "location = 'gone.de'; blocked = true",
     ]);
     insta::assert_snapshot!(sample.shown(), @r"
-    note: names under `*.b.de` that have a port lose it at the place they are sent to
+    note: names under `*.b.de` with a port lose the port at the place where they are looked for
      --> r.conf:2:10
       |
     2 | prefix = '*.b.de'
@@ -77,13 +77,13 @@ fn where_a_rule_differs_from_its_entry() {
       |
       = help: containers/image keeps the port and puts the new host in front of it
 
-    note: `a.b.de` is for the names without a port only
+    note: `a.b.de` matches only names without a port
      --> r.conf:5:10
       |
     5 | prefix = 'a.b.de'
       |          ^^^^^^^^
       |
-      = help: containers/image takes it for those of every port as well; give each port its own entry
+      = help: in containers/image it also matches names with any port; write an entry for each port
 
     warning: `a.b.de` comes before `*.b.de` here
      --> r.conf:5:10
@@ -94,15 +94,15 @@ fn where_a_rule_differs_from_its_entry() {
     5 | prefix = 'a.b.de'
       |          ^^^^^^^^
       |
-      = help: containers/image compares lengths, which are equal, and takes the wildcard
+      = help: containers/image compares the lengths, which are equal, and uses the wildcard
 
-    note: `docker.io` is for the names without a port only
+    note: `docker.io` matches only names without a port
      --> r.conf:8:12
       |
     8 | location = 'registry-1.docker.io'
       |            ^^^^^^^^^^^^^^^^^^^^^^
       |
-      = help: containers/image takes it for those of every port as well; give each port its own entry
+      = help: in containers/image it also matches names with any port; write an entry for each port
 
     note: `registry-1.docker.io` is read as `docker.io`, and so is every other spelling of it
      --> r.conf:8:12
@@ -110,13 +110,13 @@ fn where_a_rule_differs_from_its_entry() {
     8 | location = 'registry-1.docker.io'
       |            ^^^^^^^^^^^^^^^^^^^^^^
 
-    warning: `gone.de` is for the names without a port only
+    warning: `gone.de` matches only names without a port
       --> r.conf:12:12
        |
     12 | location = 'gone.de'
        |            ^^^^^^^^^
        |
-       = help: containers/image takes it for those of every port as well; give each port its own entry
+       = help: in containers/image it also matches names with any port; write an entry for each port
     ");
 }
 
@@ -124,16 +124,16 @@ fn where_a_rule_differs_from_its_entry() {
 fn search_registries_that_containerd_cannot_look_in() {
     let sample = conf("unqualified-search-registries = ['quay.io', 'docker.io']\n", &[]);
     insta::assert_snapshot!(sample.shown(), @r#"
-    error: short names cannot be looked for in `quay.io`
+    error: short names cannot be searched for in `quay.io`
      --> r.conf:1:33
       |
     1 | unqualified-search-registries = ['quay.io', 'docker.io']
       |                                 ^^^^^^^^^^^^^^^^^^^^^^^^
       |
-      = help: containerd reads `nginx` as `docker.io/library/nginx` before any choice: write unqualified-search-registries = ["docker.io"], in a drop-in if need be, and full names for the images of other registries
+      = help: containerd reads `nginx` as `docker.io/library/nginx` before the shunt sees it: write unqualified-search-registries = ["docker.io"], in a drop-in if necessary, and full names for the images of other registries
     "#);
     insta::assert_snapshot!(conf("unqualified-search-registries = []\n", &[]).shown(), @r"
-    warning: short names are Docker Hub's, and cannot be switched off
+    warning: short names always mean Docker Hub, and cannot be switched off
      --> r.conf:1:33
       |
     1 | unqualified-search-registries = []
@@ -153,7 +153,7 @@ fn aliases_that_reach_further_than_they_say() {
     2 | fedora = 'f.de/fedora'
       | ^^^^^^
       |
-      = help: containerd makes one of the two before the shunt can see a difference
+      = help: containerd makes a full name of a short one before the shunt sees it
     ");
     let sample =
         conf("[aliases]\nfedora = 'f.de/fedora'\n[[registry]]\nlocation = 'docker.io/library/fedora'\n", &[]);
@@ -167,6 +167,6 @@ fn aliases_that_reach_further_than_they_say() {
     4 | location = 'docker.io/library/fedora'
       |            -------------------------- the entry
       |
-      = help: to containerd the two are one name: keep one of the two
+      = help: for containerd both are the same name: keep one of the two
     ");
 }

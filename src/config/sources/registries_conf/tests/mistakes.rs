@@ -1,4 +1,4 @@
-//! What people read about a file.
+//! Messages about a file.
 
 use super::{conf, registries};
 
@@ -6,7 +6,7 @@ use super::{conf, registries};
 fn version_1() {
     let sample = conf("[registries.search]\nregistries = ['docker.io']\n", &[]);
     insta::assert_snapshot!(sample.shown(), @r"
-    error: this is version 1 of the format, which is not read
+    error: this is version 1 of the format, which is not supported
      --> r.conf:1:2
       |
     1 | [registries.search]
@@ -33,21 +33,21 @@ fn every_mistake_of_a_file_at_once() {
     );
     assert!(sample.imported.rules.is_empty());
     insta::assert_snapshot!(sample.shown(), @r#"
-    error: `unqualified-search-registries`: "a.de/path" is no registry's host
+    error: `unqualified-search-registries`: "a.de/path" is not the host of a registry
      --> r.conf:1:34
       |
     1 | unqualified-search-registries = ['a.de/path', 5]
       |                                  ^^^^^^^^^^^
       |
-      = help: name the host, and its port where it has one, without a path
+      = help: write the host, with its port if it has one, without a path
 
-    error: `short-name-mode`: "strict" is none of "disabled", "enforcing", "permissive"
+    error: `short-name-mode`: "strict" is not one of "disabled", "enforcing", "permissive"
      --> r.conf:2:19
       |
     2 | short-name-mode = 'strict'
       |                   ^^^^^^^^
 
-    warning: unknown key `registry_`: containers/image takes no notice of it, nor does this
+    warning: unknown key `registry_`: containers/image ignores it, and so does cri-shunt
      --> r.conf:3:1
       |
     3 | registry_ = 1
@@ -61,31 +61,31 @@ fn every_mistake_of_a_file_at_once() {
     4 | credential-helpers = ['x']
       |                      ^^^^^
       |
-      = help: credentials for registries are configured by themselves
+      = help: credentials for registries are configured separately, in [[credentials]]
 
-    error: the alias `a:1` is no short name
+    error: the alias `a:1` is not a short name
      --> r.conf:6:1
       |
     6 | 'a:1' = 'quay.io/a'
       | ^^^^^
       |
-      = help: an alias is a name without a registry, a tag and a digest, such as `fedora` or `org/tool`
+      = help: an alias is a name without registry, tag and digest, such as `fedora` or `org/tool`
 
-    error: `aliases.b`: "b" is no repository with its registry
+    error: `aliases.b`: "b" is not a repository with its registry
      --> r.conf:7:5
       |
     7 | b = 'b'
       |     ^^^
       |
-      = help: write host and path, without tag and digest; an empty value takes the alias back
+      = help: write host and path, without tag and digest; an empty value removes the alias
 
-    error: `aliases.c`: "quay.io/c:1" is no repository with its registry
+    error: `aliases.c`: "quay.io/c:1" is not a repository with its registry
      --> r.conf:8:5
       |
     8 | c = 'quay.io/c:1'
       |     ^^^^^^^^^^^^^
       |
-      = help: write host and path, without tag and digest; an empty value takes the alias back
+      = help: write host and path, without tag and digest; an empty value removes the alias
 
     error: `registry.location`: "https://quay.io" begins with a scheme
       --> r.conf:10:12
@@ -101,7 +101,7 @@ fn every_mistake_of_a_file_at_once() {
     11 | blocked = 'yes'
        |           ^^^^^
 
-    warning: unknown key `blokced` in `registry`: containers/image takes no notice of it, nor does this
+    warning: unknown key `blokced` in `registry`: containers/image ignores it, and so does cri-shunt
       --> r.conf:12:1
        |
     12 | blokced = true
@@ -115,7 +115,7 @@ fn every_mistake_of_a_file_at_once() {
     13 | [[registry]]
        | ^^^^^^^^^^^^
        |
-       = help: say where the images are; only a prefix `*.domain` can do without
+       = help: write where the images are; only a prefix `*.domain` needs no location
 
     error: `pull-from-mirror` belongs to a mirror, not to the registry
       --> r.conf:17:20
@@ -125,7 +125,7 @@ fn every_mistake_of_a_file_at_once() {
        |
        = help: write it below [[registry.mirror]], or `mirror-by-digest-only = true` here
 
-    error: `pull-from-mirror` and the registry's `mirror-by-digest-only` exclude each other
+    error: `pull-from-mirror` and the registry's `mirror-by-digest-only` cannot be used together
       --> r.conf:23:20
        |
     20 | mirror-by-digest-only = true
@@ -134,9 +134,9 @@ fn every_mistake_of_a_file_at_once() {
     23 | pull-from-mirror = 'all'
        |                    ^^^^^
        |
-       = help: say it for each mirror, or for all
+       = help: set it for each mirror, or for all
 
-    error: `registry.mirror.pull-from-mirror`: "tags" is none of "all", "digest-only", "tag-only"
+    error: `registry.mirror.pull-from-mirror`: "tags" is not one of "all", "digest-only", "tag-only"
       --> r.conf:25:20
        |
     25 | pull-from-mirror = 'tags'
@@ -148,7 +148,7 @@ fn every_mistake_of_a_file_at_once() {
     26 | [[registry.mirror]]
        | ^^^^^^^^^^^^^^^^^^^
        |
-       = help: name the mirror, with a path if need be
+       = help: name the mirror, with a path if it needs one
     "#);
 }
 
@@ -168,9 +168,9 @@ fn prefixes_that_are_none_or_match_nothing() {
     2 | prefix = '*'
       |          ^^^
       |
-      = help: only `*.domain` is a wildcard here; a rule for all is a native one: prefix = "*"
+      = help: only `*.domain` is a wildcard here; for a rule for everything write a native one: prefix = "*"
 
-    error: prefix "**.corp.de" has a wildcard where none is understood
+    error: prefix "**.corp.de" has a wildcard where it has no meaning
      --> r.conf:5:10
       |
     5 | prefix = '**.corp.de'
@@ -192,9 +192,9 @@ fn prefixes_that_are_none_or_match_nothing() {
     11 | prefix = 'quay.io/a:1'
        |          ^^^^^^^^^^^^^
        |
-       = help: leave the tag or the digest out
+       = help: remove the tag or the digest
 
-    error: mirror "image" does not begin with a host
+    warning: `image` is never asked: mirror "image" does not begin with a host
       --> r.conf:15:12
        |
     15 | location = 'image'
@@ -212,13 +212,13 @@ fn entries_that_contradict_each_other() {
         "prefix = 'b.de'; location = 'quay.io'; insecure = true",
     ]);
     insta::assert_snapshot!(sample.shown(), @r"
-    note: `quay.io` is for the names without a port only
+    note: `quay.io` matches only names without a port
      --> r.conf:2:12
       |
     2 | location = 'quay.io'
       |            ^^^^^^^^^
       |
-      = help: containers/image takes it for those of every port as well; give each port its own entry
+      = help: in containers/image it also matches names with any port; write an entry for each port
 
     error: `quay.io` is in two entries that differ in `blocked`
      --> r.conf:4:10
@@ -231,13 +231,13 @@ fn entries_that_contradict_each_other() {
       |
       = help: one place has one setting: make the two agree
 
-    warning: `a.de` is for the names without a port only
+    warning: `a.de` matches only names without a port
      --> r.conf:4:10
       |
     4 | prefix = 'a.de'
       |          ^^^^^^
       |
-      = help: containers/image takes it for those of every port as well; give each port its own entry
+      = help: in containers/image it also matches names with any port; write an entry for each port
 
     error: `quay.io` is in two entries that differ in `insecure`
      --> r.conf:8:10
@@ -250,13 +250,13 @@ fn entries_that_contradict_each_other() {
       |
       = help: one place has one setting: make the two agree
 
-    note: `b.de` is for the names without a port only
+    note: `b.de` matches only names without a port
      --> r.conf:8:10
       |
     8 | prefix = 'b.de'
       |          ^^^^^^
       |
-      = help: containers/image takes it for those of every port as well; give each port its own entry
+      = help: in containers/image it also matches names with any port; write an entry for each port
     ");
 }
 
@@ -265,13 +265,13 @@ fn one_prefix_twice() {
     let sample =
         registries(&["location = 'quay.io'; [[registry.mirror]]; location = 'm.de'", "location = 'quay.io'"]);
     insta::assert_snapshot!(sample.shown(), @r"
-    note: `quay.io` is for the names without a port only
+    note: `quay.io` matches only names without a port
      --> r.conf:2:12
       |
     2 | location = 'quay.io'
       |            ^^^^^^^^^
       |
-      = help: containers/image takes it for those of every port as well; give each port its own entry
+      = help: in containers/image it also matches names with any port; write an entry for each port
 
     warning: this second entry for `quay.io` has no effect
      --> r.conf:6:12
@@ -282,12 +282,12 @@ fn one_prefix_twice() {
     6 | location = 'quay.io'
       |            ^^^^^^^^^
       |
-      = help: leave one of the two out; in a drop-in it would replace the first
+      = help: remove one of the two; in a drop-in it would replace the first
     ");
     let sample =
         conf("[[registry]]\nlocation = 'quay.io'\n", &[("1.conf", "[[registry]]\nlocation = 'quay.io'\n")]);
     insta::assert_snapshot!(sample.shown(), @r"
-    note: this entry replaces the earlier one for `quay.io`, mirrors and all
+    note: this entry replaces the whole earlier one for `quay.io`, with its mirrors
      --> r.conf.d/1.conf:2:12
       |
     2 | location = 'quay.io'
@@ -298,13 +298,13 @@ fn one_prefix_twice() {
     2 | location = 'quay.io'
       |            --------- has no effect
 
-    note: `quay.io` is for the names without a port only
+    note: `quay.io` matches only names without a port
      --> r.conf.d/1.conf:2:12
       |
     2 | location = 'quay.io'
       |            ^^^^^^^^^
       |
-      = help: containers/image takes it for those of every port as well; give each port its own entry
+      = help: in containers/image it also matches names with any port; write an entry for each port
     ");
 }
 
@@ -316,13 +316,11 @@ fn a_file_that_is_missing_and_a_drop_in_that_is_broken() {
     error: cannot read r.conf: No such file or directory (os error 2)
 
     error: this is not TOML: unclosed array, expected `]`
-     --> r.conf.d/1.conf:1:6
-      |
-    1 | a = [
-      |      ^
+    --> r.conf.d/1.conf:1:6
+     = note: line not shown: it may hold a secret
     ");
     let sample = super::Sample::of(super::Format::RegistriesConf, "r.conf", &[("r.conf/", "")]);
     insta::assert_snapshot!(sample.shown(), @r"
-    error: cannot read r.conf: it is a directory, and a file is meant
+    error: cannot read r.conf: it is a directory, not a file
     ");
 }

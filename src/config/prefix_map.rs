@@ -1,62 +1,61 @@
-//! Finds, among many rules, those whose prefix is around another one.
+//! Finds, among many rules, those whose prefix covers another prefix.
 //!
-//! Before: `rules` and `sources` have drafted the rules.  After: the lints compare rules with each other.
-//! Holds: the cost of a question does not grow with the number of rules; what is found is what
-//! [`Prefix::covers`] says, the most specific first.
+//! Holds: the cost of a lookup does not grow with the number of rules. What is found is what [`Prefix::covers`] says,
+//! the most specific first.
 //! Not here: the decision for a name (`policy`).
 
 use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
 
-use crate::policy::{Kind, Prefix};
+use crate::policy::{Prefix, PrefixKind};
 
-/// Something for each prefix: of two for one, the first.
-pub(super) struct Wider<'p, T> {
+/// A value for each prefix; of two for the same prefix, the first.
+pub(super) struct PrefixMap<'p, T> {
     literal: HashMap<&'p str, T, RandomState>,
     /// By the domain, without `*.`.
     domains: HashMap<&'p str, T, RandomState>,
     any: Option<T>,
 }
 
-impl<'p, T: Copy> Wider<'p, T> {
+impl<'p, T: Copy> PrefixMap<'p, T> {
     pub(super) fn of(all: impl IntoIterator<Item = (&'p Prefix, T)>) -> Self {
-        let mut wider = Wider { literal: HashMap::default(), domains: HashMap::default(), any: None };
+        let mut map = PrefixMap { literal: HashMap::default(), domains: HashMap::default(), any: None };
         for (prefix, value) in all {
             match (prefix.kind(), prefix.domain()) {
-                (Kind::Any, _) => drop(wider.any.get_or_insert(value)),
-                (_, Some(domain)) => drop(wider.domains.entry(domain).or_insert(value)),
-                (_, None) => drop(wider.literal.entry(prefix.as_str()).or_insert(value)),
+                (PrefixKind::Any, _) => drop(map.any.get_or_insert(value)),
+                (_, Some(domain)) => drop(map.domains.entry(domain).or_insert(value)),
+                (_, None) => drop(map.literal.entry(prefix.as_str()).or_insert(value)),
             }
         }
-        wider
+        map
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.literal.is_empty() && self.domains.is_empty() && self.any.is_none()
     }
 
-    /// What there is for this very prefix.
-    pub(super) fn at(&self, text: &str) -> Option<T> {
+    /// The value for exactly this prefix.
+    pub(super) fn get(&self, text: &str) -> Option<T> {
         self.literal.get(text).copied()
     }
 
-    /// What there is for the prefixes around this one, itself not among them.
-    pub(super) fn around(&self, prefix: &Prefix) -> impl Iterator<Item = T> {
+    /// The values for the prefixes that cover this one, without itself.
+    pub(super) fn covering(&self, prefix: &Prefix) -> impl Iterator<Item = T> {
         let text = prefix.as_str();
-        // Behind the last slash a colon is a tag's, before it a port's.
+        // After the last slash a colon begins a tag, before it a port.
         let last = text.rfind('/').unwrap_or(text.len());
         let cuts = text.rmatch_indices(['/', '@', ':']);
         let cuts = cuts.filter(move |(end, sign)| *sign != ":" || *end > last);
         let literal = cuts.filter_map(|(end, _)| self.literal.get(&text[..end]));
         let name = prefix.host().map(without_port).or(prefix.domain()).unwrap_or_default();
         let dots = name.match_indices('.').filter_map(|(dot, _)| self.domains.get(&name[dot + 1..]));
-        let any = self.any.as_ref().filter(|_| prefix.kind() != Kind::Any);
+        let any = self.any.as_ref().filter(|_| prefix.kind() != PrefixKind::Any);
         literal.chain(dots).chain(any).copied()
     }
 }
 
-/// No domain is above an address in brackets, so its colons may go either way.
+/// An address in brackets is in no domain, so its colons do not matter.
 fn without_port(host: &str) -> &str {
     host.rsplit_once(':').map_or(host, |(host, _)| host)
 }
@@ -97,8 +96,8 @@ mod tests {
                     unique.push(rule);
                 }
             }
-            let wider = Wider::of(unique.iter().map(|rule| (*rule, *rule)));
-            let found: Vec<&Prefix> = wider.around(&asked).collect();
+            let map = PrefixMap::of(unique.iter().map(|rule| (*rule, *rule)));
+            let found: Vec<&Prefix> = map.covering(&asked).collect();
             let expected = unique.iter().filter(|rule| rule.covers(&asked) && **rule != &asked);
             prop_assert!(found.windows(2).all(|two| !two[0].covers(two[1])), "the most specific is first");
             let mut sorted = found.clone();

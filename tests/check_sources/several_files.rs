@@ -17,7 +17,7 @@ fn one_registry_in_two_files() {
     let rule = "[[policy.rule]]\nprefix = \"quay.io\"\nmirrors = [\"n.dev\"]\n";
     assert_snapshot!(native(rule, &[]), @r#"
     config.toml, registries.yaml: usable: 2 rules, default pass
-    note: the native rule for `quay.io` takes the place of this one
+    note: the native rule for `quay.io` replaces this one
      --> registries.yaml:2:3
       |
     2 |   quay.io:
@@ -26,7 +26,7 @@ fn one_registry_in_two_files() {
      ::: config.toml:2:10
       |
     2 | prefix = "quay.io"
-      |          --------- this one holds
+      |          --------- this one is used
 
     exit 0
     "#);
@@ -51,7 +51,7 @@ fn one_registry_in_two_files() {
     let sources = ["--registries-yaml", "registries.yaml", "--certs-d", "certs.d"];
     assert_snapshot!(check(&[("registries.yaml", QUAY), hosts], &sources), @r#"
     registries.yaml, certs.d: usable: 2 rules, default pass; 1 warning
-    warning: an earlier source has a rule for `quay.io`, which takes the place of this one
+    warning: an earlier source has a rule for `quay.io`, which replaces this one
      --> certs.d/quay.io/hosts.toml:1:10
       |
     1 | server = "https://n.dev"
@@ -60,9 +60,9 @@ fn one_registry_in_two_files() {
      ::: registries.yaml:2:3
       |
     2 |   quay.io:
-      |   ------- this one holds
+      |   ------- this one is used
       |
-      = help: take one of the two away, or write a [[policy.rule]] of your own
+      = help: remove one of the two, or write a [[policy.rule]] of your own
 
     exit 0
     "#);
@@ -70,7 +70,7 @@ fn one_registry_in_two_files() {
     let drop_in = ("registries.conf.d/x.conf", "[[registry]]\nlocation = \"quay.io\"\nblocked = true\n");
     assert_snapshot!(check(&[("registries.conf", conf), drop_in], &["--registries-conf", "registries.conf", "--verbose"]), @r#"
     registries.conf: usable: 1 rule, default pass; 1 warning
-    note: this entry replaces the earlier one for `quay.io`, mirrors and all
+    note: this entry replaces the whole earlier one for `quay.io`, with its mirrors
      --> registries.conf.d/x.conf:2:12
       |
     2 | location = "quay.io"
@@ -81,13 +81,13 @@ fn one_registry_in_two_files() {
     2 | location = "quay.io"
       |            --------- has no effect
 
-    warning: `quay.io` is for the names without a port only
+    warning: `quay.io` matches only names without a port
      --> registries.conf.d/x.conf:2:12
       |
     2 | location = "quay.io"
       |            ^^^^^^^^^
       |
-      = help: containers/image takes it for those of every port as well; give each port its own entry
+      = help: in containers/image it also matches names with any port; write an entry for each port
 
     exit 0
     "#);
@@ -106,9 +106,9 @@ fn a_source_opens_nothing_that_a_native_rule_denies() {
      ::: config.toml:2:10
       |
     2 | prefix = "*"
-      |          --- this one holds
+      |          --- this one is used
       |
-      = help: a rule of a source opens nothing that a native rule denies; write a [[policy.rule]] with `pass` or `mirrors`
+      = help: a rule of a source cannot allow what a native rule denies; write a [[policy.rule]] with `pass` or `mirrors`
 
     exit 0
     "#);
@@ -121,7 +121,7 @@ fn two_registries_that_fall_on_one_target() {
     };
     assert_snapshot!(native(&rule("ghcr.io", "m.dev"), &[]), @r#"
     config.toml, registries.yaml: usable: 2 rules, default pass; 1 warning
-    warning: images of `ghcr.io` and of `quay.io` are looked for in one place, m.dev
+    warning: images of `ghcr.io` and of `quay.io` are looked for in the same place, m.dev
      --> registries.yaml:3:16
       |
     3 |     endpoint: [m.dev]
@@ -132,13 +132,13 @@ fn two_registries_that_fall_on_one_target() {
     3 | mirrors = ["m.dev"]
       |            ------- the other one
       |
-      = help: this format means it, and the mirror is no longer told which registry was asked for; a [[policy.rule]] with {host} in its mirror keeps them apart
+      = help: this format does so, and the mirror does not learn which registry was asked for; a [[policy.rule]] with {host} in its mirror keeps them apart
 
     exit 0
     "#);
     assert_snapshot!(native("[policy]\ndefault-registry = \"m.dev\"\n", &[]), @r#"
     config.toml, registries.yaml: usable: 1 rule, default pass, default registry m.dev; 1 warning
-    warning: images of `docker.io`, by `default-registry`, and of `quay.io` are looked for in one place, m.dev
+    warning: images of `docker.io`, by `default-registry`, and of `quay.io` are looked for in the same place, m.dev
      --> registries.yaml:3:16
       |
     3 |     endpoint: [m.dev]
@@ -149,14 +149,14 @@ fn two_registries_that_fall_on_one_target() {
     2 | default-registry = "m.dev"
       |                    ------- the other one
       |
-      = help: this format means it, and the mirror is no longer told which registry was asked for; a [[policy.rule]] with {host} in its mirror keeps them apart
+      = help: this format does so, and the mirror does not learn which registry was asked for; a [[policy.rule]] with {host} in its mirror keeps them apart
 
     exit 0
     "#);
     // A path of the rule's own lies inside the same mirror.
     assert_snapshot!(native(&rule("ghcr.io/org", "m.dev"), &[]), @r#"
     config.toml, registries.yaml: usable: 2 rules, default pass; 1 warning
-    warning: images of `ghcr.io/org` and of `quay.io` are looked for in one place, m.dev/org
+    warning: images of `ghcr.io/org` and of `quay.io` are looked for in the same place, m.dev/org
      --> registries.yaml:3:16
       |
     3 |     endpoint: [m.dev]
@@ -167,7 +167,7 @@ fn two_registries_that_fall_on_one_target() {
     3 | mirrors = ["m.dev"]
       |            ------- the other one
       |
-      = help: this format means it, and the mirror is no longer told which registry was asked for; a [[policy.rule]] with {host} in its mirror keeps them apart
+      = help: this format does so, and the mirror does not learn which registry was asked for; a [[policy.rule]] with {host} in its mirror keeps them apart
 
     exit 0
     "#);
@@ -183,7 +183,7 @@ fn two_registries_of_sources_that_fall_on_one_target() {
     let two = format!("{QUAY}  ghcr.io:\n    endpoint: [\"https://m.dev:443\"]\n");
     assert_snapshot!(check(&[("registries.yaml", &two)], &["--registries-yaml", "registries.yaml"]), @r#"
     registries.yaml: usable: 2 rules, default pass; 1 warning
-    warning: images of `quay.io` and of `ghcr.io` are looked for in one place, m.dev
+    warning: images of `quay.io` and of `ghcr.io` are looked for in the same place, m.dev
      --> registries.yaml:5:16
       |
     3 |     endpoint: [m.dev]
@@ -192,14 +192,14 @@ fn two_registries_of_sources_that_fall_on_one_target() {
     5 |     endpoint: ["https://m.dev:443"]
       |                ^^^^^^^^^^^^^^^^^^^
       |
-      = help: this format means it, and the mirror is no longer told which registry was asked for; a [[policy.rule]] with {host} in its mirror keeps them apart
+      = help: this format does so, and the mirror does not learn which registry was asked for; a [[policy.rule]] with {host} in its mirror keeps them apart
 
     exit 0
     "#);
     let conf = "[[registry]]\nprefix = \"quay.io/a\"\nlocation = \"m.dev/x\"\n[[registry]]\nprefix = \"ghcr.io/b\"\nlocation = \"m.dev/x\"\n[[registry]]\nprefix = \"gcr.io/c\"\nlocation = \"m.dev/y\"\n";
     assert_snapshot!(check(&[("registries.conf", conf)], &["--registries-conf", "registries.conf"]), @r#"
     registries.conf: usable: 3 rules, default pass; 1 warning
-    warning: images of `quay.io/a` and of `ghcr.io/b` are looked for in one place, m.dev/x
+    warning: images of `quay.io/a` and of `ghcr.io/b` are looked for in the same place, m.dev/x
      --> registries.conf:6:12
       |
     3 | location = "m.dev/x"
@@ -208,7 +208,7 @@ fn two_registries_of_sources_that_fall_on_one_target() {
     6 | location = "m.dev/x"
       |            ^^^^^^^^^
       |
-      = help: this format means it, and the mirror is no longer told which registry was asked for; a [[policy.rule]] with {host} in its mirror keeps them apart
+      = help: this format does so, and the mirror does not learn which registry was asked for; a [[policy.rule]] with {host} in its mirror keeps them apart
 
     exit 0
     "#);
@@ -216,7 +216,7 @@ fn two_registries_of_sources_that_fall_on_one_target() {
     let sources = ["--registries-yaml", "registries.yaml", "--certs-d", "certs.d"];
     assert_snapshot!(check(&[("registries.yaml", QUAY), hosts], &sources), @r#"
     registries.yaml, certs.d: usable: 2 rules, default pass; 1 warning
-    warning: images of `quay.io` and of `ghcr.io` are looked for in one place, m.dev
+    warning: images of `quay.io` and of `ghcr.io` are looked for in the same place, m.dev
      --> certs.d/ghcr.io/hosts.toml:1:10
       |
     1 | server = "https://m.dev"
@@ -227,7 +227,7 @@ fn two_registries_of_sources_that_fall_on_one_target() {
     3 |     endpoint: [m.dev]
       |                ----- the other one
       |
-      = help: this format means it, and the mirror is no longer told which registry was asked for; a [[policy.rule]] with {host} in its mirror keeps them apart
+      = help: this format does so, and the mirror does not learn which registry was asked for; a [[policy.rule]] with {host} in its mirror keeps them apart
 
     exit 0
     "#);
@@ -248,9 +248,9 @@ fn what_is_denied_has_another_name_at_the_mirror() {
     5 | prefix = "docker.io/evil"
       |          ^^^^^^^^^^^^^^^^
       |
-      = help: for the official image write "docker.io/library/evil"; where `evil` is an organisation, all is well
+      = help: for the official image write "docker.io/library/evil"; if `evil` is an organisation, the rule is right
 
-    note: `docker.io/evil` is denied, and by its name at the mirror, `h.dev/evil`, it is not
+    note: `docker.io/evil` is denied, but its name at the mirror, `h.dev/evil`, is not
      --> config.toml:5:10
       |
     3 | mirrors = ["h.dev", "i.dev/p/{host}"]
@@ -259,9 +259,9 @@ fn what_is_denied_has_another_name_at_the_mirror() {
     5 | prefix = "docker.io/evil"
       |          ^^^^^^^^^^^^^^^^
       |
-      = help: whoever knows the mirror can ask for it there: add a rule that denies `h.dev/evil`
+      = help: a client can ask for the mirror's name: add a rule that denies `h.dev/evil`
 
-    note: `docker.io/evil` is denied, and by its name at the mirror, `i.dev/p/docker.io/evil`, it is not
+    note: `docker.io/evil` is denied, but its name at the mirror, `i.dev/p/docker.io/evil`, is not
      --> config.toml:5:10
       |
     3 | mirrors = ["h.dev", "i.dev/p/{host}"]
@@ -270,7 +270,7 @@ fn what_is_denied_has_another_name_at_the_mirror() {
     5 | prefix = "docker.io/evil"
       |          ^^^^^^^^^^^^^^^^
       |
-      = help: whoever knows the mirror can ask for it there: add a rule that denies `i.dev/p/docker.io/evil`
+      = help: a client can ask for the mirror's name: add a rule that denies `i.dev/p/docker.io/evil`
 
     exit 0
     "#);
@@ -283,7 +283,7 @@ fn what_is_denied_has_another_name_at_the_mirror() {
     5 | prefix = "docker.io/evil"
       |          ^^^^^^^^^^^^^^^^
       |
-      = help: for the official image write "docker.io/library/evil"; where `evil` is an organisation, all is well
+      = help: for the official image write "docker.io/library/evil"; if `evil` is an organisation, the rule is right
 
     exit 0
     "#);
@@ -299,9 +299,9 @@ fn what_is_denied_has_another_name_at_the_mirror() {
     5 | prefix = "docker.io/evil"
       |          ^^^^^^^^^^^^^^^^
       |
-      = help: for the official image write "docker.io/library/evil"; where `evil` is an organisation, all is well
+      = help: for the official image write "docker.io/library/evil"; if `evil` is an organisation, the rule is right
 
-    note: `docker.io/evil` and 2 more are denied, and by their names at the mirror, such as `h.dev/evil`, they are not
+    note: `docker.io/evil` and 2 more are denied, but their names at the mirror, such as `h.dev/evil`, are not
      --> config.toml:5:10
       |
     3 | mirrors = ["h.dev", "i.dev/p/{host}"]
@@ -310,7 +310,7 @@ fn what_is_denied_has_another_name_at_the_mirror() {
     5 | prefix = "docker.io/evil"
       |          ^^^^^^^^^^^^^^^^
       |
-      = help: whoever knows the mirror can ask for it there: add a rule that denies `h.dev/evil`, and so for each
+      = help: a client can ask for the mirror's name: add a rule that denies `h.dev/evil`, and one for each of the others
 
     warning: a pull of the same image by the digest is not denied
       --> config.toml:11:10
@@ -318,7 +318,7 @@ fn what_is_denied_has_another_name_at_the_mirror() {
     11 | prefix = "docker.io/library/y:1"
        |          ^^^^^^^^^^^^^^^^^^^^^^^
        |
-       = help: deny the repository `docker.io/library/y`; only an allow-list (default = "deny" and rules for what may be pulled) is tight
+       = help: deny the repository `docker.io/library/y`; only an allow-list (default = "deny" and rules for what may be pulled) has no gaps
 
     exit 0
     "#);
@@ -331,9 +331,9 @@ fn what_is_denied_has_another_name_at_the_mirror() {
     4 | prefix = "docker.io/evil"
       |          ^^^^^^^^^^^^^^^^
       |
-      = help: for the official image write "docker.io/library/evil"; where `evil` is an organisation, all is well
+      = help: for the official image write "docker.io/library/evil"; if `evil` is an organisation, the rule is right
 
-    note: `docker.io/evil` is denied, and by its name at the mirror, `h.dev/hub/evil`, it is not
+    note: `docker.io/evil` is denied, but its name at the mirror, `h.dev/hub/evil`, is not
      --> config.toml:4:10
       |
     2 | default-registry = "h.dev/hub"
@@ -342,14 +342,14 @@ fn what_is_denied_has_another_name_at_the_mirror() {
     4 | prefix = "docker.io/evil"
       |          ^^^^^^^^^^^^^^^^
       |
-      = help: whoever knows the mirror can ask for it there: add a rule that denies `h.dev/hub/evil`
+      = help: a client can ask for the mirror's name: add a rule that denies `h.dev/hub/evil`
 
     exit 0
     "#);
     let strip = rule("quay.io/org", "mirrors = [{ location = \"h.dev/q\", strip-prefix = true }]");
     assert_snapshot!(check_native(&format!("{strip}{}", deny("quay.io/org/evil"))), @r#"
     config.toml: usable: 2 rules, default pass
-    note: `quay.io/org/evil` is denied, and by its name at the mirror, `h.dev/q/evil`, it is not
+    note: `quay.io/org/evil` is denied, but its name at the mirror, `h.dev/q/evil`, is not
      --> config.toml:5:10
       |
     3 | mirrors = [{ location = "h.dev/q", strip-prefix = true }]
@@ -358,7 +358,7 @@ fn what_is_denied_has_another_name_at_the_mirror() {
     5 | prefix = "quay.io/org/evil"
       |          ^^^^^^^^^^^^^^^^^^
       |
-      = help: whoever knows the mirror can ask for it there: add a rule that denies `h.dev/q/evil`
+      = help: a client can ask for the mirror's name: add a rule that denies `h.dev/q/evil`
 
     exit 0
     "#);
@@ -371,7 +371,7 @@ fn what_is_denied_has_another_name_at_the_mirror() {
     2 | prefix = "docker.io/evil"
       |          ^^^^^^^^^^^^^^^^
       |
-      = help: for the official image write "docker.io/library/evil"; where `evil` is an organisation, all is well
+      = help: for the official image write "docker.io/library/evil"; if `evil` is an organisation, the rule is right
 
     exit 0
     "#);

@@ -1,22 +1,22 @@
-//! Puts the parser's events together to a tree.
+//! Builds a tree of the parser's events.
 //!
-//! Before: `parse` has a text.  After: one [`Node`], or the problem that makes it useless.
-//! Holds: the tree is no larger than the text allows by itself, and aliases a good deal more; what they stand
-//! for stands at their place. In a mapping its own keys win over those that `<<` takes in.
-//! Not here: scalars (`scalar`).
+//! Holds: the size of the tree is limited: by the length of the text, plus a fixed amount for aliases. The copy of a
+//! value that an alias refers to has the place of the alias. A mapping's own keys win over those of `<<`.
 
 use std::collections::{HashMap, HashSet};
 
 use foldhash::fast::RandomState;
 use granit_parser::{Event, Parser, ScalarStyle, Tag};
 
-use super::{Key, Node, Value, scalar, syntax_problem};
+use super::scalar;
+use super::syntax::syntax_problem;
 use crate::config::diagnostic::{Problem, Span, TextId};
+use crate::config::node::{Key, Node, Value};
 
-/// How many bytes aliases may add to a document: what a quarter of a million nodes take.
+/// How many bytes aliases may add to a document: the size of a quarter of a million nodes.
 const BY_ALIASES: usize = 250_000 * size_of::<Node>();
 
-/// What ends the reading.
+/// A problem after which nothing more is read.
 type Broken = Box<Problem>;
 
 /// Reads the one document of a text.
@@ -25,7 +25,7 @@ pub(super) fn document(text: TextId, content: &str, out: &mut Vec<Problem>) -> R
     let mut builder = Builder {
         open: Vec::new(),
         anchors: HashMap::default(),
-        // A node takes a byte of text at least.
+        // A node takes at least one byte of text.
         left: content.len() * size_of::<Node>() + BY_ALIASES,
         root: None,
         out,
@@ -39,7 +39,7 @@ pub(super) fn document(text: TextId, content: &str, out: &mut Vec<Problem>) -> R
 }
 
 struct Builder<'o> {
-    /// What has begun and not ended, from the outside in.
+    /// The lists and mappings that are open, from the outside in.
     open: Vec<Open>,
     anchors: HashMap<usize, Node, RandomState>,
     /// How many bytes anchors and aliases may still take.
@@ -48,7 +48,7 @@ struct Builder<'o> {
     out: &'o mut Vec<Problem>,
 }
 
-/// A list or a mapping that has begun.
+/// An open list or mapping.
 struct Open {
     at: Span,
     anchor: usize,
@@ -59,18 +59,18 @@ enum Content {
     List(Vec<Node>),
     Map {
         pairs: Vec<(Key, Node)>,
-        /// What `<<` takes in, in order.
+        /// The values of `<<`, in order.
         merged: Vec<Node>,
         key: Option<KeyNode>,
     },
 }
 
-/// A node in a key's place.
+/// A node as a key.
 enum KeyNode {
     Word(Key),
     /// `<<` without quotes.
     Merge,
-    /// No word; it is reported and its value left out.
+    /// Not a word; it is reported and its value ignored.
     Other,
 }
 
@@ -112,9 +112,9 @@ impl Builder<'_> {
     fn alias(&mut self, anchor: usize, at: &Span) -> Result<(), Broken> {
         let Some(found) = self.anchors.get(&anchor) else {
             return Err(broken(
-                "this is not YAML: the alias stands for what it is a part of",
+                "this is not YAML: the alias refers to a value that contains it",
                 at,
-                "write out what is meant",
+                "write the value out",
             ));
         };
         let mut node = found.clone();
@@ -128,7 +128,7 @@ impl Builder<'_> {
             broken(
                 "written out, the aliases of this document make it too large",
                 at,
-                "each alias takes the room of all that it stands for; write out what is meant",
+                "each alias counts as much as the value it refers to; write the values out",
             )
         })?;
         Ok(())
@@ -143,7 +143,7 @@ impl Builder<'_> {
         self.put(Node { at, value }, anchor, false)
     }
 
-    /// Puts a whole node where it belongs.
+    /// Adds a complete node to the innermost open list or mapping.
     fn put(&mut self, node: Node, anchor: usize, merge: bool) -> Result<(), Broken> {
         if anchor != 0 {
             let (size, at) = (node.size(), node.at.clone());
@@ -167,11 +167,11 @@ impl Builder<'_> {
     fn put_root(&mut self, node: Node) -> Result<(), Broken> {
         match &self.root {
             None => self.root = Some(node),
-            // What follows the last `---` of a file may be nothing.
+            // After the last `---` of a file there may be nothing.
             Some(_) if matches!(node.value, Value::Null) => {}
             Some(_) => {
-                let message = "this is a second YAML document, and one is meant";
-                return Err(broken(message, &node.at, "make one of the two, without `---` between them"));
+                let message = "this is a second YAML document, but only one is allowed";
+                return Err(broken(message, &node.at, "merge the two, and remove the `---` between them"));
             }
         }
         Ok(())
@@ -191,8 +191,8 @@ impl Builder<'_> {
             };
             for Node { at, value } in sources {
                 let Value::Map(pairs) = value else {
-                    let hint = "write an alias of a mapping, or a list of such";
-                    return Err(broken("`<<` takes in mappings only", &at, hint));
+                    let hint = "write an alias of a mapping, or a list of such aliases";
+                    return Err(broken("`<<` works with mappings only", &at, hint));
                 };
                 map.extend(pairs.into_iter().filter(|(key, _)| known.insert(key.text.clone())));
             }
@@ -225,42 +225,9 @@ fn word(node: Node, out: &mut Vec<Problem>) -> KeyNode {
     let Node { at, value } = node;
     match value {
         Value::Bool(_, text) | Value::Number(text) | Value::Text(text) => KeyNode::Word(Key { at, text }),
-        Value::Null | Value::List(_) | Value::Map(_) => {
+        Value::Null | Value::Date | Value::List(_) | Value::Map(_) => {
             out.push(Problem::error("a key must be a word, not a list or a mapping").at(&at));
             KeyNode::Other
-        }
-    }
-}
-
-// === impl Node ===
-
-impl Node {
-    /// How many bytes it takes: itself, and all that it holds.
-    fn size(&self) -> usize {
-        let held = match &self.value {
-            Value::Null => 0,
-            Value::Bool(_, text) | Value::Number(text) | Value::Text(text) => text.len(),
-            Value::List(items) => items.iter().map(Node::size).sum(),
-            Value::Map(pairs) => {
-                let key = |key: &Key| size_of::<Key>() + key.text.len();
-                pairs.iter().map(|(name, node)| key(name) + node.size()).sum()
-            }
-        };
-        size_of::<Node>() + held
-    }
-
-    /// Gives it, and all in it, the place of an alias.
-    fn move_to(&mut self, at: &Span) {
-        self.at.clone_from(at);
-        match &mut self.value {
-            Value::List(items) => items.iter_mut().for_each(|item| item.move_to(at)),
-            Value::Map(pairs) => {
-                for (key, node) in pairs {
-                    key.at.clone_from(at);
-                    node.move_to(at);
-                }
-            }
-            _ => {}
         }
     }
 }

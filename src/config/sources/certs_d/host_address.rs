@@ -1,31 +1,28 @@
 //! The address of a registry as containerd reads it: scheme, host, and the root of its API.
 //!
-//! Before: `hosts_file` has a host's text.  After: `to_rules` makes a mirror's location of it, and a
-//! transport need of what a location can't say.
-//! Holds: the root is the one that containerd asks (containerd `core/remotes/docker/config/hosts.go`,
-//! `parseHostConfig`).
-//! Not here: TLS, headers and timeouts (`hosts_file`).
+//! Holds: the root is the one that containerd asks.
+//! Source: containerd `core/remotes/docker/config/hosts.go`, `parseHostConfig`.
 
-use crate::config::tree::Refusal;
+use crate::config::refusal::Refusal;
 
 /// One registry's address.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Endpoint {
+pub(super) struct HostAddress {
     pub(super) plain_http: bool,
-    /// Host and port, as spelled.
+    /// Host and port, as written.
     pub(super) host: String,
-    /// The path under which repositories are asked for, without a slash at its end: `/v2`, `/v2/proxy`.
+    /// The path in front of repositories, without a slash at its end: `/v2`, `/v2/proxy`.
     pub(super) root: String,
 }
 
-impl Endpoint {
+impl HostAddress {
     /// Reads `text`; `override_path` says that its path is the whole root.
     pub(super) fn read(text: &str, override_path: bool) -> Result<Self, Refusal> {
         let (plain_http, rest) = scheme(text)?;
         let (host, path) = rest.find('/').map_or((rest, ""), |slash| rest.split_at(slash));
         if host.contains('@') {
-            // The text is not repeated: what stands before the sign is most likely a password.
-            return Err(Refusal::new("a registry's address can't hold a user")
+            // The text is not repeated: before the `@` there is most likely a password.
+            return Err(Refusal::new("a registry's address cannot contain a user name")
                 .hint("containerd ignores it; credentials are configured elsewhere"));
         }
         if rest.contains(['?', '#']) {
@@ -33,7 +30,7 @@ impl Endpoint {
                 .hint("write scheme, host, port and path only"));
         }
         if host.is_empty() || host.contains(|c: char| c.is_whitespace() || c.is_control()) {
-            return Err(Refusal::new(format!("{text:?} names no host"))
+            return Err(Refusal::new(format!("{text:?} has no host"))
                 .hint("write the address as https://mirror.dev.de:5000"));
         }
         let path = clean(path);
@@ -45,7 +42,7 @@ impl Endpoint {
         Ok(Self { plain_http, host: host.to_owned(), root })
     }
 
-    /// What stands between the host and a repository in a reference; none where no reference asks there.
+    /// The text between host and repository in a reference; `None` where no reference can lead there.
     pub(super) fn path(&self) -> Option<&str> {
         let below = self.root.strip_prefix("/v2")?;
         if below.is_empty() { Some("") } else { below.strip_prefix('/') }
@@ -57,21 +54,21 @@ impl Endpoint {
     }
 }
 
-/// containerd puts `https://` in front of what does not begin with `http`, so that a host of such a name
-/// without a scheme is taken for one.
+/// containerd puts `https://` in front of a text that does not start with `http`. So a host whose name starts so,
+/// without a scheme, is taken for a scheme.
 fn scheme(text: &str) -> Result<(bool, &str), Refusal> {
     match text.split_once("://") {
         Some(("https", rest)) => Ok((false, rest)),
         Some(("http", rest)) => Ok((true, rest)),
-        Some((scheme, _)) => Err(Refusal::new(format!("{scheme:?} is no scheme of a registry"))
+        Some((scheme, _)) => Err(Refusal::new(format!("{scheme:?} is not a scheme of a registry"))
             .hint("write https:// or http:// in front of the host")),
-        None if text.starts_with("http") => Err(Refusal::new(format!("{text:?} begins like a scheme"))
+        None if text.starts_with("http") => Err(Refusal::new(format!("{text:?} starts like a scheme"))
             .hint(format!("containerd misreads it: write https://{text}"))),
         None => Ok((false, text)),
     }
 }
 
-/// Go's `path.Clean`, but that an empty path and `/` are both empty.
+/// Go's `path.Clean`, except that both the empty path and `/` give the empty path.
 fn clean(path: &str) -> String {
     let mut parts: Vec<&str> = Vec::new();
     for part in path.split('/') {
@@ -111,24 +108,24 @@ mod tests {
             ("http://[::1]:5000", false, "http://[::1]:5000/v2", Some("")),
         ];
         for (text, override_path, url, path) in rows {
-            let endpoint = Endpoint::read(text, override_path).unwrap();
-            assert_eq!((endpoint.url().as_str(), endpoint.path()), (url, path), "{text} {override_path}");
+            let address = HostAddress::read(text, override_path).unwrap();
+            assert_eq!((address.url().as_str(), address.path()), (url, path), "{text} {override_path}");
         }
     }
 
     #[test]
     fn what_containerd_misreads_is_refused() {
         let rows = [
-            ("httpmirror.local:5000", "\"httpmirror.local:5000\" begins like a scheme"),
-            ("ftp://m.de", "\"ftp\" is no scheme of a registry"),
-            ("https://", "\"https://\" names no host"),
-            ("", "\"\" names no host"),
-            ("https://a b", "\"https://a b\" names no host"),
-            ("https://me:secret@m.de", "a registry's address can't hold a user"),
+            ("httpmirror.local:5000", "\"httpmirror.local:5000\" starts like a scheme"),
+            ("ftp://m.de", "\"ftp\" is not a scheme of a registry"),
+            ("https://", "\"https://\" has no host"),
+            ("", "\"\" has no host"),
+            ("https://a b", "\"https://a b\" has no host"),
+            ("https://me:secret@m.de", "a registry's address cannot contain a user name"),
             ("https://m.de/v2?ns=x", "\"https://m.de/v2?ns=x\" has a query or a fragment"),
         ];
         for (text, message) in rows {
-            assert_eq!(Endpoint::read(text, false).unwrap_err().message, message);
+            assert_eq!(HostAddress::read(text, false).unwrap_err().message, message);
         }
     }
 }

@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::config::diagnostic::{Diagnostics, Texts};
+use crate::config::node::{Key, Node, Value};
 
-/// The tree in one line, `value@start` for scalars, and what is said of it.
+/// The tree in one line, `value@start` for scalars, and the problems.
 fn tree(content: &str) -> (String, String) {
     let mut texts = Texts::default();
     let text = texts.add("f", content.to_owned());
@@ -16,7 +17,7 @@ fn tree(content: &str) -> (String, String) {
 fn show(node: &Node) -> String {
     let at = node.at.range.start;
     match &node.value {
-        Value::Null => "null".to_owned(),
+        Value::Null | Value::Date => "null".to_owned(),
         Value::Bool(value, text) => format!("{value}:{text}@{at}"),
         Value::Number(text) => format!("#{text}@{at}"),
         Value::Text(text) => format!("{text}@{at}"),
@@ -62,11 +63,11 @@ fn what_is_wrong_with_documents() {
         ("a: 1\nb: 2\na: 3\n", "f:3:1: `a` is set twice in one mapping (keep one of the two)"),
         (
             "a: b\n---\nc: d\n",
-            "f:3:1: this is a second YAML document, and one is meant (make one of the two, without `---` between them)",
+            "f:3:1: this is a second YAML document, but only one is allowed (merge the two, and remove the `---` between them)",
         ),
         (
             "a: &x [*x]\n",
-            "f:1:8: this is not YAML: the alias stands for what it is a part of (write out what is meant)",
+            "f:1:8: this is not YAML: the alias refers to a value that contains it (write the value out)",
         ),
         (
             "a: *x\n",
@@ -74,7 +75,7 @@ fn what_is_wrong_with_documents() {
         ),
         (
             "a: {<<: 5}\n",
-            "f:1:9: `<<` takes in mappings only (write an alias of a mapping, or a list of such)",
+            "f:1:9: `<<` works with mappings only (write an alias of a mapping, or a list of such aliases)",
         ),
         ("[a]: b\nc: d\n", "f:1:1: a key must be a word, not a list or a mapping"),
         (

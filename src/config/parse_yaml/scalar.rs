@@ -1,13 +1,11 @@
-//! What a scalar is: nothing, a boolean, a number or a text.
+//! Whether a scalar is nothing, a boolean, a number or a text.
 //!
-//! Before: `build` has a scalar of the parser.  After: a [`Value`], with the text as it is written.
-//! Holds: a quoted scalar is a text. Plain ones are read as the Go libraries do that the formats' own programs
-//! use: YAML 1.2 and the booleans of 1.1.
-//! Not here: the value of a number, which its reader takes from the text.
+//! Holds: a quoted scalar is a text. Plain scalars are read like the Go libraries of the formats' own programs read
+//! them: YAML 1.2 with the booleans of 1.1.
 
-use super::Value;
+use crate::config::node::Value;
 
-/// A scalar. `plain` is one without quotes; `tag` is the word behind `!!`, or empty for the sign alone.
+/// Reads a scalar. `plain` means without quotes; `tag` is the word after `!!`, or empty for a single `!`.
 pub(super) fn value(text: &str, plain: bool, tag: Option<&str>) -> Value {
     let resolved = match tag {
         Some("" | "!" | "str") => false,
@@ -45,7 +43,7 @@ fn is_number(text: &str) -> bool {
     if digits.eq_ignore_ascii_case(".inf") || text.eq_ignore_ascii_case(".nan") {
         return true;
     }
-    // Most texts are told by their first letter.
+    // Most texts are recognised by their first letter.
     let begins = digits.trim_start_matches('.').starts_with(|c: char| c.is_ascii_digit());
     let allowed = |c: char| c.is_ascii_digit() || matches!(c, '.' | '_' | 'e' | 'E' | '+' | '-');
     begins && digits.chars().all(allowed) && digits.replace('_', "").parse::<f64>().is_ok()
@@ -62,7 +60,7 @@ mod tests {
             Value::Bool(false, _) => "false",
             Value::Number(_) => "number",
             Value::Text(_) => "text",
-            Value::List(_) | Value::Map(_) => unreachable!("a scalar"),
+            Value::Date | Value::List(_) | Value::Map(_) => unreachable!("a scalar"),
         }
     }
 

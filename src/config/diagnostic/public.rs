@@ -1,0 +1,339 @@
+//! Which lines of a file may be shown: those on which nothing can be a secret.
+//!
+//! A diagnostic may end in a log. So nothing is shown because it does not look like a secret: a text is parsed
+//! here once more, whatever it is about, and a line is shown where each of its keys is in a list below. A line
+//! under any other key is not shown, and neither is any line of a text that does not parse.
+
+use std::ops::Range;
+
+use granit_parser::{Event, Parser};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::login;
+
+/// Keys of all formats whose values are public. They are compared in lower case, with `-` for `_`. A key that is
+/// missing here costs a line in a diagnostic, and nothing else.
+#[rustfmt::skip]
+const PUBLIC: &[&str] = &[
+    // config.toml and conf.d
+    "listen", "containerd", "policy", "pull", "state", "log", "transport", "rule", "source", "mirrors",
+    "socket", "mode", "group", "pause-image", "config-path", "fence", "default-registry", "default", "present",
+    "names", "checkpoint", "watch", "prefix", "origin", "deny", "collapse", "strip-prefix", "only", "location",
+    "node-credentials", "foreign-urls", "match", "replace", "registry", "plain-http", "http-fallback", "skip-verify", "ca-file",
+    "client-cert", "client-key", "api-root", "dial-timeout", "dir", "bypass-file", "level", "stall-after",
+    "adopt-timeout", "sweep-after", "retry-down-after", "registries-yaml", "certs-d", "registries-conf",
+    "image-cri-shim", "disable-default-registry-endpoint", "docker-config", "helper-dir", "timeout", "username",
+    "username-file", "password-file", "image-credential-provider-config", "image-credential-provider-bin-dir",
+    // expectations
+    "expect", "image", "name", "description", "decision", "reference", "candidates",
+    // registries.yaml
+    "configs", "rewrite", "endpoint", "tls", "cert-file", "key-file", "insecure-skip-verify", "spec", "rkeconfig", "registries",
+    // hosts.toml
+    "host", "server", "capabilities", "ca", "client", "override-path",
+    // registries.conf
+    "unqualified-search-registries", "short-name-mode", "insecure", "blocked", "mirror-by-digest-only",
+    "pull-from-mirror", "mirror", "search", "block", "aliases", "credential-helpers",
+    // image-cri-shim
+    "address", "priority", "offlinepriority", "sealos", "shim", "cri", "debug", "reloadinterval", "cache",
+    "version", "sync", "force", "authconfigsecretname", "tlssecretname", "kind", "apiversion", "data", "metadata", "namespace",
+];
+
+/// What is public below a key.
+#[derive(Clone, Copy)]
+struct Place {
+    /// Whether a text right below is.
+    text: bool,
+    keys: Keys,
+}
+
+/// Which keys are public at a place.
+#[derive(Clone, Copy)]
+enum Keys {
+    /// Those of the list.
+    Listed,
+    /// All: they are the names of registries, with tables below.
+    Names,
+    /// All: they are patterns, with texts below.
+    Patterns,
+}
+
+const TABLE: Place = Place { text: false, keys: Keys::Listed };
+const VALUE: Place = Place { text: true, keys: Keys::Listed };
+
+/// What is public in a text, in order; nothing where it cannot be parsed.
+pub(super) fn stretches(content: &str) -> Option<Vec<Range<usize>>> {
+    let mut found = toml(content).or_else(|| yaml(content))?;
+    found.sort_by_key(|range| range.start);
+    Some(found)
+}
+
+/// The part of a line that may be shown: it ends at a comment. Nothing where there may be a secret on the line.
+pub(super) fn line(content: &str, line: Range<usize>, stretches: &[Range<usize>]) -> Option<Range<usize>> {
+    let first = stretches.partition_point(|range| range.end <= line.start);
+    let on_it = stretches.get(first..)?.iter().take_while(|range| range.start < line.end);
+    let mut at = line.start;
+    for range in on_it.cloned().chain(std::iter::once(line.end..line.end)) {
+        for (offset, c) in content.get(at..range.start).unwrap_or_default().char_indices() {
+            match c {
+                '#' => return Some(line.start..at + offset),
+                '[' | ']' | '{' | '}' | '"' | '\'' | ',' | ':' | '=' | '-' | '.' | '|' | '>' | '\u{feff}' => {
+                }
+                c if c.is_whitespace() => {}
+                _ => return None,
+            }
+        }
+        at = at.max(range.end);
+    }
+    Some(line)
+}
+
+// === impl Place ===
+
+impl Place {
+    fn below(self, key: &str) -> Option<Place> {
+        match self.keys {
+            _ if login::is_in(key) => None,
+            Keys::Names => Some(TABLE),
+            Keys::Patterns => Some(VALUE),
+            Keys::Listed => match key.to_lowercase().replace('_', "-").as_str() {
+                "mirrors" => Some(Place { text: true, keys: Keys::Names }),
+                "configs" | "host" => Some(Place { text: false, keys: Keys::Names }),
+                "rewrite" | "aliases" => Some(Place { text: true, keys: Keys::Patterns }),
+                // A boolean and a table; a text would be a password.
+                "pass" | "credentials" => Some(TABLE),
+                "<<" => Some(self),
+                key => is_public(key).then_some(VALUE),
+            },
+        }
+    }
+
+    fn item(self) -> Place {
+        Place { keys: Keys::Listed, ..self }
+    }
+}
+
+/// A text of several lines may be a file of its own.
+fn is_harmless(text: &str) -> bool {
+    !text.contains('\n') && !login::is_in(text)
+}
+
+/// A key of the list, or one with a typing mistake in it.
+fn is_public(key: &str) -> bool {
+    PUBLIC.contains(&key)
+        || key.len() > 3 && PUBLIC.iter().any(|public| strsim::osa_distance(key, public) == 1)
+}
+
+// === TOML ===
+
+fn toml(content: &str) -> Option<Vec<Range<usize>>> {
+    let (document, errors) = DeTable::parse_recoverable(content);
+    // What is set twice is left out, and so not shown. After other errors the rest is the parser's guess.
+    let is_local = |word: &str| word == "duplicate key" || word.starts_with("unexpected leading zero");
+    if !errors.iter().all(|error| is_local(error.message())) {
+        return None;
+    }
+    let mut found = Vec::new();
+    table(content, document.get_ref(), Some(TABLE), &mut found);
+    Some(found)
+}
+
+fn table(content: &str, table: &DeTable<'_>, place: Option<Place>, found: &mut Vec<Range<usize>>) {
+    for (key, set) in table {
+        let place = place.and_then(|place| place.below(key.get_ref()));
+        found.extend(place.map(|_| with_dotted(content, key.span())));
+        value(content, set, place, found);
+    }
+}
+
+/// A key with those in front of it on its line, which the parser tells only of the first such line.
+fn with_dotted(content: &str, key: Range<usize>) -> Range<usize> {
+    let before = content.get(..key.start).unwrap_or_default();
+    if !before.ends_with('.') {
+        return key;
+    }
+    let part_of_keys = |c: char| c.is_alphanumeric() || "._-".contains(c);
+    before.trim_end_matches(part_of_keys).len()..key.end
+}
+
+fn value(content: &str, set: &Spanned<DeValue<'_>>, place: Option<Place>, found: &mut Vec<Range<usize>>) {
+    let Some(place) = place else { return };
+    match set.get_ref() {
+        DeValue::Table(inner) => {
+            // Of a table that is written as [name], this is that line; a further [[name]] has no other place.
+            let is_head = content.get(set.span()).is_some_and(|text| text.starts_with('['));
+            found.extend(is_head.then(|| set.span()));
+            table(content, inner, Some(place), found);
+        }
+        DeValue::Array(items) => {
+            items.iter().for_each(|item| value(content, item, Some(place.item()), found))
+        }
+        DeValue::String(text) => found.extend((place.text && is_harmless(text)).then(|| set.span())),
+        DeValue::Boolean(_) => found.push(set.span()),
+        _ => found.extend(place.text.then(|| set.span())),
+    }
+}
+
+// === YAML ===
+
+/// A list or a mapping that has begun.
+struct Open {
+    place: Option<Place>,
+    is_list: bool,
+    /// What is public below the key that was read last.
+    key: Option<Option<Place>>,
+}
+
+fn yaml(content: &str) -> Option<Vec<Range<usize>>> {
+    let mut found = Vec::new();
+    let mut open: Vec<Open> = Vec::new();
+    for next in Parser::new_from_str(content) {
+        let (event, span) = next.ok()?;
+        let range = span.byte_range().unwrap_or(0..0);
+        match event {
+            Event::MappingStart(..) | Event::SequenceStart(..) => {
+                let place = place_of_next(&mut open, None);
+                let is_list = matches!(event, Event::SequenceStart(..));
+                open.push(Open { place, is_list, key: None });
+            }
+            Event::MappingEnd | Event::SequenceEnd => drop(open.pop()),
+            Event::Scalar(text, ..) => {
+                let is_key = open.last().is_some_and(|open| !open.is_list && open.key.is_none());
+                let place = place_of_next(&mut open, Some(&text));
+                let public = place.is_some_and(|place| is_key || place.text && is_harmless(&text));
+                found.extend(public.then_some(range));
+            }
+            Event::Alias(_) => {
+                place_of_next(&mut open, None);
+                found.push(range);
+            }
+            _ => {}
+        }
+    }
+    Some(found)
+}
+
+/// Where the next node stands. In a key's place only a text can be public, and what is below it is the answer.
+fn place_of_next(open: &mut [Open], text: Option<&str>) -> Option<Place> {
+    let Some(open) = open.last_mut() else { return Some(TABLE) };
+    if open.is_list {
+        return open.place.map(Place::item);
+    }
+    if let Some(place) = open.key.take() {
+        return place;
+    }
+    let below = text.and_then(|text| open.place?.below(text));
+    open.key = Some(below);
+    below
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The text with its lines as they are shown.
+    fn shown(content: &str) -> String {
+        let found = stretches(content);
+        let mut at = 0;
+        let mut lines = Vec::new();
+        for text in content.split('\n') {
+            let range = at..at + text.len();
+            at += text.len() + 1;
+            let range = found.as_ref().and_then(|found| line(content, range, found));
+            lines.push(range.map_or("(not shown)", |range| &content[range]));
+        }
+        lines.join("\n")
+    }
+
+    #[test]
+    fn a_line_is_shown_where_all_on_it_is_public() {
+        let rows = [
+            ("[policy] # pw\ndefault = 'deny'", "[policy] \ndefault = 'deny'"),
+            (
+                "[[policy.rule]]\npass = true\n[[policy.rule]]\npass = 'pw'",
+                "[[policy.rule]]\npass = true\n[[policy.rule]]\n(not shown)",
+            ),
+            (
+                "[[transport]]\nregistry = 'm'\nheaders = { Any-Name = 'pw' }",
+                "[[transport]]\nregistry = 'm'\n(not shown)",
+            ),
+            ("[host.'https://m.dev'.header]\nX = ['pw']", "(not shown)\n(not shown)"),
+            (
+                "[host.'https://m.dev']\nca = ['a',\n 'b']\ncookie = 'pw'",
+                "[host.'https://m.dev']\nca = ['a',\n 'b']\n(not shown)",
+            ),
+            (
+                "[listen]\nsocet = '/run/x'\nsocket = '/a'\nsocket = 'pw'",
+                "[listen]\nsocet = '/run/x'\nsocket = '/a'\n(not shown)",
+            ),
+            (
+                "listen.mode = 1\nlisten.group = 'a'\nlisten.x = 'pw'",
+                "listen.mode = 1\nlisten.group = 'a'\n(not shown)",
+            ),
+            ("prefix = 'm.dev'\nbroken", "(not shown)\n(not shown)"),
+            (
+                "mirrors:\n  m.dev:\n    endpoint:\n    - https://n.dev",
+                "mirrors:\n  m.dev:\n    endpoint:\n    - https://n.dev",
+            ),
+            (
+                "mirrors:\n  m.dev:\n    rewrite: {a: b}\n    x: pw",
+                "mirrors:\n  m.dev:\n    rewrite: {a: b}\n(not shown)",
+            ),
+            ("mirrors:\n  m.dev: pw\n  n.dev: [pw]", "mirrors:\n(not shown)\n(not shown)"),
+            (
+                "configs:\n  m.dev:\n    auth:\n      username: u\n    tls: {ca_file: /ca}",
+                "configs:\n  m.dev:\n(not shown)\n(not shown)\n    tls: {ca_file: /ca}",
+            ),
+            (
+                "endpoint:\n- https://u:pw@n.dev\n- https://n.dev?key=pw",
+                "endpoint:\n(not shown)\n(not shown)",
+            ),
+            (
+                "address: |\n  pw\n  pw\nauth: &x u:pw\nname: *x",
+                "address: |\n(not shown)\n(not shown)\n(not shown)\nname: *x",
+            ),
+            ("? [pw]\n: image: pw", "(not shown)\n(not shown)"),
+        ];
+        for (text, expected) in rows {
+            assert_eq!(shown(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn no_key_of_a_secret_is_taken_for_a_typing_mistake() {
+        let secret = [
+            "header",
+            "headers",
+            "heders",
+            "haeder",
+            "auth",
+            "auths",
+            "auht",
+            "authorization",
+            "password",
+            "passwd",
+            "pwd",
+            "pass-word",
+            "token",
+            "tokens",
+            "secret",
+            "secrets",
+            "cookie",
+            "session",
+            "identity-token",
+            "identitytoken",
+            "registrytoken",
+            "api-key",
+            "apikey",
+            "key",
+            "keys",
+            "credential",
+            "value",
+            "env",
+            "args",
+        ];
+        for key in secret {
+            assert!(TABLE.below(key).is_none(), "{key}");
+        }
+    }
+}
