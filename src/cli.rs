@@ -1,14 +1,13 @@
-//! The command line: what the program can be told to do.
-//!
-//! Before: the shell, or systemd.  After: one module for each command.
-//! Holds: stdout is data, stderr is talk; every exit status is one of `Exit`.
-//! Not here: the daemon (`app`); what the files mean (`config`).
+//! The command line. Each command has a file; data goes to stdout and messages to stderr.
 
 mod check;
+mod exit;
 mod explain;
 mod facts;
+mod format;
 mod import;
 mod inputs;
+mod output;
 mod serve;
 mod status;
 mod terminal;
@@ -18,17 +17,24 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
+use self::exit::Exit;
+
 /// One image policy for every client of a node's containerd.
 ///
 /// cri-shunt stands between the clients of the container runtime (kubelet, crictl, kubeadm) and
-/// containerd. It decides for each image where it may come from, and relays everything else untouched.
+/// containerd. It decides for each image where it may come from, and passes everything else on unchanged.
 #[derive(Debug, Parser)]
 #[command(
     name = "cri-shunt",
-    version,
-    after_long_help = "Exit status: 0 all well; 1 what was asked about is bad, denied, not as expected or not whole; 2 wrong \
-        usage, or a configuration that cannot be used; 3 the daemon or containerd cannot be reached.\n\n\
-        Environment: CRI_SHUNT_LOG overrides `log.level`; NO_COLOR switches colours off."
+    version = env!("CRI_SHUNT_VERSION"),
+    after_long_help = "Exit status:\n  \
+        0  all is well\n  \
+        1  the answer is bad: denied, not as expected, not complete, or something needs attention\n  \
+        2  wrong usage, or a configuration that cannot be used\n  \
+        3  the daemon or containerd cannot be reached, or the program cannot run\n\n\
+        Environment:\n  \
+        CRI_SHUNT_LOG  overrides `log.level`\n  \
+        NO_COLOR       switches colours off"
 )]
 struct Arguments {
     #[command(subcommand)]
@@ -45,21 +51,7 @@ enum Command {
     Status(status::Arguments),
 }
 
-/// The exit statuses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-enum Exit {
-    /// All well.
-    Ok = 0,
-    /// What was asked about is bad or denied (`check`, `explain`), differs (`test`), or is not whole (`import`).
-    Bad = 1,
-    /// Wrong usage, or a configuration that cannot be used.
-    Usage = 2,
-    /// The daemon or the runtime cannot be reached, or cannot run.
-    Runtime = 3,
-}
-
-/// The definition of the command line, of which man pages and completions are made.
+/// The definition of the command line. Man pages and completions are made from it.
 #[must_use]
 pub fn definition() -> clap::Command {
     Arguments::command()
@@ -70,7 +62,7 @@ pub fn definition() -> clap::Command {
 pub fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
-        // Help and version are such "errors" too; clap knows the stream and the status of each.
+        // clap returns help and version as errors too, and knows the stream and the exit status of each.
         Err(error) => {
             let printed = error.print();
             let status = if printed.is_ok() { error.exit_code() } else { i32::from(Exit::Runtime as u8) };

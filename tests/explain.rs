@@ -153,43 +153,43 @@ fn ids_paths_and_nonsense_are_told_apart() {
     let inputs = [digest.as_str(), &id, "/var/x.tar", "./x.tar", "UPPER/Case", ""];
     assert_snapshot!(explain(CONFIG, &inputs), @r#"
     sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
-      kind        an image id, which a pull takes for a name
+      kind        an image id, but a pull reads it as a name
       name        docker.io/library/sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
       decision    route, by rule "default-registry" (config.toml:2)
       candidates  1. oci-mirror.dev.de/library/sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa  mirror  no credentials
 
     aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
-      kind        an image id, which cannot be pulled
-      decision    invalid: this is no image reference
+      kind        an image id; it cannot be pulled
+      decision    invalid: not a valid image reference
       reason      64 hex digits are an image id, not a name
 
     /var/x.tar
-      kind        a path, which cannot be pulled
-      decision    invalid: this is no image reference
-      reason      not an image reference
+      kind        a path; it cannot be pulled
+      decision    invalid: not a valid image reference
+      reason      a path, not an image reference
 
     ./x.tar
-      kind        a path, which cannot be pulled
-      decision    invalid: this is no image reference
-      reason      not an image reference
+      kind        a path; it cannot be pulled
+      decision    invalid: not a valid image reference
+      reason      a path, not an image reference
 
     UPPER/Case
-      decision    invalid: this is no image reference
+      decision    invalid: not a valid image reference
       reason      upper case in the repository
 
 
-      decision    invalid: this is no image reference
-      reason      not an image reference
+      decision    invalid: not a valid image reference
+      reason      an image reference can't be empty
     --- exit 1
     "#);
     let json = [&["--format", "json"], &inputs[..]].concat();
     assert_snapshot!(explain(CONFIG, &json), @r#"
     {"input":"sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","kind":"id","name":"docker.io/library/sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","decision":"route","rule":{"prefix":"default-registry","source":"config.toml:2"},"reason":null,"candidates":[{"reference":"oci-mirror.dev.de/library/sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","role":"mirror","credentials":"none","credentials_source":null,"username":null}]}
     {"input":"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","kind":"id","name":null,"decision":"invalid","rule":null,"reason":"64 hex digits are an image id, not a name","candidates":[]}
-    {"input":"/var/x.tar","kind":"path","name":null,"decision":"invalid","rule":null,"reason":"not an image reference","candidates":[]}
-    {"input":"./x.tar","kind":"path","name":null,"decision":"invalid","rule":null,"reason":"not an image reference","candidates":[]}
+    {"input":"/var/x.tar","kind":"path","name":null,"decision":"invalid","rule":null,"reason":"a path, not an image reference","candidates":[]}
+    {"input":"./x.tar","kind":"path","name":null,"decision":"invalid","rule":null,"reason":"a path, not an image reference","candidates":[]}
     {"input":"UPPER/Case","kind":"invalid","name":null,"decision":"invalid","rule":null,"reason":"upper case in the repository","candidates":[]}
-    {"input":"","kind":"invalid","name":null,"decision":"invalid","rule":null,"reason":"not an image reference","candidates":[]}
+    {"input":"","kind":"invalid","name":null,"decision":"invalid","rule":null,"reason":"an image reference can't be empty","candidates":[]}
     --- exit 1
     "#);
 }
@@ -198,8 +198,8 @@ fn ids_paths_and_nonsense_are_told_apart() {
 fn control_characters_of_an_input_do_not_reach_the_terminal() {
     assert_snapshot!(explain(CONFIG, &["a\u{1b}[2Jb"]), @r"
     a\u{1b}[2Jb
-      decision    invalid: this is no image reference
-      reason      upper case in the repository
+      decision    invalid: not a valid image reference
+      reason      a control character in the repository
     --- exit 1
     ");
 }
@@ -245,7 +245,7 @@ fn the_default_registry_needs_no_file() {
     --- stderr
     error: cannot read /etc/cri-shunt/config.toml: No such file or directory (os error 2)
      |
-     = help: create it (an empty file means: every default, no rule), or name another with --config
+     = help: create it (an empty file means all defaults and no rule), or name another file with --config
 
     --- exit 2
     ");
@@ -257,7 +257,7 @@ fn the_default_registry_needs_no_file() {
     1 | https://x
       | ^^^^^^^^^
       |
-      = help: leave the scheme out: x (plain http is containerd's to know, in hosts.toml)
+      = help: leave the scheme out: x (for http write `plain-http = true` in `[[transport]]`)
 
     --- exit 2
     "#);
@@ -278,7 +278,7 @@ fn a_default_registry_is_not_set_over_that_of_the_file() {
     2 | default-registry = "oci-mirror.dev.de"
       |                    ------------------- first set here
       |
-      = help: no place overrides another: remove one of the two
+      = help: files do not override each other: remove one of the two
 
     --- exit 2
     "#);
@@ -324,4 +324,52 @@ fn every_line_of_json_parses_and_has_the_stable_keys_in_their_order() {
         let positions: Vec<_> = keys.iter().map(|key| line.find(&format!("\"{key}\":")).unwrap()).collect();
         assert!(positions.is_sorted(), "{line}");
     }
+}
+
+#[test]
+fn a_mirror_that_gives_no_usable_reference_is_listed_with_its_reason() {
+    let config = r#"[[policy.rule]]
+prefix = "*.corp.de"
+mirrors = ["harbor.dev.de/{host}"]
+origin = "last"
+"#;
+    assert_snapshot!(explain(config, &["h.corp.de:5000/a:1"]), @r#"
+    h.corp.de:5000/a:1
+      name        h.corp.de:5000/a:1
+      decision    route, by rule "*.corp.de" (config.toml:2)
+      candidates  1. h.corp.de:5000/a:1  origin  the client's credentials
+      not usable  harbor.dev.de/h.corp.de:5000/a:1: {host} is h.corp.de:5000, and a path can't hold a colon
+    --- exit 0
+    "#);
+    assert_snapshot!(explain(config, &["--format", "json", "h.corp.de:5000/a:1"]), @r#"
+    {"input":"h.corp.de:5000/a:1","kind":"name","name":"h.corp.de:5000/a:1","decision":"route","rule":{"prefix":"*.corp.de","source":"config.toml:2"},"reason":null,"candidates":[{"reference":"h.corp.de:5000/a:1","role":"origin","credentials":"client","credentials_source":null,"username":null}],"unusable":[{"reference":"harbor.dev.de/h.corp.de:5000/a:1","reason":"{host} is h.corp.de:5000, and a path can't hold a colon"}]}
+    --- exit 0
+    "#);
+}
+
+#[test]
+fn each_candidate_is_shown_with_its_own_way() {
+    let config = r#"[[policy.rule]]
+prefix = "docker.io"
+mirrors = ["http://nexus/hub", "m.dev", { location = "m.dev", api-root = "/hub/v2", headers = { X-Tenant = "a" } }]
+
+[[transport]]
+registry = "m.dev"
+dial-timeout = "1s"
+skip-verify = true
+"#;
+    assert_snapshot!(explain(config, &["nginx:1"]), @r#"
+    nginx:1
+      name        docker.io/library/nginx:1
+      decision    route, by rule "docker.io" (config.toml:2)
+      candidates  1. nexus/hub/library/nginx:1  mirror  no credentials
+                     by http
+                  2. m.dev/library/nginx:1      mirror  no credentials
+                     by https, its certificate is not looked at
+                  3. m.dev/library/nginx:1      mirror  no credentials
+                     by https, API root /hub/v2/, its certificate is not looked at, header X-Tenant
+    --- exit 0
+    "#);
+    let json = explain(config, &["--format", "json", "nginx:1"]);
+    assert!(json.contains(r#""reference":"nexus/hub/library/nginx:1","role":"mirror""#), "{json}");
 }

@@ -99,8 +99,8 @@ fn each_candidate_has_its_login_and_no_program_is_run() {
     quay.io/a/b
       name        quay.io/a/b:latest
       decision    route, by rule "quay.io" (config.toml:7)
-      candidates  1. m.dev/quay.io/a/b:latest  mirror  from config.toml:25, if the client brings credentials
-                  2. y.dev/a/b:latest          mirror  as yam from registries.yaml:2, if the client brings credentials
+      candidates  1. m.dev/quay.io/a/b:latest  mirror  from config.toml:25, if the client sends credentials
+                  2. y.dev/a/b:latest          mirror  as yam from registries.yaml:2, if the client sends credentials
 
     ghcr.io/a/b
       name        ghcr.io/a/b:latest

@@ -1,76 +1,133 @@
-//! `cri-shunt check`: is this configuration good?
-//!
-//! Before: an administrator, or the unit file before a start.  After: an exit status and words.
-//! Holds: what `check` accepts, `serve` starts with; both load by the same code.
-//! Not here: the checks (`config`).
+//! `cri-shunt check`: is this configuration good? `serve` loads it with the same code.
 
 mod hosts;
 
+use serde::Serialize;
+
+use super::exit::Exit;
+use super::format::Format;
 use super::inputs::Inputs;
-use super::{Exit, terminal};
-use crate::config::{self, Diagnostics, Loaded, Severity};
+use super::terminal;
+use crate::config::{self, Diagnostics, Listed, Loaded, Severity};
 use crate::policy::DefaultAction;
 
-/// What no configuration of the shunt can reach. Said at every check, because it is what people
-/// wrongly rely on.
+/// What no configuration of the shunt can reach. It is said at every check, because people forget it.
 const NOT_COVERED: &str = "\
 Not covered, because it does not use the shunt's socket: images that k3s and RKE2 import or pull on
 their own, pulls inside containerd, ctr and nerdctl, the Transfer API.
 ";
 
-/// Check the configuration and say everything that is wrong with it.
+/// Check the configuration and report everything that is wrong with it.
 ///
-/// Reads the configuration as `serve` would and reports every problem of every file at once, each with
-/// its place and what to do. Needs no daemon and no containerd; where containerd is to find hosts.toml files
-/// and answers, it is asked where it looks for them.
+/// Reads the configuration as `serve` does and reports every problem of every file at once, each with its place and
+/// what to do. Needs no daemon and no containerd. Where containerd needs hosts.toml files, check asks it where it
+/// looks for them, if it answers.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "Examples:\n  \
     cri-shunt check\n  \
-    cri-shunt check --config ./config.toml --strict\n\n\
-    Exit status: 0 the configuration can be used; 1 it cannot (with --strict: or there are warnings); 2 \
-    wrong usage.")]
+    cri-shunt check --config ./config.toml --strict\n  \
+    generate-config | cri-shunt check --format json --config -\n\n\
+    Exit status:\n  \
+    0  the configuration can be used\n  \
+    1  it cannot be used (with --strict: or there are warnings)\n  \
+    2  wrong usage")]
 pub(super) struct Arguments {
     #[command(flatten)]
     inputs: Inputs,
 
-    /// Let warnings fail the check
+    /// Fail on warnings too
     #[arg(long, visible_alias = "deny-warnings")]
     strict: bool,
 
-    /// Say what is worth knowing and needs no change, too
+    /// Show notes too: what is worth knowing and needs no change
     #[arg(long, short)]
     verbose: bool,
+
+    /// How to write the answer
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+/// The answer as JSON. The order of the fields is the order of the keys.
+#[derive(Serialize)]
+struct Report {
+    configuration: String,
+    usable: bool,
+    rules: Option<usize>,
+    default: Option<&'static str>,
+    default_registry: Option<String>,
+    problems: Vec<Listed>,
+    hosts_toml: Option<hosts::Files>,
 }
 
 /// Runs the command.
 pub(super) fn run(arguments: &Arguments) -> Exit {
-    let Arguments { inputs, strict, verbose } = arguments;
-    let title = inputs.title();
-    let loaded = match config::load_from(&inputs.clone().read(false)) {
-        Ok(loaded) => loaded,
-        Err(problems) => {
-            terminal::say(&problems.render(terminal::style(), *verbose));
-            terminal::say(&format!("{title}: not usable: {}\n", counts(&problems)));
-            return Exit::Bad;
-        }
-    };
-    terminal::say(&loaded.warnings.render(terminal::style(), *verbose));
-    let (hosts, in_the_way) = hosts::text(&loaded.config);
-    let summary = format!("{title}: {}\n{hosts}{NOT_COVERED}", summary(&loaded));
-    if let Err(exit) = terminal::print(&summary) {
+    let Arguments { inputs, strict, verbose, format } = arguments;
+    if let Err(exit) = inputs.check_stdin(0) {
         return exit;
     }
-    let warned = loaded.warnings.count(Severity::Warning) + in_the_way > 0;
-    if *strict && warned { Exit::Bad } else { Exit::Ok }
+    let title = inputs.title();
+    let loaded = config::load_from(&inputs.clone().read(false));
+    match (format, loaded) {
+        (Format::Text, Err(problems)) => {
+            terminal::say(&problems.render(terminal::style(), *verbose));
+            terminal::say(&format!("{title}: not usable: {}\n", counts(&problems)));
+            Exit::Bad
+        }
+        (Format::Json, Err(problems)) => print(&terminal::json(&unusable(title, &problems)), true),
+        (_, Ok(loaded)) => {
+            let files = hosts::Files::of(&loaded.config);
+            let warned = loaded.warnings.count(Severity::Warning) + files.problems.len() > 0;
+            let text = match format {
+                Format::Text => {
+                    terminal::say(&loaded.warnings.render(terminal::style(), *verbose));
+                    format!("{title}: {}\n{}{NOT_COVERED}", summary(&loaded), files.text())
+                }
+                Format::Json => terminal::json(&usable(title, &loaded, files)),
+            };
+            print(&text, *strict && warned)
+        }
+    }
+}
+
+fn print(text: &str, is_bad: bool) -> Exit {
+    terminal::print(text).err().unwrap_or(if is_bad { Exit::Bad } else { Exit::Ok })
+}
+
+fn unusable(configuration: String, problems: &Diagnostics) -> Report {
+    let problems = problems.listed();
+    Report {
+        configuration,
+        usable: false,
+        rules: None,
+        default: None,
+        default_registry: None,
+        problems,
+        hosts_toml: None,
+    }
+}
+
+fn usable(configuration: String, loaded: &Loaded, files: hosts::Files) -> Report {
+    let policy = &loaded.config.policy;
+    Report {
+        configuration,
+        usable: true,
+        rules: Some(policy.rules().len()),
+        default: Some(default(loaded)),
+        default_registry: policy
+            .settings()
+            .default_registry
+            .as_ref()
+            .map(|(location, _)| location.to_string()),
+        problems: loaded.warnings.listed(),
+        hosts_toml: Some(files),
+    }
 }
 
 fn summary(loaded: &Loaded) -> String {
     let policy = &loaded.config.policy;
     let rules = plural(policy.rules().len(), "rule");
-    let default = match policy.settings().default {
-        DefaultAction::Pass => "pass",
-        DefaultAction::Deny => "deny",
-    };
+    let default = default(loaded);
     let mut text = format!("usable: {rules}, default {default}");
     if let Some((location, _)) = &policy.settings().default_registry {
         text.push_str(&format!(", default registry {location}"));
@@ -78,6 +135,13 @@ fn summary(loaded: &Loaded) -> String {
     match loaded.warnings.count(Severity::Warning) {
         0 => text,
         _ => format!("{text}; {}", counts(&loaded.warnings)),
+    }
+}
+
+fn default(loaded: &Loaded) -> &'static str {
+    match loaded.config.policy.settings().default {
+        DefaultAction::Pass => "pass",
+        DefaultAction::Deny => "deny",
     }
 }
 

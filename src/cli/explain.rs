@@ -1,12 +1,12 @@
 //! `cri-shunt explain`: where may this image come from, and why?
 //!
-//! Before: an administrator, or a script.  After: text, or one JSON object a line.
-//! Holds: the answer is what `policy` decides for a PullImage, by the code that serves; nothing is asked
-//! of any daemon or, but for `--live`, registry. The JSON keys and their order are stable.
-//! Not here: the decision (`policy`), how answers look (`answer`), asking registries (`live`).
+//! The daemon decides with the same code (`policy`). No daemon is asked, and no registry without `--live`. The JSON keys
+//! and their order are stable.
 
 mod answer;
 mod live;
+mod outcome;
+mod target;
 
 use std::io::{self, BufRead};
 use std::time::Duration;
@@ -14,34 +14,37 @@ use std::time::Duration;
 pub(super) use self::answer::Answer;
 use self::answer::Verdict;
 use self::live::Live;
-use super::inputs::Inputs;
-use super::{Exit, terminal};
+use super::exit::Exit;
+use super::format::Format;
+use super::inputs::{Inputs, STDIN};
+use super::terminal;
 use crate::config::{self, Config, Input};
 
-/// Say where an image may come from, and why.
+/// Show where an image may come from, and why.
 ///
-/// Decides as the running daemon would for a pull, and shows the rule, the candidates in order, and
-/// whose credentials each would be given. Needs no daemon and no containerd, and pulls nothing.
+/// Decides as the running daemon does for a pull, and shows the rule, the candidates in their order, and the
+/// credentials that each of them gets. Needs no daemon and no containerd, and pulls nothing.
 ///
-/// With --live each candidate's registry is asked for the manifest, and its digest or the error is shown:
-/// the quickest answer to "why does this pull fail". It is asked from this process' network, with the node's
-/// credentials (a pod's own are not known here), through the proxies of containerd where its environment
-/// can be read; by HEAD, which counts little against rate limits, and by GET only where the answer to HEAD
-/// leaves the reason open.
+/// With --live, explain asks the registry of each candidate for the manifest, and shows its digest or the error. This
+/// is the fastest way to find out why a pull fails. It asks from this machine's network, with the node's credentials
+/// (those of a pod are not known here), and through containerd's proxies where its environment can be read. It asks
+/// with HEAD, which counts little against rate limits, and with GET only where HEAD does not tell the reason.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "Examples:\n  \
     cri-shunt explain nginx:1.25 quay.io/prometheus/prometheus:v3.0.0\n  \
     cri-shunt explain --default-registry oci-mirror.dev.de gitea/gitea:1.22.1-rootless\n  \
     cri-shunt explain --live nginx:1.25\n  \
     crictl images -o json | jq -r '.images[].repoTags[]' | cri-shunt explain --format json -\n\n\
-    Exit status: 0 every image may be pulled; 1 one is denied or is no image reference, or, with --live, no \
-    candidate of it has the manifest; 2 wrong usage, or a configuration that cannot be used; 3 --live cannot \
-    start.")]
+    Exit status:\n  \
+    0  every image may be pulled\n  \
+    1  an image is denied or is not a valid reference; with --live also: no candidate has the manifest\n  \
+    2  wrong usage, or a configuration that cannot be used\n  \
+    3  --live cannot start")]
 pub(super) struct Arguments {
     #[command(flatten)]
     inputs: Inputs,
 
-    /// Explain with this `policy.default-registry`; the default configuration file need not exist then
+    /// Use this `policy.default-registry`; the default configuration file may be missing then
     #[arg(long, value_name = "HOST")]
     default_registry: Option<String>,
 
@@ -58,23 +61,18 @@ pub(super) struct Arguments {
           requires = "live")]
     timeout: Duration,
 
-    /// Image references as a client would write them; `-` reads them from stdin, one a line
+    /// Image references as a client writes them; `-` reads them from stdin, one a line
     #[arg(value_name = "IMAGE", required = true)]
     images: Vec<String>,
-}
-
-/// The forms of an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Format {
-    /// For people
-    Text,
-    /// One JSON object a line
-    Json,
 }
 
 /// Runs the command.
 pub(super) fn run(arguments: Arguments) -> Exit {
     let Arguments { inputs, default_registry, format, live, timeout, images } = arguments;
+    let from_stdin = images.iter().any(|image| image == STDIN);
+    if let Err(exit) = inputs.check_stdin(usize::from(from_stdin)) {
+        return exit;
+    }
     let input =
         Input { default_registry: default_registry.clone(), ..inputs.read(default_registry.is_some()) };
     match config::load_from(&input) {
@@ -94,7 +92,7 @@ pub(super) fn run(arguments: Arguments) -> Exit {
 fn explain(config: &Config, live: Option<Live>, format: Format, images: &[String]) -> Result<Exit, Exit> {
     let mut writer = AnswerWriter { config, live, format, written: false, refused: false };
     for image in images {
-        if image != "-" {
+        if image != STDIN {
             writer.answer(image)?;
             continue;
         }
@@ -122,13 +120,13 @@ struct AnswerWriter<'c> {
 impl AnswerWriter<'_> {
     fn answer(&mut self, image: &str) -> Result<(), Exit> {
         let mut answer = Answer::new(image, &self.config.policy, &self.config.credentials);
-        answer.add_transport(&self.config.transport);
+        answer.add_transport(self.config);
         self.refused |= matches!(answer.decision, Verdict::Deny | Verdict::Invalid);
         if let Some(live) = &self.live {
             self.refused |= !live.ask(&mut answer, self.config);
         }
         let text = match self.format {
-            Format::Json => answer.json(),
+            Format::Json => terminal::json(&answer),
             // A blank line between two answers.
             Format::Text if self.written => format!("\n{}", answer.text()),
             Format::Text => answer.text(),

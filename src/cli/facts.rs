@@ -1,9 +1,6 @@
-//! How containerd is set up, as far as can be known at once.
+//! How containerd is set up, for `check` and `explain --live`: where it looks for `hosts.toml`.
 //!
-//! Before: `check` and `explain --live` have a configuration.  After: they know where containerd looks for
-//! `hosts.toml`.
-//! Holds: where the configuration gives no `config-path`, containerd is asked, and not waited for.
-//! Not here: asking it (`upstream`).
+//! Where the configuration has no `config-path`, containerd is asked. It gets little time for its answer.
 
 use std::time::Duration;
 
@@ -13,10 +10,12 @@ use crate::containerd::{Facts, Link};
 /// How long containerd may take to say how it is set up.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// What is known; nothing where containerd does not answer.
+/// The known facts. They are empty if containerd does not answer.
 pub(super) async fn facts(config: &Config) -> Facts {
     if let Some(path) = &config.containerd.config_path {
-        return Facts { config_path: vec![path.clone()], ..Facts::default() };
+        let mut facts = Facts::default();
+        facts.set_config_path(path);
+        return facts;
     }
     let link = Link::new(config.containerd.socket.as_path().into());
     let learned = tokio::time::timeout(PATIENCE, Facts::learn(&link)).await;

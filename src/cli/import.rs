@@ -1,43 +1,52 @@
-//! `cri-shunt import`: files of other programs, as a native configuration.
+//! `cri-shunt import`: converts files of other programs into a native configuration.
 //!
-//! Before: an administrator who wants to leave such a file behind.  After: TOML on stdout, and on stderr what
-//! could not be carried over.
-//! Holds: nothing is on stdout where a file cannot be used.
-//! Not here: the conversion (`config`).
+//! The TOML goes to stdout or into a file, and what could not be converted goes to stderr. Where a file cannot be
+//! used, nothing is written.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use super::{Exit, terminal};
-use crate::config::{self, Format, ImportRequest};
+use super::exit::Exit;
+use super::inputs::STDIN;
+use super::{output, terminal};
+use crate::config::{self, Format, ImportRequest, visible};
 
 /// Convert files of other programs into a native configuration.
 ///
-/// Reads what administrators already have: registries.yaml of k3s and RKE2, a certs.d directory of
-/// containerd, registries.conf of containers/image with its drop-ins, the YAML or ConfigMap of sealos'
-/// image-cri-shim. Writes TOML that decides as those files do when they are read live, with the place of
-/// origin above each rule. Says on stderr what could not be carried over, and why. Passwords are never
-/// written. Where several files have a rule for one prefix, that of the earlier file holds.
+/// Reads registries.yaml of k3s and RKE2, a certs.d directory of containerd, registries.conf of containers/image with
+/// its drop-ins, and the YAML or ConfigMap of sealos' image-cri-shim. Writes TOML that decides like those files, with
+/// the place of origin above each rule. Messages on stderr say what could not be carried over, and why. Passwords are
+/// never written. Where several files have a rule for one prefix, the rule of the first file is taken.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "Examples:\n  \
-    cri-shunt import /etc/rancher/k3s/registries.yaml > /etc/cri-shunt/conf.d/k3s.toml\n  \
+    cri-shunt import --output /etc/cri-shunt/conf.d/k3s.toml /etc/rancher/k3s/registries.yaml\n  \
     cri-shunt import /etc/containerd/certs.d /etc/containers/registries.conf\n  \
-    cri-shunt import --format image-cri-shim settings.yaml\n\n\
-    Exit status: 0 everything has been carried over; 1 something could not be (the rest has been written); 2 \
-    wrong usage, or a file that cannot be used (nothing has been written).")]
+    kubectl get configmap image-cri-shim -o yaml | cri-shunt import --format image-cri-shim -\n\n\
+    Exit status:\n  \
+    0  everything has been carried over\n  \
+    1  something could not be carried over; the rest has been written\n  \
+    2  wrong usage, or a file that cannot be used; nothing has been written")]
 pub(super) struct Arguments {
-    /// The format of all files [default: seen from what is in each]
+    /// The format of all files [default: found out from the content of each]
     #[arg(long, value_enum, value_name = "FORMAT")]
     format: Option<FileFormat>,
 
-    /// As for k3s: registries are not asked themselves after their mirrors
+    /// Do not ask the registry itself after its mirrors, like k3s' flag of this name
     #[arg(long)]
     disable_default_registry_endpoint: bool,
 
-    /// Say what is worth knowing and needs no change, too
+    /// Show notes too: what is worth knowing and needs no change
     #[arg(long, short)]
     verbose: bool,
 
-    /// The files, and directories of hosts.toml files
+    /// Write to this file instead of stdout, and only if the import succeeds
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+
+    /// Let --output replace a file that import has not written
+    #[arg(long, requires = "output")]
+    force: bool,
+
+    /// The files, and directories of hosts.toml files; `-` is stdin
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
 }
@@ -57,7 +66,11 @@ enum FileFormat {
 
 /// Runs the command.
 pub(super) fn run(arguments: Arguments) -> Exit {
-    let Arguments { format, disable_default_registry_endpoint, verbose, files } = arguments;
+    let Arguments { format, disable_default_registry_endpoint, verbose, output, force, files } = arguments;
+    if files.iter().filter(|file| file.as_path() == Path::new(STDIN)).count() > 1 {
+        terminal::say("error: `-` is given twice, and stdin can be read once only\n");
+        return Exit::Usage;
+    }
     let request = ImportRequest {
         files,
         format: format.map(Format::from),
@@ -75,7 +88,14 @@ pub(super) fn run(arguments: Arguments) -> Exit {
         1 => "1 rule".to_owned(),
         rules => format!("{rules} rules"),
     };
-    if let Err(exit) = terminal::print(&import.toml) {
+    let written = match &output {
+        None => terminal::print(&import.toml),
+        Some(path) => output::write(path, &import.toml, force).map_err(|error| {
+            terminal::say(&format!("error: {}\n", visible(&error)));
+            Exit::Usage
+        }),
+    };
+    if let Err(exit) = written {
         return exit;
     }
     if import.left_behind == 0 {

@@ -1,19 +1,22 @@
-//! The flags that say what configuration is read: the native files, and other programs' files.
+//! The flags that say which configuration is read: the native files, and files of other programs.
 //!
-//! Before: the shell.  After: `serve`, `explain`, `check` and `test` load the `Input` that comes of them.
-//! Holds: all commands read the same things for the same flags. A source by itself stands alone: the
-//! native configuration is read beside it only where `--config` names it.
-//! Not here: what is read (`config`).
+//! `serve`, `explain`, `check` and `test` have the same flags. Where a source is given, the native configuration is
+//! read only if `--config` names it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use super::exit::Exit;
+use super::terminal;
 use crate::config::{Format, Input, MainFile, SourceFile, defaults};
+
+/// The file that means standard input.
+pub(super) const STDIN: &str = "-";
 
 /// The native configuration and the sources.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Inputs {
-    /// The main configuration file, with `conf.d/*.toml` beside it [default: /etc/cri-shunt/config.toml,
-    /// unless a source is given, which then stands alone]
+    /// The main configuration file, with `conf.d/*.toml` beside it; `-` is stdin [default:
+    /// /etc/cri-shunt/config.toml, unless another program's file is given: then only that file is read]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 
@@ -21,27 +24,26 @@ pub(super) struct Inputs {
     sources: Sources,
 }
 
-/// Files in other programs' formats. Where two of them have a rule for one registry, the one that stands
-/// first here holds.
+/// Files in other programs' formats. Where two of them have a rule for one registry, the first one here wins.
 #[derive(Clone, Debug, clap::Args)]
 struct Sources {
-    /// Rules of a registries.yaml of k3s or RKE2, beside or instead of a configuration
+    /// Take rules from a registries.yaml of k3s or RKE2
     #[arg(long, value_name = "FILE")]
     registries_yaml: Option<PathBuf>,
 
-    /// Rules of a tree of containerd's hosts.toml files
+    /// Take rules from a directory of containerd's hosts.toml files
     #[arg(long, value_name = "DIR")]
     certs_d: Option<PathBuf>,
 
-    /// Rules of a registries.conf of containers/image, with its drop-ins
+    /// Take rules from a registries.conf of containers/image, and from its drop-ins
     #[arg(long, value_name = "FILE")]
     registries_conf: Option<PathBuf>,
 
-    /// Rules of the YAML of sealos' image-cri-shim
+    /// Take rules from the YAML file of sealos' image-cri-shim
     #[arg(long, value_name = "FILE")]
     image_cri_shim: Option<PathBuf>,
 
-    /// As for k3s: with --registries-yaml, registries are not asked themselves after their mirrors
+    /// With --registries-yaml: do not ask the registry itself after its mirrors, like k3s' flag of this name
     #[arg(long, requires = "registries_yaml")]
     disable_default_registry_endpoint: bool,
 }
@@ -60,10 +62,23 @@ impl Inputs {
         Input { main, default_registry: None, sources, socket: None, containerd: None }
     }
 
-    /// What is read, for a headline.
+    /// Refuses flags that would read standard input twice; `more` is how often it is read beside these flags.
+    pub(super) fn check_stdin(&self, more: usize) -> Result<(), Exit> {
+        let sources = self.sources.clone().list();
+        let paths = self.config.iter().chain(sources.iter().map(|source| &source.path));
+        let uses = paths.filter(|path| path.as_path() == Path::new(STDIN)).count();
+        if uses == 0 || uses + more < 2 {
+            return Ok(());
+        }
+        terminal::say("error: `-` is given twice, and stdin can be read once only\n");
+        Err(Exit::Usage)
+    }
+
+    /// The input's name, for a headline.
     pub(super) fn title(&self) -> String {
         let sources = self.sources.clone().list();
         let native = match &self.config {
+            Some(path) if path == Path::new(STDIN) => Some("stdin".to_owned()),
             Some(path) => Some(path.display().to_string()),
             None if sources.is_empty() => Some(defaults::CONFIG_FILE.to_owned()),
             None => None,

@@ -1,16 +1,15 @@
-//! `cri-shunt serve`: the daemon.
+//! `cri-shunt serve`: reads the configuration and starts the daemon (`crate::serve`).
 //!
-//! Before: systemd, or a shell.  After: `app` builds the program and runs it.
-//! Holds: nothing is bound or dialled before the configuration has been found good as a whole.
-//! Not here: the program itself (`app`).
+//! No socket is opened before the whole configuration is found to be valid.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::process::DumpableBehavior;
 
+use super::exit::Exit;
 use super::inputs::Inputs;
-use super::{Exit, terminal};
+use super::terminal;
 use crate::config::{
     self, Config, Containerd, Diagnostics, Group, Input, Listen, Loaded, Log, Severity, State, defaults,
 };
@@ -20,20 +19,24 @@ use crate::serve::log;
 use crate::serve::{self, AppError, Outcome, Parts};
 use crate::state::{Generation, PullSettings};
 
-/// How long what reads or writes files may take at the end.
+/// How long threads that read or write files may take at the end.
 const LAST_FILES: Duration = Duration::from_secs(1);
 
 /// Run the shunt in the foreground.
 ///
-/// Listens on its own socket, applies the policy to each image reference and relays everything else to
-/// containerd. Point kubelet and crictl at the socket.
+/// Listens on its own socket, applies the policy to each image reference and passes everything else on to
+/// containerd. Configure this socket in kubelet and crictl.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "Examples:\n  \
     cri-shunt serve\n  \
     cri-shunt serve --config ./config.toml --socket /tmp/shunt.sock\n  \
     crictl --runtime-endpoint unix:///run/cri-shunt/cri-shunt.sock pull nginx\n\n\
-    Environment: CRI_SHUNT_LOG overrides `log.level`, for example CRI_SHUNT_LOG=debug.\n\n\
-    Exit status: 0 stopped as asked; 2 wrong usage, or a configuration that cannot be used; 3 cannot run.")]
+    Environment:\n  \
+    CRI_SHUNT_LOG  overrides `log.level`, for example debug or debug,h2=debug\n\n\
+    Exit status:\n  \
+    0  stopped by a signal\n  \
+    2  wrong usage, or a configuration that cannot be used\n  \
+    3  cannot run")]
 pub(super) struct Arguments {
     #[command(flatten)]
     inputs: Inputs,
@@ -50,12 +53,20 @@ pub(super) struct Arguments {
 /// Runs the command.
 pub(super) fn run(arguments: Arguments) -> Exit {
     let Arguments { inputs, socket, containerd } = arguments;
+    if let Err(exit) = inputs.check_stdin(0) {
+        return exit;
+    }
     let input = Input { socket, containerd, ..inputs.read(false) };
     let loaded = match config::load_from(&input) {
         Ok(loaded) => loaded,
         Err(problems) => {
-            terminal::say(&problems.render(terminal::style(), false));
-            terminal::say("error: cri-shunt does not start with a configuration that cannot be used\n");
+            if log::is_journal() {
+                // One record of the journal for each problem, of priority "error".
+                terminal::say(&errors(&problems).map(|line| format!("<3>{line}\n")).collect::<String>());
+            } else {
+                terminal::say(&problems.render(terminal::style(), false));
+            }
+            terminal::say("error: cri-shunt does not start: the configuration cannot be used\n");
             return Exit::Usage;
         }
     };
@@ -65,6 +76,12 @@ pub(super) fn run(arguments: Arguments) -> Exit {
     }
     log(&loaded.warnings);
     start(input, loaded)
+}
+
+/// Each error on one line.
+fn errors(problems: &Diagnostics) -> impl Iterator<Item = String> {
+    let lines = problems.lines().into_iter();
+    lines.filter(|(severity, _)| *severity == Severity::Error).map(|(_, line)| line)
 }
 
 fn log(warnings: &Diagnostics) {
@@ -80,14 +97,14 @@ fn log(warnings: &Diagnostics) {
 fn start(input: Input, loaded: Loaded) -> Exit {
     let Loaded { config, warnings } = loaded;
     let seen = warnings.seen().clone();
-    // It holds the texts of all files.
+    // It holds the texts of all files, which are not needed any more.
     drop(warnings);
-    // What clients log in with passes through this process, and so do the node's own logins: none of it is
-    // for a core dump, or for another process of the same user to look at.
+    // The logins of clients and of the node pass through this process. They must not get into a core dump, and no
+    // other process of the same user may read them.
     if let Err(error) = rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable) {
         tracing::warn!(%error, "cannot switch core dumps off");
     }
-    // One thread: the work is passing bytes on, and a second one would only hand them over.
+    // One thread: the program passes bytes on, and a second thread would only add a step.
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error),
@@ -114,7 +131,7 @@ fn start(input: Input, loaded: Loaded) -> Exit {
         }
         Err(error) => failed(&error),
     };
-    // What still hangs on a file then, hangs on a disk or a server that is away.
+    // A thread that still waits for a file then waits for a disk or a server that does not answer.
     runtime.shutdown_timeout(LAST_FILES);
     exit
 }
@@ -137,20 +154,21 @@ fn read_again(input: &Input, fixed: &Fixed) -> Outcome {
     match config::load_from(input) {
         Ok(Loaded { config, warnings }) => {
             log(&warnings);
-            let tables = fixed.otherwise(&config);
+            let tables = fixed.changed_in(&config);
             if !tables.is_empty() {
                 let tables = tables.join(", ");
-                tracing::warn!("what is new in {tables} acts after a restart only");
+                tracing::warn!("changes in {tables} take effect after a restart only");
             }
             Outcome { next: Ok(generation(config)), seen: warnings.seen().clone() }
         }
         Err(problems) => {
-            Outcome { next: Err(problems.render(terminal::style(), false)), seen: problems.seen().clone() }
+            let next = Err(errors(&problems).collect::<Vec<_>>().join("\n"));
+            Outcome { next, seen: problems.seen().clone() }
         }
     }
 }
 
-/// What of a config no reload changes.
+/// The parts of a configuration that a reload does not change.
 struct Fixed {
     listen: Listen,
     containerd: Containerd,
@@ -169,9 +187,9 @@ impl Fixed {
         }
     }
 
-    /// The tables of `config` that say something else.
-    fn otherwise(&self, config: &Config) -> Vec<&'static str> {
-        // This key acts with the policy.
+    /// The tables that are different in `config`.
+    fn changed_in(&self, config: &Config) -> Vec<&'static str> {
+        // A reload changes this key.
         let containerd = Containerd { fence: self.containerd.fence, ..config.containerd.clone() };
         let tables = [
             ("[listen]", self.listen != config.listen),
@@ -179,22 +197,22 @@ impl Fixed {
             ("[state]", self.state != config.state),
             ("[log]", self.log != config.log),
         ];
-        tables.into_iter().filter_map(|(table, is_new)| is_new.then_some(table)).collect()
+        tables.into_iter().filter_map(|(table, changed)| changed.then_some(table)).collect()
     }
 }
 
-/// What of a config a reload can change: the policy and how pulls behave.
+/// The parts of a configuration that a reload changes: the policy and how pulls behave.
 fn generation(config: Config) -> Generation {
     Generation {
         pull: PullSettings {
             stall_after: config.pull.stall_after,
             adopt_timeout: config.pull.adopt_timeout,
-            sweep_after: config.pull.sweep_after,
             retry_down_after: config.pull.retry_down_after,
         },
         policy: config.policy,
         credentials: config.credentials,
         transport: config.transport,
+        endpoints: config.endpoints,
         sources: config.sources,
         watch: config.watch,
         loaded_at: std::time::SystemTime::now(),

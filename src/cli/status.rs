@@ -1,39 +1,81 @@
 //! `cri-shunt status`: what the running daemon is doing.
-//!
-//! Before: an administrator.  After: the daemon's own service (`admin`) answers over its socket.
-//! Holds: a daemon that cannot be reached is exit status 3.
 
+use std::fmt::Write as _;
+use std::io::{self, ErrorKind};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use serde::Serialize;
+use tokio::net::UnixStream;
 use tonic::{Code, Status};
 
-use super::{Exit, terminal};
-use crate::config::defaults;
+use super::exit::Exit;
+use super::format::Format;
+use super::terminal;
+use crate::config::{defaults, visible};
 use crate::containerd::Link;
 use crate::serve::admin::proto::admin_client::AdminClient;
 use crate::serve::admin::proto::{StatusRequest, StatusResponse};
+use crate::serve::admin::time;
 
 /// How long the daemon may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Ask the running daemon how it is.
 ///
-/// Shows the version, whether containerd answers, which policy is in force and since when, whether a
-/// reload was refused, which mirrors are down, and whether the break-glass file switches the policy off.
+/// Shows the version, whether containerd answers, which policy is loaded and since when, whether a reload was
+/// refused, which mirrors are down, and whether the bypass file switches the policy off.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "Examples:\n  \
     cri-shunt status\n  \
+    cri-shunt status --format json\n  \
     cri-shunt status --socket /tmp/shunt.sock\n\n\
-    Exit status: 0 the daemon answered; 2 wrong usage; 3 no daemon answers.")]
+    Exit status:\n  \
+    0  all is well\n  \
+    1  containerd does not answer, a reload was refused, or the policy is suspended\n  \
+    2  wrong usage\n  \
+    3  the daemon cannot be reached")]
 pub(super) struct Arguments {
     /// The daemon's socket
     #[arg(long, value_name = "PATH", default_value = defaults::LISTEN_SOCKET)]
     socket: String,
+
+    /// How to write the answer
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+/// The answer as JSON. The order of the fields is the order of the keys.
+#[derive(Serialize)]
+struct Report<'s> {
+    version: &'s str,
+    containerd: Containerd<'s>,
+    suspended: bool,
+    sources: &'s [String],
+    loaded_at: String,
+    reload_error: Option<&'s str>,
+    mirrors_down: &'s [String],
+    temporary_mirror_names: u64,
+    hosts_toml: Files<'s>,
+}
+
+#[derive(Serialize)]
+struct Containerd<'s> {
+    socket: &'s str,
+    error: Option<&'s str>,
+}
+
+/// The `hosts.toml` files that the daemon keeps for containerd.
+#[derive(Serialize)]
+struct Files<'s> {
+    directory: Option<&'s str>,
+    kept: &'s [String],
+    problems: &'s [String],
 }
 
 /// Runs the command.
 pub(super) fn run(arguments: &Arguments) -> Exit {
+    let Arguments { socket, format } = arguments;
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -41,30 +83,64 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
             return Exit::Runtime;
         }
     };
-    let link = Link::new(Path::new(&arguments.socket).into());
-    let answer = runtime.block_on(async {
-        let mut client = AdminClient::new(link);
-        tokio::time::timeout(PATIENCE, client.status(StatusRequest {})).await
-    });
-    match answer {
-        Ok(Ok(status)) => terminal::print(&render(&status.into_inner())).err().unwrap_or(Exit::Ok),
-        Ok(Err(status)) => no_answer(&arguments.socket, &reason(&status)),
-        Err(_) => no_answer(&arguments.socket, "it takes the call and does not answer"),
-    }
-}
-
-fn no_answer(socket: &str, reason: &str) -> Exit {
-    terminal::say(&format!("error: no cri-shunt answers on {socket}: {reason}\n"));
-    Exit::Runtime
-}
-
-fn reason(status: &Status) -> String {
-    match status.code() {
-        Code::Unimplemented => {
-            "what answers there is not cri-shunt (is it containerd's own socket?)".to_owned()
+    let status = match runtime.block_on(ask(Path::new(socket))) {
+        Ok(status) => status,
+        Err(reason) => {
+            terminal::say(&format!("error: {}\n", visible(&reason)));
+            return Exit::Runtime;
         }
-        _ => status.message().to_owned(),
+    };
+    let text = match format {
+        Format::Text => render(&status),
+        Format::Json => terminal::json(&report(&status)),
+    };
+    if let Err(exit) = terminal::print(&text) {
+        return exit;
     }
+    let well = status.containerd_error.is_empty() && status.reload_error.is_empty() && !status.bypass;
+    if well { Exit::Ok } else { Exit::Bad }
+}
+
+/// The daemon's answer, or the reason why it did not come.
+async fn ask(socket: &Path) -> Result<StatusResponse, String> {
+    let late =
+        || format!("cri-shunt does not answer on {} within {} s", socket.display(), PATIENCE.as_secs());
+    // The way to the daemon is the one to containerd, whose errors speak of containerd.
+    let connected = tokio::time::timeout(PATIENCE, UnixStream::connect(socket)).await.map_err(|_| late())?;
+    connected.map_err(|error| not_connected(socket, &error))?;
+    let mut client = AdminClient::new(Link::new(socket.into()));
+    match tokio::time::timeout(PATIENCE, client.status(StatusRequest {})).await {
+        // Something that takes every call may answer with nothing.
+        Ok(Ok(status)) if status.get_ref().version.is_empty() => Err(another_program(socket)),
+        Ok(Ok(status)) => Ok(status.into_inner()),
+        Ok(Err(status)) => Err(refused(socket, &status)),
+        Err(_) => Err(late()),
+    }
+}
+
+fn not_connected(socket: &Path, error: &io::Error) -> String {
+    let socket = socket.display();
+    match error.kind() {
+        ErrorKind::NotFound | ErrorKind::ConnectionRefused => {
+            format!("cri-shunt is not running: nothing listens on {socket}")
+        }
+        ErrorKind::PermissionDenied => format!("cannot connect to {socket}: permission denied (run as root)"),
+        _ => format!("cannot connect to {socket}: {error}"),
+    }
+}
+
+fn refused(socket: &Path, status: &Status) -> String {
+    match status.code() {
+        Code::Unimplemented => another_program(socket),
+        _ => format!("cri-shunt does not answer on {}: {}", socket.display(), status.message()),
+    }
+}
+
+fn another_program(socket: &Path) -> String {
+    format!(
+        "the program that listens on {} is not cri-shunt (is it containerd's own socket?)",
+        socket.display()
+    )
 }
 
 fn render(status: &StatusResponse) -> String {
@@ -73,66 +149,113 @@ fn render(status: &StatusResponse) -> String {
         error => format!("{} does not answer: {error}", status.containerd_socket),
     };
     let policy = match status.bypass {
-        true => "SUSPENDED: the bypass file is there, every call is relayed untouched".to_owned(),
+        true => "SUSPENDED: the bypass file exists, so every call goes to containerd unchanged".to_owned(),
         false => status.policy_sources.join(", "),
     };
-    let at = prost_types::Timestamp { seconds: status.policy_loaded_at, nanos: 0 };
     let down = match status.mirrors_down.as_slice() {
         [] => "none".to_owned(),
         hosts => hosts.join(", "),
     };
-    let mut text = format!(
-        "version        {}\ncontainerd     {containerd}\npolicy         {policy}\nloaded         {at}\n\
-         mirrors down   {down}\nto be swept    {}\n",
-        status.version, status.sweep_pending
-    );
+    let mut lines = vec![
+        ("version", status.version.clone()),
+        ("containerd", containerd),
+        ("policy", policy),
+        ("loaded", loaded_at(status)),
+        ("mirrors down", down),
+        ("temporary mirror names", status.sweep_pending.to_string()),
+    ];
     if !status.hosts_kept.is_empty() {
-        text.push_str(&format!("hosts.toml     {}\n", status.config_path));
-        for kept in &status.hosts_kept {
-            text.push_str(&format!("               {kept}\n"));
-        }
+        lines.push(("hosts.toml", status.config_path.clone()));
+        lines.extend(status.hosts_kept.iter().map(|kept| ("", kept.clone())));
     }
-    for problem in &status.hosts_problems {
-        text.push_str(&format!("problem        {problem}\n"));
+    lines.extend(status.hosts_problems.iter().map(|problem| ("problem", problem.clone())));
+    let mut text = String::new();
+    for (label, value) in lines {
+        // Writing to a String does not fail.
+        let _ = writeln!(text, "{label:23} {}", visible(&value));
     }
     if !status.reload_error.is_empty() {
-        text.push_str(&format!("reload refused; the policy above stays:\n{}\n", status.reload_error));
+        let _ = writeln!(text, "reload refused, still using the policy of {}:", loaded_at(status));
+        for line in status.reload_error.lines() {
+            let _ = writeln!(text, "  {}", visible(line));
+        }
     }
     text
+}
+
+fn report(status: &StatusResponse) -> Report<'_> {
+    let set = |text: &'_ str| (!text.is_empty()).then_some(());
+    Report {
+        version: &status.version,
+        containerd: Containerd {
+            socket: &status.containerd_socket,
+            error: set(&status.containerd_error).map(|()| status.containerd_error.as_str()),
+        },
+        suspended: status.bypass,
+        sources: &status.policy_sources,
+        loaded_at: loaded_at(status),
+        reload_error: set(&status.reload_error).map(|()| status.reload_error.as_str()),
+        mirrors_down: &status.mirrors_down,
+        temporary_mirror_names: status.sweep_pending,
+        hosts_toml: Files {
+            directory: set(&status.config_path).map(|()| status.config_path.as_str()),
+            kept: &status.hosts_kept,
+            problems: &status.hosts_problems,
+        },
+    }
+}
+
+fn loaded_at(status: &StatusResponse) -> String {
+    let seconds = u64::try_from(status.policy_loaded_at).unwrap_or_default();
+    time(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds.min(u64::from(u32::MAX))))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn what_is_wrong_stands_out() {
-        let status = StatusResponse {
+    fn bad() -> StatusResponse {
+        StatusResponse {
             version: "0.1.0".into(),
             bypass: true,
             containerd_socket: "/run/c.sock".into(),
             containerd_error: "gone".into(),
+            policy_sources: vec!["/etc/config.toml".into()],
             policy_loaded_at: 1_700_000_000,
-            reload_error: "config.toml:1:1: no".into(),
+            reload_error: "config.toml:1:1: no\nconfig.toml:2:1: no".into(),
             mirrors_down: vec!["m.example".into()],
             sweep_pending: 2,
             config_path: "/c".into(),
             hosts_kept: vec!["m.example_1_ (plain http)".into()],
             hosts_problems: vec!["/c/x/hosts.toml is not cri-shunt's".into()],
-            ..StatusResponse::default()
-        };
-        insta::assert_snapshot!(render(&status), @"
-        version        0.1.0
-        containerd     /run/c.sock does not answer: gone
-        policy         SUSPENDED: the bypass file is there, every call is relayed untouched
-        loaded         2023-11-14T22:13:20Z
-        mirrors down   m.example
-        to be swept    2
-        hosts.toml     /c
-                       m.example_1_ (plain http)
-        problem        /c/x/hosts.toml is not cri-shunt's
-        reload refused; the policy above stays:
-        config.toml:1:1: no
-        ");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_stands_out() {
+        insta::assert_snapshot!(render(&bad()), @r"
+    version                 0.1.0
+    containerd              /run/c.sock does not answer: gone
+    policy                  SUSPENDED: the bypass file exists, so every call goes to containerd unchanged
+    loaded                  2023-11-14T22:13:20Z
+    mirrors down            m.example
+    temporary mirror names  2
+    hosts.toml              /c
+                            m.example_1_ (plain http)
+    problem                 /c/x/hosts.toml is not cri-shunt's
+    reload refused, still using the policy of 2023-11-14T22:13:20Z:
+      config.toml:1:1: no
+      config.toml:2:1: no
+    ");
+    }
+
+    #[test]
+    fn the_same_as_json() {
+        insta::assert_snapshot!(terminal::json(&report(&bad())), @r#"
+    {"version":"0.1.0","containerd":{"socket":"/run/c.sock","error":"gone"},"suspended":true,"sources":["/etc/config.toml"],"loaded_at":"2023-11-14T22:13:20Z","reload_error":"config.toml:1:1: no\nconfig.toml:2:1: no","mirrors_down":["m.example"],"temporary_mirror_names":2,"hosts_toml":{"directory":"/c","kept":["m.example_1_ (plain http)"],"problems":["/c/x/hosts.toml is not cri-shunt's"]}}
+    "#);
+        insta::assert_snapshot!(terminal::json(&report(&StatusResponse::default())), @r#"
+    {"version":"","containerd":{"socket":"","error":null},"suspended":false,"sources":[],"loaded_at":"1970-01-01T00:00:00Z","reload_error":null,"mirrors_down":[],"temporary_mirror_names":0,"hosts_toml":{"directory":null,"kept":[],"problems":[]}}
+    "#);
     }
 }

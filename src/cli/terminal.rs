@@ -1,13 +1,12 @@
-//! Writes to stdout and stderr.
-//!
-//! Before: a command has something to say.  After: people, pipes, the journal.
-//! Holds: a reader that has gone away ends the output and is no error; colours go to terminals only.
+//! Writes to stdout and stderr. Colours go to terminals only, and a reader that has gone away is not an error.
 
 use std::error::Error;
 use std::ffi::OsStr;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 
-use super::Exit;
+use serde::Serialize;
+
+use super::exit::Exit;
 use crate::config::{Style, visible};
 
 /// Data, for stdout.
@@ -23,7 +22,16 @@ pub(super) fn print(text: &str) -> Result<(), Exit> {
     }
 }
 
-/// Talk, for stderr. Where stderr is closed there is nobody to tell, so a failure is dropped.
+/// An object as one line of JSON, for stdout.
+pub(super) fn json(data: &impl Serialize) -> String {
+    // A struct of texts, numbers and lists has no value that JSON lacks, so this does not fail. If it did, an empty
+    // line would be seen.
+    let mut line = serde_json::to_string(data).unwrap_or_default();
+    line.push('\n');
+    line
+}
+
+/// Messages, for stderr. Where stderr is closed, the failure cannot be reported, so it is ignored.
 pub(super) fn say(text: &str) {
     let _ = io::stderr().lock().write_all(text.as_bytes());
 }
@@ -34,7 +42,7 @@ pub(super) fn complain(error: &dyn Error) {
     let mut source = error.source();
     while let Some(cause) = source {
         let words = cause.to_string();
-        // Some errors of others say their cause in their own words already.
+        // The texts of some errors of libraries end with their cause.
         if !text.ends_with(&words) {
             text.push_str(&format!(": {words}"));
         }

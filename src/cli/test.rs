@@ -1,9 +1,4 @@
-//! `cri-shunt test`: does the policy decide as it is meant to?
-//!
-//! Before: a policy that is kept in git, and a file of expectations beside it.  After: a line for each case,
-//! the differences, and an exit status.
-//! Holds: what is compared is the answer of `explain`, which is made by the code that serves.
-//! Not here: the file (`config`), how differences look (`difference`).
+//! `cri-shunt test`: does the policy decide as expected? The answers of `explain` are compared with a file.
 
 mod difference;
 
@@ -12,19 +7,20 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use self::difference::Difference;
+use super::exit::Exit;
 use super::explain::Answer;
-use super::inputs::Inputs;
-use super::{Exit, terminal};
+use super::format::Format;
+use super::inputs::{Inputs, STDIN};
+use super::terminal;
 use crate::config::{self, Expectation, Style};
 use crate::credentials::Credentials;
 use crate::policy::Policy;
 
-/// Try a policy on a file of expectations.
+/// Compare the decisions of a policy with a file of expectations.
 ///
-/// The file is TOML with an `[[expect]]` for each image: `image`, and one or more of `decision` (route,
-/// pass, deny or invalid), `rule` (the prefix that explain shows), `reference` (what is tried first) and
-/// `candidates` (everything that is tried, in order); `name` and `description` are for people. Needs no
-/// daemon and no containerd, and pulls nothing.
+/// The file is TOML with an `[[expect]]` for each image: `image`, and one or more of `decision` (route, pass, deny or
+/// invalid), `rule` (the prefix that explain shows), `reference` (the first candidate) and `candidates` (all of them,
+/// in order). `name` and `description` are for people. Needs no daemon and no containerd, and pulls nothing.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "Examples:\n  \
     cri-shunt test --config ./config.toml expectations.toml\n  \
@@ -34,15 +30,21 @@ use crate::policy::Policy;
     image = \"gitea/gitea:1.22.1-rootless\"\n  \
     decision = \"route\"\n  \
     reference = \"mirror.example.com/gitea/gitea:1.22.1-rootless\"\n\n\
-    Exit status: 0 every expectation is met; 1 one is not; 2 wrong usage, or a file or a configuration that \
-    cannot be used.")]
+    Exit status:\n  \
+    0  every expectation is met\n  \
+    1  one is not met\n  \
+    2  wrong usage, or a file or a configuration that cannot be used")]
 pub(super) struct Arguments {
     #[command(flatten)]
     inputs: Inputs,
 
-    /// Say nothing of what is met
+    /// Show only what is not met
     #[arg(long, short)]
     quiet: bool,
+
+    /// How to write the results
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
 
     /// Files of expectations; `-` is stdin
     #[arg(value_name = "FILE", required = true)]
@@ -51,15 +53,19 @@ pub(super) struct Arguments {
 
 /// Runs the command.
 pub(super) fn run(arguments: Arguments) -> Exit {
-    let Arguments { inputs, quiet, files } = arguments;
+    let Arguments { inputs, quiet, format, files } = arguments;
+    let from_stdin = files.iter().any(|path| path == Path::new(STDIN));
+    if let Err(exit) = inputs.check_stdin(usize::from(from_stdin)) {
+        return exit;
+    }
     let expectations = read(&files);
-    // What is wrong with either is said at once.
+    // The problems of both are shown at once.
     let loaded = config::load_from(&inputs.read(false)).map_err(|problems| {
         terminal::say(&problems.render(terminal::style(), false));
         Exit::Usage
     });
     match (expectations, loaded) {
-        (Ok(expectations), Ok(loaded)) => compare(&expectations, &loaded.config.policy, quiet),
+        (Ok(expectations), Ok(loaded)) => compare(&expectations, &loaded.config.policy, quiet, format),
         (Err(exit), _) | (_, Err(exit)) => exit,
     }
 }
@@ -72,13 +78,11 @@ fn read(files: &[PathBuf]) -> Result<Vec<Expectation>, Exit> {
     })
 }
 
-const STDIN: &str = "-";
-
 fn name(path: &Path) -> String {
     if path == Path::new(STDIN) { "stdin".to_owned() } else { path.display().to_string() }
 }
 
-/// A pipe is as good as a file here.
+/// A pipe can be read here like a file.
 fn bytes(path: &Path) -> io::Result<Vec<u8>> {
     if path != Path::new(STDIN) {
         return fs::read(path);
@@ -88,33 +92,37 @@ fn bytes(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn compare(expectations: &[Expectation], policy: &Policy, quiet: bool) -> Exit {
+fn compare(expectations: &[Expectation], policy: &Policy, quiet: bool, format: Format) -> Exit {
     let style = terminal::style_of_stdout();
-    // Nothing is expected of logins, so none is looked up.
+    // An expectation says nothing about logins, so they are not looked up.
     let no_logins = Credentials::default();
     let mut out = String::new();
     let mut failures = Vec::new();
     for expectation in expectations {
         let answer = Answer::new(&expectation.image, policy, &no_logins);
         let found = Difference::find(expectation, &answer);
-        if !quiet {
-            out.push_str(&line(expectation, found.is_none(), style));
+        match format {
+            Format::Json if found.is_some() || !quiet => {
+                out.push_str(&terminal::json(&difference::case(expectation, &answer, found.as_ref())));
+            }
+            Format::Text if !quiet => out.push_str(&line(expectation, found.is_none(), style)),
+            _ => {}
         }
         failures.extend(found);
     }
-    for failure in &failures {
+    let failed = failures.len();
+    for failure in failures.iter().filter(|_| format == Format::Text) {
         if !out.is_empty() {
             out.push('\n');
         }
         out.push_str(&failure.text());
     }
-    let failed = failures.len();
-    if !quiet || failed > 0 {
+    if format == Format::Text && (!quiet || failed > 0) {
         let passed = expectations.len() - failed;
         out.push_str(&format!("\n{passed} passed; {failed} failed\n"));
     }
     let printed = terminal::print(&out);
-    // Whether anybody reads it to the end makes no difference to the result.
+    // The result is the same where a reader has gone away.
     if failed > 0 { Exit::Bad } else { printed.err().unwrap_or(Exit::Ok) }
 }
 

@@ -1,12 +1,10 @@
-//! What `check` says of containerd's `hosts.toml` files: what the daemon will keep there, and what stands in
-//! the way.
+//! What `check` says about containerd's `hosts.toml` files: which ones the daemon will keep, and what prevents that.
 //!
-//! Before: `check` has a usable configuration.  After: text for people.
-//! Holds: nothing is changed. Where containerd does not say how it is set up, everything else is said all the
-//! same.
-//! Not here: the plan and the look at the disk (`transport`).
+//! Nothing is changed on the disk. Where containerd does not answer, only the plan is shown.
 
 use std::fmt::Write as _;
+
+use serde::Serialize;
 
 use crate::cli::facts;
 use crate::config::Config;
@@ -16,41 +14,70 @@ use crate::containerd::hosts::{self, Plan};
 /// How many gaps of the fence are listed: a policy can have ten thousand rules.
 const GAPS: usize = 20;
 
-/// The text, and how many problems are in it.
-pub(super) fn text(config: &Config) -> (String, usize) {
-    let plan = hosts::plan(&config.policy, &config.transport);
-    let mut text = fence(&plan, config.transport.fence());
-    if plan.is_empty() {
-        return (text, 0);
-    }
-    let facts = facts(config);
-    let report = hosts::survey(&plan, &facts.config_path);
-    let mut problems = report.problems;
-    problems.splice(0..0, hosts::set_up(&facts.version, facts.config_known, &facts.config_path));
-    let place =
-        report.root.map_or_else(|| "containerd's config_path".to_owned(), |root| root.display().to_string());
-    list(&mut text, &format!("hosts.toml files that containerd gets, below {place}"), &plan.summaries());
-    list(&mut text, "In the way of that", &problems);
-    (text, problems.len())
+/// The files, as text and as JSON. The order of the fields is the order of the keys.
+#[derive(Serialize)]
+pub(super) struct Files {
+    /// Where containerd looks for them; nothing where that is not known.
+    directory: Option<String>,
+    /// Each with its purpose.
+    kept: Vec<String>,
+    /// What prevents them.
+    pub(super) problems: Vec<String>,
+    /// With `containerd.fence`.
+    fence: Option<Fence>,
 }
 
-fn fence(plan: &Plan, wanted: bool) -> String {
-    let mut text = String::new();
-    if !wanted {
-        return text;
+#[derive(Serialize)]
+struct Fence {
+    covered: Vec<String>,
+    gaps: Vec<String>,
+}
+
+impl Files {
+    /// What will be kept for a configuration.
+    pub(super) fn of(config: &Config) -> Self {
+        let plan = hosts::plan(&config.policy, &config.transport);
+        let fence = config.transport.fence().then(|| fence(&plan));
+        if plan.is_empty() {
+            return Files { directory: None, kept: Vec::new(), problems: Vec::new(), fence };
+        }
+        let facts = facts(config);
+        let report = hosts::survey(&plan, &facts.roots);
+        let mut problems = report.problems;
+        problems.splice(0..0, hosts::set_up(&facts));
+        let directory = report.root.map(|root| root.display().to_string());
+        Files { directory, kept: plan.summaries(), problems, fence }
     }
-    let covered = plan.fence.covered.iter().map(|fenced| format!("{} (from {})", fenced.host, fenced.to));
-    let covered: Vec<String> = covered.collect();
-    match covered.is_empty() {
-        true => text.push_str("The fence covers no registry.\n"),
-        false => list(&mut text, "The fence covers, also for what goes round the shunt", &covered),
+
+    /// For people.
+    pub(super) fn text(&self) -> String {
+        let mut text = String::new();
+        if let Some(Fence { covered, gaps }) = &self.fence {
+            match covered.is_empty() {
+                true => text.push_str("The fence covers no registry.\n"),
+                false => {
+                    list(&mut text, "The fence covers, also for pulls that do not use the shunt", covered)
+                }
+            }
+            let mut shown: Vec<String> = gaps.iter().take(GAPS).cloned().collect();
+            if let more @ 1.. = gaps.len() - shown.len() {
+                shown.push(format!("and {more} more"));
+            }
+            list(&mut text, "The fence cannot cover", &shown);
+        }
+        let place = self.directory.as_deref().unwrap_or("containerd's config_path");
+        list(&mut text, &format!("hosts.toml files that containerd gets, below {place}"), &self.kept);
+        list(&mut text, "This will not work yet", &self.problems);
+        text
     }
-    let mut gaps: Vec<String> = plan.fence.gaps.iter().take(GAPS).cloned().collect();
-    if let more @ 1.. = plan.fence.gaps.len() - gaps.len() {
-        gaps.push(format!("and {more} more"));
-    }
-    list(&mut text, "The fence cannot cover", &gaps);
-    text
+}
+
+fn fence(plan: &Plan) -> Fence {
+    let covered = plan.fence.covered.iter().map(|fenced| match fenced.to.as_str() {
+        "nowhere" => format!("{} (denied)", fenced.host),
+        to => format!("{} (from {to})", fenced.host),
+    });
+    Fence { covered: covered.collect(), gaps: plan.fence.gaps.clone() }
 }
 
 fn list(text: &mut String, head: &str, lines: &[String]) {
@@ -64,7 +91,7 @@ fn list(text: &mut String, head: &str, lines: &[String]) {
     }
 }
 
-/// How containerd is set up, as far as can be known here.
+/// How containerd is set up.
 fn facts(config: &Config) -> Facts {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_or_else(|_| Facts::default(), |runtime| runtime.block_on(facts::facts(config)))

@@ -1,28 +1,28 @@
-//! What `explain` says of one image, as data and as text.
-//!
-//! Before: `explain` has an input and a policy.  After: a line of JSON, or a few lines for people.
-//! Holds: both forms are made from the one [`Answer`].
+//! What `explain` says about one image, as data and as text.
 
 use std::fmt::Write;
 
 use serde::Serialize;
 
-use super::live::Outcome;
-use crate::config::{DEFAULT_REGISTRY_FLAG, visible};
-use crate::containerd::hosts::Wanted;
-use crate::credentials::{Credentials, Known};
-use crate::policy::{Candidate, Decision, Name, NodeCredentials, Policy, Role, RuleRef, Source, is_image_id};
+use super::outcome::Outcome;
+use super::target::Target;
+use crate::config::{Config, DEFAULT_REGISTRY_FLAG, visible};
+use crate::credentials::Credentials;
+use crate::policy::{Asked, Decision, Name, Policy, RuleRef, Source, Unusable, is_image_id};
 
 /// The answer for one input. The order of the fields is the order of the JSON keys.
 #[derive(Debug, Serialize)]
-pub(in crate::cli) struct Answer {
+pub(crate) struct Answer {
     input: String,
     kind: Kind,
     name: Option<String>,
-    pub(in crate::cli) decision: Verdict,
+    pub(crate) decision: Verdict,
     rule: Option<DecidingRule>,
-    pub(in crate::cli) reason: Option<String>,
+    pub(crate) reason: Option<String>,
     candidates: Vec<Target>,
+    /// What the rule makes of the name beside the candidates and can't be pulled.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unusable: Vec<UnusableTarget>,
     /// With `--live`.
     #[serde(skip_serializing_if = "Option::is_none")]
     warnings: Option<Vec<String>>,
@@ -32,27 +32,27 @@ pub(in crate::cli) struct Answer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 enum Kind {
-    /// An image reference.
+    /// A reference.
     Name,
-    /// What other calls than PullImage read as an image's id.
+    /// An image's id. PullImage knows no ids, other calls do.
     Id,
-    /// A path, which containerd 2.1 opens as a checkpoint archive where a container is created from it.
+    /// A path. containerd 2.1 opens it as a checkpoint archive where a container is created from it.
     Path,
-    /// Nothing that containerd understands.
+    /// containerd does not understand it.
     Invalid,
 }
 
-/// What is decided.
+/// The decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(in crate::cli) enum Verdict {
+pub(crate) enum Verdict {
     /// Pulled from mirrors.
     Route,
     /// Left alone.
     Pass,
     /// Refused.
     Deny,
-    /// Nothing that can be pulled.
+    /// It cannot be pulled.
     Invalid,
 }
 
@@ -63,44 +63,16 @@ struct DecidingRule {
 }
 
 #[derive(Debug, Serialize)]
-struct Target {
+struct UnusableTarget {
     reference: String,
-    role: &'static str,
-    credentials: Whose,
-    /// Where the node's own come from.
-    credentials_source: Option<String>,
-    /// Whose name is in them, where it is known without asking a program.
-    username: Option<String>,
-    /// What else is to be said of them, for people.
-    #[serde(skip)]
-    remark: String,
-    /// How its registry is reached, where that is told to containerd.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    transport: Option<String>,
-    /// With `--live`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    live: Option<Outcome>,
-}
-
-/// Whose credentials a candidate is given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum Whose {
-    /// Nobody's: those of the client are for another registry.
-    None,
-    /// The client's, untouched.
-    Client,
-    /// The node's own.
-    Node,
-    /// The node's own, for a client that brings some for the registry that it asks for.
-    NodeWithClient,
+    reason: String,
 }
 
 // === impl Answer ===
 
 impl Answer {
     /// Decides as PullImage would.
-    pub(in crate::cli) fn new(input: &str, policy: &Policy, credentials: &Credentials) -> Self {
+    pub(crate) fn new(input: &str, policy: &Policy, credentials: &Credentials) -> Self {
         let parsed = input.parse::<Name>();
         let kind = kind(input, parsed.is_ok());
         let input = input.to_owned();
@@ -118,12 +90,15 @@ impl Answer {
                     rule,
                     reason,
                     candidates,
+                    unusable: Vec::new(),
                     warnings: None,
                 };
             }
         };
-        let (decision, rule, reason, candidates) = match policy.decide(&name) {
-            Decision::Route { rule, candidates } => {
+        let mut not_usable = Vec::new();
+        let (decision, rule, reason, candidates) = match policy.decide(&Asked::of(&name)) {
+            Decision::Route { rule, candidates, unusable } => {
+                not_usable = unusable.into_iter().map(UnusableTarget::new).collect();
                 let use_of = policy.node_credentials(&rule);
                 let target = |candidate| Target::candidate(candidate, use_of, credentials);
                 (Verdict::Route, rule, None, candidates.iter().map(target).collect())
@@ -133,21 +108,20 @@ impl Answer {
         };
         let name = Some(name.as_str().to_owned());
         let rule = Some(DecidingRule::new(rule));
-        Answer { input, kind, name, decision, rule, reason, candidates, warnings: None }
+        Answer { input, kind, name, decision, rule, reason, candidates, unusable: not_usable, warnings: None }
     }
 
     /// Adds how the registries are reached.
-    pub(in crate::cli) fn add_transport(&mut self, wanted: &Wanted) {
+    pub(super) fn add_transport(&mut self, config: &Config) {
         for target in &mut self.candidates {
-            let name = target.reference.parse::<Name>().ok();
-            let host = name.as_ref().map(Name::host).filter(|host| !wanted.needs_of(host).is_empty());
-            target.transport = host.map(|host| wanted.endpoint(host).to_string());
+            let (endpoint, is_said) = config.endpoint(target.name.host(), target.endpoint);
+            target.transport = is_said.then(|| endpoint.to_string());
         }
     }
 
-    /// Each candidate's reference, and whose credentials go there.
-    pub(super) fn asked(&self) -> impl Iterator<Item = (&str, Whose)> {
-        self.candidates.iter().map(|target| (&*target.reference, target.credentials))
+    /// The candidates, in order.
+    pub(super) fn targets(&self) -> &[Target] {
+        &self.candidates
     }
 
     /// Adds what the registries say, in the order of the candidates.
@@ -158,23 +132,14 @@ impl Answer {
         self.warnings = Some(warnings);
     }
 
-    /// The prefix of the rule that decides; none where there is nothing to decide.
-    pub(in crate::cli) fn rule(&self) -> Option<&str> {
+    /// The prefix of the deciding rule. An invalid reference has no such rule.
+    pub(crate) fn rule(&self) -> Option<&str> {
         self.rule.as_ref().map(|rule| rule.prefix.as_str())
     }
 
     /// Where the image may come from, in order.
-    pub(in crate::cli) fn references(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn references(&self) -> impl Iterator<Item = &str> {
         self.candidates.iter().map(|target| target.reference.as_str())
-    }
-
-    /// One object on one line.
-    pub(super) fn json(&self) -> String {
-        // A struct of strings has no value that JSON lacks, so this cannot fail; were it to, an empty
-        // line would be seen.
-        let mut line = serde_json::to_string(self).unwrap_or_default();
-        line.push('\n');
-        line
     }
 
     /// A few aligned lines.
@@ -203,6 +168,9 @@ impl Answer {
                 lines.push(("", format!("   {}", outcome.text())));
             }
         }
+        for (index, UnusableTarget { reference, reason }) in self.unusable.iter().enumerate() {
+            lines.push((if index == 0 { "not usable" } else { "" }, format!("{reference}: {reason}")));
+        }
         let warnings = self.warnings.iter().flatten();
         lines.extend(warnings.map(|warning| ("warning", warning.clone())));
         let mut text = String::new();
@@ -219,16 +187,16 @@ impl Answer {
     fn kind_note(&self) -> Option<&'static str> {
         match self.kind {
             Kind::Name | Kind::Invalid => None,
-            Kind::Id if self.name.is_some() => Some("an image id, which a pull takes for a name"),
-            Kind::Id => Some("an image id, which cannot be pulled"),
-            Kind::Path => Some("a path, which cannot be pulled"),
+            Kind::Id if self.name.is_some() => Some("an image id, but a pull reads it as a name"),
+            Kind::Id => Some("an image id; it cannot be pulled"),
+            Kind::Path => Some("a path; it cannot be pulled"),
         }
     }
 
-    /// What is decided, and by which rule.
-    pub(in crate::cli) fn decision_text(&self) -> String {
+    /// The decision, and by which rule.
+    pub(crate) fn decision_text(&self) -> String {
         let verdict = match self.decision {
-            Verdict::Invalid => "invalid: this is no image reference",
+            Verdict::Invalid => "invalid: not a valid image reference",
             other => other.word(),
         };
         match &self.rule {
@@ -241,7 +209,7 @@ impl Answer {
     }
 }
 
-/// A path is only spoken of where the input can be nothing else: a relative one looks like a name.
+/// Only an input that cannot be a name is called a path: a relative path looks like a name.
 fn kind(input: &str, is_name: bool) -> Kind {
     if is_image_id(input) {
         return Kind::Id;
@@ -257,7 +225,7 @@ fn kind(input: &str, is_name: bool) -> Kind {
 
 impl Verdict {
     /// The word for it, in every form of an answer.
-    pub(in crate::cli) fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Verdict::Route => "route",
             Verdict::Pass => "pass",
@@ -280,63 +248,10 @@ fn source_text(source: &Source) -> String {
     if &*source.file == DEFAULT_REGISTRY_FLAG { source.file.to_string() } else { source.to_string() }
 }
 
-// === impl Target ===
+// === impl UnusableTarget ===
 
-impl Target {
-    fn candidate(candidate: &Candidate, use_of: NodeCredentials, credentials: &Credentials) -> Self {
-        let role = match candidate.role {
-            Role::Mirror => "mirror",
-            Role::Origin => "origin",
-        };
-        if candidate.same_host {
-            return Target::new(&candidate.name, role, Whose::Client);
-        }
-        let whose = match use_of {
-            NodeCredentials::Always => Whose::Node,
-            NodeCredentials::WithClient => Whose::NodeWithClient,
-            NodeCredentials::Never => return Target::new(&candidate.name, role, Whose::None),
-        };
-        let Some(Known { username, source, asks, problem }) = credentials.known(&candidate.name) else {
-            return Target::new(&candidate.name, role, Whose::None);
-        };
-        let asks = asks.map(|program| format!(", asks {program} at the pull"));
-        let problem = problem.map(|problem| format!(" ({problem})"));
-        let remark = [asks, problem].into_iter().flatten().collect();
-        let credentials_source = Some(source);
-        Target { credentials_source, username, remark, ..Target::new(&candidate.name, role, whose) }
-    }
-
-    fn origin(name: &Name) -> Self {
-        Target::new(name, "origin", Whose::Client)
-    }
-
-    fn new(name: &Name, role: &'static str, credentials: Whose) -> Self {
-        let reference = name.as_str().to_owned();
-        let remark = String::new();
-        Target {
-            reference,
-            role,
-            credentials,
-            credentials_source: None,
-            username: None,
-            remark,
-            transport: None,
-            live: None,
-        }
-    }
-
-    fn credentials_text(&self) -> String {
-        let Target { username, remark, .. } = self;
-        let source = self.credentials_source.as_deref().unwrap_or_default();
-        let node = match username {
-            Some(name) => format!("as {name} from {source}{remark}"),
-            None => format!("from {source}{remark}"),
-        };
-        match self.credentials {
-            Whose::None => "no credentials".to_owned(),
-            Whose::Client => "the client's credentials".to_owned(),
-            Whose::Node => node,
-            Whose::NodeWithClient => format!("{node}, if the client brings credentials"),
-        }
+impl UnusableTarget {
+    fn new(target: Unusable) -> Self {
+        UnusableTarget { reference: target.reference, reason: target.cause.to_string() }
     }
 }

@@ -1,10 +1,8 @@
-//! How an answer differs from what was expected of it.
-//!
-//! Before: `test` has an expectation and the answer of `explain`.  After: it counts and prints.
-//! Holds: only what the expectation speaks of is compared.
-//! Not here: reading expectations (`config`).
+//! How an answer of `explain` differs from an expectation. Only what the expectation names is compared.
 
 use std::fmt::Write;
+
+use serde::Serialize;
 
 use crate::cli::explain::Answer;
 use crate::config::{Candidates, Expectation, visible};
@@ -18,14 +16,16 @@ pub(super) struct Difference<'e> {
 }
 
 /// One thing that was compared and differs.
+#[derive(Serialize)]
 struct Aspect {
+    #[serde(rename = "what")]
     label: &'static str,
     expected: Vec<String>,
     actual: Vec<String>,
 }
 
 impl<'e> Difference<'e> {
-    /// None where the expectation is met.
+    /// The difference; nothing where the expectation is met.
     pub(super) fn find(expectation: &'e Expectation, answer: &Answer) -> Option<Self> {
         let one = |text: &str| vec![text.to_owned()];
         let references: Vec<String> = answer.references().map(str::to_owned).collect();
@@ -88,7 +88,36 @@ fn list(side: &str, values: &[String], text: &mut String) {
     }
 }
 
-/// The image, and what the case is called.
+/// One case as JSON. The order of the fields is the order of the keys.
+#[derive(Serialize)]
+pub(super) struct Case<'e> {
+    image: &'e str,
+    name: Option<&'e str>,
+    source: String,
+    met: bool,
+    decision: &'static str,
+    reason: Option<&'e str>,
+    differences: &'e [Aspect],
+}
+
+/// A case and its result.
+pub(super) fn case<'e>(
+    expectation: &'e Expectation,
+    answer: &'e Answer,
+    found: Option<&'e Difference<'e>>,
+) -> Case<'e> {
+    Case {
+        image: &expectation.image,
+        name: expectation.name.as_deref(),
+        source: expectation.source.to_string(),
+        met: found.is_none(),
+        decision: answer.decision.word(),
+        reason: answer.reason.as_deref(),
+        differences: found.map_or(&[], |found| &found.aspects),
+    }
+}
+
+/// The image and the name of the case.
 pub(super) fn title(expectation: &Expectation) -> String {
     let title = match &expectation.name {
         Some(name) => format!("{} ({name})", expectation.image),

@@ -1,19 +1,17 @@
-//! As whom the registry of a candidate is asked.
+//! The login with which a candidate's registry is asked.
 //!
-//! Before: `explain` has said whose credentials a candidate gets.  After: the registry client has them.
-//! Holds: a login that a pull could not use is an error here too, and nobody is asked without it.
-//! Not here: finding it (`credentials`).
+//! A login that a pull cannot use is an error here too: the registry is not asked without it.
 
-use super::Outcome;
-use crate::cli::explain::answer::Whose;
+use crate::cli::explain::outcome::Outcome;
+use crate::cli::explain::target::Whose;
 use crate::credentials::{Credential, Credentials, Proof};
 use crate::policy::Name;
 use crate::registry::{Failure, Login};
 
-/// The login for a candidate. Programs are run for it where a pull would run them.
+/// The login for a candidate. Programs are run for it, as a pull does.
 pub(super) async fn login(name: &Name, whose: Whose, credentials: &Credentials) -> Result<Login, Outcome> {
     match whose {
-        // A client's are not known here.
+        // The credentials of a client are not known here.
         Whose::None | Whose::Client => return Ok(Login::Anonymous),
         Whose::Node | Whose::NodeWithClient => {}
     }

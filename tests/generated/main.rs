@@ -1,29 +1,26 @@
 //! The committed man pages and completions say what the definition of the command line says.
-//!
-//! Before: `make generate` writes them anew (this test, with `GENERATE` set).  After: packages install them.
+//! `make generate` writes them (this test, with `GENERATE` set).
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
-use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::path::Path;
+mod man;
+mod shells;
+#[path = "../support/mod.rs"]
+mod support;
 
-use clap_complete::Shell;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
 
 /// Writes the folders `man` and `completions` into `directory`.
 fn write(directory: &Path) {
-    let command = cri_shunt::definition();
-    let man = directory.join("man");
-    fs::create_dir_all(&man).unwrap();
-    clap_mangen::generate_to(command.clone(), &man).unwrap();
-    let completions = directory.join("completions");
-    fs::create_dir_all(&completions).unwrap();
-    for (shell, name) in
-        [(Shell::Bash, "cri-shunt.bash"), (Shell::Zsh, "_cri-shunt"), (Shell::Fish, "cri-shunt.fish")]
-    {
-        let mut file = File::create(completions.join(name)).unwrap();
-        clap_complete::generate(shell, &mut command.clone(), "cri-shunt", &mut file);
+    // Without the commit, which each commit would change.
+    let command = cri_shunt::definition().version(env!("CARGO_PKG_VERSION"));
+    for folder in ["man", "completions"] {
+        fs::create_dir_all(directory.join(folder)).unwrap();
     }
+    man::write(&command, &directory.join("man"));
+    shells::write(&command, &directory.join("completions"));
 }
 
 fn files(dir: &Path) -> BTreeMap<String, String> {
