@@ -1,15 +1,17 @@
 //! The node's logins for registries, chosen by the target.
 //!
-//! Before: `config` describes the sources.  After: `pull` gives a candidate on another registry than the one
-//! that was asked for what is configured for it; `explain` says what that would be.
-//! Holds: the most specific login wins, whatever source it is from; a source that is for a target and cannot
+//! Before: `config` describes the sources.  After: `pull` uses the login of a candidate's registry, where that
+//! is not the registry that the client asked for; `explain` shows which login that is.
+//! Holds: the most specific login wins, whatever source it is from. A source that is for a target and cannot
 //! be used is an error, never a pull without a login. No secret is in any error, log line or `Debug` output.
-//! Not here: the client's own credentials (`pull`), which go to the registry that they are for and nowhere
-//! else; how a login is put into a request (`pull::auth`).
+//! Not here: the client's own credentials, and how a login is put into a request (`pull::auth`).
 
+mod basic_auth;
+mod credential;
 mod docker;
 mod error;
 mod file;
+mod glob;
 mod key;
 mod kubelet;
 mod login;
@@ -25,6 +27,7 @@ use tokio::sync::Semaphore;
 use crate::files::secret::Secret;
 use crate::policy::Name;
 
+pub use self::credential::{Credential, Known, Proof};
 pub use self::docker::{DockerConfig, read_helper_answer};
 pub use self::error::{Cause, CredentialsError};
 pub use self::key::{KeyError, RegistryKey};
@@ -37,55 +40,24 @@ pub use self::native::{Entry, Means, Reference, Username};
 use self::docker::Held;
 use self::key::{Specificity, WHOLE_HOST};
 
-/// How long the files of a target may take together. They are small, so what is slower is a disk that hangs.
+/// How long reading the files for a target may take. They are small; only a disk that hangs is slower.
 const READ_WITHIN: Duration = Duration::from_secs(10);
 
-/// How many read at once. Who reads from a disk that hangs keeps its place, so that the program's other work on
-/// files does not run out of threads over it.
+/// How many reads run at once. A read that hangs keeps its permit, so that hanging reads never use up the
+/// threads that the program needs for other files.
 const READERS: usize = 8;
 
-/// A login that can be used now.
-#[derive(Clone, Debug)]
-pub struct Credential {
-    /// The user's name; a token has none.
-    pub username: Option<String>,
-    /// What is presented.
-    pub proof: Proof,
-    /// Where it came from, for people.
-    pub source: String,
-}
-
-/// The secret of a login.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Proof {
-    /// A password.
-    Password(Secret),
-    /// A token that is changed for an access token.
-    IdentityToken(Secret),
-}
-
-/// A user's name and the secret, as a source gives them.
-type Given = (Option<String>, Proof);
-
-/// What can be said of a login without the secret and without running a program.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Known {
-    /// The user's name, where it is known.
-    pub username: Option<String>,
-    /// Where the login comes from.
-    pub source: String,
-    /// The program that is asked at the pull.
-    pub asks: Option<String>,
-    /// Why it cannot be used now.
-    pub problem: Option<String>,
+/// User and password of an `auth` field: `user:password` in base64; `None` where it is something else.
+pub fn decode_basic(encoded: &str) -> Option<(String, Secret)> {
+    basic_auth::decode(encoded).ok()
 }
 
 /// Every source of logins.
 #[derive(Debug, Default)]
 pub struct Sources {
-    /// Of the program's own configuration.
+    /// From the program's own configuration.
     pub entries: Vec<Entry>,
-    /// Of other programs' files, written out.
+    /// Written out in other programs' files.
     pub logins: Vec<Login>,
     /// Files in Docker's form.
     pub docker: Vec<DockerConfig>,
@@ -93,24 +65,24 @@ pub struct Sources {
     pub providers: Vec<Provider>,
 }
 
-/// All logins of the node. Where there are none, asking costs nothing.
+/// All logins of the node. Without any, a look-up costs nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Credentials(Option<Arc<Shared>>);
 
 #[derive(Debug)]
 struct Shared {
     sources: Sources,
-    /// The places of those who read.
-    places: Arc<Semaphore>,
+    /// One permit for each read.
+    reads: Arc<Semaphore>,
 }
 
-/// Where a login for a target is, and how well it fits.
+/// A source that has a login for a target, and how specific it is.
 struct Match<'s> {
     specificity: Specificity,
-    found: Found<'s>,
+    source: LoginSource<'s>,
 }
 
-enum Found<'s> {
+enum LoginSource<'s> {
     Entry(&'s Entry),
     Login(&'s Login),
     Docker(&'s DockerConfig, Held),
@@ -125,8 +97,8 @@ impl Credentials {
     pub fn new(sources: Sources) -> Self {
         let Sources { entries, logins, docker, providers } = &sources;
         let empty = entries.is_empty() && logins.is_empty() && docker.is_empty() && providers.is_empty();
-        let places = Arc::new(Semaphore::new(READERS));
-        Credentials((!empty).then(|| Arc::new(Shared { sources, places })))
+        let reads = Arc::new(Semaphore::new(READERS));
+        Credentials((!empty).then(|| Arc::new(Shared { sources, reads })))
     }
 
     /// The logins that other programs' files hold, written out.
@@ -135,7 +107,7 @@ impl Credentials {
         self.0.as_ref().map_or(&[], |shared| &shared.sources.logins)
     }
 
-    /// The login for a target, read anew; programs are run for it where need be.
+    /// The login for a target: files are read again each time, and programs are run if necessary.
     ///
     /// # Errors
     /// Where a source that is for the target cannot be used.
@@ -144,13 +116,13 @@ impl Credentials {
         let sources = &shared.sources;
         let failed = |(place, cause)| CredentialsError { registry: target.host().to_owned(), place, cause };
         let unread = |cause| failed(("credentials".to_owned(), cause));
-        // Files are read on a thread of their own: a disk, or a network file system, may take its time, and
-        // the one thread of the program has other calls to serve.
+        // Files are read on another thread, because a disk or a network file system can be slow and the one
+        // thread of the program has other calls to serve.
         let (reader, name) = (Arc::clone(shared), target.clone());
         let read = async {
-            let place = Arc::clone(&shared.places).acquire_owned().await;
+            let permit = Arc::clone(&shared.reads).acquire_owned().await;
             let read = move || {
-                let _place = place;
+                let _permit = permit;
                 reader.sources.read(&name)
             };
             tokio::task::spawn_blocking(read).await
@@ -170,32 +142,32 @@ impl Credentials {
         Ok(None)
     }
 
-    /// Notes that a registry has refused a login for a target: where it is from an answer of a plugin that is
-    /// kept, that may have been withdrawn before its time, so the next pull asks anew.
+    /// Notes that a registry has refused a login for a target. If the login is from a cached answer of a plugin,
+    /// the answer is dropped and the next pull asks the plugin again: the login may have been revoked early.
     pub fn refused(&self, target: &Name, credential: &Credential) {
         for provider in self.0.iter().flat_map(|shared| &shared.sources.providers) {
             provider.forget(target, credential);
         }
     }
 
-    /// What [`Credentials::for_target`] would use first, as far as it can be said without running programs.
+    /// What [`Credentials::for_target`] would use first, as far as that is known without running programs.
     #[must_use]
     pub fn known(&self, target: &Name) -> Option<Known> {
         let sources = &self.0.as_ref()?.sources;
         let first = sources.matches(target).into_iter().next()?;
-        Some(match first.found {
-            Found::Entry(entry) => entry.known(),
-            Found::Login(login) => login.known(),
-            Found::Docker(docker, held) => docker.known(&held),
-            Found::Provider(provider) => provider.known(),
+        Some(match first.source {
+            LoginSource::Entry(entry) => entry.known(),
+            LoginSource::Login(login) => login.known(),
+            LoginSource::Docker(docker, held) => docker.known(&held),
+            LoginSource::Provider(provider) => provider.known(),
         })
     }
 }
 
-/// What is to be done about one match, in order, until there is a login.
+/// What to do with one match. Matches are tried in order until one has a login.
 enum Step {
     Done(Result<Credential, (String, Cause)>),
-    /// By its place among the sources, for this comes from another thread.
+    /// By index, because this comes from another thread.
     Helper {
         docker: usize,
         helper: docker::Helper,
@@ -206,60 +178,62 @@ enum Step {
 // === impl Sources ===
 
 impl Sources {
-    /// Everything that is for a target, the most specific first. Of equals: the program's own
-    /// configuration, then other programs' files, Docker's files, kubelet's plugins, each in its order.
+    /// All sources that are for a target, the most specific first. Equally specific ones stand in this order:
+    /// the program's own configuration, other programs' files, Docker's files, kubelet's plugins.
     fn matches(&self, target: &Name) -> Vec<Match<'_>> {
         let mut matches = Vec::new();
-        let mut add = |specificity: Option<Specificity>, found| {
-            matches.extend(specificity.map(|specificity| Match { specificity, found }));
+        let mut add = |specificity: Option<Specificity>, source| {
+            matches.extend(specificity.map(|specificity| Match { specificity, source }));
         };
         for entry in &self.entries {
-            add(entry.key.covers(target), Found::Entry(entry));
+            add(entry.key.covers(target), LoginSource::Entry(entry));
         }
         // k3s prefers this spelling where Docker Hub has two entries.
         let (preferred, others): (Vec<&Login>, Vec<&Login>) =
             self.logins.iter().partition(|login| login.host == "registry-1.docker.io");
         for login in preferred.into_iter().chain(others) {
-            add(login.covers(target), Found::Login(login));
+            add(login.covers(target), LoginSource::Login(login));
         }
         for docker in &self.docker {
             match docker.lookup(target) {
                 Ok(held) => {
                     for (specificity, held) in held {
-                        add(Some(specificity), Found::Docker(docker, held));
+                        add(Some(specificity), LoginSource::Docker(docker, held));
                     }
                 }
-                // Nobody knows what it holds, so it may hold this.
-                Err(cause) => add(Some(WHOLE_HOST), Found::Docker(docker, Held::Unusable(cause))),
+                // It cannot be read, so it may have a login for this target.
+                Err(cause) => add(Some(WHOLE_HOST), LoginSource::Docker(docker, Held::Unusable(cause))),
             }
         }
         for provider in &self.providers {
-            add(provider.covers(target), Found::Provider(provider));
+            add(provider.covers(target), LoginSource::Provider(provider));
         }
-        // Stable: equals stay in the order above.
+        // A stable sort: equally specific ones keep the order above.
         matches.sort_by_key(|found| std::cmp::Reverse(found.specificity));
         matches
     }
 
-    /// The matches with every file read. What follows a login is not needed.
+    /// The matches with every file read, up to the first login.
     fn read(&self, target: &Name) -> Vec<Step> {
         let mut steps = Vec::new();
-        for Match { found, .. } in self.matches(target) {
-            let step = match found {
-                Found::Entry(entry) => {
+        for Match { source, .. } in self.matches(target) {
+            let step = match source {
+                LoginSource::Entry(entry) => {
                     Step::Done(entry.credential().map_err(|cause| (entry.source.to_string(), cause)))
                 }
-                Found::Login(login) => {
+                LoginSource::Login(login) => {
                     Step::Done(login.credential().map_err(|cause| (login.source.to_string(), cause)))
                 }
-                Found::Docker(docker, Held::Login(username, proof)) => {
+                LoginSource::Docker(docker, Held::Login(username, proof)) => {
                     Step::Done(Ok(Credential { username, proof, source: docker.place() }))
                 }
-                Found::Docker(docker, Held::Helper(helper)) => {
-                    Step::Helper { docker: place_of(docker, &self.docker), helper }
+                LoginSource::Docker(docker, Held::Helper(helper)) => {
+                    Step::Helper { docker: index_of(docker, &self.docker), helper }
                 }
-                Found::Docker(docker, Held::Unusable(cause)) => Step::Done(Err((docker.place(), cause))),
-                Found::Provider(provider) => Step::Provider(place_of(provider, &self.providers)),
+                LoginSource::Docker(docker, Held::Unusable(cause)) => {
+                    Step::Done(Err((docker.place(), cause)))
+                }
+                LoginSource::Provider(provider) => Step::Provider(index_of(provider, &self.providers)),
             };
             let last = matches!(step, Step::Done(_));
             steps.push(step);
@@ -291,8 +265,8 @@ impl Sources {
     }
 }
 
-/// The place of one element of a list.
-fn place_of<T>(one: &T, all: &[T]) -> usize {
+/// The index of an element in its list.
+fn index_of<T>(one: &T, all: &[T]) -> usize {
     all.iter().position(|other| std::ptr::eq(one, other)).unwrap_or(usize::MAX)
 }
 

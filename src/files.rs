@@ -1,4 +1,4 @@
-//! Reading files that somebody else may have made, and what is read from them.
+//! Reads files that other programs may have made.
 //!
 //! `regular_file` opens and reads regular files of a bounded length; `pem` reads certificates and keys;
 //! `fingerprint` tells whether files have changed; `parallel` does one thing to thousands of them on all

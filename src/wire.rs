@@ -15,5 +15,5 @@ pub mod cri;
 #[cfg(test)]
 mod tests;
 
-pub use field::{append, cut, each, get, get_varint, map_each, set};
+pub use field::{append, cut, each, get, get_varint, set};
 pub use record::{WireError, records};

@@ -1,8 +1,7 @@
-//! Docker's `config.json` and `auth.json` of containers/image.
+//! Login files: Docker's `config.json`, and `auth.json` of containers/image.
 //!
-//! Before: configuration names the file.  After: what it has for one name, the most specific first.
-//! Holds: the file is read anew for each name that is looked up. A file that is not there holds nothing, as
-//! for every program that reads such files; one that cannot be read or understood is an error.
+//! Holds: the file is read again for each name. A missing file has no logins, as for every program that reads
+//! such files; a file that cannot be read or parsed is an error.
 //! Not here: running helpers (`helper`), one entry of `auths` (`auth`).
 //!
 //! Facts: containers/image `pkg/docker/config` (path keys, the most specific wins), docker/cli
@@ -19,15 +18,14 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::credential::{Given, Known, Proof};
 use super::error::Cause;
+use super::file;
+use super::glob::Glob;
 use super::key::{RegistryKey, Specificity, WHOLE_HOST};
-use super::kubelet::Glob;
-use super::singleflight::Flights;
-use super::{Given, Known, Proof, file};
-use crate::files::secret::Secret;
+use super::singleflight::SingleFlight;
 use crate::policy::Name;
 
-pub(super) use auth::decode;
 pub(super) use helper::Helper;
 pub use helper::read as read_helper_answer;
 
@@ -40,7 +38,7 @@ pub struct DockerConfig {
     path: PathBuf,
     helper_dir: Option<PathBuf>,
     timeout: Duration,
-    flights: Flights<Result<Option<Given>, Cause>>,
+    single_flight: SingleFlight<Result<Option<Given>, Cause>>,
 }
 
 /// What the file has for a name.
@@ -50,11 +48,11 @@ pub(super) enum Held {
     Login(Option<String>, Proof),
     /// A program that knows it.
     Helper(Helper),
-    /// Something that is for the name and cannot be used.
+    /// An entry for the name that cannot be used.
     Unusable(Cause),
 }
 
-/// The sign by which a key is for many hosts; kubelet alone reads it so.
+/// A key of the file. Only kubelet gives `*` in it a meaning.
 enum Key {
     One(RegistryKey),
     Many(Glob),
@@ -64,13 +62,13 @@ impl DockerConfig {
     /// A file, not yet read. Helpers are looked for in `helper_dir` and nowhere else.
     #[must_use]
     pub fn new(path: PathBuf, helper_dir: Option<PathBuf>, timeout: Duration) -> Self {
-        DockerConfig { path, helper_dir, timeout, flights: Flights::default() }
+        DockerConfig { path, helper_dir, timeout, single_flight: SingleFlight::default() }
     }
 
-    /// Whether the file can be used now, for `check`.
+    /// Checks whether the file can be used now.
     ///
     /// # Errors
-    /// What is wrong with it. One that is not there is an error here.
+    /// Checks it; a missing file is an error here.
     pub fn examine(&self) -> Result<(), Cause> {
         let value = self.parse(&file::text(&self.path, file::MAX_LOGINS)?)?;
         for (key, entry) in self.object(&value, "auths")?.into_iter().flatten() {
@@ -95,13 +93,13 @@ impl DockerConfig {
         let value = match file::text(&self.path, file::MAX_LOGINS) {
             Ok(text) => self.parse(&text)?,
             Err(cause) if self.is_missing() => {
-                tracing::warn!(%cause, "a file of logins is not there");
+                tracing::warn!(%cause, "a login file is missing");
                 return Ok(Vec::new());
             }
             Err(cause) => return Err(cause),
         };
         let mut held = Vec::new();
-        // Helpers first: of equal keys the first one counts, and docker asks helpers before `auths`.
+        // Helpers first: of equally specific entries the first one counts, and docker asks helpers first.
         match self.helper(&value, target) {
             Ok(helper) => held.extend(helper.map(|helper| (WHOLE_HOST, Held::Helper(helper)))),
             Err(cause) => held.push((WHOLE_HOST, Held::Unusable(cause))),
@@ -110,12 +108,12 @@ impl DockerConfig {
         for (key, entry) in self.object(&value, "auths")?.into_iter().flatten() {
             entries.extend(covers(key, target).map(|specificity| (specificity, key.as_str(), entry)));
         }
-        // As kubelet orders them where two are as specific: the later in the alphabet first.
+        // Of two equally specific ones the later in the alphabet comes first, as in kubelet.
         entries.sort_by(|(one, key, _), (other, later, _)| other.cmp(one).then(later.cmp(key)));
         for (specificity, key, entry) in entries {
             match auth::read(entry) {
                 Ok(Some((username, proof))) => held.push((specificity, Held::Login(username, proof))),
-                // An empty entry is what docker leaves behind where a helper has the login.
+                // docker leaves an empty entry where a helper has the login.
                 Ok(None) => {}
                 Err(message) => {
                     let cause = self.content(format!("`auths` {key:?}: {message}"));
@@ -126,13 +124,13 @@ impl DockerConfig {
         Ok(held)
     }
 
-    /// Asks a helper, once for all that ask at the same time.
+    /// Asks a helper, once for all pulls that need it at the same time.
     pub(super) async fn ask(&self, helper: &Helper) -> Result<Option<Given>, Cause> {
         let key = format!("{} {}", helper.program.display(), helper.server);
-        self.flights.join(key, helper.get(self.timeout)).await
+        self.single_flight.join(key, helper.get(self.timeout)).await
     }
 
-    /// What can be said of a match without asking a program.
+    /// A match as far as it is known without a program.
     pub(super) fn known(&self, held: &Held) -> Known {
         let nothing = Known { username: None, source: self.place(), asks: None, problem: None };
         match held {
@@ -146,13 +144,14 @@ impl DockerConfig {
         matches!(std::fs::metadata(&self.path), Err(error) if error.kind() == io::ErrorKind::NotFound)
     }
 
-    /// `credHelpers` for the host, else `credsStore`. A path or a `*` in a key of `credHelpers` is for no host,
-    /// as for docker and containers/image, which look for the host there and for nothing else.
+    /// `credHelpers` for the host, else `credsStore`. A key of `credHelpers` with a path or a `*` matches nothing,
+    /// as in docker and containers/image, which look up only the host there.
     fn helper(&self, value: &Value, target: &Name) -> Result<Option<Helper>, Cause> {
         for (host, name) in self.object(value, "credHelpers")?.into_iter().flatten() {
             if covers(host, target) == Some(WHOLE_HOST) {
-                let name =
-                    name.as_str().ok_or_else(|| self.content(format!("`credHelpers` {host:?}: no text")))?;
+                let name = name
+                    .as_str()
+                    .ok_or_else(|| self.content(format!("`credHelpers` {host:?}: the name is not a text")))?;
                 return self.helper_named(name, server(host, target)).map(Some);
             }
         }
@@ -179,7 +178,7 @@ impl DockerConfig {
     }
 
     fn parse(&self, text: &str) -> Result<Value, Cause> {
-        // The parser's words have a place in them and nothing of the text.
+        // The parser's message has line and column and nothing of the text.
         serde_json::from_str(text).map_err(|error| self.content(format!("this is not JSON: {error}")))
     }
 
@@ -188,11 +187,11 @@ impl DockerConfig {
         value: &'v Value,
         key: &str,
     ) -> Result<Option<&'v serde_json::Map<String, Value>>, Cause> {
-        let root = value.as_object().ok_or_else(|| self.content("this is no JSON object".to_owned()))?;
+        let root = value.as_object().ok_or_else(|| self.content("this is not a JSON object".to_owned()))?;
         match root.get(key) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::Object(map)) => Ok(Some(map)),
-            Some(_) => Err(self.content(format!("`{key}` is no object"))),
+            Some(_) => Err(self.content(format!("`{key}` is not an object"))),
         }
     }
 
@@ -208,11 +207,11 @@ impl AsRef<Path> for DockerConfig {
     }
 }
 
-/// A key without what is not part of a repository: a scheme, the API's version.
+/// A key without scheme and API version.
 fn repository(key: &str) -> String {
     let key = ["https://", "http://"].iter().find_map(|scheme| key.strip_prefix(scheme)).unwrap_or(key);
     let (host, path) = key.split_once('/').unwrap_or((key, ""));
-    // Of the API's first two versions only the host is meant.
+    // The API's version is not part of a repository.
     let path = match path.split_once('/').unwrap_or((path, "")) {
         ("v1" | "v2", rest) => rest,
         _ => path,
@@ -221,7 +220,7 @@ fn repository(key: &str) -> String {
     if path.is_empty() { host.to_owned() } else { format!("{host}/{path}") }
 }
 
-/// How specific a key is, where it is for this name. A key that no image can name is for none.
+/// How specific a key is, if it is for this name. A key that cannot be part of a reference is for no name.
 fn covers(key: &str, target: &Name) -> Option<Specificity> {
     let key = repository(key);
     let key = match key.contains('*') {
@@ -234,12 +233,7 @@ fn covers(key: &str, target: &Name) -> Option<Specificity> {
     }
 }
 
-/// What a helper is asked for: the host as the file spells it.
+/// What a helper is asked for: the host in the spelling of the file.
 fn server(host: &str, target: &Name) -> String {
     if target.key().host() == "docker.io" { HUB_SERVER.to_owned() } else { host.to_owned() }
-}
-
-/// `user:password` or a token, as it is written.
-fn password(text: &str) -> Proof {
-    Proof::Password(Secret::new(text.to_owned()))
 }

@@ -1,8 +1,7 @@
-//! Why there are no credentials where there should be some.
+//! Why a source of logins cannot be used.
 //!
-//! Before: a source that could not be asked.  After: the candidate fails with these words.
-//! Holds: registry and source are named, and nothing secret is in it.
-//! Not here: a source that has nothing for a registry, which is no error.
+//! Holds: an error names registry and source, and has no secret in it.
+//! Not here: a source without a login for a registry, which is not an error.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,15 +12,15 @@ use super::program::ProgramError;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no login for {registry}: {place}: {cause}")]
 pub struct CredentialsError {
-    /// The registry that they were for.
+    /// The registry that the login is for.
     pub registry: String,
-    /// The source, as it is shown everywhere.
+    /// The source.
     pub place: String,
-    /// What is wrong with it.
+    /// The problem with it.
     pub cause: Cause,
 }
 
-/// What is wrong with a source.
+/// The problem with a source.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Cause {
     /// A file cannot be read.
@@ -29,24 +28,24 @@ pub enum Cause {
     File {
         /// The file.
         path: PathBuf,
-        /// The system's words, or ours.
+        /// The problem.
         message: String,
     },
-    /// A file can be read, and is not what it should be.
+    /// A file has the wrong content.
     #[error("{}: {message}", path.display())]
     Content {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The problem with it.
         message: String,
     },
-    /// The disk, or a network file system, hangs.
-    #[error("the files of logins were not read within {} s", after.as_secs())]
+    /// A disk or a network file system hangs.
+    #[error("the login files could not be read within {} s", after.as_secs())]
     Late {
         /// How long it had.
         after: Duration,
     },
-    /// A variable has no text.
+    /// A variable is not set or has no usable text.
     #[error("the environment variable {name} is {what}")]
     Variable {
         /// The variable.
@@ -62,28 +61,28 @@ pub enum Cause {
         /// The credential.
         name: String,
     },
-    /// A login that is written out has nothing in it that can be used.
+    /// A login that is written out cannot be used.
     #[error("{0}")]
     Login(&'static str),
     /// A program failed.
     #[error(transparent)]
     Program(#[from] ProgramError),
-    /// A program ended well, and its answer is none.
-    #[error("{} answers nothing that can be used: {message}", program.display())]
+    /// A program succeeded, and its answer cannot be used.
+    #[error("{} gave an unusable answer: {message}", program.display())]
     Answer {
         /// The program.
         program: PathBuf,
-        /// What is wrong with its answer.
+        /// The problem with its answer.
         message: String,
     },
-    /// A program is needed, and it is not said where to look for it.
+    /// A program is needed, and the configuration does not say where it is.
     #[error("{program} is needed, and `helper-dir` is not set: programs are not looked for anywhere else")]
     NoHelperDirectory {
         /// The program's name.
         program: String,
     },
-    /// A program's name would lead elsewhere.
-    #[error("{name:?} is no name of a credential helper")]
+    /// A program's name has characters that are not allowed.
+    #[error("{name:?} is not the name of a credential helper")]
     HelperName {
         /// What was written.
         name: String,

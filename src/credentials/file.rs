@@ -1,8 +1,7 @@
 //! Reads a small file that somebody else writes: a secret, a `config.json`.
 //!
-//! Before: a source has a path.  After: the source has the text, as it is now.
 //! Holds: only a regular file is opened and only so much of it is read, so nothing can hold a pull up but
-//! the disk; a file that is written meanwhile is read again; what is in the file is in no error.
+//! the disk; a file that is written meanwhile is read again; no error shows the file's content.
 //! Not here: what the text means. Callers are on a thread that may block (see `Credentials::for_target`).
 
 use std::io::Read;
@@ -20,7 +19,7 @@ const MAX_SECRET: u64 = 64 << 10;
 /// No file of logins is longer.
 pub(super) const MAX_LOGINS: u64 = 4 << 20;
 
-/// How often a file that changes while it is read is read again, and what its writer gets to finish.
+/// How often a file is read that changes meanwhile, and how long its writer gets to finish.
 const ATTEMPTS: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -37,7 +36,7 @@ pub(super) fn text(path: &Path, limit: u64) -> Result<String, Cause> {
     Err(Cause::File { path: path.to_path_buf(), message: "it changed each time it was read".to_owned() })
 }
 
-/// One attempt; nothing where the file has changed meanwhile.
+/// One attempt; `None` if the file has changed meanwhile.
 fn attempt_at(path: &Path, limit: u64) -> Result<Option<String>, Cause> {
     let failed = |error: std::io::Error| Cause::File { path: path.to_path_buf(), message: error.to_string() };
     let refused = |message: &str| Cause::File { path: path.to_path_buf(), message: message.to_owned() };
@@ -54,7 +53,7 @@ fn attempt_at(path: &Path, limit: u64) -> Result<Option<String>, Cause> {
     String::from_utf8(bytes).map(Some).map_err(|_| refused("it is not UTF-8 text"))
 }
 
-/// The one line of a file: editors and `echo` end it with a line break, which is not meant.
+/// The text of a file without the line break at its end, which editors and `echo` add.
 pub(super) fn line(path: &Path) -> Result<String, Cause> {
     let text = text(path, MAX_SECRET)?;
     let line = text.strip_suffix('\n').unwrap_or(&text);
@@ -65,7 +64,7 @@ pub(super) fn line(path: &Path) -> Result<String, Cause> {
     Ok(line.to_owned())
 }
 
-/// As [`line`], for what is not to be shown.
+/// As [`line()`], for a secret.
 pub(super) fn secret(path: &Path) -> Result<Secret, Cause> {
     line(path).map(Secret::new)
 }
@@ -102,7 +101,7 @@ mod tests {
         assert_eq!(told(dir.path()), "cannot read : it is a directory");
         assert_eq!(
             line(Path::new("/dev/zero")).unwrap_err().to_string(),
-            "cannot read /dev/zero: it is no regular file"
+            "cannot read /dev/zero: it is not a regular file"
         );
     }
 }

@@ -1,34 +1,33 @@
 //! What a login is for: a registry, or a path on it.
 //!
-//! Before: configuration and `config.json` name it.  After: the most specific one wins.
-//! Holds: hosts are compared folded, as rules compare them; paths by whole components.
-//! Not here: kubelet's patterns (`kubelet::glob`).
+//! Holds: hosts are compared as rules compare them, all spellings folded; paths by whole components.
+//! Not here: kubelet's patterns (`glob`).
 
-use crate::policy::{Kind, Name, Prefix, PrefixError};
+use crate::policy::{Name, Prefix, PrefixError, PrefixKind};
 
 /// `host[:port][/path]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RegistryKey(Prefix);
 
-/// How specific a key is, the higher the more: components of the path, and no wildcard in the host.
+/// How specific a key is: the number of path components, then whether the host has no wildcard.
 pub(super) type Specificity = (usize, bool);
 
-/// That of a host without a path and without a wildcard.
+/// The specificity of a host without a path and without a wildcard.
 pub(super) const WHOLE_HOST: Specificity = (0, true);
 
-/// Why a text is no such key.
+/// Why a text is not such a key.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
-    /// It is no registry and no path on one.
+    /// It is not a registry and not a path on one.
     #[error(transparent)]
     Prefix(#[from] PrefixError),
     /// It is for one image, or for many registries.
-    #[error("{0:?} is not one registry, with a path if need be")]
-    Kind(String),
+    #[error("{0:?} is not one registry, alone or with a path")]
+    NotOneRegistry(String),
 }
 
 impl RegistryKey {
-    /// How specific it is, where it is for this name.
+    /// How specific it is, if it is for this name.
     pub(super) fn covers(&self, target: &Name) -> Option<Specificity> {
         let key = target.key();
         let rest = key.repository().strip_prefix(self.0.as_str())?;
@@ -55,8 +54,10 @@ impl std::str::FromStr for RegistryKey {
     fn from_str(text: &str) -> Result<Self, KeyError> {
         let prefix: Prefix = text.parse()?;
         match prefix.kind() {
-            Kind::Host | Kind::Path => Ok(RegistryKey(prefix)),
-            Kind::Exact | Kind::Domain | Kind::Any => Err(KeyError::Kind(text.to_owned())),
+            PrefixKind::Host | PrefixKind::Path => Ok(RegistryKey(prefix)),
+            PrefixKind::Exact | PrefixKind::Domain | PrefixKind::Any => {
+                Err(KeyError::NotOneRegistry(text.to_owned()))
+            }
         }
     }
 }
@@ -67,7 +68,7 @@ impl KeyError {
     pub fn hint(&self) -> Option<String> {
         match self {
             KeyError::Prefix(error) => error.hint(),
-            KeyError::Kind(_) => {
+            KeyError::NotOneRegistry(_) => {
                 Some("write host[:port][/path], without tag, digest and \"*\": harbor.dev.de/team".to_owned())
             }
         }

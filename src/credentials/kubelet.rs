@@ -1,9 +1,8 @@
-//! kubelet's credential provider plugins: programs that the node has already, for ECR, GCR, ACR and others.
+//! kubelet's credential provider plugins: programs on the node for ECR, GCR, ACR and others.
 //!
-//! Before: `config` reads the node's `CredentialProviderConfig`.  After: a login for one name, or nothing.
-//! Holds: a provider runs for images that its patterns match, once at a time for each registry (or image,
-//! where it answers by image), and not again while its answer lasts.
-//! Not here: the file (`config`), what is said (`exchange`), which key of an answer counts (`glob`).
+//! Holds: a plugin runs for images that its patterns match, once at a time for each registry (or for each image,
+//! if it answers by image), and not again while its answer is valid.
+//! Not here: the file (`config`), request and answer (`exchange`), which key of an answer counts (`glob`).
 //!
 //! Facts: kubernetes v1.36 `pkg/credentialprovider/plugin`.
 
@@ -12,7 +11,6 @@ pub(super) mod config;
 mod duration;
 pub(super) mod exchange;
 mod fields;
-mod glob;
 #[cfg(test)]
 mod tests;
 
@@ -23,20 +21,19 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use self::cache::{Cache, KeyType};
-use self::exchange::Answer;
+use self::cache::Cache;
+use self::exchange::{KeyType, ProviderAnswer};
+use super::credential::{Credential, Given, Known, Proof};
 use super::error::Cause;
+use super::glob::Glob;
 use super::key::Specificity;
 use super::program::{Program, ProgramError};
-use super::singleflight::Flights;
-use super::{Credential, Given, Known, Proof};
+use super::singleflight::SingleFlight;
 use crate::files::secret::Secret;
 use crate::policy::Name;
 
-pub(super) use self::glob::Glob;
-
-/// One run: the image that it was for, and how it ended.
-type Run = (Arc<str>, Result<Arc<Answer>, Cause>);
+/// One run of the plugin: the image it was asked for, and the result.
+type Run = (Arc<str>, Result<Arc<ProviderAnswer>, Cause>);
 
 /// One plugin as the file describes it.
 #[derive(Debug)]
@@ -53,24 +50,24 @@ pub struct Provider {
     environment: Vec<(String, Secret)>,
     timeout: Duration,
     cache: Cache,
-    flights: Flights<Run>,
+    single_flight: SingleFlight<Run>,
     /// Whether its last answer was for one image only.
     by_image: AtomicBool,
 }
 
 impl Provider {
-    /// The file that is run.
+    /// The program file.
     #[must_use]
     pub fn program(&self) -> &std::path::Path {
         &self.program
     }
 
-    /// How specific its patterns are, where one is for this name.
+    /// How specific the best pattern is that matches this name.
     pub(super) fn covers(&self, target: &Name) -> Option<Specificity> {
         self.match_images.iter().filter_map(|glob| glob.covers(target)).max()
     }
 
-    /// How it is named in messages.
+    /// Its name in messages.
     pub(super) fn place(&self) -> String {
         format!("credential provider {} ({})", self.name, self.file.display())
     }
@@ -80,7 +77,7 @@ impl Provider {
         Known { username: None, source: self.place(), asks, problem: None }
     }
 
-    /// Drops what is kept for a name and gives this login. An answer that others have had since stays.
+    /// Drops the cached answer for a name if it gives this login. A newer answer stays.
     pub(super) fn forget(&self, target: &Name, refused: &Credential) {
         if refused.source != self.place() {
             return;
@@ -93,7 +90,7 @@ impl Provider {
         });
     }
 
-    /// What the plugin has for a name.
+    /// The login that the plugin has for a name.
     pub(super) async fn login(&self, target: &Name) -> Result<Option<Given>, Cause> {
         let image = self.image(target);
         let answer = match self.cache.get(&image, Instant::now()) {
@@ -103,37 +100,37 @@ impl Provider {
         Ok(given(&answer, &image))
     }
 
-    /// The spelling in which the plugin knows the image: that of the name, if a pattern is for it.
+    /// The spelling for the plugin: the name's own if a pattern matches it, else the folded one.
     fn image(&self, target: &Name) -> String {
         let spelled = target.repository();
         let known = self.match_images.iter().any(|glob| glob.matches(spelled));
         if known { spelled.to_owned() } else { target.key().repository().to_owned() }
     }
 
-    /// One run at a time for a registry, for most answers are for all of it; where what comes turns out to be
-    /// for another image only, one at a time for the image.
-    async fn ask(&self, image: &str) -> Result<Arc<Answer>, Cause> {
+    /// Runs the plugin once at a time for each registry, because most answers are for a whole registry. If the
+    /// answer is for another image only, it runs once at a time for each image.
+    async fn ask(&self, image: &str) -> Result<Arc<ProviderAnswer>, Cause> {
         if !self.by_image.load(Ordering::Relaxed) {
             let (asked, outcome) =
-                self.flights.join(cache::registry(image).to_owned(), self.run(image)).await;
+                self.single_flight.join(cache::registry(image).to_owned(), self.run(image)).await;
             let ours = *asked == *image
                 || match &outcome {
                     Ok(answer) => answer.key_type != KeyType::Image,
-                    // Who has waited for one that hangs is not to wait for another.
+                    // A caller that has waited for a run that hangs does not wait for another one.
                     Err(cause) => matches!(cause, Cause::Program(ProgramError::Slow { .. })),
                 };
             if ours {
                 return outcome;
             }
         }
-        self.flights.join(image.to_owned(), self.run(image)).await.1
+        self.single_flight.join(image.to_owned(), self.run(image)).await.1
     }
 
     async fn run(&self, image: &str) -> Run {
         (image.into(), self.answer(image).await)
     }
 
-    async fn answer(&self, image: &str) -> Result<Arc<Answer>, Cause> {
+    async fn answer(&self, image: &str) -> Result<Arc<ProviderAnswer>, Cause> {
         let program = Program {
             path: &self.program,
             arguments: &self.arguments,
@@ -153,6 +150,6 @@ impl Provider {
 }
 
 /// The login that an answer has for an image.
-fn given(answer: &Answer, image: &str) -> Option<Given> {
+fn given(answer: &ProviderAnswer, image: &str) -> Option<Given> {
     answer.login(image).map(|(username, password)| (Some(username), Proof::Password(password)))
 }

@@ -1,37 +1,36 @@
-//! Logins that other programs' files hold, written out: `registries.yaml`, image-cri-shim.
+//! Logins that are written out in other programs' files: `registries.yaml`, image-cri-shim.
 //!
-//! Before: `config` reads the source.  After: the login of the host that a candidate is on.
-//! Holds: what is used of several fields is what containerd would use.
+//! Holds: of several fields those are used that containerd would use.
 //! Not here: reading those files (`config::sources`).
 
-use super::docker::decode;
+use super::basic_auth::decode;
+use super::credential::{Credential, Known, Proof};
 use super::error::Cause;
 use super::key::{RegistryKey, Specificity};
-use super::{Credential, Known, Proof};
 use crate::files::secret::Secret;
 use crate::policy::{Name, Source};
 
 /// Credentials for one registry.
 #[derive(Clone, Debug)]
 pub struct Login {
-    /// The host as it is written, or `*`, which is nobody's.
+    /// The host as it is written, or `*`, which matches no host.
     pub host: String,
-    /// The user's name, where there is one.
+    /// The user name.
     pub username: Option<String>,
-    /// The password, where there is one.
+    /// The password.
     pub password: Option<Secret>,
-    /// `user:password` in base64, where it is written so.
+    /// `user:password` in base64.
     pub encoded: Option<Secret>,
-    /// An identity token, where there is one.
+    /// An identity token.
     pub identity_token: Option<Secret>,
-    /// Where that is written.
+    /// Where it is written.
     pub source: Source,
 }
 
 // === impl Login ===
 
 impl Login {
-    /// How specific it is, where it is for this name.
+    /// How specific it is, if it is for this name.
     pub(super) fn covers(&self, target: &Name) -> Option<Specificity> {
         self.host.parse::<RegistryKey>().ok()?.covers(target)
     }
@@ -46,7 +45,7 @@ impl Login {
         if let Some(token) = &self.identity_token {
             return Ok(Credential { username: None, proof: Proof::IdentityToken(token.clone()), source });
         }
-        let nothing = "the login has neither a user's name nor a token";
+        let nothing = "the login has neither a user name nor a token";
         let encoded = self.encoded.as_ref().ok_or(Cause::Login(nothing))?;
         let (name, password) = decode(encoded.expose()).map_err(Cause::Login)?;
         Ok(Credential { username: Some(name), proof: Proof::Password(password), source })
@@ -83,7 +82,7 @@ mod tests {
             },
             Err(cause) => cause.to_string(),
         };
-        assert_eq!(shown(&empty), "the login has neither a user's name nor a token");
+        assert_eq!(shown(&empty), "the login has neither a user name nor a token");
         let encoded = Login { encoded: secret("Zm9vOmJhcg=="), ..empty.clone() };
         assert_eq!(shown(&encoded), "foo:bar");
         let token = Login { identity_token: secret("t"), ..encoded };

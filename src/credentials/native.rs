@@ -1,15 +1,15 @@
 //! Logins of the program's own configuration: by reference, never written out.
 //!
-//! Before: `config` reads a `[[credentials]]`.  After: at each pull the secret is read where it is kept.
-//! Holds: what is referred to is read anew each time, so another password in a file counts from the next pull on.
+//! Holds: the secret is read again each time, so a new password in a file is used from the next pull on.
 //! Not here: the keys in the file (`config`).
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use super::credential::{Credential, Known, Proof};
 use super::error::Cause;
+use super::file;
 use super::key::RegistryKey;
-use super::{Credential, Known, Proof, file};
 use crate::files::secret::Secret;
 use crate::policy::Source;
 
@@ -27,7 +27,7 @@ pub enum Reference {
     Variable(String),
 }
 
-/// A user's name.
+/// A user name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Username {
     /// As written.
@@ -41,7 +41,7 @@ pub enum Username {
 pub enum Means {
     /// With a name and a password.
     Password(Username, Reference),
-    /// With an identity token, which containerd changes for an access token.
+    /// With an identity token, which containerd exchanges for an access token.
     IdentityToken(Reference),
 }
 
@@ -73,7 +73,7 @@ impl Entry {
         })
     }
 
-    /// What can be said of it without the secret itself.
+    /// The login without its secret.
     pub(super) fn known(&self) -> Known {
         let source = self.source.to_string();
         let (username, secret) = match &self.means {
@@ -85,7 +85,7 @@ impl Entry {
             Some(Err(cause)) => (None, Some(cause)),
             None => (None, None),
         };
-        // The daemon's environment is its own; what this process lacks says nothing about it.
+        // The daemon has another environment, so a variable that is missing in this one says nothing.
         let unreadable = match secret {
             Reference::File(_) => secret.read().err(),
             Reference::Systemd(_) | Reference::Variable(_) => None,

@@ -1,10 +1,9 @@
-//! Runs a helper program once: input in, output out, and an end in any case.
+//! Runs a helper program once, and ends it in any case.
 //!
-//! Before: `docker` and `kubelet` know which program to ask what.  After: they read its answer.
-//! Holds: the program has the little environment that it is given, a process group of its own, and so much
-//! time and output; what exceeds either is killed with all its children, and so is a program whose asker
-//! has gone. The thread is never blocked, and input and output flow at once, so nobody waits for the other.
-//! Not here: what is said (`docker::helper`, `kubelet::exchange`).
+//! Holds: the program has a small environment, a process group of its own, and limits for time and output. It is
+//! killed with all its children when it exceeds a limit, or when the pull that needs it has ended. The thread
+//! is never blocked; input and output are handled at the same time, so neither side waits for the other.
+//! Not here: input and output themselves (`docker::helper`, `kubelet::exchange`).
 
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
@@ -16,16 +15,16 @@ use tokio::process::{Child, Command};
 
 use crate::files::secret::Secret;
 
-/// An answer with credentials has a few hundred bytes.
+/// The most output; an answer with credentials has a few hundred bytes.
 const MAX_OUTPUT: usize = 1 << 20;
 
-/// So much of the complaints is kept.
+/// How much of stderr is kept.
 const MAX_COMPLAINT: usize = 4 << 10;
 
-/// So much of them is shown.
+/// How many characters of stderr are shown.
 const SHOWN_COMPLAINT: usize = 300;
 
-/// Variables of our own that a program gets: how it finds its files, and the way out of the network.
+/// Variables of this process that a program gets: where its files are, and the proxies.
 const INHERITED: [&str; 10] = [
     "PATH",
     "HOME",
@@ -39,10 +38,10 @@ const INHERITED: [&str; 10] = [
     "no_proxy",
 ];
 
-/// Where programs look for programs if we were started without a `PATH`.
+/// The `PATH` of a program if this process has none.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// Why a program gave no answer. Nothing of its output is in it, only of its complaints.
+/// Why a program gave no answer. Nothing of its stdout is in it, only of its stderr.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProgramError {
     /// It could not be started.
@@ -67,17 +66,17 @@ pub enum ProgramError {
         /// The program.
         program: PathBuf,
     },
-    /// It ended badly.
+    /// It failed.
     #[error("{} failed ({status}){complaint}", program.display())]
     Failed {
         /// The program.
         program: PathBuf,
         /// How it ended.
         status: String,
-        /// Its last words with `: ` in front, or nothing.
+        /// The last line of stderr with `: ` in front, or nothing.
         complaint: String,
     },
-    /// The system failed us.
+    /// An error of the system.
     #[error("cannot talk to {}: {message}", program.display())]
     Talk {
         /// The program.
@@ -97,16 +96,16 @@ pub(super) struct Program<'a> {
     pub(super) timeout: Duration,
 }
 
-/// How a program ended by itself.
+/// The result of a program that was not killed.
 pub(super) struct Finished {
     pub(super) status: ExitStatus,
     pub(super) stdout: Vec<u8>,
     stderr: Vec<u8>,
 }
 
-/// Kills the program's process group unless it has been waited for. Nobody waits for its end: one that hangs in
-/// the kernel does not end before that lets it. Its exit status is taken by tokio, which keeps a child that was
-/// dropped (`kill_on_drop`) until it has ended.
+/// Kills the program's process group unless the program has ended and was waited for. It does not wait for the
+/// end, because a process that hangs in the kernel cannot end. tokio collects the exit status: it keeps a
+/// dropped child (`kill_on_drop`) until it has ended.
 struct Group {
     id: Option<Pid>,
 }
@@ -165,8 +164,8 @@ impl Program<'_> {
     }
 }
 
-/// The first `limit` bytes of a stream, and whether that was all. With `drain` the rest is read and thrown
-/// away, so that its writer is not stopped.
+/// The first `limit` bytes of a stream, and whether that was all. With `drain` the rest is read and dropped, so
+/// that its writer is not blocked.
 async fn head(
     stream: Option<impl AsyncRead + Unpin>,
     limit: usize,
@@ -193,7 +192,7 @@ async fn head(
 // === impl Finished ===
 
 impl Finished {
-    /// The output, where the program says that it succeeded.
+    /// The output, if the exit status says success.
     pub(super) fn success(self, program: &Path) -> Result<Vec<u8>, ProgramError> {
         if self.status.success() {
             return Ok(self.stdout);
@@ -201,7 +200,7 @@ impl Finished {
         Err(self.failure(program, ""))
     }
 
-    /// The failure in words: the program's complaints, or `otherwise` where it has none.
+    /// The failure in words: the program's stderr, or `otherwise` if that is empty.
     pub(super) fn failure(&self, program: &Path, otherwise: &str) -> ProgramError {
         let stderr = String::from_utf8_lossy(&self.stderr);
         let complaint = match stderr.trim() {
@@ -216,7 +215,7 @@ impl Finished {
     }
 }
 
-/// The last line, short and without control characters: it may end in a pod's events.
+/// The last line, short and without control characters: it may be shown in a pod's events.
 fn shown(complaint: &str) -> String {
     let line = complaint.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default();
     let line: String = line.chars().filter(|c| !c.is_control()).take(SHOWN_COMPLAINT).collect();
@@ -226,10 +225,10 @@ fn shown(complaint: &str) -> String {
 // === impl Group ===
 
 impl Drop for Group {
-    /// It has failed, or its asker has gone. The program has not been waited for, so its id is still its own.
+    /// The program was not waited for, so the process id is still its own.
     fn drop(&mut self) {
         if let Some(id) = self.id {
-            // Where nothing of it is left, there is nothing to kill.
+            // An error means that no process of it is left.
             let _ = kill_process_group(id, Signal::KILL);
         }
     }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::*;
+use crate::files::secret::Secret;
 use crate::policy::Source;
 
 struct Ground {
@@ -84,7 +85,7 @@ impl Ground {
     }
 }
 
-/// User and source of what is found, or the error.
+/// User and source of the login that is found, or the error.
 async fn found((dir, credentials): &(tempfile::TempDir, Credentials), name: &str) -> String {
     let shown = |text: String| text.replace(dir.path().to_str().unwrap(), "");
     match credentials.for_target(&name.parse().unwrap()).await {
@@ -194,20 +195,20 @@ fn a_disk_that_hangs_is_not_waited_for_without_end() {
         tokio::join!(found(&all, "h.de/x"), clock).0
     });
     drop(end);
-    assert_eq!(told, "no login for h.de: credentials: the files of logins were not read within 10 s");
+    assert_eq!(told, "no login for h.de: credentials: the login files could not be read within 10 s");
 }
 
 #[tokio::test(start_paused = true)]
 async fn those_who_read_from_a_disk_that_hangs_leave_threads_to_others() {
     let all = ground().entry("h.de", "robot").build();
-    let places = Arc::clone(&all.1.0.as_ref().unwrap().places);
+    let reads = Arc::clone(&all.1.0.as_ref().unwrap().reads);
     // So many have begun to read and do not end.
-    let hanging = Arc::clone(&places).acquire_many_owned(READERS.try_into().unwrap()).await.unwrap();
-    let told = "no login for h.de: credentials: the files of logins were not read within 10 s";
+    let hanging = Arc::clone(&reads).acquire_many_owned(READERS.try_into().unwrap()).await.unwrap();
+    let told = "no login for h.de: credentials: the login files could not be read within 10 s";
     assert_eq!(found(&all, "h.de/x").await, told);
     drop(hanging);
     assert!(found(&all, "h.de/x").await.starts_with("robot"));
-    assert_eq!(places.available_permits(), READERS);
+    assert_eq!(reads.available_permits(), READERS);
 }
 
 #[tokio::test]
@@ -256,7 +257,7 @@ async fn a_kept_answer_goes_only_where_its_own_login_was_refused() {
     ask("o.de/x").await;
     ask("o.com/x").await;
     assert_eq!((ground.runs("plugin0"), ground.runs("plugin1")), (1, 1));
-    // What is for everything is no good any more for anything.
+    // An answer for everything is not used any more for anything.
     refused("h.de/b", &p);
     ask("o.de/x").await;
     ask("o.com/x").await;
@@ -265,7 +266,7 @@ async fn a_kept_answer_goes_only_where_its_own_login_was_refused() {
 
 #[tokio::test]
 async fn an_answer_for_one_image_is_for_no_other() {
-    // What is answered is for the image that was asked for, and for none else.
+    // An answer is for the image that was asked for, and for no other.
     let script = "image=$(sed 's/.*\"image\":\"\\([^\"]*\\)\".*/\\1/')\n".to_owned()
         + "printf '{\"kind\":\"CredentialProviderResponse\",\"apiVersion\":\"credentialprovider.kubelet.k8s.io/v1\",\
            \"cacheKeyType\":\"Image\",\"cacheDuration\":\"1h\",\"auth\":{\"%s\":{\"username\":\"%s\",\"password\":\"p\"}}}' \
@@ -300,13 +301,28 @@ async fn a_failure_for_one_image_is_no_other_images() {
     let (bad, good) = tokio::join!(found(&all, "h.de/bad"), meanwhile);
     assert!(bad.ends_with("/plugin0 failed (exit status: 7)"), "{bad}");
     assert_eq!(good, "p from credential provider plugin0 (/providers.yaml)");
-    // One that hangs is waited for once.
-    let ground = self::ground().within(Duration::from_secs(2)).provider("*.de", "sleep 600");
+}
+
+/// The clock goes on only where there is nothing left to do but wait: once the plugin runs and both wait for it.
+#[tokio::test(start_paused = true)]
+async fn a_plugin_that_hangs_is_waited_for_once() {
+    let ground = ground().within(Duration::from_secs(2)).provider("*.de", "sleep 600");
     let credentials = Credentials::new(ground.sources);
     let ground = Ground { sources: Sources::default(), ..ground };
     let ask =
         async |name: &str| credentials.for_target(&name.parse().unwrap()).await.unwrap_err().to_string();
-    let (one, two) = tokio::join!(ask("h.de/a"), ask("h.de/b"));
+    let starts = tokio::task::spawn_blocking({
+        let begun = ground.dir.path().join("plugin0.runs");
+        move || {
+            let mut looks = 0..30_000;
+            looks.any(|_| {
+                std::thread::sleep(Duration::from_millis(10));
+                begun.exists()
+            })
+        }
+    });
+    let (one, two, started) = tokio::join!(ask("h.de/a"), ask("h.de/b"), starts);
+    assert!(started.unwrap(), "the plugin did not start");
     assert!(one == two && one.ends_with("/plugin0 gave no answer within 2 s and was killed"), "{one}\n{two}");
     assert_eq!(ground.runs("plugin0"), 1);
 }
@@ -319,10 +335,13 @@ async fn each_fault_of_a_plugin_is_an_error_that_names_it() {
         let head = "no login for h.de: credential provider plugin0 (/providers.yaml): /plugin0 ";
         text.strip_prefix(head).unwrap_or(&text).to_owned()
     };
-    let nothing = "answers nothing that can be used: ";
+    let nothing = "gave an unusable answer: ";
     assert_eq!(told("true").await, format!("{nothing}it is empty"));
-    assert_eq!(told("echo hunter2").await, format!("{nothing}no JSON: expected value at line 1 column 1"));
-    assert_eq!(told("echo '[]'").await, format!("{nothing}the whole is no object"));
+    assert_eq!(
+        told("echo hunter2").await,
+        format!("{nothing}it is not JSON: expected value at line 1 column 1")
+    );
+    assert_eq!(told("echo '[]'").await, format!("{nothing}it is not an object"));
     assert_eq!(
         told("echo '{}'").await,
         format!("{nothing}`kind` is \"\", not \"CredentialProviderResponse\"")
@@ -331,17 +350,17 @@ async fn each_fault_of_a_plugin_is_an_error_that_names_it() {
     assert_eq!(
         told(&beta).await,
         format!(
-            "{nothing}`apiVersion` is \"credentialprovider.kubelet.k8s.io/v1beta1\", and \
-             \"credentialprovider.kubelet.k8s.io/v1\" is what the plugin was asked in"
+            "{nothing}`apiVersion` is \"credentialprovider.kubelet.k8s.io/v1beta1\", but the plugin \
+             was asked with \"credentialprovider.kubelet.k8s.io/v1\""
         )
     );
     let odd = answer("*.de", "Odd", "0", "x");
     assert_eq!(
         told(&odd).await,
-        format!("{nothing}`cacheKeyType` is \"Odd\", none of Image, Registry, Global")
+        format!("{nothing}`cacheKeyType` is \"Odd\", and must be Image, Registry or Global")
     );
     let odd = answer("*.de", "Image", "soon", "x");
-    assert!(told(&odd).await.starts_with(&format!("{nothing}`cacheDuration`: \"soon\" is no duration")));
+    assert!(told(&odd).await.starts_with(&format!("{nothing}`cacheDuration`: \"soon\" is not a duration")));
     assert_eq!(told("kill -9 $$").await, "failed (signal: 9 (SIGKILL))");
     assert_eq!(told("echo 'no role' >&2; exit 1").await, "failed (exit status: 1): no role");
     assert_eq!(told("head -c 100000000 /dev/zero").await, "wrote more than 1024 KiB and was killed");

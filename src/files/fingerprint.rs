@@ -1,11 +1,8 @@
-//! What files and directories were like when they were read, and whether they still are.
+//! The state of files and directories when they were read, and whether it has changed.
 //!
-//! Before: `config` notes the state of each path before it reads it.  After: `config` tells by it whether all
-//! that it has read was there at one moment, `credentials` whether a file has changed while it was read, and
-//! `app` whether something has changed since.
-//! Holds: two equal states mean the same content. A file's times are no finer than the kernel's clock, so a
-//! state is trusted only once it has been at rest for longer than a tick of it ([`REST`]).
-//! Not here: what is in the files.
+//! Holds: two equal states mean the same content. A file's times are only as fine as the kernel's clock, so a
+//! state is trusted only if the last change is longer ago than one tick of it (`REST`).
+//! Not here: the meaning of the files.
 
 use std::fs::Metadata;
 use std::io;
@@ -15,18 +12,18 @@ use std::time::{Duration, SystemTime};
 
 use crate::files::parallel;
 
-/// How long ago the last change must be for the next one to have another time: the kernel stamps files by a
-/// clock that ticks every 10 ms at the slowest. It is also what a start may have to wait for a new file.
-pub const REST: Duration = Duration::from_millis(12);
+/// How long ago the last change must be so that the next one gets another time: the kernel's clock for files
+/// ticks at least every 10 ms. A start may have to wait this long for a new file.
+const REST: Duration = Duration::from_millis(12);
 
-/// What a path was like.
+/// The state of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
-    /// Something is there, behind all symbolic links.
+    /// Something is there; symbolic links are followed.
     There(Stamp),
     /// Nothing is there, or it cannot be reached: why.
     Away(io::ErrorKind),
-    /// It changed while it was looked at. No later state is equal.
+    /// It changed while it was examined. No later state is equal.
     Moving,
 }
 
@@ -36,7 +33,7 @@ pub struct Stamp {
     file: (u64, u64),
     length: u64,
     modified: (i64, i64),
-    /// Set by the kernel alone, so it tells of a change whose author has set the time of modification back.
+    /// Only the kernel sets it, so it shows a change even if the time of modification was set back.
     changed: (i64, i64),
     links: u64,
 }
@@ -61,7 +58,7 @@ impl State {
 // === impl Stamp ===
 
 impl Stamp {
-    /// The stamp in what the system says of a file.
+    /// The stamp in the metadata of a file.
     #[must_use]
     pub fn of(metadata: &Metadata) -> Self {
         Stamp {
@@ -79,8 +76,8 @@ impl Stamp {
         self.length
     }
 
-    /// Whether an open file has the content that it had. One that was replaced meanwhile has lost a link, and
-    /// the kernel notes that as a change; its content is what it was.
+    /// Whether an open file has the same content as before. A file that was replaced meanwhile has lost a link,
+    /// which the kernel counts as a change, but its content is the same.
     #[must_use]
     pub fn is_content_of(&self, later: &Stamp) -> bool {
         let replaced = later.links < self.links;
@@ -89,10 +86,10 @@ impl Stamp {
             && (replaced || self.changed == later.changed)
     }
 
-    /// How long one has to wait until a further change would show.
+    /// How long to wait until a further change is visible.
     #[must_use]
     pub fn unrest(&self) -> Duration {
-        // Of a change whose author sets the time of modification back only the kernel's own time tells.
+        // If the time of modification was set back, only the kernel's own time shows the change.
         let now = SystemTime::now();
         unrest_of(self.modified, now).max(unrest_of(self.changed, now))
     }
@@ -102,7 +99,7 @@ fn unrest_of((seconds, nanos): (i64, i64), now: SystemTime) -> Duration {
     let since_epoch = u64::try_from(seconds).unwrap_or(0);
     let at = Duration::new(since_epoch, u32::try_from(nanos).unwrap_or(0));
     let Some(at) = SystemTime::UNIX_EPOCH.checked_add(at) else { return Duration::ZERO };
-    // A time to come is not the clock's, and the next change will have the clock's.
+    // A time in the future is not from the clock, and the next change gets its time from the clock.
     let age = now.duration_since(at).unwrap_or(REST);
     REST.saturating_sub(age)
 }
@@ -110,24 +107,25 @@ fn unrest_of((seconds, nanos): (i64, i64), now: SystemTime) -> Duration {
 // === impl Snapshot ===
 
 impl Snapshot {
-    /// Notes what a path was like.
+    /// Notes the state of a path.
     pub fn note(&mut self, path: &Path, state: State) {
         self.0.push((path.to_path_buf(), state));
     }
 
-    /// The paths, in the order in which they were noted.
+    /// The paths, in the order of their notes.
+    #[cfg(test)]
     pub fn paths(&self) -> impl Iterator<Item = &Path> {
         self.0.iter().map(|(path, _)| path.as_path())
     }
 
-    /// What the same paths are like now.
+    /// The state of the same paths now.
     #[must_use]
     pub fn again(&self) -> Self {
         Snapshot(parallel::map(&self.0, |(path, _)| (path.clone(), State::of(path))))
     }
 
-    /// The first path that is no longer what it was. What was read of a single thing was there at one moment,
-    /// whatever became of it since; and nothing was read of what moved.
+    /// The first path that has changed. A single path cannot disagree with another one, whatever happened to it
+    /// since; and nothing was read of a path that changed while it was examined.
     #[must_use]
     pub fn torn(&self) -> Option<&Path> {
         let there = self.0.iter().filter(|(_, state)| !matches!(state, State::Away(_)));
@@ -152,7 +150,7 @@ mod tests {
         snapshot
     }
 
-    /// Lets a further change have another time.
+    /// Waits so that a further change gets another time.
     fn rest() {
         std::thread::sleep(REST);
     }
@@ -223,6 +221,14 @@ mod tests {
         let before = stamp();
         rest();
         std::fs::write(&path, "cc").unwrap();
+        assert!(!before.is_content_of(&stamp()));
+        // By one who sets the time of modification back as well.
+        let modified = open.metadata().unwrap().modified().unwrap();
+        let before = stamp();
+        rest();
+        std::fs::write(&path, "dd").unwrap();
+        open.set_modified(modified).unwrap();
+        assert_eq!(before.modified, stamp().modified);
         assert!(!before.is_content_of(&stamp()));
     }
 

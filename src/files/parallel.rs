@@ -1,17 +1,14 @@
-//! Does one thing to each of many items, on all processors.
+//! Does the same work for each of many items, on all processors.
 //!
-//! Before: `config` and `snapshot` have thousands of files, each of which takes its time in system calls and
-//! in parsing.
-//! After: the results, in the order of the items.
-//! Holds: a few items are done where one is; a thread that cannot be had costs time and nothing else.
+//! Holds: a few items are done on the calling thread; if a thread cannot be started, it only takes longer.
 
 use std::num::NonZero;
 use std::thread::{self, ScopedJoinHandle};
 
-/// Fewer are done sooner than a thread has begun.
+/// Fewer items take less time than starting a thread.
 const WORTH_A_THREAD: usize = 256;
 
-/// What `work` makes of each item.
+/// The result of `work` for each item.
 pub fn map<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let processors = thread::available_parallelism().map_or(1, NonZero::get);
     let threads = processors.min(items.len() / WORTH_A_THREAD).max(1);
@@ -31,7 +28,7 @@ pub fn map<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<
     })
 }
 
-/// What a thread has made; where it panicked, so does this one.
+/// The results of a thread; a panic there is a panic here.
 fn ended<R>(thread: ScopedJoinHandle<'_, R>) -> R {
     thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }

@@ -1,8 +1,7 @@
 //! Reads certificates and private keys from files.
 //!
-//! Before: the configuration names a file.  After: `transport` says what is wrong with it, `registry` shows it.
-//! Holds: as in Go, whose word counts for containerd, a damaged block does no harm beside a good one.
-//! Not here: from when to when a certificate holds (`transport`), whom to trust (`registry`).
+//! Holds: a damaged block next to a good one does no harm, as in Go and so in containerd.
+//! Not here: how long a certificate is valid, which certificates to trust (`registry`).
 //!
 //! Source: RFC 7468 (the text form); Go `crypto/x509` `CertPool.AppendCertsFromPEM`, `crypto/tls` `X509KeyPair`.
 
@@ -17,7 +16,7 @@ use crate::files::regular_file;
 /// No file of certificates is larger.
 const LARGEST: u64 = 8 << 20;
 
-/// Why a file gives nothing.
+/// Why a file has no certificate or key.
 #[derive(Debug, thiserror::Error)]
 pub enum PemError {
     /// It cannot be read.
@@ -29,7 +28,7 @@ pub enum PemError {
     /// The files may have been mixed up.
     #[error("it holds no certificate, but a private key")]
     KeyInstead,
-    /// Certificates, but none that is whole.
+    /// It holds certificates, and all of them are damaged.
     #[error("a certificate in it is damaged")]
     Damaged,
     /// Something else.
@@ -40,10 +39,10 @@ pub enum PemError {
     Encrypted,
 }
 
-/// The certificates in a file; never none.
+/// The certificates in a file, at least one.
 ///
 /// # Errors
-/// Why there is none.
+/// Why there are no certificates or keys.
 pub fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, PemError> {
     let text = regular_file::read(file, LARGEST)?;
     let found: Vec<_> = CertificateDer::pem_slice_iter(&text).filter_map(Result::ok).collect();
@@ -58,10 +57,10 @@ pub fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, PemErro
 /// The first private key in a file.
 ///
 /// # Errors
-/// Why there is none.
+/// Why there are no certificates or keys.
 pub fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>, PemError> {
     let text = regular_file::read(file, LARGEST)?;
-    // The word stands in the label, or in a header of the older form.
+    // The word is in the label, or in a header of the older form.
     let encrypted = || has(&text, b"ENCRYPTED");
     key_in(&text).ok_or_else(|| if encrypted() { PemError::Encrypted } else { PemError::NoKey })
 }

@@ -1,7 +1,6 @@
 //! Opens and reads regular files, and nothing else.
 //!
-//! Before: a reader has a path, at which anything may be.  After: it has the open file, or its bytes.
-//! Holds: a pipe or a device in the place of a file holds nobody up; no more is read than was meant.
+//! Holds: a pipe or a device in place of a file blocks nothing; no more than the limit is read.
 //! Not here: files that change while they are read (`config`, `credentials`).
 
 use std::fs::{File, Metadata};
@@ -9,7 +8,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-/// Why there is no file to read.
+/// Why there is nothing to read.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The system's reason.
@@ -19,7 +18,7 @@ pub enum OpenError {
     #[error("it is a directory")]
     Directory,
     /// A pipe, a socket or a device.
-    #[error("it is no regular file")]
+    #[error("it is not a regular file")]
     Special,
 }
 
@@ -33,12 +32,12 @@ impl From<OpenError> for io::Error {
     }
 }
 
-/// Opens a file, behind all symbolic links.
+/// Opens a file; symbolic links are followed.
 ///
 /// # Errors
-/// Where it can't be opened, or is no regular file.
+/// It can't be opened, or is not a regular file.
 pub fn open(path: &Path) -> Result<(File, Metadata), OpenError> {
-    // Opening a pipe waits for its writer unless it is told not to.
+    // Without this flag opening a pipe waits for its writer.
     let nonblocking = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
     let file = File::options().read(true).custom_flags(nonblocking).open(path)?;
     let metadata = file.metadata()?;
@@ -49,10 +48,10 @@ pub fn open(path: &Path) -> Result<(File, Metadata), OpenError> {
     }
 }
 
-/// The bytes of a file that has at most `limit` of them.
+/// The bytes of a file, at most `limit`.
 ///
 /// # Errors
-/// As [`open`]; where it can't be read, or is longer.
+/// As [`open`]; or it can't be read, or it is longer.
 pub fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     let (file, _) = open(path)?;
     let mut bytes = Vec::new();
@@ -78,8 +77,8 @@ mod tests {
         let rows = [
             (file.as_path(), "it is longer than 0 KiB"),
             (dir.path(), "it is a directory"),
-            (pipe.as_path(), "it is no regular file"),
-            (Path::new("/dev/zero"), "it is no regular file"),
+            (pipe.as_path(), "it is not a regular file"),
+            (Path::new("/dev/zero"), "it is not a regular file"),
         ];
         for (path, message) in rows {
             assert_eq!(read(path, 1023).unwrap_err().to_string(), message, "{}", path.display());

@@ -1,8 +1,6 @@
-//! A text that is not to be shown.
+//! A text that must not be shown.
 //!
-//! Before: a reader finds a password or a token.  After: whoever presents it to a registry.
-//! Holds: neither `Debug` nor anything else but `expose` gives the text away.
-//! Not here: which registry it is for.
+//! Holds: only `expose` gives the text; `Debug` does not.
 
 use std::fmt;
 
@@ -11,7 +9,7 @@ use std::fmt;
 pub struct Secret(String);
 
 impl Secret {
-    /// Takes a text into keeping.
+    /// Hides a text.
     #[must_use]
     pub fn new(text: String) -> Self {
         Secret(text)

@@ -1,15 +1,31 @@
 //! Field paths of the CRI messages that name an image or carry credentials.
 //!
-//! Before: `router` tells the RPC.  After: `pull`, `lookup` and `adopt` read and edit at these paths.
 //! Holds: numbers as in cri-api's `api.proto` (v0.36.3, package `runtime.v1`). `runtime.v1alpha2` has
 //! the same numbers in all of them.
 
+/// Where a request has the metadata of its pod (`PodSandboxMetadata`).
+pub struct PodPaths {
+    /// `name`.
+    pub name: [u32; 3],
+    /// `uid`.
+    pub uid: [u32; 3],
+    /// `namespace`.
+    pub namespace: [u32; 3],
+}
+
+impl PodPaths {
+    /// In the `PodSandboxConfig` that is this field of the request.
+    const fn of(config: u32) -> Self {
+        Self { name: [config, 1, 1], uid: [config, 1, 2], namespace: [config, 1, 3] }
+    }
+}
+
 /// Paths in `PullImageRequest`.
 pub mod pull_image_request {
+    /// The pod, in `sandbox_config`.
+    pub const POD: super::PodPaths = super::PodPaths::of(3);
     /// `image.image`: the reference to pull.
     pub const IMAGE: &[u32] = &[1, 1];
-    /// `image.user_specified_image`.
-    pub const USER_SPECIFIED_IMAGE: &[u32] = &[1, 18];
     /// `auth`, an `AuthConfig`.
     pub const AUTH: &[u32] = &[2];
 }
@@ -58,6 +74,8 @@ pub mod image_status_response {
 
 /// Paths in `CreateContainerRequest`.
 pub mod create_container_request {
+    /// The pod, in `sandbox_config`.
+    pub const POD: super::PodPaths = super::PodPaths::of(3);
     /// `config.image.image`: an id from kubelet, a name from crictl.
     pub const IMAGE: &[u32] = &[2, 2, 1];
     /// `config.image.user_specified_image`: what the pod says (kubelet 1.28 on).

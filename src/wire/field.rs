@@ -1,23 +1,22 @@
 //! Reads and replaces the value at a path of field numbers.
 //!
-//! Before: `records` finds the fields.  After: `pull` and `lookup` name the paths by `cri`.
 //! Holds: `get` answers what gogo, protobuf-go and prost answer: occurrences of an embedded message
-//! merge, of a scalar the last one wins, a record of another wire type is no value. After `set` and
-//! `cut` the same holds of the new bytes; every other record is unchanged and in its old place.
+//! merge, the last occurrence of a scalar wins, a record of another wire type is ignored. After `set` and
+//! `cut` the same is true of the new bytes; every other record is unchanged and in its old place.
 
-use super::record::{Kind, Record, WireError, put_varint, records, varint};
+use super::record::{Record, WireError, WireType, put_varint, records, varint};
 use std::ops::Range;
 
 /// The value of a string, bytes or message field at `path`, e.g. `[1, 1]` for the `image` inside
 /// `PullImageRequest.image`. `None` = absent. An embedded message comes as its last occurrence only;
 /// [`each`] gives all.
 pub fn get<'a>(buf: &'a [u8], path: &[u32]) -> Result<Option<&'a [u8]>, WireError> {
-    Ok(last(buf, path, Kind::Len)?.map(|range| &buf[range]))
+    Ok(last(buf, path, WireType::Len)?.map(|range| &buf[range]))
 }
 
 /// The value of a varint field (bool, enum, integer) at `path`.
 pub fn get_varint(buf: &[u8], path: &[u32]) -> Result<Option<u64>, WireError> {
-    let Some(range) = last(buf, path, Kind::Varint)? else { return Ok(None) };
+    let Some(range) = last(buf, path, WireType::Varint)? else { return Ok(None) };
     Ok(Some(varint(buf, range.start)?.0))
 }
 
@@ -25,36 +24,24 @@ pub fn get_varint(buf: &[u8], path: &[u32]) -> Result<Option<u64>, WireError> {
 /// parents: the elements of a repeated field, the entries of a map, the pieces of one message.
 pub fn each(buf: &[u8], path: &[u32]) -> Result<Vec<Range<usize>>, WireError> {
     let mut found = Vec::new();
-    visit(buf, 0, path, Kind::Len, &mut |range| found.push(range))?;
+    visit(buf, 0, path, WireType::Len, &mut |range| found.push(range))?;
     Ok(found)
 }
 
 /// The same bytes with the value at `path` replaced. Every occurrence of the field is cut and the new
-/// one stands where the last stood; where there is none it is appended to the last occurrence of its
+/// one stands where the last stood; without one it is appended to the last occurrence of its
 /// parent, or to parents made for it at the end.
 pub fn set(buf: &[u8], path: &[u32], value: &[u8]) -> Result<Vec<u8>, WireError> {
-    let Some(kept) = last(buf, path, Kind::Len)? else { return insert(buf, 0, path, value) };
+    let Some(kept) = last(buf, path, WireType::Len)? else { return insert(buf, 0, path, value) };
     let edited = rewrite(buf, 0, path, &mut |range| {
-        Ok::<_, WireError>(if range == kept { Edit::Replace(value.to_vec()) } else { Edit::Drop })
+        if range == kept { Edit::Replace(value.to_vec()) } else { Edit::Drop }
     })?;
     Ok(edited.unwrap_or_else(|| buf.to_vec()))
 }
 
 /// The same bytes without any occurrence of the field at `path`. Parents stay, even empty ones.
 pub fn cut(buf: &[u8], path: &[u32]) -> Result<Vec<u8>, WireError> {
-    let edited = rewrite(buf, 0, path, &mut |_| Ok::<_, WireError>(Edit::Drop))?;
-    Ok(edited.unwrap_or_else(|| buf.to_vec()))
-}
-
-/// The same bytes with each element of a repeated message field edited: `f` sees an element's payload
-/// and answers the new one, or `None` to leave it.
-pub fn map_each<E: From<WireError>>(
-    buf: &[u8],
-    path: &[u32],
-    mut f: impl FnMut(&[u8]) -> Result<Option<Vec<u8>>, E>,
-) -> Result<Vec<u8>, E> {
-    let edited =
-        rewrite(buf, 0, path, &mut |range| f(&buf[range]).map(|new| new.map_or(Edit::Keep, Edit::Replace)))?;
+    let edited = rewrite(buf, 0, path, &mut |_| Edit::Drop)?;
     Ok(edited.unwrap_or_else(|| buf.to_vec()))
 }
 
@@ -75,9 +62,9 @@ enum Edit {
 }
 
 /// Payload range of the last occurrence of the field at `path`.
-fn last(buf: &[u8], path: &[u32], kind: Kind) -> Result<Option<Range<usize>>, WireError> {
+fn last(buf: &[u8], path: &[u32], wire_type: WireType) -> Result<Option<Range<usize>>, WireError> {
     let mut found = None;
-    visit(buf, 0, path, kind, &mut |range| found = Some(range))?;
+    visit(buf, 0, path, wire_type, &mut |range| found = Some(range))?;
     Ok(found)
 }
 
@@ -86,7 +73,7 @@ fn visit(
     buf: &[u8],
     base: usize,
     path: &[u32],
-    kind: Kind,
+    wire_type: WireType,
     f: &mut dyn FnMut(Range<usize>),
 ) -> Result<(), WireError> {
     let Some((&number, rest)) = path.split_first() else { return Ok(()) };
@@ -96,12 +83,12 @@ fn visit(
             continue;
         }
         if rest.is_empty() {
-            if record.kind == kind {
+            if record.wire_type == wire_type {
                 f(base + record.payload.start..base + record.payload.end);
             }
-        } else if record.kind == Kind::Len {
+        } else if record.wire_type == WireType::Len {
             let start = base + record.payload.start;
-            visit(&buf[record.payload], start, rest, kind, f)?;
+            visit(&buf[record.payload], start, rest, wire_type, f)?;
         }
     }
     Ok(())
@@ -109,21 +96,21 @@ fn visit(
 
 /// Edits each length-delimited field at `path`. `None` = nothing changed, so that parents keep their
 /// own spelling of tag and length.
-fn rewrite<E: From<WireError>>(
+fn rewrite(
     buf: &[u8],
     base: usize,
     path: &[u32],
-    f: &mut dyn FnMut(Range<usize>) -> Result<Edit, E>,
-) -> Result<Option<Vec<u8>>, E> {
+    f: &mut dyn FnMut(Range<usize>) -> Edit,
+) -> Result<Option<Vec<u8>>, WireError> {
     let Some((&number, rest)) = path.split_first() else { return Ok(None) };
     let mut out: Option<Vec<u8>> = None;
     for record in records(buf) {
         let record = record.map_err(|e| shift(e, base))?;
         let start = base + record.payload.start;
-        let edit = if record.number != number || record.kind != Kind::Len {
+        let edit = if record.number != number || record.wire_type != WireType::Len {
             Edit::Keep
         } else if rest.is_empty() {
-            f(start..base + record.payload.end)?
+            f(start..base + record.payload.end)
         } else {
             rewrite(&buf[record.payload.clone()], start, rest, f)?.map_or(Edit::Keep, Edit::Replace)
         };
@@ -149,7 +136,7 @@ fn insert(buf: &[u8], base: usize, path: &[u32], value: &[u8]) -> Result<Vec<u8>
     let mut parent: Option<Record> = None;
     for record in records(buf) {
         let record = record.map_err(|e| shift(e, base))?;
-        if !rest.is_empty() && record.number == number && record.kind == Kind::Len {
+        if !rest.is_empty() && record.number == number && record.wire_type == WireType::Len {
             parent = Some(record);
         }
     }

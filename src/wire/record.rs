@@ -1,9 +1,8 @@
 //! Walks the top-level records of one protobuf message.
 //!
-//! Before: a message's bytes, from anyone.  After: `field` picks and edits by number.
 //! Holds: never a panic, never a read past the buffer; the records' ranges follow one another
-//! without a gap. Accepted is what gogo, protobuf-go and prost all accept; where one of them refuses
-//! or reads otherwise (field numbers past 2^29-1, which gogo truncates to 32 bits; the tenth byte of
+//! without a gap. A message is accepted if gogo, protobuf-go and prost all accept it; where one of them refuses
+//! it or reads it differently (field numbers past 2^29-1, which gogo truncates to 32 bits; the tenth byte of
 //! a varint above 1; groups closed by another number) the message is refused.
 
 use std::ops::Range;
@@ -14,17 +13,17 @@ const MAX_GROUP_DEPTH: usize = 100;
 /// Largest field number that the encoding specification allows.
 pub(super) const MAX_NUMBER: u32 = (1 << 29) - 1;
 
-/// Bytes that are no protobuf message, and where.
+/// Why bytes are not a protobuf message, and where.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("malformed protobuf message at byte {offset}: {fault}")]
 pub struct WireError {
-    /// What is wrong.
+    /// The problem.
     pub fault: WireFault,
     /// Byte offset in the message that was handed in.
     pub offset: usize,
 }
 
-/// The ways in which bytes fail to be a protobuf message.
+/// What can be wrong with a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum WireFault {
     /// The message ends inside a record.
@@ -55,7 +54,7 @@ impl WireFault {
 
 /// The wire type of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum WireType {
     /// Wire type 0.
     Varint,
     /// Wire type 1, eight bytes.
@@ -74,7 +73,7 @@ pub struct Record {
     /// Field number, 1 to 2^29-1.
     pub number: u32,
     /// Wire type.
-    pub kind: Kind,
+    pub wire_type: WireType,
     /// From the first byte of the tag to the last byte of the value.
     pub range: Range<usize>,
     /// Length of the tag; tags may be overlong and are kept as they are.
@@ -114,19 +113,19 @@ impl Iterator for Records<'_> {
 
 fn record(buf: &[u8], start: usize) -> Result<Record, WireError> {
     let tag = tag(buf, start)?;
-    let (kind, payload, end) = match tag.wire_type {
+    let (wire_type, payload, end) = match tag.wire_type {
         3 => {
             let (inner_end, end) = group_end(buf, tag.end, tag.number)?;
-            (Kind::Group, tag.end..inner_end, end)
+            (WireType::Group, tag.end..inner_end, end)
         }
         4 => return Err(WireFault::BadGroup.at(start)),
         _ => {
-            let (kind, payload) = value(buf, &tag)?;
+            let (wire_type, payload) = value(buf, &tag)?;
             let end = payload.end;
-            (kind, payload, end)
+            (wire_type, payload, end)
         }
     };
-    Ok(Record { number: tag.number, kind, range: start..end, tag_len: tag.end - start, payload })
+    Ok(Record { number: tag.number, wire_type, range: start..end, tag_len: tag.end - start, payload })
 }
 
 struct Tag {
@@ -144,26 +143,26 @@ fn tag(buf: &[u8], start: usize) -> Result<Tag, WireError> {
     }
 }
 
-/// Kind and payload range of a value that is no group.
-fn value(buf: &[u8], tag: &Tag) -> Result<(Kind, Range<usize>), WireError> {
-    let (kind, begin, len) = match tag.wire_type {
+/// Wire type and payload range of a value that is not a group.
+fn value(buf: &[u8], tag: &Tag) -> Result<(WireType, Range<usize>), WireError> {
+    let (wire_type, begin, len) = match tag.wire_type {
         0 => {
             let (_, end) = varint(buf, tag.end)?;
-            (Kind::Varint, tag.end, (end - tag.end) as u64)
+            (WireType::Varint, tag.end, (end - tag.end) as u64)
         }
-        1 => (Kind::Fixed64, tag.end, 8),
+        1 => (WireType::Fixed64, tag.end, 8),
         2 => {
             let (len, begin) = varint(buf, tag.end)?;
-            (Kind::Len, begin, len)
+            (WireType::Len, begin, len)
         }
-        5 => (Kind::Fixed32, tag.end, 4),
+        5 => (WireType::Fixed32, tag.end, 4),
         _ => return Err(WireFault::BadWireType.at(tag.start)),
     };
     // The subtraction can't wrap (begin <= buf.len()), where an addition of a hostile length could.
     if len > (buf.len() - begin) as u64 {
         return Err(WireFault::Truncated.at(begin));
     }
-    Ok((kind, begin..begin + len as usize))
+    Ok((wire_type, begin..begin + len as usize))
 }
 
 /// Where the records of a group end, and where its end tag ends. A stack instead of recursion, so

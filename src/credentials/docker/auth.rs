@@ -1,31 +1,20 @@
 //! One entry of `auths`.
 //!
-//! Before: `docker` has found the entry.  After: a login, or nothing.
-//! Holds: `auth` wins over `username` and `password`, as for kubelet; nothing of a value is in an error. What
-//! containerd has no use for, an access token (`registrytoken`), is an error: its `ParseAuth` does not look at one.
+//! Holds: `auth` wins over `username` and `password`, as in kubelet; no value is in an error. An access token
+//! (`registrytoken`) is an error, because containerd's `ParseAuth` ignores it.
 
-use base64::Engine;
-use base64::alphabet::STANDARD;
-use base64::engine::general_purpose::GeneralPurpose;
-use base64::engine::{DecodePaddingMode, GeneralPurposeConfig};
 use serde_json::Value;
 
-use super::super::{Given, Proof};
-use super::password;
+use super::super::basic_auth::decode;
+use super::super::credential::{Given, Proof};
 use crate::files::secret::Secret;
 
-/// With padding or without, as kubelet takes both.
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
-
-/// The login in an entry; nothing where it is empty.
+/// The login in an entry; `None` if the entry is empty.
 pub(super) fn read(entry: &Value) -> Result<Option<Given>, &'static str> {
     if entry.is_null() {
         return Ok(None);
     }
-    let entry = entry.as_object().ok_or("it is no object")?;
+    let entry = entry.as_object().ok_or("it is not an object")?;
     let text = |key: &str, not_a_text| match entry.get(key) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text.as_str()).filter(|text| !text.is_empty())),
@@ -34,7 +23,7 @@ pub(super) fn read(entry: &Value) -> Result<Option<Given>, &'static str> {
     let encoded = text("auth", "`auth` is not a text")?.map(decode).transpose()?;
     if let Some(identity) = text("identitytoken", "`identitytoken` is not a text")? {
         let username = encoded.map(|(username, _)| username);
-        // docker writes a name without a meaning before the empty password.
+        // docker writes a meaningless name in front of an empty password.
         let username = username.filter(|name| !name.trim_matches('0').is_empty() && name != TOKEN_USER);
         return Ok(Some((username, Proof::IdentityToken(Secret::new(identity.to_owned())))));
     }
@@ -46,19 +35,8 @@ pub(super) fn read(entry: &Value) -> Result<Option<Given>, &'static str> {
     }
     let username = text("username", "`username` is not a text")?;
     let secret = text("password", "`password` is not a text")?;
-    Ok(username.map(|name| (Some(name.to_owned()), password(secret.unwrap_or_default()))))
+    Ok(username.map(|name| (Some(name.to_owned()), Proof::password(secret.unwrap_or_default()))))
 }
 
-/// The user by which docker marks an identity token.
+/// The user name that stands for an identity token.
 pub(super) const TOKEN_USER: &str = "<token>";
-
-/// `user:password` in base64. Line breaks in it are nothing, as in Go's decoder.
-pub(in crate::credentials) fn decode(encoded: &str) -> Result<(String, Secret), &'static str> {
-    let encoded: String = encoded.chars().filter(|c| !matches!(c, '\n' | '\r')).collect();
-    let bytes = BASE64.decode(encoded).map_err(|_| "`auth` is not base64")?;
-    let text = String::from_utf8(bytes).map_err(|_| "`auth` is no text in base64")?;
-    // docker pads the password with NULs.
-    let text = text.trim_end_matches('\0');
-    let (username, password) = text.split_once(':').ok_or("`auth` has no colon between user and password")?;
-    Ok((username.to_owned(), Secret::new(password.to_owned())))
-}

@@ -1,8 +1,7 @@
 //! Docker's credential helpers: `docker-credential-NAME get`.
 //!
-//! Before: `docker` knows the helper for a host.  After: the login, or nothing.
-//! Holds: "credentials not found" is no error; whatever else goes wrong is one, and nothing of its output but
-//! the fixed texts is shown.
+//! Holds: "credentials not found" is not an error; every other failure is. Of the output only the fixed texts
+//! below are shown.
 //!
 //! Facts: docker/docker-credential-helpers `credentials/credentials.go`, `credentials/error.go`: the server
 //! comes on stdin, a JSON object or an error's text goes to stdout.
@@ -12,29 +11,28 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::super::credential::{Given, Proof};
 use super::super::error::Cause;
 use super::super::program::Program;
-use super::super::{Given, Proof};
 use super::auth::TOKEN_USER;
-use super::password;
 use crate::files::secret::Secret;
 
 /// A helper and what it is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::credentials) struct Helper {
+pub(crate) struct Helper {
     pub(super) program: PathBuf,
     pub(super) server: String,
 }
 
-/// What every helper says of a server that it does not know.
+/// What every helper says if it does not know the server.
 const NOT_FOUND: &str = "credentials not found";
 
-/// What every helper may say on stdout beside that. Whatever else is there may be the secret itself, and an error
-/// ends in a pod's events.
+/// Other messages that helpers write to stdout. Anything else there can be the secret itself, and an error is
+/// shown in a pod's events.
 const COMPLAINTS: [&str; 2] = ["no credentials server URL", "no credentials username"];
 
 impl Helper {
-    /// Runs it.
+    /// Runs the helper.
     pub(super) async fn get(&self, timeout: Duration) -> Result<Option<Given>, Cause> {
         let arguments = ["get".to_owned()];
         let program = Program { path: &self.program, arguments: &arguments, environment: &[], timeout };
@@ -52,15 +50,15 @@ impl Helper {
     }
 }
 
-/// Reads what a helper answers.
+/// Reads the answer of a helper.
 ///
 /// # Errors
-/// What is wrong with it, with nothing of it.
+/// Why the answer cannot be used; nothing of the answer is in it.
 pub fn read(stdout: &[u8]) -> Result<Given, String> {
     if stdout.trim_ascii().is_empty() {
         return Err("it is empty".to_owned());
     }
-    let value: Value = serde_json::from_slice(stdout).map_err(|error| format!("no JSON: {error}"))?;
+    let value: Value = serde_json::from_slice(stdout).map_err(|error| format!("it is not JSON: {error}"))?;
     let text = |key: &str| value.get(key).and_then(Value::as_str);
     let (Some(username), Some(secret)) = (text("Username"), text("Secret")) else {
         return Err("it has no `Username` and `Secret`".to_owned());
@@ -68,5 +66,5 @@ pub fn read(stdout: &[u8]) -> Result<Given, String> {
     if username == TOKEN_USER {
         return Ok((None, Proof::IdentityToken(Secret::new(secret.to_owned()))));
     }
-    Ok((Some(username.to_owned()), password(secret)))
+    Ok((Some(username.to_owned()), Proof::password(secret)))
 }

@@ -116,7 +116,7 @@ fn a_helper_is_for_one_whole_host() {
 fn a_helper_has_a_plain_name_and_a_directory() {
     assert_eq!(
         ground(r#"{"credsStore": "../x"}"#).held("h.de/x"),
-        "\"../x\" is no name of a credential helper"
+        "\"../x\" is not the name of a credential helper"
     );
     let mut ground = ground(r#"{"credsStore": "pass", "auths": {"h.de/own": {"auth": "Zm9vOmJhcg=="}}}"#);
     ground.config.helper_dir = None;
@@ -129,9 +129,9 @@ fn what_is_broken_is_said_without_what_is_in_it() {
     let rows = [
         ("", "/config.json: this is not JSON: EOF while parsing a value at line 1 column 0"),
         ("{\"auths\": hunter2", "/config.json: this is not JSON: expected value at line 1 column 11"),
-        ("[\"hunter2\"]", "/config.json: this is no JSON object"),
-        ("{\"auths\": \"hunter2\"}", "/config.json: `auths` is no object"),
-        ("{\"auths\": {\"h.de\": \"hunter2\"}}", "/config.json: `auths` \"h.de\": it is no object"),
+        ("[\"hunter2\"]", "/config.json: this is not a JSON object"),
+        ("{\"auths\": \"hunter2\"}", "/config.json: `auths` is not an object"),
+        ("{\"auths\": {\"h.de\": \"hunter2\"}}", "/config.json: `auths` \"h.de\": it is not an object"),
         (
             "{\"auths\": {\"h.de\": {\"auth\": \"hunter2\"}}}",
             "/config.json: `auths` \"h.de\": `auth` is not base64",
@@ -145,7 +145,7 @@ fn what_is_broken_is_said_without_what_is_in_it() {
             &expected[1..]
         );
     }
-    // A broken entry is no other registry's trouble.
+    // A broken entry does not harm other registries.
     assert_eq!(
         ground("{\"auths\": {\"h.de\": 1, \"o.de\": {\"auth\": \"Zm9vOmJhcg\"}}}").held("o.de/x"),
         "foo:bar"
@@ -193,9 +193,12 @@ async fn a_helper_is_asked_for_its_server_and_its_answer_understood() {
     for secret in ["hunter2", r#"{"Secret":"hunter2"}"#, "no credentials username\nhunter2"] {
         assert_eq!(asked(&format!("echo '{secret}'; exit 1")).await, failed);
     }
-    let nothing = "/docker-credential-x answers nothing that can be used";
+    let nothing = "/docker-credential-x gave an unusable answer";
     assert_eq!(asked("").await, format!("{nothing}: it is empty"));
-    assert_eq!(asked("echo hunter2").await, format!("{nothing}: no JSON: expected value at line 1 column 1"));
+    assert_eq!(
+        asked("echo hunter2").await,
+        format!("{nothing}: it is not JSON: expected value at line 1 column 1")
+    );
     assert_eq!(
         asked("echo '{\"Username\":\"x\"}'").await,
         format!("{nothing}: it has no `Username` and `Secret`")

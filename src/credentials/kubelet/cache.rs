@@ -1,8 +1,7 @@
-//! Answers of one plugin, as long as they last.
+//! The cached answers of one plugin.
 //!
-//! Before: a plugin has answered.  After: the next pull has the answer without a run.
-//! Holds: an answer is used for what it says it is for: the image, the registry, or everything; and not
-//! once its time is over.
+//! Holds: an answer is used only for what it is for, the image, the registry or everything, and only as long as
+//! it is valid.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,21 +9,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::exchange::Answer;
+use super::exchange::{KeyType, ProviderAnswer};
 
-/// What an answer is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum KeyType {
-    /// The one image.
-    Image,
-    /// Every image of its registry.
-    Registry,
-    /// Every image that the plugin is asked for.
-    Global,
-}
-
-/// An answer and the end of its time.
-type Kept = (Instant, Arc<Answer>);
+/// An answer, and when it ends.
+type Kept = (Instant, Arc<ProviderAnswer>);
 
 /// The answers of one plugin.
 #[derive(Debug, Default)]
@@ -46,25 +34,25 @@ fn key(key_type: KeyType, image: &str) -> (KeyType, String) {
 
 impl Cache {
     /// The answer for an image: the narrowest first, as kubelet looks.
-    pub(super) fn get(&self, image: &str, now: Instant) -> Option<Arc<Answer>> {
+    pub(super) fn get(&self, image: &str, now: Instant) -> Option<Arc<ProviderAnswer>> {
         let answers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let types = [KeyType::Image, KeyType::Registry, KeyType::Global];
         let mut found = types.into_iter().filter_map(|key_type| answers.get(&key(key_type, image)));
         found.find(|(ends, _)| *ends > now).map(|(_, answer)| Arc::clone(answer))
     }
 
-    /// Drops the answers for an image of which this is true.
-    pub(super) fn forget(&self, image: &str, refused: impl Fn(&Answer) -> bool) {
+    /// Drops the answers for an image for which `refused` is true.
+    pub(super) fn forget(&self, image: &str, refused: impl Fn(&ProviderAnswer) -> bool) {
         let keys = [KeyType::Image, KeyType::Registry, KeyType::Global].map(|key_type| key(key_type, image));
         let mut answers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         answers.retain(|key, (_, answer)| !(keys.contains(key) && refused(answer)));
     }
 
-    /// Keeps an answer for as long as it lasts; what has ended goes.
-    pub(super) fn put(&self, answer: &Arc<Answer>, lasts: Duration, now: Instant) {
+    /// Keeps an answer as long as it is valid, and drops expired ones.
+    pub(super) fn put(&self, answer: &Arc<ProviderAnswer>, lasts: Duration, now: Instant) {
         let mut answers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         answers.retain(|_, (ends, _)| *ends > now);
-        // A time that no clock can tell is as good as none.
+        // An end that is out of the range of the clock: not kept.
         let Some(ends) = now.checked_add(lasts).filter(|ends| *ends > now) else { return };
         answers.insert(key(answer.key_type, &answer.image), (ends, Arc::clone(answer)));
     }
@@ -74,8 +62,8 @@ impl Cache {
 mod tests {
     use super::*;
 
-    fn answer(key_type: KeyType, image: &str) -> Arc<Answer> {
-        Arc::new(Answer { image: image.to_owned(), key_type, duration: None, auth: Vec::new() })
+    fn answer(key_type: KeyType, image: &str) -> Arc<ProviderAnswer> {
+        Arc::new(ProviderAnswer { image: image.to_owned(), key_type, duration: None, auth: Vec::new() })
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! Reads a `CredentialProviderConfig`: the file, or the directory of files, that kubelet is given.
 //!
-//! Before: `config` names it, with the directory of the plugins.  After: providers.
-//! Holds: as strict as kubelet: an unknown key, a missing one and a name that occurs twice are errors.
+//! Holds: as strict as kubelet: unknown and missing keys, and a name that occurs twice, are errors.
 //! Not here: service accounts. A plugin that needs a pod's token cannot be asked by a container runtime.
 //!
 //! Facts: kubernetes v1.36 `pkg/credentialprovider/plugin/config.go`.
@@ -15,11 +14,11 @@ use serde_json::Value;
 
 use super::super::error::Cause;
 use super::super::file;
-use super::super::singleflight::Flights;
+use super::super::glob::Glob;
+use super::super::singleflight::SingleFlight;
 use super::cache::Cache;
 use super::exchange::GROUP;
 use super::fields::Fields;
-use super::glob::Glob;
 use super::{Provider, duration};
 use crate::files::secret::Secret;
 
@@ -34,7 +33,7 @@ const FILE_GROUP: &str = "kubelet.config.k8s.io";
 pub struct Providers {
     /// In kubelet's order.
     pub providers: Vec<Provider>,
-    /// Names of those that are never asked, for they want a pod's service account.
+    /// Names of plugins that are never asked, because they need a pod's service account.
     pub not_asked: Vec<String>,
 }
 
@@ -190,7 +189,7 @@ fn provider(
         environment,
         timeout,
         cache: Cache::default(),
-        flights: Flights::default(),
+        single_flight: SingleFlight::default(),
         by_image: AtomicBool::new(false),
     })
 }
@@ -220,7 +219,9 @@ fn wants_service_account(fields: &mut Fields<'_>, version: &str) -> Result<bool,
     token.required("serviceAccountTokenAudience")?;
     let cache_type = token.required("cacheType")?;
     if !matches!(cache_type, "Token" | "ServiceAccount") {
-        return Err(format!("`tokenAttributes.cacheType` is {cache_type:?}, none of Token, ServiceAccount"));
+        return Err(format!(
+            "`tokenAttributes.cacheType` is {cache_type:?}, and must be Token or ServiceAccount"
+        ));
     }
     let required = token.value("requireServiceAccount").and_then(Value::as_bool);
     let required = required.ok_or("`tokenAttributes.requireServiceAccount` is missing")?;

@@ -1,6 +1,5 @@
 //! Durations as Go writes them: `10m`, `1h30m`, `1.5h`, `0`.
 //!
-//! Before: a text of a Kubernetes file.  After: a [`Duration`].
 //! Facts: Go `time.ParseDuration`, which `metav1.Duration` is read by.
 
 use std::time::Duration;
@@ -18,7 +17,7 @@ const UNITS: [(&str, f64); 8] = [
 
 /// Reads a duration that is not negative.
 pub(super) fn parse(text: &str) -> Result<Duration, String> {
-    let refused = || format!("{text:?} is no duration (write \"10m\", \"12h\")");
+    let refused = || format!("{text:?} is not a duration (write \"10m\", \"12h\")");
     let (negative, mut rest) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
         None => (false, text.strip_prefix('+').unwrap_or(text)),

@@ -1,7 +1,6 @@
-//! What is said to a plugin, and what it answers.
+//! The request to a plugin, and its answer.
 //!
-//! Before: `Provider` needs logins for an image.  After: it has them, with how long and what for they are.
-//! Holds: an answer that is not as the protocol says gives nothing; nothing of its logins is in a complaint.
+//! Holds: an answer that breaks the protocol is an error; no login is in the error.
 //!
 //! Facts: kubernetes v1.36 `pkg/apis/credentialprovider`, `pkg/credentialprovider/plugin/plugin.go`.
 
@@ -9,22 +8,32 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::cache::KeyType;
+use super::super::glob;
 use super::duration;
 use super::fields::Fields;
-use super::glob;
 use crate::files::secret::Secret;
 
 /// The API group of the protocol.
 pub(super) const GROUP: &str = "credentialprovider.kubelet.k8s.io";
 
+/// What an answer is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum KeyType {
+    /// The one image.
+    Image,
+    /// Every image of its registry.
+    Registry,
+    /// Every image that the plugin is asked for.
+    Global,
+}
+
 /// What a plugin has answered.
 #[derive(Debug)]
-pub struct Answer {
+pub struct ProviderAnswer {
     /// The image that it was asked for.
     pub(super) image: String,
     pub(super) key_type: KeyType,
-    /// How long it lasts, where it says so.
+    /// How long it is valid, if it says so.
     pub(super) duration: Option<Duration>,
     /// User and password by pattern.
     pub(super) auth: Vec<(String, (String, Secret))>,
@@ -40,12 +49,12 @@ pub(super) fn request(image: &str, version: &str) -> Vec<u8> {
 /// Reads an answer.
 ///
 /// # Errors
-/// What is not as the protocol says.
-pub fn answer(stdout: &[u8], version: &str, image: &str) -> Result<Answer, String> {
+/// How the answer breaks the protocol.
+pub fn answer(stdout: &[u8], version: &str, image: &str) -> Result<ProviderAnswer, String> {
     if stdout.trim_ascii().is_empty() {
         return Err("it is empty".to_owned());
     }
-    let value: Value = serde_json::from_slice(stdout).map_err(|error| format!("no JSON: {error}"))?;
+    let value: Value = serde_json::from_slice(stdout).map_err(|error| format!("it is not JSON: {error}"))?;
     let mut fields = Fields::of("", &value)?;
     let kind = fields.text("kind")?.unwrap_or_default();
     if kind != "CredentialProviderResponse" {
@@ -54,13 +63,13 @@ pub fn answer(stdout: &[u8], version: &str, image: &str) -> Result<Answer, Strin
     let expected = format!("{GROUP}/{version}");
     let found = fields.text("apiVersion")?.unwrap_or_default();
     if found != expected {
-        return Err(format!("`apiVersion` is {found:?}, and {expected:?} is what the plugin was asked in"));
+        return Err(format!("`apiVersion` is {found:?}, but the plugin was asked with {expected:?}"));
     }
     let key_type = match fields.text("cacheKeyType")?.unwrap_or_default() {
         "Image" => KeyType::Image,
         "Registry" => KeyType::Registry,
         "Global" => KeyType::Global,
-        other => return Err(format!("`cacheKeyType` is {other:?}, none of Image, Registry, Global")),
+        other => return Err(format!("`cacheKeyType` is {other:?}, and must be Image, Registry or Global")),
     };
     let duration = fields.text("cacheDuration")?.map(duration::parse).transpose();
     let duration = duration.map_err(|error| format!("`cacheDuration`: {error}"))?;
@@ -71,10 +80,10 @@ pub fn answer(stdout: &[u8], version: &str, image: &str) -> Result<Answer, Strin
         let password = login.text("password")?.unwrap_or_default().to_owned();
         auth.push((key.clone(), (username, Secret::new(password))));
     }
-    Ok(Answer { image: image.to_owned(), key_type, duration, auth })
+    Ok(ProviderAnswer { image: image.to_owned(), key_type, duration, auth })
 }
 
-impl Answer {
+impl ProviderAnswer {
     /// The login for an image.
     pub fn login(&self, image: &str) -> Option<(String, Secret)> {
         glob::choose(&self.auth, image).map(|(_, login)| login.clone())

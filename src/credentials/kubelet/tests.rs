@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::super::docker::{DockerConfig, Held};
+use super::super::glob;
 use super::*;
 
 const TABLE: &str = include_str!("../../../tests/tables/keyring.jsonl");
@@ -23,7 +24,7 @@ fn keys(auth: &Value) -> Vec<(String, String)> {
     entries.map(|(key, value)| (key.clone(), value.as_str().unwrap().to_owned())).collect()
 }
 
-/// What a file in Docker's form has for a name: nothing where it is no good.
+/// What a file in Docker's form has for a name: nothing if it cannot be used.
 fn held(file: &Value, name: &str) -> Value {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("config.json");
@@ -173,7 +174,7 @@ fn a_broken_file_is_named_and_what_is_in_it_is_not_shown() {
             format!("{head}providers: [{{name: x, env: [{{name: A, value: [hunter2]}}]}}]"),
             "/providers.yaml: provider \"x\": `matchImages` is missing or empty",
         ),
-        (String::new(), "/providers.yaml: the whole is no object"),
+        (String::new(), "/providers.yaml: it is not an object"),
         (
             "{\"kind\": hunter2".to_owned(),
             "/providers.yaml: this is not JSON: expected value at line 1 column 10",

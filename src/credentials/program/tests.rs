@@ -79,27 +79,35 @@ fn is_there(pid: &str) -> bool {
     !stat.is_empty() && (state != "Z" || parent == std::process::id().to_string())
 }
 
+/// A rest that the paused clock does not skip.
+async fn rest() {
+    tokio::task::spawn_blocking(|| std::thread::sleep(Duration::from_millis(10))).await.unwrap();
+}
+
+/// Waits until a process is gone; five minutes are a hang.
 async fn ends(pid: &str) -> bool {
-    for _ in 0..2000 {
+    for _ in 0..30_000 {
         if !is_there(pid) {
             return true;
         }
-        tokio::time::sleep(Duration::from_millis(10)).await;
+        rest().await;
     }
     false
 }
 
 async fn pids(path: &Path) -> Vec<String> {
-    loop {
+    for _ in 0..30_000 {
         let text = std::fs::read_to_string(path).unwrap_or_default();
         if text.lines().count() == 2 {
             return text.lines().map(str::to_owned).collect();
         }
-        tokio::time::sleep(Duration::from_millis(10)).await;
+        rest().await;
     }
+    panic!("the script did not start");
 }
 
-#[tokio::test]
+/// The clock goes on only once the script has started, and there is nothing left to do but wait.
+#[tokio::test(start_paused = true)]
 async fn a_slow_one_is_killed_with_its_children() {
     let dir = tempfile::tempdir().unwrap();
     let list = dir.path().join("pids");
@@ -107,9 +115,10 @@ async fn a_slow_one_is_killed_with_its_children() {
     let path = script(&dir, &text, 0o755);
     let timeout = Duration::from_secs(2);
     let program = Program { path: &path, arguments: &[], environment: &[], timeout };
-    let error = program.run(Vec::new()).await.err().unwrap().to_string();
+    let (result, pids) = tokio::join!(program.run(Vec::new()), pids(&list));
+    let error = result.err().unwrap().to_string();
     assert!(error.ends_with("/program gave no answer within 2 s and was killed"), "{error}");
-    for pid in pids(&list).await {
+    for pid in pids {
         assert!(ends(&pid).await, "{pid} still runs");
     }
 }

@@ -1,28 +1,26 @@
 //! kubelet's patterns for registries: `*.dkr.ecr.*.amazonaws.com`, `registry.io:8080/path`.
 //!
-//! Before: `matchImages`, the keys of an answer's `auth`, and keys of `config.json` with a `*`.
-//! After: whether one is for an image.
-//! Holds: the meaning is kubelet's (`URLsMatch` in `pkg/credentialprovider/keyring.go`): as many parts of
-//! the host, each by Go's `filepath.Match`; the same port, where none is not 443; and the path as a mere
-//! beginning of the text, so that `/pong` is for `/pongz` as well.
+//! Holds: patterns match as in kubelet (`URLsMatch` in `pkg/credentialprovider/keyring.go`): the host has the
+//! same number of parts, and each part matches by Go's `filepath.Match`; the port is the same text, so a
+//! missing port is not 443; the path is a prefix of the text, so `/pong` matches `/pongz` too.
 
-use super::super::key::Specificity;
+use super::key::Specificity;
 use crate::policy::Name;
 
 /// A pattern.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::credentials) struct Glob {
+pub(super) struct Glob {
     parts: Vec<String>,
     port: String,
     path: String,
 }
 
-/// The key that stands for Docker Hub where nothing else does.
+/// The key that is used for Docker Hub if nothing else matches.
 const HUB_KEY: &str = "index.docker.io";
 
 impl Glob {
     /// Reads a pattern, which has no scheme. What Go's `url.Parse` refuses is refused.
-    pub(in crate::credentials) fn parse(text: &str) -> Result<Glob, String> {
+    pub(super) fn parse(text: &str) -> Result<Glob, String> {
         let end = text.find(['?', '#']).unwrap_or(text.len());
         let whole = &text[..end];
         let (authority, path) = match whole.find('/') {
@@ -33,14 +31,14 @@ impl Glob {
             return Err("it has a control character".to_owned());
         }
         if authority.contains(['%', ' ', '\\', '^', '`', '{', '}', '|']) {
-            return Err(format!("{authority:?} is no host"));
+            return Err(format!("{authority:?} is not a host"));
         }
         let (host, port) = match authority.rsplit_once(':') {
             Some((host, port)) if !port.contains(']') => (host, port),
             _ => (authority, ""),
         };
         if !port.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(format!("{port:?} is no port"));
+            return Err(format!("{port:?} is not a port"));
         }
         // Go takes the brackets off an IPv6 address only where a port follows.
         let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
@@ -49,7 +47,7 @@ impl Glob {
         Ok(Glob { parts, port: port.to_owned(), path: path.to_owned() })
     }
 
-    /// Whether it is for an image's name without tag and digest.
+    /// Whether it matches an image's name without tag and digest.
     pub(super) fn matches(&self, image: &str) -> bool {
         let Ok(target) = Glob::parse(image) else { return false };
         self.port == target.port
@@ -58,8 +56,8 @@ impl Glob {
             && self.parts.iter().zip(&target.parts).all(|(pattern, part)| part_matches(pattern, part))
     }
 
-    /// How specific it is, where it is for this name, in the name's own spelling or in the folded one.
-    pub(in crate::credentials) fn covers(&self, target: &Name) -> Option<Specificity> {
+    /// How specific it is, if it matches this name in its own spelling or in the folded one.
+    pub(super) fn covers(&self, target: &Name) -> Option<Specificity> {
         let key = target.key();
         let matched = self.matches(target.repository()) || self.matches(key.repository());
         let components = self.path.split('/').filter(|part| !part.is_empty()).count();
@@ -68,8 +66,8 @@ impl Glob {
     }
 }
 
-/// The first of several keys that is for an image, in kubelet's order: the later in the alphabet first, so
-/// that of one host the longer path comes first.
+/// The first of several keys that matches an image, in kubelet's order: the later in the alphabet first, so
+/// the longer path of one host comes first.
 pub(super) fn choose<'k, T>(keys: &'k [(String, T)], image: &str) -> Option<&'k (String, T)> {
     let mut sorted: Vec<(String, &(String, T))> =
         keys.iter().filter_map(|entry| Some((normalised(&entry.0)?, entry))).collect();
@@ -93,7 +91,7 @@ fn normalised(key: &str) -> Option<String> {
     Some(if path == "/" { host.to_owned() } else { format!("{host}{path}") })
 }
 
-/// Whether a name without a registry, or with Docker Hub's, is asked for.
+/// Whether a name is without a registry or on Docker Hub.
 pub(super) fn is_hub(image: &str) -> bool {
     match image.split_once('/') {
         None => !image.is_empty(),
@@ -103,12 +101,12 @@ pub(super) fn is_hub(image: &str) -> bool {
     }
 }
 
-/// Go's `filepath.Match` on a text without slashes. A pattern that is none matches nothing.
+/// Go's `filepath.Match` on a text without slashes. A malformed pattern matches nothing.
 ///
-/// All but a star is for one character, so where the text does not go on as the pattern does, only the last star
-/// can make up for it: it takes one character more. Trying all stars anew would take for ever.
+/// Everything but a star matches one character. So if the text does not match any more, it is enough that the
+/// last star takes one character more. Trying all stars again would take exponential time.
 fn part_matches(mut pattern: &str, mut text: &str) -> bool {
-    // What is behind the last star of the pattern, and behind what it has taken of the text.
+    // The pattern behind its last star, and the text behind what that star has taken.
     let mut star: Option<(&str, &str)> = None;
     loop {
         if let Some(rest) = pattern.strip_prefix('*') {
@@ -130,7 +128,7 @@ fn part_matches(mut pattern: &str, mut text: &str) -> bool {
     }
 }
 
-/// What follows the first character of both, where the pattern is for that of the text.
+/// The rest of both, if the pattern begins with what matches the first character of the text.
 fn one_matches<'p, 't>(pattern: &'p str, text: &'t str) -> Option<(&'p str, &'t str)> {
     let head = text.chars().next()?;
     let first = pattern.chars().next()?;
@@ -177,7 +175,7 @@ fn class_char(text: &str) -> Option<(char, &str)> {
     };
     let found = text.chars().next()?;
     let rest = &text[found.len_utf8()..];
-    // A class that nothing closes is no pattern.
+    // A class without an end is malformed.
     (!rest.is_empty()).then_some((found, rest))
 }
 
