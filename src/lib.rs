@@ -2,6 +2,7 @@
 //!
 //! The rooms stand in reading order, and each imports only from rooms that stand after it.
 //! `docs/architecture.md` walks along; `tests/architecture.rs` holds the order.
+#![warn(clippy::missing_docs_in_private_items)]
 #![cfg_attr(
     test,
     allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't go on may panic")
@@ -36,7 +37,9 @@ pub mod inside {
     }
 
     pub mod containerd {
-        pub use crate::containerd::{Answer, frame, hosts, unframe};
+        pub use crate::containerd::{
+            Answer, Away, Facts, Ingest, Link, PullMode, Roots, Store, frame, hosts, unframe,
+        };
     }
 
     pub mod credentials {
@@ -51,19 +54,19 @@ pub mod inside {
 
     pub mod policy {
         pub use crate::policy::{
-            Action, Checkpoint, Decision, Kind, Layer, Location, Mirror, Name, Only, Origin, Policy, Prefix,
-            Route, Rule, Settings, Source, is_image_id,
+            Action, Asked, Checkpoint, Decision, Layer, Location, Mirror, Name, Only, Origin, Policy, Prefix,
+            PrefixKind, Route, Rule, Settings, Source, is_image_id,
         };
     }
 
     pub mod pull {
-        pub use crate::pull::failure;
+        pub use crate::pull::{Class, Walk, failure};
     }
 
     pub mod registry {
         pub use crate::registry::{
-            Access, Failure, Found, Login, Network, Refusal, Reply, Scheme, Url, challenge, judge, manifest,
-            proxy, token,
+            Client, Endpoint, Failure, HeaderValue, Limits, Login, Manifest, Refusal, Reply, Resolve,
+            Resolved, Url, challenge, judge, proxy, token,
         };
     }
 
@@ -71,11 +74,7 @@ pub mod inside {
         pub use crate::serve::listener::authority;
     }
 
-    pub mod state {
-        pub use crate::state::Ledger;
-    }
-
     pub mod wire {
-        pub use crate::wire::{WireError, cri, cut, each, get, get_varint, map_each, records, set};
+        pub use crate::wire::{WireError, cri, cut, each, get, get_varint, records, set};
     }
 }

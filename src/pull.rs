@@ -1,85 +1,34 @@
-//! PullImage: decides, tries the candidates in order, and makes the image known by the name asked for.
+//! Handles the calls about images, and keeps names and files in place for them.
 //!
-//! Before: `router` hands over the call.  After: `adopt` and `provenance`, then the answer; `sweep` later.
-//! Holds: containerd is asked for exactly what the policy allows; a denied name reaches nobody. A
-//! client's credentials go to the registry they were meant for, and to no other; the node's own for a
-//! mirror to that mirror.
-//! Not here: how names match rules (`policy`), what an upstream failure means (`failure`).
+//! PullImage, in the order of its steps: `image` decides; `candidate` takes one candidate: `auth` chooses the login,
+//! the registry is asked for the digest, `contents` looks at what containerd would run, `fetch` has containerd fetch
+//! it; `finish` gives the image its name (`adopt`) and its `provenance`. `record` is what happened, and `report`
+//! tells it. A pull that no rule changes goes on as it came; `credential_scope` binds its login where that is needed.
+//!
+//! `lookup` has ImageStatus and CreateContainer, `pause_image` the image that containerd would pull by itself.
+//! `hosts_files` keeps containerd's `hosts.toml` files, `leftovers` removes what a crash left behind,
+//! `upgrade` what the version before left.
 
 mod adopt;
 mod auth;
-mod checkpoint;
+mod candidate;
+mod contents;
 mod credential_scope;
 pub mod failure;
+mod fetch;
+mod fetched;
 mod finish;
 pub mod hosts_files;
+mod image;
+pub mod leftovers;
 pub mod lookup;
 pub mod pause_image;
 mod provenance;
-mod route;
-mod stall;
-pub mod sweep;
+mod record;
+mod recorder;
+mod under_way;
+pub mod upgrade;
 
-use std::sync::Arc;
-
-use bytes::Bytes;
-use tonic::Status;
-
-use crate::containerd::Answer;
-use crate::containerd::unary::{Call, malformed};
-use crate::policy::{Decision, DenyReason, Name, RuleRef};
-use crate::state::{Generation, State};
-use crate::wire::{self, cri};
-
-/// Answers a PullImage.
-pub async fn pull_image(state: &Arc<State>, call: &Call, message: Bytes) -> Answer {
-    let image = match wire::get(&message, cri::pull_image_request::IMAGE) {
-        Ok(image) => image.unwrap_or_default(),
-        Err(error) => return malformed(&error),
-    };
-    let name: Result<Name, _> = std::str::from_utf8(image).unwrap_or_default().parse();
-    let Ok(name) = name else {
-        // containerd can't read it either, and says so in its own words.
-        return forward(call, &message).await;
-    };
-    let generation = state.generation();
-    let pull = Pull { state, call, message: &message, generation: &generation, name: &name };
-    match generation.policy.decide(&name) {
-        Decision::Deny { rule, reason } => {
-            tracing::info!(image = %name, rule = rule.prefix(), %reason, "denied");
-            Answer::failure(&denied(&name, &rule, &reason))
-        }
-        Decision::Pass { rule } => pull.pass(&rule).await,
-        Decision::Route { rule, candidates } => pull.route(&rule, candidates).await,
-    }
-}
-
-/// What a handler needs along the way of one pull.
-struct Pull<'a> {
-    state: &'a Arc<State>,
-    call: &'a Call,
-    message: &'a Bytes,
-    generation: &'a Arc<Generation>,
-    name: &'a Name,
-}
-
-/// The refusal of `name`, for people.
-pub fn denied(name: &Name, rule: &RuleRef<'_>, reason: &DenyReason<'_>) -> Status {
-    Status::permission_denied(format!("{name} is denied by {}: {reason}", rule_text(rule)))
-}
-
-/// A rule with the place where it was written: `rule "docker.io/evil" (/etc/cri-shunt/config.toml:14)`.
-pub fn rule_text(rule: &RuleRef<'_>) -> String {
-    match rule.source() {
-        Some(source) => format!("rule \"{}\" ({source})", rule.prefix()),
-        None => format!("rule \"{}\"", rule.prefix()),
-    }
-}
-
-/// Passes `message` on as it came.
-pub async fn forward(call: &Call, message: &[u8]) -> Answer {
-    match call.forward(message).await {
-        Ok(answer) => answer,
-        Err(away) => Answer::failure(&Status::unavailable(away.to_string())),
-    }
-}
+pub use contents::Walk;
+pub use image::pull_image;
+pub use record::Class;

@@ -1,9 +1,7 @@
-//! Puts the program together and runs it: the composition root.
+//! Puts the daemon together and runs it.
 //!
-//! Before: `cli::serve` has a valid config.  After: `listener` serves, until a signal says stop.
-//! Holds: the socket is bound before readiness is told, and what can fail at start fails before that. From before
-//! the socket on, a signal is an event like any other, and no end of the program.
-//! Not here: when another policy is read (`reload`).
+//! Holds: the socket is bound before systemd is told that the program is ready, and what can fail at start fails
+//! before that. Signals are caught before the socket is there.
 
 pub mod admin;
 pub mod listener;
@@ -12,6 +10,7 @@ mod relay;
 mod reload;
 mod router;
 mod startup_retry;
+mod systemd;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,10 +21,11 @@ use tokio_util::sync::CancellationToken;
 
 use self::listener::socket::{Socket, SocketError};
 use crate::containerd::Containerd;
+use crate::containerd::hosts::PrivateHosts;
 use crate::containerd::watch::{self, Overrides};
 use crate::files::fingerprint::Snapshot;
-use crate::pull::{hosts_files, pause_image, sweep};
-use crate::state::{Generation, Ledger, LedgerError, State};
+use crate::pull::{hosts_files, leftovers, pause_image, upgrade};
+use crate::state::{Generation, State};
 
 pub use self::reload::{Outcome, Read};
 
@@ -39,7 +39,7 @@ pub struct Parts {
     pub containerd: PathBuf,
     /// What the configuration says of containerd.
     pub overrides: Overrides,
-    /// Where the ledger is kept.
+    /// The state directory.
     pub state: PathBuf,
     /// The break-glass file.
     pub bypass: PathBuf,
@@ -54,9 +54,6 @@ pub struct Parts {
 /// Why the program could not start or go on.
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
-    /// The state directory is not usable.
-    #[error("state directory: {0}")]
-    State(#[from] LedgerError),
     /// There is nothing to listen at.
     #[error(transparent)]
     Socket(#[from] SocketError),
@@ -86,19 +83,17 @@ pub async fn run(parts: Parts, listen: impl FnOnce() -> Result<Socket, SocketErr
         terminate: taken("SIGTERM", SignalKind::terminate())?,
         interrupt: taken("SIGINT", SignalKind::interrupt())?,
     };
-    let directory = parts.state;
-    // The disk may be away, and the program is to be stopped all the same.
-    let opened = tokio::task::spawn_blocking(move || Ledger::open(directory));
-    let ledger = tokio::select! {
-        opened = opened => opened.map_err(std::io::Error::from).map_err(system("a thread"))??,
-        () = signals.stop() => return Ok(()),
-    };
     let socket = listen()?;
     if socket.is_inherited() {
-        tracing::info!("systemd holds the socket: its unit counts, not [listen]");
+        tracing::info!("socket comes from cri-shunt.socket; [listen] in the config is ignored");
     }
     let containerd = Arc::new(Containerd::new(Arc::<Path>::from(parts.containerd)));
-    let state = Arc::new(State::new(parts.generation, containerd.clone(), Arc::new(ledger), parts.bypass));
+    let state = Arc::new(State::new(
+        parts.generation,
+        containerd.clone(),
+        PrivateHosts::of(&parts.state),
+        parts.bypass,
+    ));
     let stop = CancellationToken::new();
 
     let serving = tokio::spawn(listener::serve(socket, state.clone(), stop.clone()));
@@ -106,19 +101,26 @@ pub async fn run(parts: Parts, listen: impl FnOnce() -> Result<Socket, SocketErr
         tokio::spawn(watch::run(containerd, parts.overrides)),
         tokio::spawn(pause_image::keep(state.clone())),
         tokio::spawn(hosts_files::run(state.clone())),
-        tokio::spawn(sweep::run(state.clone())),
+        tokio::spawn(leftovers::tidy(state.clone())),
+        tokio::spawn(upgrade::tidy(state.clone(), parts.state)),
         tokio::spawn(reload::run(state.clone(), hangup, parts.read, parts.seen)),
     ];
-    notify(&[sd_notify::NotifyState::Ready]);
+    systemd::notify(&[sd_notify::NotifyState::Ready]);
     tracing::info!(containerd = %state.containerd.link.socket().display(), "serving");
 
     signals.stop().await;
 
     tracing::info!("stopping: no new calls");
-    notify(&[sd_notify::NotifyState::Stopping]);
+    systemd::notify(&[sd_notify::NotifyState::Stopping]);
     stop.cancel();
     background.iter().for_each(tokio::task::JoinHandle::abort);
-    if tokio::time::timeout(DRAIN, serving).await.is_err() {
+    let ended = async {
+        let _ = serving.await;
+        // Adoptions whose clients have left.
+        state.tasks.close();
+        state.tasks.wait().await;
+    };
+    if tokio::time::timeout(DRAIN, ended).await.is_err() {
         tracing::warn!(waited = ?DRAIN, "calls were still under way; they are cut");
     }
     Ok(())
@@ -141,12 +143,5 @@ impl Signals {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
         }
-    }
-}
-
-fn notify(states: &[sd_notify::NotifyState<'_>]) {
-    // Without systemd nobody listens, and that is no error.
-    if let Err(error) = sd_notify::notify(states) {
-        tracing::debug!(%error, "systemd was not told");
     }
 }

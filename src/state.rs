@@ -1,81 +1,68 @@
 //! What all handlers share: the policy in force, the way to containerd, and what was learned.
 //!
-//! Before: `app` builds one.  After: `router` hands it to each handler.
 //! Holds: a request sees one [`Generation`] from its beginning to its end, whatever is reloaded meanwhile.
 
+mod contents;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod gates;
+mod generation;
 mod health;
-mod ledger;
+mod request;
+mod temporary_names;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
+use tokio_util::task::TaskTracker;
 
-use crate::containerd::Containerd;
-use crate::containerd::hosts::{Report, Wanted};
-use crate::credentials::Credentials;
-use crate::policy::Policy;
+use crate::containerd::hosts::{PrivateHosts, Report};
+use crate::containerd::{Containerd, Roots};
+use crate::registry;
+use crate::registry::proxy::Proxies;
 
+pub use contents::{Contents, KnownContents};
 pub use gates::Gates;
+pub use generation::{Generation, PullSettings};
 pub use health::Health;
-pub use ledger::{Brought, Due, Ledger, LedgerError, Stamp, Ticket, is_digest};
+pub use request::{Client, CriVersion, Pod, Request, RequestIds};
+pub use temporary_names::{InUse, TemporaryNames};
 
-/// How long a pull waits for containerd to be told of a host. It takes milliseconds, once containerd answers.
+/// How long a pull waits until the file for a host is in place. It takes milliseconds, once containerd answers.
 const TOLD_WITHIN: Duration = Duration::from_secs(5);
-
-/// One policy with its settings, built whole and swapped in whole.
-#[derive(Debug)]
-pub struct Generation {
-    /// The rules.
-    pub policy: Policy,
-    /// How pulls behave around them.
-    pub pull: PullSettings,
-    /// The node's logins for registries.
-    pub credentials: Credentials,
-    /// What containerd is to be told of registry hosts.
-    pub transport: Wanted,
-    /// The files it was read from.
-    pub sources: Vec<PathBuf>,
-    /// How often these are looked at for a change; none: never.
-    pub watch: Option<Duration>,
-    /// When it was read.
-    pub loaded_at: SystemTime,
-}
-
-/// How long the steps of a pull may take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PullSettings {
-    /// After how long a candidate that shows no life is looked at; none: never.
-    pub stall_after: Option<Duration>,
-    /// How long an adopted name may take to appear in CRI.
-    pub adopt_timeout: Duration,
-    /// How long a mirror's repository rests before its names are swept.
-    pub sweep_after: Duration,
-    /// How long a mirror that did not answer stays behind the others, the first time.
-    pub retry_down_after: Duration,
-}
 
 /// The shared state of the running program.
 pub struct State {
     generation: ArcSwap<Generation>,
     /// Counts the generations.
     replaced: watch::Sender<u64>,
-    /// How things stand with containerd's files, and as of which generation.
+    /// How things stand with containerd's files, and since which generation.
     transport: watch::Sender<(Option<u64>, Arc<Report>)>,
     bypass: PathBuf,
     reload_error: ArcSwap<Option<String>>,
     /// The containerd behind the shunt.
     pub containerd: Arc<Containerd>,
-    /// Which mirrors do not answer at present.
+    /// Mirrors that do not answer at present.
     pub health: Health,
-    /// Which names at mirrors are ours to remove.
-    pub ledger: Arc<Ledger>,
-    /// Which adoptions are under way.
+    /// Asks registries.
+    pub registry: registry::Client,
+    /// The host names by which containerd is led to mirrors.
+    pub private_hosts: PrivateHosts,
+    /// Those that pulls of this process need. Their files stay while it runs.
+    needed_hosts: Mutex<BTreeSet<String>>,
+    /// The names under which containerd fetches for pulls under way.
+    pub temporary_names: TemporaryNames,
+    /// What manifests were found to hold.
+    pub contents: KnownContents,
+    /// Ids for requests.
+    pub request_ids: RequestIds,
+    /// Work that goes on when its client has left. A stop waits for it.
+    pub tasks: TaskTracker,
+    /// The adoptions that are under way.
     pub adopting: Gates,
 }
 
@@ -84,7 +71,7 @@ impl State {
     pub fn new(
         generation: Generation,
         containerd: Arc<Containerd>,
-        ledger: Arc<Ledger>,
+        private_hosts: PrivateHosts,
         bypass: PathBuf,
     ) -> Self {
         Self {
@@ -95,7 +82,13 @@ impl State {
             reload_error: ArcSwap::from_pointee(None),
             containerd,
             health: Health::default(),
-            ledger,
+            registry: registry::Client::new(Proxies::default(), registry::Limits::default()),
+            private_hosts,
+            needed_hosts: Mutex::default(),
+            temporary_names: TemporaryNames::default(),
+            contents: KnownContents::default(),
+            request_ids: RequestIds::new(),
+            tasks: TaskTracker::new(),
             adopting: Gates::default(),
         }
     }
@@ -127,15 +120,28 @@ impl State {
         self.transport.send_replace((Some(generation), Arc::new(report)));
     }
 
-    /// Whether containerd is told of a host, of which it is to be told something. After a start and after a
-    /// reload that takes a moment, which is waited for.
-    pub async fn told(&self, host: &str) -> bool {
+    /// Whether the file that containerd needs for a host is in place. After a start and after a reload this takes a
+    /// moment, and the call waits for it.
+    pub async fn synced(&self, host: &str) -> bool {
         let (mut transport, now) = (self.transport.subscribe(), *self.replaced.borrow());
         let known = transport.wait_for(|(generation, _)| generation.is_some_and(|seen| seen >= now));
         match tokio::time::timeout(TOLD_WITHIN, known).await {
-            Ok(Ok(known)) => known.1.tells(host),
+            Ok(Ok(known)) => known.1.is_synced(host),
             _ => false,
         }
+    }
+
+    /// Notes that a pull needs the file of a private host. To be called before the file is written.
+    pub fn need_host(&self, host: String) {
+        self.needed_hosts.lock().unwrap_or_else(PoisonError::into_inner).insert(host);
+    }
+
+    /// Removes the files of private hosts that no pull of this process needs: an earlier run has left them. Returns
+    /// what could not be removed, in words.
+    pub fn remove_stale_hosts(&self, roots: &Roots) -> Vec<String> {
+        // Held all the time, so that no file goes that a pull has just written.
+        let needed = self.needed_hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        self.private_hosts.remove_stale(roots, &needed)
     }
 
     /// Notes why a reload was refused. The policy in force stays.
@@ -166,35 +172,36 @@ mod tests {
     use tokio::time::Instant;
 
     use super::*;
+    use crate::containerd::Roots;
     use crate::containerd::hosts::{Transport, keep, plan};
 
     /// How things stand once the files are in place.
     fn report(state: &State, root: &Path) -> Report {
         let generation = state.generation();
-        keep(&plan(&generation.policy, &generation.transport), &[root.to_owned()])
+        keep(&plan(&generation.policy, &generation.transport), &Roots::at(root))
     }
 
     /// Whether a pull finds containerd told of a host, and the seconds that it waits for that.
-    async fn told(state: &State, host: &str) -> (bool, u64) {
+    async fn synced(state: &State, host: &str) -> (bool, u64) {
         let begin = Instant::now();
-        (state.told(host).await, begin.elapsed().as_secs())
+        (state.synced(host).await, begin.elapsed().as_secs())
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_pull_waits_for_containerds_files_after_a_start_and_a_reload_and_not_for_long() {
         let dir = tempfile::tempdir().unwrap();
         let state = fixture::state(dir.path(), "h.dev:5000", Transport::PlainHttp);
-        assert_eq!(told(&state, "h.dev:5000").await, (false, 5));
+        assert_eq!(synced(&state, "h.dev:5000").await, (false, 5));
         let later = async |after: u64, generation: u64| {
             tokio::time::sleep(Duration::from_secs(after)).await;
             state.note_transport(generation, report(&state, dir.path()));
         };
-        assert_eq!(tokio::join!(told(&state, "h.dev:5000"), later(4, 0)).0, (true, 4));
-        assert_eq!(told(&state, "h.dev:5000").await, (true, 0));
-        assert_eq!(told(&state, "other.dev").await, (false, 0));
+        assert_eq!(tokio::join!(synced(&state, "h.dev:5000"), later(4, 0)).0, (true, 4));
+        assert_eq!(synced(&state, "h.dev:5000").await, (true, 0));
+        assert_eq!(synced(&state, "other.dev").await, (false, 0));
         // What was so before a reload does not count after it.
         state.replace_generation(fixture::generation("other.dev", Transport::PlainHttp));
-        let waited = async || tokio::join!(told(&state, "other.dev"), later(1, 0), later(3, 1)).0;
+        let waited = async || tokio::join!(synced(&state, "other.dev"), later(1, 0), later(3, 1)).0;
         assert_eq!(waited().await, (true, 3));
     }
 }

@@ -53,6 +53,7 @@ impl Disk {
 
 /// Takes the place of the C library's, by which `std::thread::sleep` sleeps: the kernel's time of a change can't be
 /// set back. libFuzzer's own sleep is another function.
+#[allow(unsafe_code, reason = "the linker takes it by its name alone")]
 #[unsafe(no_mangle)]
 extern "C" fn clock_nanosleep(_: c_int, _: c_int, _: *const c_void, _: *mut c_void) -> c_int {
     0

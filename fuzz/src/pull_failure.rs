@@ -1,19 +1,16 @@
-//! What a pull meets: containerd's words, files in its `config_path`, the ledger, programs' answers.
+//! What a pull meets: containerd's words, manifests, files in its `config_path`, programs' answers.
 //!
-//! Input: a letter for which of them, then its bytes. A line `%%` begins the words of the next candidate.
-//! What must hold: a failure is told whole, under a code that is one; a file of another stays as it is, and
-//! what is ours is right after one pass; a ledger that cannot be read is kept; no secret of an answer is told.
+//! Input: a letter for which of them, then its bytes.
+//! What must hold: only containerd's own words end a pull; a walk over manifests is bounded; a file of another stays
+//! as it is, and what is ours is right after one pass; no secret of an answer is told.
 
-use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::sync::OnceLock;
 
-use cri_shunt::inside::containerd::Answer;
+use cri_shunt::inside::containerd::Roots;
 use cri_shunt::inside::containerd::hosts::{self, Plan};
 use cri_shunt::inside::credentials::{read_helper_answer, read_provider_answer};
-use cri_shunt::inside::policy::{Decision, Name, Policy};
-use cri_shunt::inside::pull::failure::{self, Class, Failure};
-use cri_shunt::inside::state::Ledger;
+use cri_shunt::inside::policy::{Name, Policy};
+use cri_shunt::inside::pull::{Class, Walk, failure};
 use tonic::{Code, Status};
 
 use super::disk::Disk;
@@ -38,79 +35,56 @@ pub(crate) fn run(bytes: &[u8]) {
     thread_local!(static DISK: Disk = Disk::new("pull_failure"));
     DISK.with(|disk| match letter {
         b'h' => hosts(disk, rest),
-        b'l' => ledger(disk, rest),
+        b'm' => manifests(rest),
         b'a' => answers(rest),
-        _ => failures(disk, rest),
+        _ => failures(rest),
     });
 }
 
-fn failures(disk: &Disk, bytes: &[u8]) {
-    let (policy, _) = known();
-    let name: Name = "docker.io/library/nginx:1".parse().unwrap();
-    let Decision::Route { rule, candidates } = policy.decide(&name) else { panic!("not routed") };
+fn failures(bytes: &[u8]) {
+    let candidate: Name = "m.dev:5000/r:1".parse().unwrap();
     let text = String::from_utf8_lossy(bytes);
-    let mut failures = Vec::new();
-    for (part, candidate) in text.split("\n%%\n").zip(candidates.iter().cycle()).take(4) {
-        let code = Code::from_i32(i32::from(part.bytes().next().unwrap_or(0) % 16) + 1);
-        let mut failure = Failure::new(candidate.name.clone(), Status::new(code, part)).with_login("(login)");
-        let _ = failure.overtaken();
-        assert_eq!(failure.message(), part);
-        failure.explain(&[disk.path("certs.d")]);
-        failures.push(failure);
+    let code = Code::from_i32(i32::from(bytes.first().copied().unwrap_or(0) % 16) + 1);
+    let failed = |text: &str| failure::of_containerd(&Status::new(code, text), &candidate);
+    assert!(!failed(&text).text.contains('\n'));
+    let _ = failure::is_overtaken(&Status::new(code, text.as_ref()));
+    // What a registry says is never this machine's own failure.
+    for before in ["Server message: ", "unexpected status from GET: 500\n"] {
+        assert_ne!(failed(&format!("failed to copy: {before}{text}")).class, Class::Local);
     }
-    let summary = failure::summary(&name, &rule, &failures);
-    assert!(summary.starts_with(name.as_str()));
-    assert!(failures.iter().all(|failure| summary.contains(failure.message())));
-    let status = failure::status(&name, &rule, &failures);
-    assert!(!matches!(status.code(), Code::Ok | Code::Unimplemented), "{status:?}");
-    assert!(status.message().ends_with(&summary));
-    let unreachable = failures.iter().all(|failure| failure.class == Class::Unreachable);
-    assert_eq!(status.message().starts_with("RegistryUnavailable: "), unreachable);
-    let answer = Answer::failure(&status);
-    assert!(!answer.is_ok());
-    assert_eq!((answer.status().code(), answer.status().message()), (status.code(), status.message()));
+}
+
+fn manifests(bytes: &[u8]) {
+    let mut walk = Walk::from("sha256:top");
+    let mut steps = 0;
+    while walk.next_digest().is_some() {
+        steps += 1;
+        let _ = walk.add_bytes(bytes);
+    }
+    assert!(steps <= 16, "{steps}");
 }
 
 fn hosts(disk: &Disk, bytes: &[u8]) {
     let (_, plan) = known();
     disk.clear();
     let file = disk.write("certs.d/m.dev/hosts.toml", bytes);
-    let roots = [disk.path("certs.d")];
+    let roots = Roots::at(disk.path("certs.d"));
     let read = || std::fs::read(&file).unwrap();
     let owned = hosts::is_owned(bytes);
-    let redirect = hosts::redirect(&roots, "m.dev");
+    let redirect = hosts::redirect(roots.read(), "m.dev");
     assert!(!(owned && redirect.is_some()));
-    let _ = hosts::hosts_toml(&roots, "m.dev");
+    let _ = hosts::hosts_toml(roots.read(), "m.dev");
     let looked = hosts::survey(plan, &roots);
     assert_eq!(read(), bytes);
     let kept = hosts::keep(plan, &roots);
     assert_eq!(kept.changes, looked.changes);
     match owned {
-        true => assert!(kept.tells("m.dev")),
+        true => assert!(kept.is_synced("m.dev")),
         false => assert_eq!(read(), bytes),
     }
     let again = hosts::keep(plan, &roots);
     assert_eq!(again.changes, Vec::<String>::new());
-    assert_eq!(again.tells("m.dev"), kept.tells("m.dev"));
-}
-
-fn ledger(disk: &Disk, bytes: &[u8]) {
-    disk.clear();
-    let file = disk.write("state/mirror-names.json", bytes);
-    let aside = disk.path("state/mirror-names.json.unreadable");
-    let open = || Arc::new(Ledger::open(disk.path("state")).unwrap());
-    let ledger = open();
-    let kept: PathBuf = if aside.exists() { aside } else { file };
-    assert_eq!(std::fs::read(kept).unwrap(), bytes);
-    assert_eq!(open().pending(), ledger.pending());
-    while let Some(due) = ledger.due(Duration::ZERO) {
-        assert!(!due.brought().names.is_empty());
-        ledger.put_off(due.repository(), Duration::from_secs(60));
-    }
-    for name in std::str::from_utf8(bytes).into_iter().flat_map(|text| text.split('"')) {
-        ledger.about_to_sweep(name);
-        assert!(ledger.speaks_of_swept(name));
-    }
+    assert_eq!(again.is_synced("m.dev"), kept.is_synced("m.dev"));
 }
 
 fn answers(bytes: &[u8]) {

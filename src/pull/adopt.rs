@@ -1,8 +1,7 @@
 //! Gives an image that was pulled from a mirror the name that was asked for, in containerd's own store.
 //!
-//! Before: `pull` after a mirror served, `lookup` for what the mirror's name brought in earlier.
-//! After: CRI knows the image by its original name; `sweep` may remove the mirror's.
-//! Holds: afterwards CRI answers the original name with the pulled image, or nothing was changed.
+//! Holds: afterwards CRI answers the original name with the pulled image, or with that of a later pull; or nothing was
+//! changed.
 //! Not here: the label `io.cri-containerd.image`, which containerd sets by itself: set by hand it costs
 //! the pause image its pin on containerd 1.7.
 
@@ -101,7 +100,8 @@ pub async fn target(state: &State, from: &Name, id: Option<&str>) -> Result<Desc
     }
 }
 
-/// Points `name`, and its repository with the digest, at `target`, and waits until CRI shows both.
+/// Points `name`, and its repository with the digest, at `target`, and waits until CRI shows both. A later pull may
+/// point a tag at another image meanwhile; then there is nothing to wait for.
 ///
 /// # Errors
 /// Where it does not come to that, the names just written are taken back.
@@ -154,13 +154,17 @@ async fn wait(
         if is_shown(state, name, id).await? {
             return Ok(());
         }
-        // A record whose content went before it was written stays, and is never shown.
-        let gone = async || -> Result<bool, StoreError> {
-            Ok(state.containerd.store.get(name).await?.is_none()
-                || state.containerd.store.manifest(&target.digest).await?.is_none())
-        };
-        if pause == LONGEST_PAUSE && gone().await? {
-            return Err(AdoptError::Gone);
+        if pause == LONGEST_PAUSE {
+            match state.containerd.store.get(name).await?.and_then(|image| image.target) {
+                None => return Err(AdoptError::Gone),
+                // A later pull of the same tag got another image. This one keeps its digest.
+                Some(now) if now.digest != target.digest => return Ok(()),
+                Some(_) => {}
+            }
+            // A record whose content went before it was written stays, and is never shown.
+            if state.containerd.store.manifest(&target.digest).await?.is_none() {
+                return Err(AdoptError::Gone);
+            }
         }
         if Instant::now() >= end {
             return Err(AdoptError::Slow(timeout));

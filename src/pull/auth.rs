@@ -1,40 +1,42 @@
 //! Which credentials go with the request for one candidate.
 //!
-//! Before: `route` is about to try a candidate.  After: the request has them, or has none.
-//! Holds: the client's go to the registry that was asked for and to no other; what the node has for a
-//! mirror is bound to that mirror's host, so that containerd offers it to no one else.
+//! Holds: the client's credentials go to the registry that was asked for and to no other; a login of the node for a
+//! mirror is bound to that mirror's host, so that containerd offers it to no other host.
 //! Not here: finding the login (`credentials`).
 
 use std::fmt;
 
-use super::Pull;
-use crate::credentials::{Credential, Proof};
-use crate::policy::{Candidate, NodeCredentials, Role, RuleRef};
+use super::under_way::Pull;
+use crate::credentials::{self, Credential, Proof};
+use crate::files::secret::Secret;
+use crate::policy::{Candidate, NodeCredentials, Role};
+use crate::registry::Login;
 use crate::wire::{self, WireError, cri};
 
 /// The credentials of one request.
 pub(super) enum Auth {
     /// The client's, untouched.
     Client,
-    /// None of ours: those of the client are for another registry, and the node has none here. containerd's
-    /// own configuration may still have some.
+    /// None of the shunt's: the client's are for another registry, and the node has no login here.
     None,
-    /// None at all, containerd's own neither: the rule says so.
+    /// What containerd's own configuration has for the registry. It looks there by the host of the name, which is
+    /// another one here, so the login is given to it.
+    Containerd(Login),
+    /// None at all, not even containerd's own: the rule says so.
     Withheld {
         /// Why, in words.
         because: &'static str,
     },
     /// The node's own.
     Node {
+        /// The login.
         credential: Credential,
-        /// The host that containerd asks.
-        host: String,
     },
 }
 
-/// Why it cannot be said which.
+/// Why no credentials could be chosen.
 pub(super) enum AuthError {
-    /// The request is no valid message.
+    /// The request is not a valid message.
     Wire(WireError),
     /// A login is configured and cannot be used, in words.
     Login(String),
@@ -42,32 +44,44 @@ pub(super) enum AuthError {
 
 impl Pull<'_> {
     /// Chooses for one candidate.
-    pub(super) async fn auth(&self, rule: &RuleRef<'_>, candidate: &Candidate) -> Result<Auth, AuthError> {
-        if candidate.role == Role::Origin || candidate.same_host {
+    pub(super) async fn auth(&self, candidate: &Candidate) -> Result<Auth, AuthError> {
+        if candidate.role == Role::Origin {
             return Ok(Auth::Client);
         }
-        let host = candidate.name.host();
-        match self.generation.policy.node_credentials(rule) {
+        if candidate.same_host {
+            let is_clients = has_credentials(self.message).map_err(AuthError::Wire)?;
+            return Ok(if is_clients {
+                Auth::Client
+            } else {
+                self.containerds(candidate).unwrap_or(Auth::Client)
+            });
+        }
+        match self.generation.policy.node_credentials(&self.rule) {
             NodeCredentials::Never => {
-                return Ok(Auth::Withheld { because: "the rule says node-credentials = \"never\"" });
+                return Ok(Auth::Withheld { because: "node-credentials = \"never\"" });
             }
             NodeCredentials::WithClient if !has_credentials(self.message).map_err(AuthError::Wire)? => {
-                let because = "the client brought none, and the rule says node-credentials = \"with-client\"";
+                let because = "node-credentials = \"with-client\", and the client has none";
                 return Ok(Auth::Withheld { because });
             }
             NodeCredentials::Always | NodeCredentials::WithClient => {}
         }
         let found = self.generation.credentials.for_target(&candidate.name).await;
         let Some(credential) = found.map_err(|error| AuthError::Login(error.to_string()))? else {
-            return Ok(Auth::None);
+            return Ok(self.containerds(candidate).unwrap_or(Auth::None));
         };
         tracing::debug!(candidate = %candidate.name, source = %credential.source, "with the node's login");
-        Ok(Auth::Node { credential, host: self.generation.transport.asked_host(host) })
+        Ok(Auth::Node { credential })
+    }
+
+    fn containerds(&self, candidate: &Candidate) -> Option<Auth> {
+        let facts = self.state.containerd.facts();
+        facts.logins.get(&self.endpoint(candidate).host).cloned().map(Auth::Containerd)
     }
 }
 
 /// Whether the client brings credentials. kubelet and crictl leave the field out where they have nothing.
-pub(super) fn has_credentials(message: &[u8]) -> Result<bool, WireError> {
+fn has_credentials(message: &[u8]) -> Result<bool, WireError> {
     let fields = [
         cri::auth_config::USERNAME,
         cri::auth_config::AUTH,
@@ -83,24 +97,81 @@ pub(super) fn has_credentials(message: &[u8]) -> Result<bool, WireError> {
 }
 
 /// The path of a field of the credentials in the whole request: their message may come in several pieces.
-pub(super) fn in_auth(field: &[u32]) -> Vec<u32> {
+fn in_auth(field: &[u32]) -> Vec<u32> {
     [cri::pull_image_request::AUTH, field].concat()
 }
 
 // === impl Auth ===
 
 impl Auth {
-    /// The message with these credentials.
-    pub(super) fn put(&self, message: &[u8]) -> Result<Vec<u8>, WireError> {
+    /// The message with these credentials, for containerd to offer at `host` and nowhere else.
+    pub(super) fn put(&self, message: &[u8], host: &str) -> Result<Vec<u8>, WireError> {
         match self {
+            Auth::Client if wants_binding(message)? => bind(message, host),
             Auth::Client => Ok(message.to_vec()),
-            // Cut out, not emptied: an empty field switches off what containerd's own configuration has
-            // (`hostauth` in `registryHosts` of its CRI plugin), and here that is wanted.
             Auth::None => wire::cut(message, cri::pull_image_request::AUTH),
             Auth::Withheld { .. } => replaced(message, &[]),
-            Auth::Node { credential, host } => replaced(message, &auth_config(credential, host)?),
+            Auth::Containerd(login) => replaced(message, &auth_config(login, host)?),
+            Auth::Node { credential } => replaced(message, &auth_config(&credential.login(), host)?),
         }
     }
+
+    /// The login that the registry at `host` is asked with.
+    ///
+    /// # Errors
+    /// The client's message is not valid protobuf.
+    pub(super) fn login(&self, message: &[u8], host: &str) -> Result<Login, WireError> {
+        match self {
+            Auth::Client => client_login(message, host),
+            Auth::None | Auth::Withheld { .. } => Ok(Login::Anonymous),
+            Auth::Containerd(login) => Ok(login.clone()),
+            Auth::Node { credential } => Ok(credential.login()),
+        }
+    }
+}
+
+/// What containerd makes of a client's credentials for `host` (`ParseAuth` in `image_pull.go` of its CRI plugin): those
+/// for another host are left out, and a registry token is not supported.
+fn client_login(message: &[u8], host: &str) -> Result<Login, WireError> {
+    let text = |field: &[u32]| -> Result<String, WireError> {
+        Ok(String::from_utf8_lossy(wire::get(message, &in_auth(field))?.unwrap_or_default()).into_owned())
+    };
+    let address = text(cri::auth_config::SERVER_ADDRESS)?;
+    if !address.is_empty() && host_of(&address) != host {
+        return Ok(Login::Anonymous);
+    }
+    let username = text(cri::auth_config::USERNAME)?;
+    if !username.is_empty() {
+        return Ok(Login::Password { username, password: Secret::new(text(cri::auth_config::PASSWORD)?) });
+    }
+    let token = text(cri::auth_config::IDENTITY_TOKEN)?;
+    if !token.is_empty() {
+        return Ok(Login::IdentityToken(Secret::new(token)));
+    }
+    let encoded = text(cri::auth_config::AUTH)?;
+    Ok(match credentials::decode_basic(&encoded) {
+        Some((username, password)) => Login::Password { username, password },
+        None => Login::Anonymous,
+    })
+}
+
+/// `host[:port]` of a URL, as Go's `url.Parse` finds it; empty where there is no scheme.
+fn host_of(url: &str) -> &str {
+    let Some((_, rest)) = url.split_once("://") else { return "" };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    rest[..end].rsplit('@').next().unwrap_or_default()
+}
+
+/// Whether there are credentials, and for any host.
+pub(super) fn wants_binding(message: &[u8]) -> Result<bool, WireError> {
+    let address = wire::get(message, &in_auth(cri::auth_config::SERVER_ADDRESS))?;
+    Ok(address.is_none_or(<[u8]>::is_empty) && has_credentials(message)?)
+}
+
+/// The request with its credentials for `host` alone, as containerd asks it.
+pub(super) fn bind(message: &[u8], host: &str) -> Result<Vec<u8>, WireError> {
+    let address = format!("https://{host}");
+    wire::set(message, &in_auth(cri::auth_config::SERVER_ADDRESS), address.as_bytes())
 }
 
 impl fmt::Display for Auth {
@@ -108,7 +179,11 @@ impl fmt::Display for Auth {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Auth::Client => f.write_str("with the client's credentials, if it has any"),
-            Auth::None => f.write_str("without credentials: the node has none for this registry"),
+            Auth::Containerd(Login::Password { username, .. }) => {
+                write!(f, "logged in as {username}, from containerd's config")
+            }
+            Auth::Containerd(_) => f.write_str("with an identity token from containerd's config"),
+            Auth::None => f.write_str("without credentials: the node has none for it"),
             Auth::Withheld { because } => write!(f, "without credentials: {because}"),
             Auth::Node { credential: Credential { username, proof, source }, .. } => {
                 match (proof, username) {
@@ -128,15 +203,15 @@ fn replaced(message: &[u8], auth: &[u8]) -> Result<Vec<u8>, WireError> {
 
 /// An `AuthConfig`. With `server_address` containerd gives the rest to that host only; it compares the URL's
 /// host with the one that it asks, so a scheme has to stand there, and which one does not matter.
-fn auth_config(credential: &Credential, host: &str) -> Result<Vec<u8>, WireError> {
-    let bytes = match &credential.proof {
-        Proof::Password(secret) => {
-            let name = credential.username.as_deref().unwrap_or_default();
-            let named = wire::set(&[], cri::auth_config::USERNAME, name.as_bytes())?;
-            wire::set(&named, cri::auth_config::PASSWORD, secret.expose().as_bytes())?
+fn auth_config(login: &Login, host: &str) -> Result<Vec<u8>, WireError> {
+    let bytes = match login {
+        Login::Anonymous => Vec::new(),
+        Login::Password { username, password } => {
+            let named = wire::set(&[], cri::auth_config::USERNAME, username.as_bytes())?;
+            wire::set(&named, cri::auth_config::PASSWORD, password.expose().as_bytes())?
         }
         // Beside a name containerd would not look at the token.
-        Proof::IdentityToken(secret) => {
+        Login::IdentityToken(secret) => {
             wire::set(&[], cri::auth_config::IDENTITY_TOKEN, secret.expose().as_bytes())?
         }
     };
@@ -144,55 +219,4 @@ fn auth_config(credential: &Credential, host: &str) -> Result<Vec<u8>, WireError
 }
 
 #[cfg(test)]
-mod tests {
-    use k8s_cri::v1::{AuthConfig, ImageSpec, PullImageRequest};
-    use prost::Message;
-
-    use super::*;
-    use crate::files::secret::Secret;
-
-    #[test]
-    fn the_clients_credentials_are_replaced_whole() {
-        let request = |auth: Option<AuthConfig>| PullImageRequest {
-            image: Some(ImageSpec { image: "m/x".to_owned(), ..ImageSpec::default() }),
-            auth,
-            sandbox_config: None,
-        };
-        let client = AuthConfig {
-            username: "ann".to_owned(),
-            password: "pw".to_owned(),
-            auth: "eA==".to_owned(),
-            registry_token: "t".to_owned(),
-            ..AuthConfig::default()
-        };
-        // One more piece of the same field, as a decoder merges them.
-        let mut bytes = request(Some(client)).encode_to_vec();
-        bytes.extend([18, 3, 10, 1, b'b']);
-        let put = |auth: &Auth| PullImageRequest::decode(auth.put(&bytes).unwrap().as_slice()).unwrap();
-        let credential = |username: Option<&str>, proof| Auth::Node {
-            credential: Credential {
-                username: username.map(str::to_owned),
-                proof,
-                source: "c.toml:1".to_owned(),
-            },
-            host: "h.de:5000".to_owned(),
-        };
-        let secret = || Secret::new("s".to_owned());
-        let expected = AuthConfig {
-            username: "robot".to_owned(),
-            password: "s".to_owned(),
-            server_address: "https://h.de:5000".to_owned(),
-            ..AuthConfig::default()
-        };
-        assert_eq!(put(&credential(Some("robot"), Proof::Password(secret()))), request(Some(expected)));
-        let expected = AuthConfig {
-            identity_token: "s".to_owned(),
-            server_address: "https://h.de:5000".to_owned(),
-            ..AuthConfig::default()
-        };
-        assert_eq!(put(&credential(Some("x"), Proof::IdentityToken(secret()))), request(Some(expected)));
-        assert_eq!(put(&Auth::None), request(None));
-        assert_eq!(put(&Auth::Withheld { because: "" }), request(Some(AuthConfig::default())));
-        assert_eq!(put(&Auth::Client).auth.unwrap().username, "b");
-    }
-}
+mod tests;

@@ -1,265 +1,135 @@
-//! What containerd's error of one candidate means for the next, and the error when none is left.
+//! What a candidate's failure means: a registry's refusal, or containerd's error once a registry has said that it has the
+//! image.
 //!
-//! Before: `route` has a candidate's failure.  After: the next candidate, or the client.
-//! Holds: an unknown text never ends a pull: the next candidate is tried. The client's error names the
-//! image it asked for, the rule, and every candidate with its own error.
-
-use std::fmt::Write;
-use std::path::PathBuf;
-use std::time::Duration;
+//! The registry's own refusals are known from the registry itself (`registry`). The rest is read from containerd's
+//! text, which registries can write into: so only what this machine's own containerd says of itself decides anything.
 
 use tonic::{Code, Status};
 
-use super::rule_text;
-use crate::containerd::hosts;
-use crate::policy::{Name, RuleRef};
+use super::auth::Auth;
+use super::record::{Class, Failure};
+use crate::policy::Name;
+use crate::registry::{self, Refusal};
 
-/// What a failure says about the candidate. The order is that of [`status`]: the later tells more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Class {
-    /// Nobody answered at the host and port.
-    Unreachable,
-    /// The registry answers, and has no such image.
-    NotFound,
-    /// The registry answers with an error of its own, or something no row of the table knows.
-    Other,
-    /// Too many requests (429).
-    RateLimited,
-    /// Credentials are missing or not enough (401, 403).
-    Unauthorized,
-    /// This machine is at fault: no other registry can cure it.
-    Local,
-}
-
-/// containerd's texts, in lower case. The first row that is found decides, so what is certain comes first.
+/// What containerd says of its own machine, in lower case. No other registry can help there.
 ///
-/// Texts as of containerd 1.6.20, 1.7.24 and 2.1.4 with Go's `net`, `net/http` and `crypto/tls`
-/// (`core/remotes/docker/{resolver,fetcher,pusher,errcode}.go`, `core/remotes/errors`).
-const TEXTS: &[(&str, Class)] = &[
-    ("no space left on device", Class::Local),
-    ("disk quota exceeded", Class::Local),
-    ("read-only file system", Class::Local),
-    ("too many open files", Class::Local),
-    ("429 too many requests", Class::RateLimited),
-    ("toomanyrequests", Class::RateLimited),
-    ("401 unauthorized", Class::Unauthorized),
-    ("403 forbidden", Class::Unauthorized),
-    // The words behind the number are the server's own where it speaks HTTP/1.
-    (": 401 ", Class::Unauthorized),
-    (": 403 ", Class::Unauthorized),
-    ("authorization failed", Class::Unauthorized),
-    ("failed to authorize", Class::Unauthorized),
-    ("no basic auth credentials", Class::Unauthorized),
-    ("pull access denied", Class::Unauthorized),
-    ("connection refused", Class::Unreachable),
-    ("connection reset by peer", Class::Unreachable),
-    ("no such host", Class::Unreachable),
-    ("server misbehaving", Class::Unreachable),
-    ("temporary failure in name resolution", Class::Unreachable),
-    ("no route to host", Class::Unreachable),
-    ("network is unreachable", Class::Unreachable),
-    ("i/o timeout", Class::Unreachable),
-    ("tls handshake timeout", Class::Unreachable),
-    ("timeout awaiting response headers", Class::Unreachable),
-    ("connection timed out", Class::Unreachable),
-    ("proxyconnect", Class::Unreachable),
-    (": eof", Class::Unreachable),
-    ("unexpected eof", Class::Other),
-    (": not found", Class::NotFound),
-    ("404 not found", Class::NotFound),
-];
+/// Texts of Linux' errors as Go prints them (`syscall/zerrors_linux_*.go`).
+const LOCAL: [&str; 4] =
+    ["no space left on device", "disk quota exceeded", "read-only file system", "too many open files"];
 
-/// One candidate's failure.
-#[derive(Debug)]
-pub struct Failure {
-    candidate: Name,
-    status: Status,
-    /// What it says about the candidate.
-    pub class: Class,
-    /// What a refusal has to do with the login that was sent, in words.
-    login: Option<String>,
-    /// What there is to be known beside containerd's text.
-    remark: Option<String>,
-}
+/// Where a registry's words begin in containerd's error. `Server message:` and the lines behind
+/// `unexpected status` are as the registry sent them (containerd `core/remotes/docker/{resolver,fetcher}.go`,
+/// `core/remotes/errors`).
+const WORDS_OF_A_REGISTRY: [&str; 3] = ["server message:", "unexpected status", "failed with status code"];
 
-impl Failure {
-    /// From containerd's status.
-    pub fn new(candidate: Name, status: Status) -> Self {
-        let class = classify(&status);
-        Self { candidate, status, class, login: None, remark: None }
-    }
-
-    /// A login is configured for the candidate and cannot be used. Nothing was asked of the registry.
-    pub(super) fn no_login(candidate: Name, reason: &str) -> Self {
-        let status = Status::unauthenticated(reason);
-        Self { candidate, status, class: Class::Unauthorized, login: None, remark: None }
-    }
-
-    /// The same failure, with what is to be said of the login where the registry refused.
-    pub fn with_login(mut self, login: &str) -> Self {
-        if self.class == Class::Unauthorized {
-            self.login = Some(login.to_owned());
-        }
-        self
-    }
-
-    /// A candidate that was cancelled because it showed no life.
-    pub(super) fn swallowed(candidate: Name, reason: &str, after: Duration) -> Self {
-        let text = format!("nothing came within {:.1} s, and {reason}", after.as_secs_f64());
-        Self {
-            candidate,
-            status: Status::unavailable(text),
-            class: Class::Unreachable,
-            login: None,
-            remark: None,
-        }
-    }
-
-    /// Adds what may be behind a refusal: a file by which containerd asks somebody else, and so withholds the
-    /// credentials that are for the candidate's host.
-    pub fn explain(&mut self, config_path: &[PathBuf]) {
-        let host = self.candidate.host();
-        self.remark = hosts::redirect(config_path, host).map(|redirect| {
-            let (file, to) = (redirect.file.display(), redirect.to.join(", "));
-            format!(
-                " (containerd asks {to} instead of {host}, by {file}, and withholds credentials that are for {host}: let \
-                 that file name {host} itself)"
-            )
-        });
-    }
-
-    /// A candidate that is not asked, for containerd would ask another place for it.
-    pub(super) fn untold(candidate: Name) -> Self {
-        let host = candidate.host();
-        let text = format!(
-            "not asked: containerd is not told of the API root of {host} (cri-shunt status says why)"
-        );
-        Self { candidate, status: Status::unavailable(text), class: Class::Other, login: None, remark: None }
-    }
-
-    /// Whether an image GC removed a record while containerd was working with it: that is no registry's
-    /// word. The image store quotes the name (`core/metadata/images.go`: `image "m/r:1": not found`),
-    /// registries' clients do not.
-    pub fn overtaken(&self) -> bool {
-        self.class == Class::NotFound && self.message().ends_with("\": not found")
-    }
-
-    /// containerd's text.
-    pub fn message(&self) -> &str {
-        self.status.message()
-    }
-}
-
-fn classify(status: &Status) -> Class {
-    let text = status.message().to_ascii_lowercase();
-    if let Some((_, class)) = TEXTS.iter().find(|(part, _)| text.contains(part)) {
-        return *class;
-    }
-    match status.code() {
-        Code::NotFound => Class::NotFound,
-        Code::Unauthenticated | Code::PermissionDenied => Class::Unauthorized,
-        _ => Class::Other,
-    }
-}
-
-/// The error when every candidate has failed.
-///
-/// kubelet makes its reason `RegistryUnavailable` of an `Unknown` error that begins with that word
-/// (`pkg/kubelet/images/image_manager.go`, evalCRIPullErr).
-pub fn status(name: &Name, rule: &RuleRef<'_>, failures: &[Failure]) -> Status {
-    let text = summary(name, rule, failures);
-    if failures.iter().all(|failure| failure.class == Class::Unreachable) {
-        return Status::unknown(format!("RegistryUnavailable: {text}"));
-    }
-    if failures.iter().all(|failure| failure.class == Class::NotFound) {
-        return Status::not_found(text);
-    }
-    let telling = failures.iter().max_by_key(|failure| failure.class);
-    let code = match telling.map(|failure| failure.status.code()) {
-        // Clients take that for a runtime without PullImage.
-        Some(Code::Unimplemented) | None => Code::Unknown,
-        Some(code) => code,
+/// What a registry's refusal means for the pull.
+pub(super) fn of_registry(refusal: &Refusal, auth: &Auth) -> Failure {
+    let class = class(refusal);
+    let text = match class {
+        Class::Unauthorized | Class::Forbidden => format!("{} ({auth})", refusal.brief()),
+        _ => refusal.brief().to_owned(),
     };
-    Status::new(code, text)
+    Failure { class, text, retry_after: refusal.retry_after() }
 }
 
-/// The failures in words.
-pub fn summary(name: &Name, rule: &RuleRef<'_>, failures: &[Failure]) -> String {
-    let mut text = format!("{name}: no candidate of {} served it", rule_text(rule));
-    for (index, failure) in failures.iter().enumerate() {
-        let separator = if index == 0 { ": " } else { "; " };
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{separator}[{}] {}: {}", index + 1, failure.candidate, failure.message());
-        if let Some(login) = &failure.login {
-            let _ = write!(text, " ({login})");
+/// What sort of failure a refusal is.
+pub(super) fn class(refusal: &Refusal) -> Class {
+    use registry::Failure as Registry;
+    match refusal.failure() {
+        Registry::Config => Class::Config,
+        Registry::Login => Class::Login,
+        Registry::Dns | Registry::Connect | Registry::Proxy | Registry::Tls | Registry::Timeout => {
+            Class::Unreachable
         }
-        text.push_str(failure.remark.as_deref().unwrap_or_default());
+        Registry::Unauthorized => Class::Unauthorized,
+        Registry::Forbidden => Class::Forbidden,
+        Registry::NotFound => Class::NotFound,
+        Registry::RateLimited => Class::RateLimited,
+        Registry::Status if refusal.status().is_some_and(|status| status >= 500) => Class::ServerError,
+        Registry::Status | Registry::Protocol | Registry::Content => Class::Protocol,
     }
-    text
+}
+
+/// The failure of a candidate by which containerd could not fetch.
+pub fn of_containerd(status: &Status, candidate: &Name) -> Failure {
+    let own = own_words(status.message());
+    let class = match status.code() {
+        _ if LOCAL.iter().any(|text| own.contains(text)) => Class::Local,
+        Code::NotFound => Class::NotFound,
+        Code::Unauthenticated => Class::Unauthorized,
+        Code::PermissionDenied => Class::Forbidden,
+        _ => Class::Containerd,
+    };
+    Failure::new(class, short(status.message(), candidate.as_str()))
+}
+
+/// Whether a garbage collection of images removed a record while containerd was working with it. The image store
+/// quotes the name (`core/metadata/images.go`: `image "m/r:1": not found`), registries' clients do not.
+pub fn is_overtaken(status: &Status) -> bool {
+    status.code() == Code::NotFound && own_words(status.message()).ends_with("\": not found")
+}
+
+/// containerd's own words in its error, in lower case: what stands before a registry's.
+fn own_words(message: &str) -> String {
+    let text = message.to_ascii_lowercase();
+    let end = WORDS_OF_A_REGISTRY.iter().filter_map(|words| text.find(words)).min();
+    // A registry's words may go on over several lines, containerd's never do.
+    let text = &text[..end.unwrap_or(text.len())];
+    text.lines().next().unwrap_or_default().to_owned()
+}
+
+/// The text without the beginnings that say nothing new, on one line.
+fn short(message: &str, name: &str) -> String {
+    let mut text = message.lines().map(str::trim).collect::<Vec<_>>().join(" ");
+    for beginning in ["failed to pull and unpack image", "failed to pull image", "failed to resolve image"] {
+        if let Some(rest) = text.strip_prefix(beginning)
+            && let Some((_, rest)) = rest.split_once("\": ")
+        {
+            text = rest.to_owned();
+        }
+    }
+    text.replace(&format!("\"{name}\""), "it")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_removal_under_a_pull_is_not_taken_for_the_registrys_word() {
-        let overtaken =
-            |text: &str| Failure::new("m/r:1".parse().unwrap(), Status::not_found(text)).overtaken();
-        assert!(overtaken(r#"failed to create image reference "m/r:1": image "m/r:1": not found"#));
-        assert!(overtaken(
-            r#"failed to get image "m/r:1" from containerd image store: image "m/r:1": not found"#
-        ));
-        assert!(!overtaken(r#"failed to resolve reference "m/r:1": m/r:1: not found"#));
+    fn class(text: &str) -> Class {
+        let candidate = "m.dev:5000/r:1".parse().unwrap();
+        of_containerd(&Status::unknown(text), &candidate).class
     }
 
     #[test]
-    fn texts_of_all_versions_fall_into_their_class() {
-        let head = r#"failed to pull and unpack image "m:1/r:1": failed to resolve reference "m:1/r:1": "#;
-        let rows = [
-            (
-                r#"failed to do request: Head "https://m:1/v2/r/manifests/1": dial tcp 127.0.0.1:1: connect: connection refused"#,
-                Class::Unreachable,
-            ),
-            (
-                r#"failed to do request: Head "https://m/v2/": dial tcp: lookup m on 1.1.1.1:53: no such host"#,
-                Class::Unreachable,
-            ),
-            (r#"failed to do request: Head "http://m:1/v2/r/manifests/1": EOF"#, Class::Unreachable),
-            (
-                r#"failed to do request: Head "https://m/": net/http: TLS handshake timeout"#,
-                Class::Unreachable,
-            ),
-            ("m:1/r:1: not found", Class::NotFound),
-            (
-                "unexpected status from HEAD request to https://m/v2/r/manifests/1: 403 Forbidden",
-                Class::Unauthorized,
-            ),
-            ("unexpected status code [manifests 1]: 401 Unauthorized", Class::Unauthorized),
-            (
-                "pulling from host m:1 failed with status code [manifests 1]: 401 Login Required",
-                Class::Unauthorized,
-            ),
-            (
-                "pull access denied, repository does not exist or may require authorization: server message: insufficient_scope: authorization failed",
-                Class::Unauthorized,
-            ),
-            (
-                "unexpected status from HEAD request to https://m/v2/r/manifests/1: 429 Too Many Requests",
-                Class::RateLimited,
-            ),
-            (
-                "unexpected status from HEAD request to https://m/v2/r/manifests/1: 500 Internal Server Error",
-                Class::Other,
-            ),
-            ("failed to copy: write /var/lib/x: no space left on device", Class::Local),
-            ("something that nobody has seen yet", Class::Other),
-        ];
-        for (text, class) in rows {
-            assert_eq!(classify(&Status::unknown(format!("{head}{text}"))), class, "{text}");
+    fn only_containerds_own_words_decide() {
+        for text in LOCAL {
+            assert_eq!(class(&format!("failed to copy: write /var/lib/x: {text}")), Class::Local, "{text}");
+            for before in WORDS_OF_A_REGISTRY {
+                let said = format!("failed to copy: httpReadSeeker: {before} 500: {text}");
+                assert_eq!(class(&said), Class::Containerd, "{said}");
+            }
+            assert_eq!(
+                class(&format!("failed to copy: x\n{text}")),
+                Class::Containerd,
+                "on another line: {text}"
+            );
         }
-        // The client's own end is no answer; this is containerd's progress timeout, worth another candidate.
-        assert_eq!(classify(&Status::cancelled("context canceled")), Class::Other);
-        assert_eq!(classify(&Status::not_found("x")), Class::NotFound);
+    }
+
+    #[test]
+    fn a_removal_under_a_pull_is_known_by_containerds_own_quotes() {
+        let overtaken = |text: &str| is_overtaken(&Status::not_found(text));
+        assert!(overtaken(r#"failed to create image reference "m/r:1": image "m/r:1": not found"#));
+        assert!(!overtaken(r#"failed to resolve reference "m/r:1": m/r:1: not found"#));
+        assert!(!overtaken(r#"unexpected status from HEAD: "x": not found"#));
+    }
+
+    #[test]
+    fn the_text_is_short() {
+        let status = Status::unknown(
+            "failed to pull and unpack image \"m.dev:5000/r@sha256:1\": failed to copy: unexpected EOF\nmore",
+        );
+        let candidate = "m.dev:5000/r:1".parse().unwrap();
+        assert_eq!(of_containerd(&status, &candidate).text, "failed to copy: unexpected EOF more");
     }
 }

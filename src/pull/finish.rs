@@ -1,107 +1,95 @@
-//! After containerd has pulled: the name asked for, its provenance, and the ledger.
+//! After containerd has fetched an image: gives it the name that was asked for and its provenance, and removes the
+//! temporary name.
 //!
-//! Before: `route` has a candidate's answer.  After: the client has the answer.
-//! Holds: what is begun here is finished, also when the client goes away meanwhile. A pull from a mirror
-//! whose image can't be found afterwards under its name is no success.
+//! Holds: the work is finished even if the client leaves meanwhile, and a stop of the daemon waits for it. If the image
+//! cannot be found afterwards under its name, the pull has failed.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tonic::Status;
 
+use super::adopt::{self, AdoptError};
+use super::fetched::{Fetched, Gone};
+use super::provenance::{self, Provenance};
+use super::record::{Record, Served};
+use super::under_way::Pull;
 use crate::containerd::Answer;
-use crate::policy::{Checkpoint, Name, Role};
-use crate::pull::adopt::{self, AdoptError};
-use crate::pull::checkpoint;
-use crate::pull::provenance::{self, Provenance};
-use crate::state::State;
-use crate::state::Ticket;
 use crate::wire::{self, cri};
-
-/// One image as a candidate served it.
-pub(super) struct Served {
-    pub(super) state: Arc<State>,
-    /// What the client asked for.
-    pub(super) name: Name,
-    /// What it was pulled as.
-    pub(super) from: Name,
-    pub(super) role: Role,
-    /// The rule, in words.
-    pub(super) rule: String,
-    pub(super) checkpoint: Checkpoint,
-    pub(super) adopt_timeout: Duration,
-    /// containerd's answer, which goes to the client untouched.
-    pub(super) answer: Answer,
-}
-
-/// The image was removed before it had its name.
-#[derive(Debug, thiserror::Error)]
-#[error("the image was removed before it had its name")]
-pub(super) struct Gone;
-
-/// Finishes a pull of the name itself.
-pub(super) async fn settle(served: Served, ticket: Ticket) -> Answer {
-    finish(served, ticket).await.unwrap_or_else(|gone| Answer::failure(&Status::aborted(gone.to_string())))
-}
 
 /// Finishes a pull from a mirror.
 ///
 /// # Errors
-/// [`Gone`]: it is worth pulling once more.
-pub(super) async fn adopted(served: Served, ticket: Ticket) -> Result<Answer, Gone> {
-    finish(served, ticket).await
-}
-
-/// Runs to its end on its own, so that a client that leaves does not leave half of it behind.
-async fn finish(served: Served, ticket: Ticket) -> Result<Answer, Gone> {
-    match tokio::spawn(run(served, ticket)).await {
-        Ok(result) => result,
-        Err(error) => Ok(Answer::failure(&Status::internal(format!("adoption did not end: {error}")))),
+/// [`Gone`], or inside: why the image cannot be used.
+pub(super) async fn adopted(fetched: Fetched, record: &mut Record) -> Result<Result<Answer, Status>, Gone> {
+    // A task of its own, so that a client that leaves does not leave half of it behind.
+    let tasks = fetched.state.tasks.clone();
+    let name = fetched.name.clone();
+    match record.waiting(tasks.spawn(adopt_and_tidy(fetched))).await {
+        Ok(Ok(answer)) => Ok(Ok(answer)),
+        Ok(Err(AdoptError::Gone)) => Err(Gone),
+        Ok(Err(error)) => Ok(Err(error.status(&name))),
+        Err(error) => Ok(Err(Status::internal(format!("the adoption did not end: {error}")))),
     }
 }
 
-async fn run(served: Served, mut ticket: Ticket) -> Result<Answer, Gone> {
-    // Both at once: a claim that came late would take what others pull meanwhile for ours. The ticket
-    // lives on, so that nothing is swept under the adoption.
-    let (result, claimed) = tokio::join!(complete(&served), ticket.claim(&served.state.containerd.store));
-    if let Err(error) = claimed {
-        tracing::warn!(%error, image = %served.from, "cannot note what a pull brought");
-    }
-    match result {
-        Ok(()) => Ok(served.answer),
-        // What containerd pulled as it was asked is its own success, whatever we could not note of it.
-        Err(error) if served.role == Role::Origin && !matches!(error, AdoptError::Checkpoint { .. }) => {
-            tracing::warn!(image = %served.name, %error, "cannot note where it came from");
-            Ok(served.answer)
+async fn adopt_and_tidy(fetched: Fetched) -> Result<Answer, AdoptError> {
+    let Fetched { state, name, digest, temporary, provenance, keep_also, adopt_timeout, answer } = fetched;
+    let adopted = async {
+        let record = state.containerd.store.get(temporary.name()).await?.ok_or(AdoptError::Gone)?;
+        let target = record.target.ok_or(AdoptError::Gone)?;
+        let id = id(&answer);
+        adopt::adopt(&state, &name, &target, id.as_deref(), &provenance, adopt_timeout).await?;
+        if let Some(mirror) = keep_also {
+            adopt::adopt(&state, &mirror, &target, id.as_deref(), &provenance, adopt_timeout).await?;
         }
-        Err(AdoptError::Gone) => Err(Gone),
+        Ok(())
+    }
+    .await;
+    let fetched_as = temporary.name().to_owned();
+    temporary.remove().await;
+    if adopted.is_ok() {
+        // Some milliseconds for each layer, which the client does not wait for.
+        let (tasks, store) = (state.tasks.clone(), state.containerd.store.clone());
+        tasks.spawn(async move { provenance::name_source(&store, &name, &digest, &fetched_as).await });
+    }
+    adopted.map(|()| answer)
+}
+
+/// Finishes a pull that went as it came: notes where the image came from.
+///
+/// # Errors
+/// The image is refused.
+pub(super) async fn passed(pull: &Pull<'_>, record: &mut Record, answer: Answer) -> Result<Answer, Status> {
+    let (state, name) = (Arc::clone(pull.state), pull.name.clone());
+    let rule = pull.rule_text();
+    let checkpoint = pull.rule.checkpoint();
+    let id = id(&answer);
+    let noted = pull.state.tasks.spawn(async move {
+        let target = adopt::target(&state, &name, id.as_deref()).await?;
+        if super::contents::is_refused_checkpoint(&state, &target, checkpoint).await? {
+            return Err(AdoptError::Checkpoint { rule });
+        }
+        let provenance = Provenance::of_origin(&name, &rule, &state.containerd.facts()).await;
+        provenance::write(&state.containerd.store, &name, &target, &provenance).await?;
+        Ok((name, target.digest))
+    });
+    match record.waiting(noted).await {
+        Ok(Ok((reference, digest))) => {
+            let registry = reference.host().to_owned();
+            record.served = Some(Served { reference, registry, digest: Some(digest), size: None });
+            Ok(answer)
+        }
+        Ok(Err(error @ AdoptError::Checkpoint { .. })) => Err(error.status(pull.name)),
+        // What containerd pulled as it was asked is its own success, whatever could not be noted of it.
+        Ok(Err(error)) => {
+            tracing::warn!(image = %pull.name, %error, "cannot note where it came from");
+            Ok(answer)
+        }
         Err(error) => {
-            tracing::error!(image = %served.name, from = %served.from, %error, "pulled, but not usable");
-            Ok(Answer::failure(&error.status(&served.name)))
+            tracing::error!(image = %pull.name, %error, "cannot note where it came from");
+            Ok(answer)
         }
     }
-}
-
-async fn complete(served: &Served) -> Result<(), AdoptError> {
-    let state = &served.state;
-    let target = adopt::target(state, &served.from, id(&served.answer).as_deref()).await?;
-    if served.checkpoint == Checkpoint::Refuse
-        && checkpoint::is_checkpoint(&state.containerd.store, &target).await?
-    {
-        return Err(AdoptError::Checkpoint { rule: served.rule.clone() });
-    }
-    let provenance = Provenance::now(&served.from, &served.rule, &state.containerd.facts());
-    match served.role {
-        Role::Origin => {
-            provenance::write(&state.containerd.store, &served.name, &target, &provenance).await?
-        }
-        Role::Mirror => {
-            let id = id(&served.answer);
-            adopt::adopt(state, &served.name, &target, id.as_deref(), &provenance, served.adopt_timeout)
-                .await?;
-        }
-    }
-    Ok(())
 }
 
 /// The image's id in containerd's answer.

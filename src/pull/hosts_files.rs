@@ -1,10 +1,9 @@
 //! Keeps the `hosts.toml` files that containerd is to find.
 //!
-//! Before: `app` starts it beside `attend`.  After: `transport` brings the disk to the plan; `state` has the report.
-//! Holds: they are looked at when containerd's set-up was learned, when another policy is put in force, and
-//! now and then: a header's file may change, or a person may take a directory away. What can't be done is said
-//! once. A pull of a host that containerd is to be told of waits for the first look, but not long (`State::told`).
-//! Not here: which files (`transport`).
+//! Holds: it compares them with the plan when containerd's set-up was learned, when another policy is put in force, and
+//! now and then: a header's file may change, or a person may remove a directory. A problem is logged once. A pull from
+//! such a host waits for the first comparison, but not long (`State::synced`).
+//! Not here: which files (`containerd::hosts::plan`).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -59,11 +58,11 @@ async fn look(state: &Arc<State>, facts: Arc<Facts>) -> (Report, bool) {
 
 fn pass(generation: &Generation, facts: &Facts) -> (Report, bool) {
     let plan = hosts::plan(&generation.policy, &generation.transport);
-    let report = hosts::keep(&plan, &facts.config_path);
+    let report = hosts::keep(&plan, &facts.roots);
     if plan.is_empty() {
         return (report, true);
     }
-    let report = match hosts::set_up(&facts.version, facts.config_known, &facts.config_path) {
+    let report = match hosts::set_up(facts) {
         Some(problem) => report.unread(problem),
         None => report,
     };
@@ -99,7 +98,7 @@ mod tests {
         let file = certs.join("h.dev_5000_").join("hosts.toml");
         let says = |value: &str| std::fs::read_to_string(&file).unwrap().contains(value);
         let test = async {
-            assert!(state.told("h.dev:5000").await && says("first"));
+            assert!(state.synced("h.dev:5000").await && says("first"));
             std::fs::write(&token, "second\n").unwrap();
             // The clock stands while the disk is at work, so this is 20 seconds after the look.
             tokio::time::sleep(Duration::from_secs(19)).await;

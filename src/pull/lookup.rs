@@ -1,6 +1,5 @@
 //! ImageStatus and CreateContainer: images that are on the node already.
 //!
-//! Before: `router`.  After: containerd, asked for the name as it came first.
 //! Holds: nothing here ever asks a registry. Ids pass untouched. Answers are not rewritten, but for the
 //! one entry in a verbose ImageStatus that tells where the image came from.
 
@@ -13,14 +12,15 @@ pub use status::image_status;
 
 use std::sync::Arc;
 
-use tonic::Status;
+use tonic::{Code, Status};
 
-use crate::policy::{Checkpoint, Decision, Name, Role};
-use crate::pull::adopt::{self, AdoptError};
-use crate::pull::checkpoint;
-use crate::pull::provenance::Provenance;
-use crate::pull::rule_text;
-use crate::state::{Generation, State};
+use super::adopt::{self, AdoptError};
+use super::contents;
+use super::provenance::Provenance;
+use super::record::{End, Record, RuleText, Served, Verdict};
+use super::recorder::report;
+use crate::policy::{Asked, Candidate, Decision, Name, Role, RuleRef};
+use crate::state::{Request, State};
 
 /// Gives `name` to an image that is on the node under the name of one of its mirrors. Says whether one was
 /// found.
@@ -29,31 +29,52 @@ use crate::state::{Generation, State};
 ///
 /// # Errors
 /// What containerd answers to a question of ours.
-async fn adopt_present(state: &Arc<State>, generation: &Generation, name: &Name) -> Result<bool, Status> {
-    let Decision::Route { rule, candidates } = generation.policy.decide(name) else { return Ok(false) };
-    for candidate in candidates.into_iter().filter(|candidate| candidate.role == Role::Mirror) {
+async fn adopt_present(state: &Arc<State>, request: &Arc<Request>, name: &Name) -> Result<bool, Status> {
+    let policy = &request.generation.policy;
+    let Decision::Route { rule, candidates, .. } = policy.decide(&Asked::of(name)) else { return Ok(false) };
+    // containerd reads another name from one that no image reference can be.
+    let mirrors = |candidate: &&Candidate| candidate.role == Role::Mirror && !candidate.needs_private_host;
+    for candidate in candidates.iter().filter(mirrors) {
         let Some(image) = state.containerd.cri.image(candidate.name.as_str()).await? else { continue };
-        let adopted = async {
-            let target = adopt::target(state, &candidate.name, Some(&image.id)).await?;
-            if rule.checkpoint() == Checkpoint::Refuse
-                && checkpoint::is_checkpoint(&state.containerd.store, &target).await?
-            {
-                return Err(AdoptError::Checkpoint { rule: rule_text(&rule) });
-            }
-            let rule = format!("{}, found on the node", rule_text(&rule));
-            let provenance = Provenance::now(&candidate.name, &rule, &state.containerd.facts());
-            let timeout = generation.pull.adopt_timeout;
-            adopt::adopt(state, name, &target, Some(&image.id), &provenance, timeout).await
-        };
-        match adopted.await {
+        match adopt_from(state, request, &rule, name, candidate, &image.id).await {
             Ok(()) => {
-                tracing::info!(image = %name, from = %candidate.name, "found on the node by its mirror's name");
+                report(&found(request, &rule, name, candidate));
                 return Ok(true);
             }
-            // Removed meanwhile, or not to be had by this name: as if it were not there.
+            // Removed meanwhile, or not allowed by this name: as if it were not there.
             Err(AdoptError::Gone | AdoptError::Checkpoint { .. }) => {}
             Err(error) => return Err(error.status(name)),
         }
     }
     Ok(false)
+}
+
+async fn adopt_from(
+    state: &Arc<State>,
+    request: &Request,
+    rule: &RuleRef<'_>,
+    name: &Name,
+    candidate: &Candidate,
+    id: &str,
+) -> Result<(), AdoptError> {
+    let target = adopt::target(state, &candidate.name, Some(id)).await?;
+    let rule_text = RuleText::of(rule).to_string();
+    if contents::is_refused_checkpoint(state, &target, rule.checkpoint()).await? {
+        return Err(AdoptError::Checkpoint { rule: rule_text });
+    }
+    let registry = candidate.name.host();
+    let provenance = Provenance::now(&candidate.name, registry, &format!("{rule_text}, found on the node"));
+    let timeout = request.generation.pull.adopt_timeout;
+    adopt::adopt(state, name, &target, Some(id), &provenance, timeout).await
+}
+
+fn found(request: &Arc<Request>, rule: &RuleRef<'_>, name: &Name, candidate: &Candidate) -> Record {
+    let mut record = Record::new(request, name.as_str());
+    record.name = Some(name.clone());
+    record.rule = Some(RuleText::of(rule));
+    record.verdict = Verdict::Route;
+    let (reference, registry) = (candidate.name.clone(), candidate.name.host().to_owned());
+    record.served = Some(Served { reference, registry, digest: None, size: None });
+    record.finish(End::Containerd(Code::Ok));
+    record
 }

@@ -1,19 +1,20 @@
 //! The pause image, which containerd pulls by itself, without any CRI call that a policy could meet.
 //!
-//! Before: `serve` keeps it from the start on; `router` asks for it before a RunPodSandbox.
-//! After: `pull`, as a client's PullImage would go.
 //! Holds: where the policy routes the pause image, it is on the node under the name that containerd
 //! looks for, so that containerd has no reason to pull it. Where the policy leaves it alone, so does this.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
 use tonic::Status;
 
+use super::image::pull_image;
+use super::record::Denial;
 use crate::containerd::unary::Call;
-use crate::policy::Decision;
-use crate::pull::{denied, pull_image};
-use crate::state::State;
+use crate::policy::{Asked, Decision};
+use crate::state::{Client, CriVersion, Request, State};
+
 use crate::wire;
 use crate::wire::cri::pull_image_request::IMAGE;
 
@@ -46,20 +47,31 @@ pub async fn before_sandbox(state: &Arc<State>) -> Result<(), Status> {
 pub async fn ensure(state: &Arc<State>) -> Result<bool, Status> {
     let Some(name) = state.containerd.pause_image() else { return Ok(false) };
     let generation = state.generation();
-    let decision = generation.policy.decide(&name);
+    let decision = generation.policy.decide(&Asked::of(&name));
     if matches!(decision, Decision::Pass { .. }) || state.containerd.cri.image(name.as_str()).await?.is_some()
     {
         return Ok(false);
     }
-    if let Decision::Deny { rule, reason } = decision {
-        let refusal = denied(&name, &rule, &reason);
-        let text = format!("the pause image of containerd is not on the node, and {}", refusal.message());
-        return Err(Status::new(refusal.code(), text));
+    if let Some(denial) = Denial::of(&generation.policy, &name) {
+        return Err(Status::permission_denied(format!(
+            "the pause image of containerd is not on the node, and {name} is denied by {}: {}",
+            denial.rule, denial.reason
+        )));
     }
     let message = wire::set(&[], IMAGE, name.as_str().as_bytes())
         .map_err(|error| Status::internal(error.to_string()))?;
     let call = Call::own(state.containerd.link.clone(), PULL_IMAGE);
-    let answer = pull_image(state, &call, message.into()).await;
+    let request = Arc::new(Request {
+        id: state.request_ids.next(),
+        client: Client::own(),
+        method: "PullImage",
+        version: CriVersion::V1,
+        pod: None,
+        generation,
+        deadline: None,
+        started: Instant::now(),
+    });
+    let answer = pull_image(state, &request, &call, message.into()).await;
     let status = answer.status();
     if answer.is_ok() { Ok(true) } else { Err(status) }
 }

@@ -1,10 +1,10 @@
 //! Where an image came from: labels on its records in containerd's store.
 //!
-//! Before: `pull` writes them after every pull.  After: `lookup` reads them for a verbose ImageStatus.
-//! Holds: what is told is which registry was asked, not which cache behind it answered. A pull beside
-//! the shunt wipes a tag's labels; then the answer is "unknown", never an older one.
+//! Holds: it tells which registry was asked, not which cache behind it answered. A pull past the shunt removes
+//! a tag's labels; then the answer is "unknown", never an older one.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use containerd_client::types::Descriptor;
@@ -25,7 +25,7 @@ const MAX_LABEL: usize = 4096;
 
 /// Where one image came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Provenance {
+pub(super) struct Provenance {
     reference: String,
     registry: String,
     rule: String,
@@ -34,20 +34,27 @@ pub struct Provenance {
 }
 
 impl Provenance {
-    /// A pull of `from`, by the rule in words, that has just ended.
-    pub fn now(from: &Name, rule: &str, facts: &Facts) -> Self {
+    /// A pull of `reference` from the registry `registry`, by the rule in words, that has just ended.
+    pub(super) fn now(reference: &Name, registry: &str, rule: &str) -> Self {
         Self {
-            reference: from.as_str().to_owned(),
-            registry: from.host().to_owned(),
+            reference: reference.as_str().to_owned(),
+            registry: registry.to_owned(),
             rule: rule.to_owned(),
             time: prost_types::Timestamp::from(whole_seconds(SystemTime::now())).to_string(),
-            redirect: hosts::hosts_toml(&facts.config_path, from.host())
-                .map(|file| file.display().to_string()),
+            redirect: None,
         }
     }
 
+    /// A pull of `name` from its own registry: containerd's `hosts.toml` may lead it elsewhere.
+    pub(super) async fn of_origin(name: &Name, rule: &str, facts: &Arc<Facts>) -> Self {
+        let (facts, host) = (facts.clone(), name.host().to_owned());
+        let look = tokio::task::spawn_blocking(move || hosts::hosts_toml(facts.roots.read(), &host));
+        let redirect = look.await.ok().flatten().map(|file| file.display().to_string());
+        Self { redirect, ..Self::now(name, name.host(), rule) }
+    }
+
     /// As labels of an image record.
-    pub fn labels(&self) -> HashMap<String, String> {
+    pub(super) fn labels(&self) -> HashMap<String, String> {
         let fields = [
             (REFERENCE, &self.reference),
             (REGISTRY, &self.registry),
@@ -86,7 +93,7 @@ impl Provenance {
 ///
 /// # Errors
 /// containerd's refusal.
-pub async fn write(
+pub(super) async fn write(
     store: &Store,
     name: &Name,
     target: &Descriptor,
@@ -98,6 +105,15 @@ pub async fn write(
     Ok(())
 }
 
+/// Makes the content of an image name the registry that was asked for as its source, in place of the private host:
+/// Spegel shares content by that label. If it cannot be done, nothing else fails.
+pub(super) async fn name_source(store: &Store, name: &Name, digest: &str, fetched_as: &str) {
+    let fetched_from = fetched_as.split('/').next().filter(|host| hosts::is_private(host));
+    if let Err(error) = store.set_source(digest, name, fetched_from).await {
+        tracing::debug!(image = %name, %error, "cannot note the source of its content");
+    }
+}
+
 /// The provenance of the image that CRI knows by these names, as JSON.
 ///
 /// `asked` is the name in the question, if it was one; then its record decides. Otherwise the image's
@@ -105,7 +121,7 @@ pub async fn write(
 ///
 /// # Errors
 /// containerd's refusal.
-pub async fn describe(
+pub(super) async fn describe(
     store: &Store,
     asked: Option<&Name>,
     tags: &[String],
@@ -145,7 +161,7 @@ mod tests {
     #[test]
     fn labels_read_back_and_stay_within_containerds_limit() {
         let from: Name = "mirror.example:443/library/nginx:1".parse().unwrap();
-        let provenance = Provenance::now(&from, &"é".repeat(4096), &Facts::default());
+        let provenance = Provenance::now(&from, from.host(), &"é".repeat(4096));
         let labels = provenance.labels();
         assert!(labels.iter().all(|(key, value)| key.len() + value.len() <= MAX_LABEL));
         let read = Provenance::from_labels(&labels).unwrap();

@@ -1,8 +1,6 @@
 //! The program's own service on its socket: what it is doing.
-//!
-//! Before: `router`, for `crishunt.v1.Admin`.  After: `cri-shunt status`.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use prost::Message;
 
@@ -13,7 +11,7 @@ use crate::state::State;
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The generated types and client of `proto/admin.proto`.
-#[allow(missing_docs, unreachable_pub, reason = "generated code")]
+#[allow(missing_docs, clippy::missing_docs_in_private_items, unreachable_pub, reason = "generated code")]
 pub mod proto {
     tonic::include_proto!("crishunt.v1");
 }
@@ -31,7 +29,6 @@ pub async fn status(state: &State) -> Answer {
         Ok(Err(status)) => status.message().to_owned(),
         Err(_) => format!("no answer within {} s", PATIENCE.as_secs()),
     };
-    let loaded_at = generation.loaded_at.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     let transport = state.transport();
     let response = proto::StatusResponse {
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -39,13 +36,24 @@ pub async fn status(state: &State) -> Answer {
         containerd_socket: state.containerd.link.socket().display().to_string(),
         containerd_error,
         policy_sources: generation.sources.iter().map(|path| path.display().to_string()).collect(),
-        policy_loaded_at: i64::try_from(loaded_at.as_secs()).unwrap_or(i64::MAX),
+        policy_loaded_at: seconds(generation.loaded_at),
         reload_error: state.reload_error().unwrap_or_default(),
         mirrors_down: state.health.down(),
-        sweep_pending: state.ledger.pending() as u64,
+        sweep_pending: state.temporary_names.count() as u64,
         config_path: transport.root.as_ref().map(|root| root.display().to_string()).unwrap_or_default(),
         hosts_kept: transport.kept.clone(),
         hosts_problems: transport.problems.clone(),
     };
     Answer::message(&response.encode_to_vec())
+}
+
+fn seconds(time: SystemTime) -> i64 {
+    let since_epoch = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since_epoch.as_secs()).unwrap_or(i64::MAX)
+}
+
+/// A time in UTC, as `status` and the log show it: `2026-11-26T19:58:55Z`.
+#[must_use]
+pub fn time(time: SystemTime) -> String {
+    prost_types::Timestamp { seconds: seconds(time), nanos: 0 }.to_string()
 }

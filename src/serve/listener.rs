@@ -1,7 +1,6 @@
 //! The unix socket that clients connect to, and the HTTP/2 connections on it.
 //!
-//! Before: kubelet, crictl, kubeadm.  After: `router`, one task for each request.
-//! Holds: a connection that misbehaves ends alone. Each connection has a link to containerd of its own.
+//! Holds: a connection that misbehaves ends alone. Each connection has its own link to containerd.
 
 pub mod authority;
 pub mod socket;
@@ -17,7 +16,7 @@ use authority::Filter;
 use socket::Socket;
 
 use crate::serve::router;
-use crate::state::State;
+use crate::state::{Client, State};
 
 /// Bytes of one stream that a client may send before containerd has taken them.
 const STREAM_WINDOW: u32 = 1 << 20;
@@ -42,10 +41,11 @@ pub async fn serve(socket: Socket, state: Arc<State>, stop: CancellationToken) {
         match accepted {
             Ok((stream, peer)) => {
                 tracing::debug!(pid = peer.pid, uid = peer.uid, "connected");
-                connections.spawn(connection(stream, state.clone(), stop.clone()));
+                let client = Client::new(peer.pid, peer.uid, peer.gid);
+                connections.spawn(connection(stream, client, state.clone(), stop.clone()));
             }
             Err(error) => {
-                // Out of file descriptors, say: whoever waits is served when some are free again.
+                // For example no file descriptor is free: waiting clients are served when there are some.
                 tracing::error!(%error, "cannot accept a connection");
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
@@ -59,7 +59,7 @@ pub async fn serve(socket: Socket, state: Arc<State>, stop: CancellationToken) {
     connections.wait().await;
 }
 
-async fn connection(stream: UnixStream, state: Arc<State>, stop: CancellationToken) {
+async fn connection(stream: UnixStream, client: Client, state: Arc<State>, stop: CancellationToken) {
     let handshake = h2::server::Builder::new()
         .initial_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
@@ -68,7 +68,7 @@ async fn connection(stream: UnixStream, state: Arc<State>, stop: CancellationTok
         .handshake(Filter::new(stream));
     let handshake = tokio::select! {
         handshake = handshake => handshake,
-        // Whoever has said nothing by now is not waited for.
+        // A client that has sent nothing so far is not waited for.
         () = last_call(&stop, false) => return,
     };
     let mut connection = match handshake {
@@ -93,7 +93,7 @@ async fn connection(stream: UnixStream, state: Arc<State>, stop: CancellationTok
         match request {
             Some(Ok((request, respond))) => {
                 served = true;
-                requests.spawn(router::route(state.clone(), link.clone(), request, respond));
+                requests.spawn(router::route(state.clone(), client.clone(), link.clone(), request, respond));
             }
             Some(Err(error)) => {
                 tracing::debug!(%error, "a client's connection ended");

@@ -1,6 +1,5 @@
 //! Passes one HTTP/2 request on to containerd and its answer back, as they come.
 //!
-//! Before: the router, for every RPC that is not about choosing an image.  After: containerd.
 //! Holds: headers, message bytes, trailers and resets arrive as they were sent; nothing is gathered
 //! up: each side is read only as fast as the other takes. A client that goes away cancels its call.
 
@@ -18,7 +17,7 @@ use crate::containerd::{Answer, Away, Link, request};
 
 /// How a relayed call ended early.
 enum End {
-    /// The client reset its stream or is gone: what is left upstream is to be cancelled.
+    /// The client reset its stream or is gone: the call to containerd is to be cancelled.
     ClientGone,
     /// containerd reset the stream for this reason.
     Reset(Reason),

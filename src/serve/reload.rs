@@ -1,14 +1,11 @@
 //! Reads the configuration again: at SIGHUP, and by itself when one of its files has changed.
 //!
-//! Before: `app` has started with a first policy, and knows what it was read from.  After: `State` has another
-//! one, or says why not.
-//! Holds: both causes take the same way, and the policy in force stays where the new one is not valid. Files
-//! are read only once they look the same twice in a row, so that what is half written is left alone; a
-//! configuration that was refused is read again only once something has changed.
-//! Not here: how a configuration is read (`config`).
+//! Both causes do the same. Where the new configuration has an error, the policy that is loaded stays. Files are read
+//! only when they look the same twice in a row, so that no half-written file is read. A configuration that was
+//! refused is read again only when something has changed.
 //!
-//! The files are looked at in intervals. inotify would tell sooner, but not of a target behind a symbolic
-//! link, of a directory that comes later, or on a network file system; a look costs a few system calls.
+//! The files are looked at in intervals. inotify would tell sooner, but not of a target behind a symbolic link, of a
+//! directory that comes later, or on a network file system. A look costs a few system calls.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,18 +13,19 @@ use std::time::Duration;
 use tokio::signal::unix::Signal;
 use tokio::task::spawn_blocking;
 
+use super::systemd::notify;
 use crate::files::fingerprint::Snapshot;
 use crate::state::{Generation, State};
 
 /// What came of reading the configuration.
 pub struct Outcome {
-    /// The next policy, or what is wrong with it.
+    /// The next policy, or the errors of the configuration, one a line.
     pub next: Result<Generation, String>,
-    /// What was looked at.
+    /// The files and directories that were looked at.
     pub seen: Snapshot,
 }
 
-/// Reads the configuration. It may wait for files to settle, so it is called where that holds nobody up.
+/// Reads the configuration. It may wait for files to settle, so it is called on a thread of its own.
 pub type Read = Arc<dyn Fn() -> Outcome + Send + Sync>;
 
 /// Runs for as long as the program.
@@ -35,8 +33,8 @@ pub(super) async fn run(state: Arc<State>, mut hangup: Signal, read: Read, mut s
     loop {
         let every = state.generation().watch;
         tokio::select! {
-            _ = hangup.recv() => tracing::info!("asked to read the configuration again"),
-            () = changed(&seen, every, look) => tracing::info!("the configuration has changed and is read again"),
+            _ = hangup.recv() => tracing::info!("SIGHUP: reading the configuration again"),
+            () = changed(&seen, every, look) => tracing::info!("the configuration has changed: reading it again"),
         }
         let read = read.clone();
         match spawn_blocking(move || read()).await {
@@ -46,7 +44,7 @@ pub(super) async fn run(state: Arc<State>, mut hangup: Signal, read: Read, mut s
             }
             Err(error) => apply(&state, Err(error.to_string())),
         }
-        super::notify(&[sd_notify::NotifyState::Ready]);
+        notify(&[sd_notify::NotifyState::Ready]);
     }
 }
 
@@ -76,14 +74,20 @@ async fn look(last: Snapshot) -> Snapshot {
 fn apply(state: &State, next: Result<Generation, String>) {
     match next {
         Ok(generation) => {
+            let (rules, files) = (generation.policy.rules().len(), generation.sources.len());
             state.replace_generation(generation);
-            tracing::info!("another policy is in force");
+            tracing::info!("new policy loaded: {} from {}", counted(rules, "rule"), counted(files, "file"));
         }
         Err(reason) => {
-            tracing::error!("the policy in force stays, for the new one is not valid:\n{reason}");
+            let loaded_at = super::admin::time(state.generation().loaded_at);
+            tracing::error!("reload refused, still using the policy of {loaded_at}: {reason}");
             state.refuse_reload(reason);
         }
     }
+}
+
+fn counted(count: usize, word: &str) -> String {
+    if count == 1 { format!("1 {word}") } else { format!("{count} {word}s") }
 }
 
 #[cfg(test)]
@@ -130,7 +134,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn nobody_looks_where_that_is_not_wanted() {
+    async fn files_are_not_looked_at_where_watching_is_off() {
         let look = |_| -> std::future::Ready<Snapshot> { unreachable!("looked") };
         let (seen, week) = (state(A), Duration::from_secs(7 * 86400));
         tokio::time::timeout(week, changed(&seen, None, look)).await.unwrap_err();

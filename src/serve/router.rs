@@ -1,6 +1,5 @@
 //! Which RPC goes where, by its path.
 //!
-//! Before: the listener accepts a request.  After: a handler that looks into it, or `relay`.
 //! Holds: whatever is not named here is relayed untouched; both CRI versions take the same way.
 
 use std::future::poll_fn;
@@ -9,17 +8,19 @@ use std::sync::Arc;
 use bytes::Bytes;
 use h2::RecvStream;
 use h2::server::SendResponse;
-use http::Request;
+use tokio::time::Instant;
 use tonic::Status;
+use tracing::Instrument;
 
 use super::relay::{relay, reply};
 use super::{admin, startup_retry};
-use crate::containerd::unary::{Call, read_message};
+use crate::containerd::unary::{Call, malformed, read_message};
 use crate::containerd::{Answer, Link};
 use crate::pull::{self, lookup, pause_image};
-use crate::state::State;
+use crate::state::{Client, CriVersion, Pod, Request, State};
+use crate::wire::cri::{self, PodPaths};
 
-/// What is done with a method.
+/// How a method is handled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Handler {
     PullImage,
@@ -33,36 +34,48 @@ enum Handler {
 }
 
 impl Handler {
-    fn of(path: &str) -> Self {
+    fn of(path: &str) -> (Self, CriVersion) {
         // grpc-go takes a path without its leading slash as well; so a rule must hold for it.
         let path = path.strip_prefix('/').unwrap_or(path);
         if let Some(method) = path.strip_prefix(admin::SERVICE_PREFIX) {
-            return if method == admin::STATUS { Self::Admin } else { Self::Relay };
+            let handler = if method == admin::STATUS { Self::Admin } else { Self::Relay };
+            return (handler, CriVersion::V1);
         }
-        let Some(method) =
-            path.strip_prefix("runtime.v1.").or_else(|| path.strip_prefix("runtime.v1alpha2."))
-        else {
-            return Self::Relay;
-        };
-        match method {
+        let versions = [("runtime.v1.", CriVersion::V1), ("runtime.v1alpha2.", CriVersion::V1Alpha2)];
+        let found =
+            versions.into_iter().find_map(|(prefix, version)| Some((path.strip_prefix(prefix)?, version)));
+        let Some((method, version)) = found else { return (Self::Relay, CriVersion::V1) };
+        let handler = match method {
             "ImageService/PullImage" => Self::PullImage,
             "ImageService/ImageStatus" => Self::ImageStatus,
             "RuntimeService/CreateContainer" => Self::CreateContainer,
             "RuntimeService/RunPodSandbox" => Self::RunPodSandbox,
             "RuntimeService/Version" | "RuntimeService/Status" | "ImageService/ImageFsInfo" => Self::Held,
             _ => Self::Relay,
+        };
+        (handler, version)
+    }
+
+    /// The method, and where its message has the pod, for handlers that the policy concerns.
+    fn method(self) -> Option<(&'static str, Option<&'static PodPaths>)> {
+        match self {
+            Self::PullImage => Some(("PullImage", Some(&cri::pull_image_request::POD))),
+            Self::ImageStatus => Some(("ImageStatus", None)),
+            Self::CreateContainer => Some(("CreateContainer", Some(&cri::create_container_request::POD))),
+            Self::RunPodSandbox | Self::Held | Self::Admin | Self::Relay => None,
         }
     }
 }
 
-/// Answers one request of a client whose calls go to containerd over `link`.
+/// Answers one request of `client`, whose calls go to containerd over `link`.
 pub async fn route(
     state: Arc<State>,
+    client: Client,
     link: Link,
-    request: Request<RecvStream>,
+    request: http::Request<RecvStream>,
     respond: SendResponse<Bytes>,
 ) {
-    let handler = Handler::of(request.uri().path());
+    let (handler, version) = Handler::of(request.uri().path());
     let handler = match handler {
         Handler::Relay | Handler::Held | Handler::Admin => handler,
         _ if state.bypassed() => Handler::Relay,
@@ -75,15 +88,16 @@ pub async fn route(
             Err(status) => reply(respond, Answer::failure(&status)),
         },
         // Boxed, for what a pull needs along its way would be copied about with every relayed call.
-        handler => Box::pin(answer(handler, state, link, request, respond)).await,
+        handler => Box::pin(answer((handler, version), state, client, link, request, respond)).await,
     }
 }
 
 async fn answer(
-    handler: Handler,
+    (handler, version): (Handler, CriVersion),
     state: Arc<State>,
+    client: Client,
     link: Link,
-    request: Request<RecvStream>,
+    request: http::Request<RecvStream>,
     mut respond: SendResponse<Bytes>,
 ) {
     let (head, mut body) = request.into_parts();
@@ -93,15 +107,28 @@ async fn answer(
             Ok(message) => message,
             Err(status) => return Answer::failure(&status),
         };
-        match handler {
-            Handler::PullImage => pull::pull_image(&state, &call, message).await,
-            Handler::ImageStatus => lookup::image_status(&state, &call, message).await,
-            Handler::CreateContainer => lookup::create_container(&state, &call, message).await,
-            Handler::Held => startup_retry::held(&call, message).await,
-            Handler::Admin => admin::status(&state).await,
-            Handler::RunPodSandbox | Handler::Relay => {
-                Answer::failure(&Status::internal("this method is relayed"))
+        match handler.method() {
+            Some((method, pod)) => {
+                let pod = pod.map(|paths| Pod::read(&message, paths)).transpose();
+                let pod = match pod {
+                    Ok(pod) => pod.flatten(),
+                    Err(error) => return malformed(&error),
+                };
+                let request = Arc::new(Request {
+                    id: state.request_ids.next(),
+                    client,
+                    method,
+                    version,
+                    pod,
+                    generation: state.generation(),
+                    deadline: call.deadline(),
+                    started: Instant::now(),
+                });
+                let span = tracing::info_span!("request", id = %request.id);
+                decide(handler, &state, &request, &call, message).instrument(span).await
             }
+            None if handler == Handler::Admin => admin::status(&state).await,
+            None => startup_retry::held(&call, message).await,
         }
     };
     let answer = tokio::select! {
@@ -111,6 +138,23 @@ async fn answer(
         _ = poll_fn(|cx| respond.poll_reset(cx)) => return,
     };
     reply(respond, answer);
+}
+
+async fn decide(
+    handler: Handler,
+    state: &Arc<State>,
+    request: &Arc<Request>,
+    call: &Call,
+    message: Bytes,
+) -> Answer {
+    match handler {
+        Handler::PullImage => pull::pull_image(state, request, call, message).await,
+        Handler::ImageStatus => lookup::image_status(state, request, call, message).await,
+        Handler::CreateContainer => lookup::create_container(state, request, call, message).await,
+        Handler::RunPodSandbox | Handler::Held | Handler::Admin | Handler::Relay => {
+            Answer::failure(&Status::internal("the policy does not concern this method"))
+        }
+    }
 }
 
 #[cfg(test)]
@@ -134,7 +178,7 @@ mod tests {
             ("/containerd.services.images.v1.Images/List", Handler::Relay),
         ];
         for (path, handler) in cases {
-            assert_eq!(Handler::of(path), handler, "{path}");
+            assert_eq!(Handler::of(path).0, handler, "{path}");
         }
     }
 }

@@ -1,6 +1,5 @@
 //! Answers the first questions of a client late rather than with an error while containerd starts.
 //!
-//! Before: `router`, for Version, Status and ImageFsInfo.  After: containerd, asked again and again.
 //! Holds: no longer than [`PATIENCE`]: kubelet exits when its first ImageFsInfo fails, and crictl gives
 //! up by itself after two seconds.
 
@@ -31,5 +30,24 @@ pub async fn held(call: &Call, message: Bytes) -> Answer {
             return answer;
         }
         tokio::time::sleep(PAUSE).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::containerd::Link;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_is_held_for_a_while_and_given_up_before_its_client_does() {
+        let away = Link::new(Path::new("/nowhere/containerd.sock").into());
+        let asked = Instant::now();
+        let answer = held(&Call::own(away, "/runtime.v1.RuntimeService/Version"), Bytes::new()).await;
+        assert_eq!(answer.status().code(), tonic::Code::Unavailable);
+        // crictl waits for two seconds.
+        let took = asked.elapsed();
+        assert!(took >= Duration::from_secs(1) && took < Duration::from_secs(2), "{took:?}");
     }
 }

@@ -1,6 +1,5 @@
 //! A node for tests, without a containerd.
 //!
-//! Before: a test says what containerd is to be told.  After: what waits for the node or works on it is tried.
 //! Holds: there is no rule in its policy, and everything of its own is below one directory.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
@@ -10,17 +9,15 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::{Generation, PullSettings, State};
-use crate::containerd::hosts::{Transport, TransportNeed, Wanted};
-use crate::containerd::{Containerd, Facts};
+use crate::containerd::hosts::{PrivateHosts, Transport, TransportNeed, Wanted};
+use crate::containerd::{Containerd, Facts, Roots};
 use crate::credentials::Credentials;
 use crate::policy::{Layer, Policy, Settings, Source};
-use crate::state::Ledger;
 
 /// A node by which containerd is to be told this of a host.
 pub(crate) fn state(dir: &Path, host: &str, what: Transport) -> Arc<State> {
-    let ledger = Arc::new(Ledger::open(dir.join("state")).unwrap());
     let containerd = Arc::new(Containerd::new(dir.join("containerd.sock").into()));
-    Arc::new(State::new(generation(host, what), containerd, ledger, dir.join("bypass")))
+    Arc::new(State::new(generation(host, what), containerd, PrivateHosts::of(dir), dir.join("bypass")))
 }
 
 /// The generation of such a node.
@@ -30,14 +27,10 @@ pub(crate) fn generation(host: &str, what: Transport) -> Generation {
     let second = Duration::from_secs(1);
     Generation {
         policy: Policy::new(Vec::new(), Settings::default()).unwrap(),
-        pull: PullSettings {
-            stall_after: None,
-            adopt_timeout: second,
-            sweep_after: second,
-            retry_down_after: second,
-        },
+        pull: PullSettings { stall_after: None, adopt_timeout: second, retry_down_after: second },
         credentials: Credentials::default(),
         transport: Wanted::new(vec![need], false),
+        endpoints: Vec::new(),
         sources: Vec::new(),
         watch: None,
         loaded_at: SystemTime::UNIX_EPOCH,
@@ -47,5 +40,5 @@ pub(crate) fn generation(host: &str, what: Transport) -> Generation {
 /// A containerd that looks for its files in `root`.
 pub(crate) fn facts(root: &Path) -> Facts {
     let version = "v2.1.4".to_owned();
-    Facts { version, config_path: vec![root.to_owned()], config_known: true, ..Facts::default() }
+    Facts { version, roots: Roots::at(root), ..Facts::default() }
 }

@@ -1,6 +1,5 @@
 //! Which mirrors did not answer lately, so that a dead one costs a short wait and not one per pull.
 //!
-//! Before: `route` notes how candidates fared.  After: `route` asks for the order of the next pull.
 //! Holds: a mirror is put behind the other mirrors, never behind the origin and never left out; only a
 //! failed connection counts, by host and port, not an answer such as 401, 403, 404 or 429.
 
@@ -87,7 +86,13 @@ mod tests {
     const FIRST: Duration = Duration::from_secs(10);
 
     fn candidate(name: &str, role: Role) -> Candidate {
-        Candidate { name: name.parse().unwrap(), role, same_host: false }
+        Candidate {
+            name: name.parse().unwrap(),
+            role,
+            same_host: false,
+            endpoint: None,
+            needs_private_host: false,
+        }
     }
 
     fn hosts(candidates: &[Candidate]) -> Vec<&str> {

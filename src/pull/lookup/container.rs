@@ -1,58 +1,41 @@
 //! CreateContainer, with its image volumes.
 //!
-//! Before: `lookup`.  After: containerd, with the message as it came.
 //! Holds: the message is never edited: ids need nothing, and a name that only a mirror's record has is
 //! adopted first.
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::time::Instant;
-use tonic::{Code, Status};
+use tonic::Status;
 
 use super::adopt_present;
 use super::present::{refuse, refuse_name};
-use crate::containerd::unary::{Call, malformed};
+use crate::containerd::unary::{Call, forward, malformed};
 use crate::containerd::{Answer, Facts};
-use crate::policy::{Checkpoint, Decision, Name, Present, is_image_id};
-use crate::pull::checkpoint;
-use crate::pull::forward;
-use crate::state::{Generation, State};
-use crate::wire::cri::{create_container_request as request, mount};
+use crate::policy::{Asked, Checkpoint, Decision, Name, Present, is_image_id};
+use crate::pull::contents;
+use crate::state::{Request, State};
+use crate::wire::cri::{create_container_request as paths, mount};
 use crate::wire::{self, WireError};
 
-/// How long CRI may go on with a name that was swept: milliseconds when it is idle.
-const SWEEP_PATIENCE: Duration = Duration::from_secs(10);
-/// How long to wait before it is asked again.
-const SWEEP_PAUSE: Duration = Duration::from_millis(10);
-
 /// Answers a CreateContainer.
-pub async fn create_container(state: &Arc<State>, call: &Call, message: Bytes) -> Answer {
+pub async fn create_container(
+    state: &Arc<State>,
+    request: &Arc<Request>,
+    call: &Call,
+    message: Bytes,
+) -> Answer {
     let images = match read(&message) {
         Ok(images) => images,
         Err(error) => return malformed(&error),
     };
-    let generation = state.generation();
     for image in &images {
-        if let Err(status) = admit(state, &generation, image).await {
+        if let Err(status) = admit(state, request, image).await {
             return Answer::failure(&status);
         }
     }
-    let end = Instant::now() + SWEEP_PATIENCE;
-    loop {
-        let answer = forward(call, &message).await;
-        let status = answer.status();
-        // CRI finds an id's image through one of its names, and learns by an event, later, that the
-        // sweeper has removed that one.
-        let met_sweep = status.code() == Code::NotFound && state.ledger.speaks_of_swept(status.message());
-        if !met_sweep || Instant::now() + SWEEP_PAUSE > end {
-            return answer;
-        }
-        tracing::info!("CreateContainer met a name that was being swept; asking again");
-        tokio::time::sleep(SWEEP_PAUSE).await;
-    }
+    forward(call, &message).await
 }
 
 /// One image that the container uses.
@@ -67,11 +50,11 @@ struct Image {
 fn read(message: &[u8]) -> Result<Vec<Image>, WireError> {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let mut images = vec![Image {
-        text: text(wire::get(message, request::IMAGE)?.unwrap_or_default()),
-        specified: wire::get(message, request::USER_SPECIFIED_IMAGE)?.map(text),
+        text: text(wire::get(message, paths::IMAGE)?.unwrap_or_default()),
+        specified: wire::get(message, paths::USER_SPECIFIED_IMAGE)?.map(text),
         is_root: true,
     }];
-    for range in wire::each(message, request::MOUNTS)? {
+    for range in wire::each(message, paths::MOUNTS)? {
         let mount = &message[range];
         if let Some(image) = wire::get(mount, mount::IMAGE)? {
             let specified = wire::get(mount, mount::USER_SPECIFIED_IMAGE)?.map(text);
@@ -82,44 +65,46 @@ fn read(message: &[u8]) -> Result<Vec<Image>, WireError> {
 }
 
 /// Whether the container may use `image`; makes it known by its name where only a mirror's is there.
-async fn admit(state: &Arc<State>, generation: &Generation, image: &Image) -> Result<(), Status> {
+async fn admit(state: &Arc<State>, request: &Arc<Request>, image: &Image) -> Result<(), Status> {
     if image.text.is_empty() {
         return Ok(());
     }
-    if image.is_root && generation.policy.has_deny() {
-        // Where relative paths lead is known once containerd has answered, and before that it answers nobody.
-        let containerd = state.containerd.known_facts().await;
-        refuse_file(&containerd, &image.text)?;
+    let policy = &request.generation.policy;
+    if image.is_root && policy.has_deny() {
+        // Where relative paths lead is known once containerd has answered, and before that it answers no client.
+        refuse_file(state.containerd.known_facts().await, &image.text).await?;
     }
-    if generation.policy.settings().present == Present::Hide {
-        refuse(state, generation, &image.text).await?;
+    if policy.settings().present == Present::Hide {
+        refuse(state, request, &image.text).await?;
         if let Some(Ok(name)) = image.specified.as_deref().map(str::parse::<Name>) {
-            refuse_name(&generation.policy, &name)?;
+            refuse_name(request, &name)?;
         }
     }
     let found = state.containerd.cri.image(&image.text).await?;
     let found = match (found, image.text.parse::<Name>()) {
-        (None, Ok(name)) if !is_image_id(&image.text) && adopt_present(state, generation, &name).await? => {
+        (None, Ok(name)) if !is_image_id(&image.text) && adopt_present(state, request, &name).await? => {
             state.containerd.cri.image(&image.text).await?
         }
         (found, _) => found,
     };
     match found {
-        Some(found) => refuse_checkpoint(state, generation, image, &found.id).await,
+        Some(found) => refuse_checkpoint(state, request, image, &found.id).await,
         None => Ok(()),
     }
 }
 
 /// containerd 2.1 opens a file of the image's name as a checkpoint archive, relative to its own directory
 /// (`internal/cri/server/container_create.go`), and pulls the base image that it names.
-fn refuse_file(containerd: &Facts, image: &str) -> Result<(), Status> {
+async fn refuse_file(containerd: Arc<Facts>, image: &str) -> Result<(), Status> {
     let relative = PathBuf::from(image);
     let path = match containerd.working_directory() {
         Some(directory) if relative.is_relative() => directory.join(relative),
         _ => relative,
     };
     let written_as_path = image.starts_with(['/', '.']);
-    if !written_as_path && !path.exists() {
+    // The disk may be slow. What cannot be looked at counts as a file.
+    let exists = tokio::task::spawn_blocking(move || path.exists());
+    if !written_as_path && !exists.await.unwrap_or(true) {
         return Ok(());
     }
     Err(Status::permission_denied(format!(
@@ -129,8 +114,8 @@ fn refuse_file(containerd: &Facts, image: &str) -> Result<(), Status> {
 }
 
 async fn refuse_checkpoint(
-    state: &State,
-    generation: &Generation,
+    state: &Arc<State>,
+    request: &Request,
     image: &Image,
     id: &str,
 ) -> Result<(), Status> {
@@ -138,10 +123,11 @@ async fn refuse_checkpoint(
     let name =
         names.into_iter().flatten().filter(|text| !is_image_id(text)).find_map(|text| text.parse().ok());
     let name: Option<Name> = name;
-    let allowed = name.as_ref().is_some_and(|name| match generation.policy.decide(name) {
-        Decision::Route { rule, .. } | Decision::Pass { rule } => rule.checkpoint() == Checkpoint::Allow,
-        Decision::Deny { .. } => false,
-    });
+    let allowed =
+        name.as_ref().is_some_and(|name| match request.generation.policy.decide(&Asked::of(name)) {
+            Decision::Route { rule, .. } | Decision::Pass { rule } => rule.checkpoint() == Checkpoint::Allow,
+            Decision::Deny { .. } => false,
+        });
     if allowed {
         return Ok(());
     }
@@ -150,12 +136,8 @@ async fn refuse_checkpoint(
     else {
         return Ok(());
     };
-    if !checkpoint::is_checkpoint(&state.containerd.store, &target).await.map_err(failed)? {
+    if !contents::is_refused_checkpoint(state, &target, Checkpoint::Refuse).await.map_err(failed)? {
         return Ok(());
     }
-    Err(Status::permission_denied(format!(
-        "{} is a checkpoint, whose base image would be pulled past every rule; no rule allows that \
-         (checkpoint = \"allow\")",
-        image.text
-    )))
+    Err(contents::refused_checkpoint(&image.text))
 }

@@ -1,36 +1,32 @@
-//! ImageStatus.
-//!
-//! Before: `lookup`.  After: the client, with containerd's own answer.
+//! ImageStatus: containerd's own answer, for the name that was asked for.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::adopt_present;
-use super::present::{hidden_name, is_hex};
+use super::present::is_hex;
 use crate::containerd::Answer;
-use crate::containerd::unary::{Call, malformed};
+use crate::containerd::unary::{Call, forward, malformed};
 use crate::policy::{Name, Present, is_image_id};
-use crate::pull::forward;
 use crate::pull::provenance;
-use crate::state::State;
-use crate::wire::cri::{image_status_request as request, image_status_response as response};
+use crate::pull::record::Denial;
+use crate::state::{Request, State};
+use crate::wire::cri::{image_status_request, image_status_response as response};
 use crate::wire::{self, WireError, cri};
 
 /// The key of the entry in `info` that tells where an image came from.
 const INFO_KEY: &str = "cri-shunt";
 
 /// Answers an ImageStatus.
-pub async fn image_status(state: &Arc<State>, call: &Call, message: Bytes) -> Answer {
-    let asked = match Asked::read(&message) {
+pub async fn image_status(state: &Arc<State>, request: &Arc<Request>, call: &Call, message: Bytes) -> Answer {
+    let asked = match Question::read(&message) {
         Ok(asked) => asked,
         Err(error) => return malformed(&error),
     };
-    let generation = state.generation();
+    let policy = &request.generation.policy;
     let hidden = match &asked.name {
-        Some(name) if generation.policy.settings().present == Present::Hide => {
-            hidden_name(&generation.policy, name)
-        }
+        Some(name) if policy.settings().present == Present::Hide => Denial::of(policy, name).is_some(),
         _ => false,
     };
     if hidden && !asked.may_be_id {
@@ -40,7 +36,7 @@ pub async fn image_status(state: &Arc<State>, call: &Call, message: Bytes) -> An
     let Some(payload) = answer.payload() else { return answer };
     if !names_an_image(&payload) {
         let Some(name) = &asked.name else { return answer };
-        return match adopt_present(state, &generation, name).await {
+        return match adopt_present(state, request, name).await {
             Ok(false) => answer,
             Ok(true) => described(state, &asked, forward(call, &message).await).await,
             Err(status) => Answer::failure(&status),
@@ -53,7 +49,7 @@ pub async fn image_status(state: &Arc<State>, call: &Call, message: Bytes) -> An
 }
 
 /// The question.
-struct Asked {
+struct Question {
     /// The name, unless it is an id or neither.
     name: Option<Name>,
     /// A name that containerd tries as a shortened id where it does not know it.
@@ -61,12 +57,13 @@ struct Asked {
     verbose: bool,
 }
 
-impl Asked {
+impl Question {
     fn read(message: &[u8]) -> Result<Self, WireError> {
-        let image = wire::get(message, request::IMAGE)?.unwrap_or_default();
+        let image = wire::get(message, image_status_request::IMAGE)?.unwrap_or_default();
         let text = std::str::from_utf8(image).unwrap_or_default();
         let name = if is_image_id(text) { None } else { text.parse().ok() };
-        let verbose = wire::get_varint(message, request::VERBOSE)?.is_some_and(|value| value != 0);
+        let verbose =
+            wire::get_varint(message, image_status_request::VERBOSE)?.is_some_and(|value| value != 0);
         Ok(Self { name, may_be_id: is_hex(text), verbose })
     }
 }
@@ -97,13 +94,13 @@ impl Found {
 }
 
 /// Adds the image's provenance to a verbose answer.
-async fn described(state: &State, asked: &Asked, answer: Answer) -> Answer {
+async fn described(state: &State, asked: &Question, answer: Answer) -> Answer {
     let Some(payload) = answer.payload().filter(|_| asked.verbose) else { return answer };
     if !names_an_image(&payload) {
         return answer;
     }
     let found = Found::read(&payload);
-    // An id that reads as a name is no name of this image.
+    // An id that reads as a name is not a name of this image.
     let name = asked.name.as_ref().filter(|name| found.is_named(name));
     match provenance::describe(&state.containerd.store, name, &found.tags, &found.digests).await {
         Ok(value) => {

@@ -1,12 +1,11 @@
 //! Repairs the `:authority` that old gRPC clients send, on the accepted byte stream.
 //!
-//! Before: `socket` accepts a stream.  After: the `h2` crate reads requests from it.
 //! Holds: bytes come out in order, unchanged but for the values of `:authority` that no HTTP stack
 //! accepts, which become letters; the stream keeps its length to the byte, and each value its decoded
-//! length, so that both ends' HPACK tables stay equal in size. At most [`MAX_HELD`] bytes wait, and
-//! only while such a value has not come whole. What is no HTTP/2 passes untouched, for `h2` to answer.
-//! Not here: a table of HPACK entries. A value sent once and named by index afterwards is repaired
-//! where it was sent.
+//! length, so that both ends' HPACK tables stay equal in size. At most `frames::MAX_HELD` bytes wait, and
+//! only until such a value is complete. What is not HTTP/2 passes untouched, and `h2` answers it.
+//! Not here: a table of HPACK entries. A value that is sent once and named by index later is repaired where it
+//! was sent.
 //!
 //! kubelet and crictl up to 1.30, k3s and every gRPC C-core client dial a unix socket with the path
 //! as `:authority` (`/run/x.sock`, `%2Frun%2Fx.sock`); `http::uri::Authority` refuses both, and `h2`
@@ -25,10 +24,6 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-
-/// The most bytes that wait for the end of one value; a longer wait lets the value pass as it came.
-/// Room for the longest value that is repaired, spread over CONTINUATION frames.
-pub const MAX_HELD: usize = 4096;
 
 /// An accepted stream whose reads are repaired; writes pass.
 #[derive(Debug)]

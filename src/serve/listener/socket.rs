@@ -1,9 +1,7 @@
 //! The unix socket: bound at a path, or inherited from systemd.
 //!
-//! Before: `app` names the path.  After: accepted streams, with their peer's credentials, go through
-//! `authority::Filter` to the HTTP/2 server.
-//! Holds: nothing that somebody else serves or stores at the path is taken away. Nobody can connect
-//! before mode and owner are set: whoever reaches this socket has root on the node.
+//! Holds: a file or a socket in use at the path is never removed. No client can connect before mode and owner are
+//! set, because a client of this socket can become root on the node.
 
 mod bind;
 mod error;
@@ -11,6 +9,7 @@ mod error;
 #[cfg(test)]
 mod tests;
 
+pub use bind::Access;
 pub use error::SocketError;
 
 use rustix::net::sockopt::{socket_acceptconn, socket_domain, socket_type};
@@ -22,15 +21,6 @@ use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixListener as StdListener;
 use std::path::{Path, PathBuf};
 use tokio::net::{UnixListener, UnixStream};
-
-/// Who may connect to a socket that is bound here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Access {
-    /// Permission bits.
-    pub mode: u32,
-    /// The group, where it is not the process's own (root's for root).
-    pub gid: Option<u32>,
-}
 
 /// The listening socket.
 #[derive(Debug)]
@@ -59,25 +49,16 @@ pub struct Peer {
     pub gid: u32,
 }
 
-impl Access {
-    /// Access for the group `name` of /etc/group.
-    ///
-    /// # Errors
-    /// There is no such group.
-    pub fn for_group(mode: u32, name: &str) -> Result<Access, SocketError> {
-        Ok(Access { mode, gid: Some(bind::gid(name)?) })
-    }
-}
-
 impl Socket {
-    /// The socket that systemd hands over, or else one bound at `path`. Call it once: the second
-    /// caller would take the same descriptor again. Needs a tokio runtime.
+    /// The socket that systemd hands over, or else one bound at `path`. Call it only once: a second
+    /// call would take the same descriptor again. Needs a tokio runtime.
+    #[expect(unsafe_code, reason = "a descriptor that comes by its number has no safe way in")]
     pub fn open(path: &Path, access: Access) -> Result<Socket, SocketError> {
         let handed: Vec<RawFd> = sd_notify::listen_fds().map_err(SocketError::Handover)?.collect();
         match handed[..] {
             [] => Socket::bind(path, access),
             // SAFETY: by the protocol of sd_listen_fds(3), which names this process by its pid, the
-            // descriptor is open and nobody else's here; `open` is called once.
+            // descriptor is open and used nowhere else here; `open` is called once.
             [fd] => Socket::inherit(unsafe { OwnedFd::from_raw_fd(fd) }),
             _ => Err(SocketError::TooManyHanded(handed.len())),
         }
@@ -93,7 +74,7 @@ impl Socket {
     }
 
     /// A listening unix stream socket that somebody else has made. Needs a tokio runtime.
-    pub fn inherit(fd: OwnedFd) -> Result<Socket, SocketError> {
+    fn inherit(fd: OwnedFd) -> Result<Socket, SocketError> {
         let is_unix = socket_domain(&fd).is_ok_and(|domain| domain == AddressFamily::UNIX);
         let is_stream = socket_type(&fd).is_ok_and(|kind| kind == SocketType::STREAM);
         if !is_unix || !is_stream || !socket_acceptconn(&fd).unwrap_or(false) {

@@ -1,12 +1,11 @@
 //! Walks HTTP/2 frames (RFC 9113, sections 3.4, 4.1, 6.2 and 6.10) and repairs values where they lie.
 //!
-//! Before: `Filter` has read some bytes.  After: it gives them out.
 //! Holds: frames keep their lengths, so nothing moves; a frame's length costs no memory, DATA is
-//! stepped over. Where the bytes are no client's HTTP/2 the walk ends for good and lets all pass: `h2`
+//! stepped over. If the bytes are not a client's HTTP/2, the walk ends for good and lets all pass: `h2`
 //! ends such a connection itself.
 
 use super::hpack::{Value, Walker};
-use super::{MAX_HELD, value};
+use super::value;
 use std::ops::Range;
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -16,6 +15,10 @@ const CONTINUATION: u8 = 0x9;
 const END_HEADERS: u8 = 0x4;
 const PADDED: u8 = 0x8;
 const PRIORITY: u8 = 0x20;
+
+/// The most bytes that wait for the end of one value; a longer wait lets the value pass as it came.
+/// Room for the longest value that is repaired, spread over CONTINUATION frames.
+pub(super) const MAX_HELD: usize = 4096;
 
 /// Longest coded value that is repaired. A socket path has 107 bytes at most, percent-encoded 321.
 const MAX_VALUE: usize = 1024;
@@ -44,7 +47,7 @@ enum At {
     Lost,
 }
 
-/// What is left of a frame's payload, in this order.
+/// The rest of a frame's payload, in this order.
 #[derive(Debug, Clone, Copy, Default)]
 struct Payload {
     skip: usize,
@@ -71,7 +74,7 @@ impl Head {
 }
 
 /// Where a value's bytes lie.
-enum Found {
+enum ValueSpans {
     Whole(Vec<Range<usize>>),
     /// More bytes must come first.
     Unfinished,
@@ -197,9 +200,9 @@ impl Walk {
     /// Repairs the value with which `bytes` begin. False: it is not whole yet.
     fn judge(&self, bytes: &mut [u8], value: Value) -> bool {
         let spans = match self.find(bytes, value.len) {
-            Found::Unfinished => return false,
-            Found::Never => return true,
-            Found::Whole(spans) => spans,
+            ValueSpans::Unfinished => return false,
+            ValueSpans::Never => return true,
+            ValueSpans::Whole(spans) => spans,
         };
         if let [span] = &spans[..] {
             value::repair(&mut bytes[span.clone()], value.is_huffman);
@@ -217,11 +220,11 @@ impl Walk {
     }
 
     /// Looks ahead for the bytes of a value, across CONTINUATION frames, without walking.
-    fn find(&self, bytes: &[u8], len: usize) -> Found {
-        let At::Payload(mut payload) = self.at else { return Found::Never };
+    fn find(&self, bytes: &[u8], len: usize) -> ValueSpans {
+        let At::Payload(mut payload) = self.at else { return ValueSpans::Never };
         let (mut pos, mut left, mut spans) = (0, len, Vec::new());
         if len > MAX_VALUE {
-            return Found::Never;
+            return ValueSpans::Never;
         }
         while left > 0 {
             let n = left.min(payload.fragment);
@@ -232,13 +235,13 @@ impl Walk {
             pos += n;
             if left > 0 {
                 if payload.ends_block {
-                    return Found::Never;
+                    return ValueSpans::Never;
                 }
                 pos += payload.padding;
                 if let Some(head) = bytes.get(pos..).and_then(<[u8]>::first_chunk::<HEAD_LEN>) {
                     let head = Head::parse(*head);
                     if head.kind != CONTINUATION || self.open_block != Some(head.stream) {
-                        return Found::Never;
+                        return ValueSpans::Never;
                     }
                     let ends_block = head.flags & END_HEADERS != 0;
                     payload = Payload { fragment: head.len, ends_block, ..Payload::default() };
@@ -246,13 +249,13 @@ impl Walk {
                 pos += HEAD_LEN;
             }
             if pos > MAX_HELD {
-                return Found::Never;
+                return ValueSpans::Never;
             }
             if pos > bytes.len() {
-                return Found::Unfinished;
+                return ValueSpans::Unfinished;
             }
         }
-        Found::Whole(spans)
+        ValueSpans::Whole(spans)
     }
 }
 

@@ -1,7 +1,5 @@
 //! Walks the representations of an HPACK header block (RFC 7541, section 6) without a table.
 //!
-//! Before: `frames` feeds the fragments of one block, cut anywhere.  After: it is told where a literal
-//! value of `:authority` begins.
 //! Holds: every byte is looked at once, strings are skipped in one step. The name is known where it is
 //! static index 1 or spelled out; a name that is an index into the dynamic table is not seen through
 //! (no client in use names `:authority` so: static index 1 is shorter).

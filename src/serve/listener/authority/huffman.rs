@@ -1,6 +1,5 @@
 //! The Huffman code of HPACK (RFC 7541, section 5.2 and appendix B).
 //!
-//! Before: `value` has the coded bytes of one string.  After: it has the decoded ones.
 //! Holds: the code is canonical, so the table is only each symbol's length; the codes follow from it,
 //! counted up by length and symbol.
 
@@ -81,7 +80,7 @@ pub(super) fn decode(coded: &[u8]) -> Option<Vec<u8>> {
         // index. In a canonical code no longer code lies below `first`; a wrapped one would not match.
         let nth = code.wrapping_sub(TABLE.first[len]);
         if nth < TABLE.count[len] {
-            // Only the end of string is no byte.
+            // Only the end of string does not stand for a byte.
             out.push(u8::try_from(TABLE.symbols[(TABLE.start[len] + nth) as usize]).ok()?);
             (code, len) = (0, 0);
         }

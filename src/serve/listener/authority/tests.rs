@@ -5,7 +5,8 @@
 mod connection;
 mod through_h2;
 
-use super::{Filter, MAX_HELD};
+use super::Filter;
+use super::frames::MAX_HELD;
 use connection::{Frame, Name, Rep, block_frames, decode_block, deframe, encode_block, frames};
 use http::uri::Authority;
 use proptest::prelude::*;

@@ -1,6 +1,5 @@
 //! Judges one `:authority` value and makes its replacement.
 //!
-//! Before: `frames` has the value's coded bytes together.  After: it writes them back.
 //! Holds: a replacement has the coded and the decoded length of what it replaces, and is a value that
 //! `http::uri::Authority` accepts.
 

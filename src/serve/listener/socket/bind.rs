@@ -1,10 +1,9 @@
 //! Puts a new listening socket at a path.
 //!
-//! Before: `Socket::bind` has the path.  After: it has the descriptor, non-blocking.
 //! Holds: the socket is made under another name in the same folder and gets its mode and owner before
-//! it listens, then is renamed over a stale one; a client finds the old one or the new one, never none.
+//! it listens, then is renamed over a stale one; a client always finds one of the two.
 
-use super::{Access, SocketError};
+use super::error::SocketError;
 use rustix::fs::AtFlags;
 use rustix::fs::{CWD, Mode, chmodat, chownat};
 use rustix::io::Errno;
@@ -26,6 +25,25 @@ const MAX_PATH: usize = 107;
 const BACKLOG: i32 = 1024;
 
 const FOLDER_MODE: u32 = 0o755;
+
+/// Who may connect to a socket that is bound here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Access {
+    /// Permission bits.
+    pub mode: u32,
+    /// The group, where it is not the process's own (root's for root).
+    pub gid: Option<u32>,
+}
+
+impl Access {
+    /// Access for the group `name` of /etc/group.
+    ///
+    /// # Errors
+    /// There is no such group.
+    pub fn for_group(mode: u32, name: &str) -> Result<Access, SocketError> {
+        Ok(Access { mode, gid: Some(gid_of(name)?) })
+    }
+}
 
 pub(super) fn bind(path: &Path, access: Access) -> Result<OwnedFd, SocketError> {
     let new = new_name(path)?;
@@ -53,7 +71,7 @@ fn new_name(path: &Path) -> Result<PathBuf, SocketError> {
     }
 }
 
-/// Makes the folder and what it stands in, readable for all whatever the umask; what exists stays.
+/// Makes the folder and its parents, readable for all whatever the umask; existing folders stay as they are.
 fn make_folder(folder: &Path) -> Result<(), SocketError> {
     let fail = |path: &Path, source| SocketError::Folder { path: path.to_owned(), source };
     let mut missing: Vec<&Path> =
@@ -62,7 +80,7 @@ fn make_folder(folder: &Path) -> Result<(), SocketError> {
         match fs::create_dir(folder) {
             Ok(()) => fs::set_permissions(folder, Permissions::from_mode(FOLDER_MODE))
                 .map_err(|source| fail(folder, source))?,
-            // Somebody was faster: it is theirs.
+            // Another process has made it in the meantime.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(source) => return Err(fail(folder, source)),
         }
@@ -70,7 +88,7 @@ fn make_folder(folder: &Path) -> Result<(), SocketError> {
     Ok(())
 }
 
-/// Fine: nothing at the path, or a socket at which nobody listens.
+/// Succeeds if nothing is at the path, or a socket without a listener.
 fn refuse_what_is_not_stale(path: &Path) -> Result<(), SocketError> {
     let fail = |source: io::Error| SocketError::Probe { path: path.to_owned(), source };
     match fs::symlink_metadata(path) {
@@ -116,7 +134,7 @@ fn put_in_place(socket: &OwnedFd, new: &Path, path: &Path, access: Access) -> io
     let own = if uid.is_root() { Gid::ROOT } else { getegid() };
     let gid = access.gid.map_or(own, Gid::from_raw);
     chownat(CWD, new, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)?;
-    // Until here a connect was refused by the kernel.
+    // Until now the kernel refuses connections.
     listen(socket, BACKLOG)?;
     fs::rename(new, path)
 }
@@ -128,7 +146,7 @@ fn stream_socket() -> rustix::io::Result<OwnedFd> {
 }
 
 /// The id of the group `name` in /etc/group. Groups of a directory service can be given by number.
-pub(super) fn gid(name: &str) -> Result<u32, SocketError> {
+fn gid_of(name: &str) -> Result<u32, SocketError> {
     let unknown = || SocketError::NoGroup(name.to_owned());
     let table = fs::read_to_string("/etc/group").map_err(|_| unknown())?;
     // name:password:gid:members, group(5)

@@ -15,7 +15,7 @@ pub enum SocketError {
         limit: usize,
     },
     /// A path without a file name.
-    #[error("socket path {} names no file", .0.display())]
+    #[error("socket path {} has no file name", .0.display())]
     NoName(PathBuf),
     /// The folder of the socket could not be made.
     #[error("folder {} for the socket", path.display())]
@@ -25,8 +25,8 @@ pub enum SocketError {
         /// Why.
         source: io::Error,
     },
-    /// Something that is no socket is there.
-    #[error("{} exists and is no socket", .0.display())]
+    /// Something other than a socket is there.
+    #[error("{} exists and is not a socket", .0.display())]
     NotASocket(PathBuf),
     /// A process answers at the path.
     #[error("socket {} is in use{}", path.display(), pid.map(|pid| format!(" by process {pid}")).unwrap_or_default())]
@@ -56,7 +56,7 @@ pub enum SocketError {
     #[error("socket handed over by systemd")]
     Handover(#[source] io::Error),
     /// systemd handed over something else.
-    #[error("what systemd handed over is no listening unix stream socket")]
+    #[error("what systemd handed over is not a listening unix stream socket")]
     WrongHanded,
     /// systemd handed over more than the one socket.
     #[error("systemd handed over {0} sockets, one is expected")]

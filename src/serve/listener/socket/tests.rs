@@ -106,7 +106,7 @@ async fn what_is_no_socket_is_never_removed() {
     let path = dir.path().join("s");
     fs::write(&path, "precious").unwrap();
     let error = Socket::bind(&path, OWN).unwrap_err();
-    assert_eq!(error.to_string(), format!("{} exists and is no socket", path.display()));
+    assert_eq!(error.to_string(), format!("{} exists and is not a socket", path.display()));
     assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
     // Nor is a link, even to a stale socket.
     let (stale, link) = (dir.path().join("stale"), dir.path().join("link"));
@@ -171,7 +171,7 @@ async fn what_is_handed_over_must_be_a_listening_unix_stream() {
     let file = fs::File::open(dir.path()).unwrap();
     for fd in [OwnedFd::from(tcp), datagram.into(), connected.into(), file.into()] {
         let error = Socket::inherit(fd).unwrap_err();
-        assert_eq!(error.to_string(), "what systemd handed over is no listening unix stream socket");
+        assert_eq!(error.to_string(), "what systemd handed over is not a listening unix stream socket");
     }
 }
 

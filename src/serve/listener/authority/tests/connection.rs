@@ -154,7 +154,7 @@ pub(super) fn frames(frames: &[Frame]) -> Vec<u8> {
     out
 }
 
-/// Whole frames, and what is left.
+/// Whole frames, and the rest.
 pub(super) fn deframe(mut bytes: &[u8]) -> (Vec<Frame>, &[u8]) {
     let mut frames = Vec::new();
     while let Some((head, rest)) = bytes.split_first_chunk::<9>() {

@@ -1,0 +1,187 @@
+//! One candidate of a pull: asked for the digest, looked at, fetched by containerd.
+//!
+//! Holds: nothing is asked of containerd before the candidate has said that it has the image; containerd is asked for
+//! exactly the digest that was found, at the candidate that has it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::auth::{Auth, AuthError};
+use super::failure;
+use super::fetch::Unfetched;
+use super::fetched::Fetched;
+use super::record::{Attempt, Class, End, Failure, Record, Served};
+use super::under_way::Pull;
+use crate::containerd::unary::malformed;
+use crate::containerd::{Answer, Facts};
+use crate::policy::{Candidate, Role};
+use crate::registry::{Endpoint, Login, Refusal, Resolve, Resolved};
+
+/// How long a registry may take to say whether it has an image, where no other candidate is left.
+const RESOLVE_WITHIN: Duration = Duration::from_secs(60);
+
+/// How long a pull waits for a containerd that has just been started.
+const FACTS_WITHIN: Duration = Duration::from_secs(15);
+
+/// How a candidate ended.
+#[expect(clippy::large_enum_variant, reason = "there is one for each candidate, and it is moved twice")]
+pub(super) enum Tried {
+    /// containerd has the image.
+    Served(Box<Fetched>),
+    /// The origin's answer, which goes on as it came.
+    Answered(Box<Answer>),
+    /// It failed, which the record says; the next one is tried.
+    Failed,
+    /// It ends the pull.
+    Ended(End),
+    /// What was fetched was removed meanwhile.
+    Gone,
+}
+
+impl Pull<'_> {
+    /// Tries one candidate, and notes in the record how that went.
+    pub(super) async fn try_candidate(
+        &self,
+        record: &mut Record,
+        candidate: &Candidate,
+        has_successor: bool,
+    ) -> Tried {
+        let begin = Instant::now();
+        let mut login = None;
+        let tried = match candidate.role {
+            Role::Origin => self.origin(record, candidate).await,
+            Role::Mirror => self.mirror(record, candidate, has_successor, &mut login).await,
+        };
+        let (tried, failure) = match tried {
+            Ok(tried) => (tried, None),
+            Err(failure) if !failure.class.leads_on() => {
+                let end = End::Failed(tonic::Code::ResourceExhausted, failure.text.clone());
+                (Tried::Ended(end), Some(failure))
+            }
+            Err(failure) => (Tried::Failed, Some(failure)),
+        };
+        let took = begin.elapsed();
+        let attempt =
+            Attempt { candidate: candidate.name.clone(), role: candidate.role, login, failure, took };
+        attempt.log();
+        record.attempts.push(attempt);
+        tried
+    }
+
+    /// The registry that the name itself asks for: the request goes on as it came.
+    async fn origin(&self, record: &mut Record, candidate: &Candidate) -> Result<Tried, Failure> {
+        match self.fetch_as_asked(record).await {
+            Ok(answer) if answer.is_ok() => Ok(Tried::Answered(Box::new(answer))),
+            Ok(answer) if record.attempts.is_empty() => Ok(Tried::Answered(Box::new(answer))),
+            Ok(answer) => Err(failure::of_containerd(&answer.status(), &candidate.name)),
+            Err(end) => Ok(Tried::Ended(end)),
+        }
+    }
+
+    async fn mirror(
+        &self,
+        record: &mut Record,
+        candidate: &Candidate,
+        has_successor: bool,
+        login: &mut Option<String>,
+    ) -> Result<Tried, Failure> {
+        // A pull may come before anything was learned of containerd, whose proxies and logins are the shunt's too.
+        let Some(facts) = self.containerd_facts().await else {
+            let reason =
+                format!("containerd does not answer on {}", self.state.containerd.link.socket().display());
+            return Ok(Tried::Ended(End::Failed(tonic::Code::Unavailable, reason)));
+        };
+        self.state.registry.set_proxies(facts.proxies.clone());
+        let auth = match self.auth(candidate).await {
+            Ok(auth) => auth,
+            Err(AuthError::Wire(error)) => return Ok(Tried::Answered(Box::new(malformed(&error)))),
+            Err(AuthError::Login(reason)) => return Err(Failure::new(Class::Login, reason)),
+        };
+        *login = Some(auth.to_string());
+        let resolved = self.resolve(candidate, &self.endpoint(candidate), &auth, has_successor).await?;
+        self.admit(candidate, &auth, &resolved).await?;
+        let fetched = match self.fetch(record, candidate, &auth, &resolved).await {
+            Ok(fetched) => fetched,
+            Err(Unfetched::Failed(failure)) => return Err(failure),
+            Err(Unfetched::Ended(end)) => return Ok(Tried::Ended(end)),
+            Err(Unfetched::Gone) => return Ok(Tried::Gone),
+        };
+        record.served = Some(Served {
+            reference: candidate.name.clone(),
+            registry: resolved.endpoint.host,
+            digest: Some(resolved.digest),
+            size: resolved.size,
+        });
+        Ok(Tried::Served(Box::new(fetched)))
+    }
+
+    /// How containerd is set up; none where it does not answer.
+    async fn containerd_facts(&self) -> Option<Arc<Facts>> {
+        tokio::time::timeout(FACTS_WITHIN, self.state.containerd.known_facts()).await.ok()
+    }
+
+    /// How the candidate's registry is reached.
+    pub(super) fn endpoint(&self, candidate: &Candidate) -> Endpoint {
+        let own = candidate.endpoint.and_then(|index| self.generation.endpoints.get(index as usize));
+        if let Some(endpoint) = own {
+            return endpoint.clone();
+        }
+        let (transport, host) = (&self.generation.transport, candidate.name.host());
+        if transport.needs_of(host).is_empty() { Endpoint::of(host) } else { transport.endpoint(host) }
+    }
+
+    /// Asks the candidate whether it has the image, and for its digest.
+    async fn resolve(
+        &self,
+        candidate: &Candidate,
+        endpoint: &Endpoint,
+        auth: &Auth,
+        has_successor: bool,
+    ) -> Result<Resolved, Failure> {
+        let login = self.login(auth, endpoint)?;
+        let name = &candidate.name;
+        let question = Resolve {
+            endpoint,
+            repository: name.path(),
+            reference: name.digest().or(name.tag()).unwrap_or("latest"),
+            ns: None,
+            login: &login,
+            end: self.resolve_end(has_successor),
+        };
+        let resolved = self.state.registry.resolve(&question).await;
+        self.note(candidate, auth, resolved.as_ref().err());
+        resolved.map_err(|refusal| failure::of_registry(&refusal, auth))
+    }
+
+    /// As whom the candidate's registry is asked.
+    pub(super) fn login(&self, auth: &Auth, endpoint: &Endpoint) -> Result<Login, Failure> {
+        let login = auth.login(self.message, &endpoint.host);
+        login.map_err(|error| Failure::new(Class::Login, error.to_string()))
+    }
+
+    /// When a registry has to have answered: sooner where another candidate is left, and never later than the client
+    /// waits.
+    pub(super) fn resolve_end(&self, has_successor: bool) -> Instant {
+        let within = self.generation.pull.stall_after.filter(|_| has_successor).unwrap_or(RESOLVE_WITHIN);
+        let end = Instant::now() + within;
+        self.request.deadline.map_or(end, |deadline| deadline.min(end))
+    }
+
+    /// What a candidate's answer says of its registry and of the login.
+    fn note(&self, candidate: &Candidate, auth: &Auth, refusal: Option<&Refusal>) {
+        let class = refusal.map(failure::class);
+        match class {
+            Some(Class::Unreachable) => {
+                self.state.health.note_down(&candidate.name, self.generation.pull.retry_down_after);
+            }
+            // It has not been asked.
+            Some(Class::Config | Class::Login) => {}
+            _ => self.state.health.note_up(&candidate.name),
+        }
+        if let (Some(Class::Unauthorized), Auth::Node { credential, .. }) = (class, auth) {
+            self.generation.credentials.refused(&candidate.name, credential);
+        }
+    }
+}

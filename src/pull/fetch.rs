@@ -1,0 +1,186 @@
+//! Has containerd fetch an image: by its digest from a candidate, or as the client asked for it.
+//!
+//! Holds: a name that exists for the fetching alone is removed again, however the pull ends. The login that goes
+//! along is bound to the registry that is really asked.
+
+use std::sync::Arc;
+
+use tonic::{Code, Status};
+
+use super::auth::Auth;
+use super::failure;
+use super::fetched::Fetched;
+use super::finish;
+use super::leftovers::Temporary;
+use super::provenance::Provenance;
+use super::record::{Class, End, Failure, Record};
+use super::under_way::Pull;
+use crate::containerd::hosts;
+use crate::containerd::unary::malformed;
+use crate::containerd::{Answer, Facts};
+use crate::policy::{Candidate, Names};
+use crate::registry::{Endpoint, Resolved};
+use crate::wire::{self, cri};
+
+/// The longest name that containerd takes for an image (`distribution/reference`: `NameTotalLengthMax`, without
+/// the digest), in bytes.
+const LONGEST_NAME: usize = 255;
+
+/// Why containerd has not fetched what a candidate has.
+pub(super) enum Unfetched {
+    /// The next candidate may do better.
+    Failed(Failure),
+    /// That ends the pull.
+    Ended(End),
+    /// Something removed what was fetched, while it was.
+    Gone,
+}
+
+impl From<Failure> for Unfetched {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+impl Pull<'_> {
+    /// The request as it came. Its login is bound to the registry where containerd would offer it to others too.
+    pub(super) async fn fetch_as_asked(&self, record: &mut Record) -> Result<Answer, End> {
+        let message = match self.bound(self.name.host(), self.message).await {
+            Ok(message) => message,
+            Err(error) => return Ok(malformed(&error)),
+        };
+        // A name with a digest can be the one that a pull from a mirror uses for a while: it is to stay now.
+        let asked_for = match self.name.digest() {
+            Some(_) => Some(self.state.temporary_names.enter(self.name.as_str()).await),
+            None => None,
+        };
+        if let Some(in_use) = &asked_for {
+            in_use.known().was_there = Some(true);
+        }
+        let answer = match record.waiting(self.call.forward(&message)).await {
+            Ok(answer) => answer,
+            Err(away) => return Err(End::Failed(Code::Unavailable, away.to_string())),
+        };
+        if !answer.is_ok() {
+            return Ok(answer);
+        }
+        finish::passed(self, record, answer)
+            .await
+            .map_err(|status| End::Failed(status.code(), status.message().into()))
+    }
+
+    /// What was `resolved` at `candidate`, under a name that is removed afterwards. containerd is told of the scheme
+    /// that has led to an answer, and tries no other.
+    pub(super) async fn fetch(
+        &self,
+        record: &mut Record,
+        candidate: &Candidate,
+        auth: &Auth,
+        resolved: &Resolved,
+    ) -> Result<Fetched, Unfetched> {
+        let Resolved { endpoint, digest, .. } = resolved;
+        let host = self.fetch_host(candidate, endpoint).await?;
+        let path = candidate.name.path();
+        if host.name.len() + 1 + path.len() > LONGEST_NAME {
+            let text = format!(
+                "its name at containerd, {}/{path}, would be longer than {LONGEST_NAME} bytes",
+                host.name
+            );
+            return Err(Failure::new(Class::Config, text).into());
+        }
+        let name = format!("{}/{path}@{digest}", host.name);
+        let temporary = Temporary::enter(self.state, &name, host.is_private).await;
+        let temporary = temporary.map_err(|error| End::Failed(error.code(), error.to_string()));
+        let temporary = temporary.map_err(Unfetched::Ended)?;
+        let message = wire::set(self.message, cri::pull_image_request::IMAGE, name.as_bytes());
+        let message = message.and_then(|message| auth.put(&message, &endpoint.host));
+        let message =
+            message.map_err(|error| Unfetched::Ended(End::Failed(Code::Internal, error.to_string())))?;
+        let answer = match record.waiting(self.call.forward(&message)).await {
+            Ok(answer) => answer,
+            Err(away) => {
+                return Err(Unfetched::Ended(End::Failed(Code::Unavailable, away.to_string())));
+            }
+        };
+        if answer.is_ok() {
+            return Ok(self.fetched(candidate, digest, temporary, answer));
+        }
+        Err(self.unfetched(candidate, endpoint, &host, &answer))
+    }
+
+    fn fetched(&self, candidate: &Candidate, digest: &str, temporary: Temporary, answer: Answer) -> Fetched {
+        let both = self.generation.policy.settings().names == Names::Both;
+        Fetched {
+            state: Arc::clone(self.state),
+            name: self.name.clone(),
+            digest: digest.to_owned(),
+            temporary,
+            provenance: Provenance::now(&candidate.name, candidate.name.host(), &self.rule_text()),
+            keep_also: (both && !candidate.needs_private_host).then(|| candidate.name.clone()),
+            adopt_timeout: self.generation.pull.adopt_timeout,
+            answer,
+        }
+    }
+
+    fn unfetched(
+        &self,
+        candidate: &Candidate,
+        endpoint: &Endpoint,
+        host: &FetchHost,
+        answer: &Answer,
+    ) -> Unfetched {
+        let status = answer.status();
+        if answer.is_not_initialized() {
+            return Unfetched::Ended(End::Failed(status.code(), status.message().to_owned()));
+        }
+        if failure::is_overtaken(&status) {
+            return Unfetched::Gone;
+        }
+        if host.is_private && hosts::is_unread_private_host(status.message()) {
+            let text = format!(
+                "containerd does not read the file for {}; cri-shunt status says what to change",
+                endpoint.host
+            );
+            return Unfetched::Failed(Failure::new(Class::Config, text));
+        }
+        // People know the registry by its own name.
+        let text = status.message().replace(&host.name, &endpoint.host);
+        Unfetched::Failed(failure::of_containerd(&Status::new(status.code(), text), &candidate.name))
+    }
+
+    /// The host by whose name containerd is asked for the candidate.
+    async fn fetch_host(&self, candidate: &Candidate, endpoint: &Endpoint) -> Result<FetchHost, Failure> {
+        let own = candidate.name.host();
+        let facts = self.state.containerd.known_facts().await;
+        // Whether the mirror's own name says all that containerd has to know.
+        let is_plain = self.endpoint(candidate) == Endpoint::of(own) && !candidate.needs_private_host;
+        let own_name = Ok(FetchHost { name: own.to_owned(), is_private: false });
+        let problem = match self.private_host(&facts, endpoint).await {
+            Ok(name) => return Ok(FetchHost { name, is_private: true }),
+            Err(problem) => problem,
+        };
+        if is_plain || (candidate.endpoint.is_none() && self.state.synced(own).await) {
+            return own_name;
+        }
+        let advice = hosts::set_up(&facts).unwrap_or_default();
+        let text = format!("containerd cannot be told how {own} is reached: {problem}: {advice}");
+        Err(Failure::new(Class::Config, text.trim_end_matches(": ").to_owned()))
+    }
+
+    /// The endpoint's private host; or why it has not got one.
+    async fn private_host(&self, facts: &Arc<Facts>, endpoint: &Endpoint) -> Result<String, String> {
+        let looking = facts.clone();
+        let by_real_name = tokio::task::spawn_blocking(move || looking.pulls_by_real_name()).await;
+        if let Some(reason) = by_real_name.unwrap_or_default() {
+            return Err(reason);
+        }
+        self.state.need_host(self.state.private_hosts.host(endpoint));
+        let ensured = self.state.private_hosts.ensure(facts.roots.clone(), endpoint.clone());
+        ensured.await.map_err(|error| error.to_string())
+    }
+}
+
+struct FetchHost {
+    name: String,
+    is_private: bool,
+}

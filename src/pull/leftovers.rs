@@ -1,0 +1,191 @@
+//! Removes the names under which containerd fetched, also those that a crash left.
+//!
+//! Holds: only the shunt's own names are removed: names below the private domain, and the digest name of a mirror that
+//! was fetched for a pull and that no client has asked for. An image that has no other name is removed as a whole,
+//! because an image without a name would hold its disk space for ever.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tonic::Status;
+
+use crate::containerd::StoreError;
+use crate::state::{InUse, State};
+
+/// containerd may go on with a cancelled pull for a while, and write its name then: from the unpacking on it does not
+/// look at the cancellation. So the name is looked for again, after each of these.
+const AGAIN_AFTER: [Duration; 4] =
+    [Duration::from_secs(1), Duration::from_secs(4), Duration::from_secs(15), Duration::from_secs(60)];
+
+/// How long to wait until CRI has noticed that a name is gone: a few milliseconds, when it is idle.
+const FORGET_WITHIN: Duration = Duration::from_millis(500);
+const FORGET_PAUSE: Duration = Duration::from_millis(1);
+
+/// A name that exists for the fetching alone, in use by one pull.
+pub(super) struct Temporary {
+    state: Arc<State>,
+    name: String,
+    is_private: bool,
+    in_use: Option<InUse>,
+}
+
+impl Temporary {
+    /// Begins to use `name`; a private one is below the domain that is the shunt's own.
+    ///
+    /// # Errors
+    /// containerd does not say whether the name is there already.
+    pub(super) async fn enter(state: &Arc<State>, name: &str, is_private: bool) -> Result<Self, StoreError> {
+        let in_use = state.temporary_names.enter(name).await;
+        let temporary =
+            Self { state: state.clone(), name: name.to_owned(), is_private, in_use: Some(in_use) };
+        if !is_private && temporary.was_there() == Some(None) {
+            let there = state.containerd.store.get(name).await?.is_some();
+            if let Some(in_use) = &temporary.in_use {
+                in_use.known().was_there.get_or_insert(there);
+            }
+        }
+        Ok(temporary)
+    }
+
+    /// The name.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn was_there(&self) -> Option<Option<bool>> {
+        Some(self.in_use.as_ref()?.known().was_there)
+    }
+
+    /// Ends the use. The last user removes the name, and waits until CRI does not show it any more.
+    pub(super) async fn remove(mut self) {
+        let (Some(in_use), name) = (self.in_use.take(), self.name.clone()) else { return };
+        if let Err(error) = leave(&self.state, in_use, &name, self.is_private).await {
+            tracing::warn!(%error, name, "cannot remove a name that a pull left");
+            remove_later(&self.state, &name, self.is_private);
+        }
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        let Some(in_use) = self.in_use.take() else { return };
+        let (state, name, is_private) = (self.state.clone(), self.name.clone(), self.is_private);
+        let tasks = state.tasks.clone();
+        // The pull was cancelled or has failed.
+        tasks.spawn(async move {
+            if let Err(error) = leave(&state, in_use, &name, is_private).await {
+                tracing::debug!(%error, name, "a name that a pull left is removed later");
+            }
+            remove_later(&state, &name, is_private);
+        });
+    }
+}
+
+async fn leave(state: &Arc<State>, in_use: InUse, name: &str, is_private: bool) -> Result<(), Unremoved> {
+    let Some(last) = in_use.leave() else { return Ok(()) };
+    if is_private || (!last.was_there() && !is_tagged(state, name).await?) {
+        remove(state, name).await?;
+        wait_until_forgotten(state, name).await;
+    }
+    Ok(())
+}
+
+/// Whether a tag of the repository stands for the digest, so that somebody has asked for it by the mirror's name.
+async fn is_tagged(state: &State, name: &str) -> Result<bool, StoreError> {
+    let Some((repository, digest)) = name.split_once('@') else { return Ok(true) };
+    let records = state.containerd.store.in_repository(repository).await?;
+    let stands_for = |target: &containerd_client::types::Descriptor| target.digest == digest;
+    Ok(records.iter().any(|image| !image.name.contains('@') && image.target.as_ref().is_some_and(stands_for)))
+}
+
+/// Looks for the name again, for a while.
+fn remove_later(state: &Arc<State>, name: &str, is_private: bool) {
+    let (state, name) = (state.clone(), name.to_owned());
+    tokio::spawn(async move {
+        for pause in AGAIN_AFTER {
+            tokio::time::sleep(pause).await;
+            let in_use = state.temporary_names.enter(&name).await;
+            if let Err(error) = leave(&state, in_use, &name, is_private).await {
+                tracing::debug!(%error, name, "cannot remove a name that a pull left yet");
+            }
+        }
+    });
+}
+
+/// Why a name could not be removed.
+#[derive(Debug, thiserror::Error)]
+enum Unremoved {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("containerd: {}", .0.message())]
+    Cri(Box<Status>),
+}
+
+impl From<Status> for Unremoved {
+    fn from(status: Status) -> Self {
+        Self::Cri(Box::new(status))
+    }
+}
+
+/// Removes a name: the record alone where the image has another, else the image whole.
+async fn remove(state: &State, name: &str) -> Result<(), Unremoved> {
+    let store = &state.containerd.store;
+    let Some(record) = store.get(name).await? else { return Ok(()) };
+    let digest = record.target.map(|target| target.digest).unwrap_or_default();
+    let others = store.with_target(&digest).await?;
+    if others.iter().any(|image| image.name != name && !is_id(&image.name)) {
+        store.delete(name).await?;
+    } else {
+        state.containerd.cri.remove_image(name).await?;
+    }
+    Ok(())
+}
+
+/// CRI keeps a record for the image's id as well, whose name is that id.
+fn is_id(name: &str) -> bool {
+    name.starts_with("sha256:")
+}
+
+async fn wait_until_forgotten(state: &State, name: &str) {
+    let forgotten = async {
+        while matches!(state.containerd.cri.image(name).await, Ok(Some(_))) {
+            tokio::time::sleep(FORGET_PAUSE).await;
+        }
+    };
+    if tokio::time::timeout(FORGET_WITHIN, forgotten).await.is_err() {
+        tracing::debug!(name, "CRI still shows a name that was removed");
+    }
+}
+
+/// Whenever containerd answers again: removes all names below the private domain that no pull uses, and the files of
+/// private hosts that are not needed.
+pub async fn tidy(state: Arc<State>) {
+    let mut facts = state.containerd.watch_facts();
+    while facts.wait_for(Option::is_some).await.is_ok() {
+        if let Err(error) = tidy_once(&state).await {
+            tracing::warn!(%error, "cannot look for names that an earlier run left");
+        }
+        if facts.wait_for(Option::is_none).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn tidy_once(state: &Arc<State>) -> Result<(), Unremoved> {
+    let mut removed = 0;
+    for name in state.containerd.store.names_below(state.private_hosts.domain()).await? {
+        let in_use = state.temporary_names.enter(&name).await;
+        let Some(_last) = in_use.leave() else { continue };
+        remove(state, &name).await?;
+        removed += 1;
+    }
+    if removed > 0 {
+        tracing::info!(removed, "removed temporary names that an earlier run had left");
+    }
+    let (hosts, roots) = (state.clone(), state.containerd.facts().roots.clone());
+    let stale = tokio::task::spawn_blocking(move || hosts.remove_stale_hosts(&roots));
+    for problem in stale.await.unwrap_or_default() {
+        tracing::warn!("{problem}");
+    }
+    Ok(())
+}

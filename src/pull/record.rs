@@ -1,0 +1,185 @@
+//! What happened to one request, as a value.
+//!
+//! `image` and `lookup` fill it in while they work. When it is complete, `report` hands it once to everything that
+//! tells of it: `status` makes the client's error of it, `log` the log line; `provenance` makes labels.
+
+mod attempt;
+mod log;
+mod status;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tonic::Code;
+
+pub use attempt::{Attempt, Class, Failure};
+
+use crate::policy::{Asked, Decision, Name, Policy, RuleRef};
+use crate::state::Request;
+
+/// One request and what became of it.
+#[derive(Debug)]
+pub struct Record {
+    /// The request.
+    pub request: Arc<Request>,
+    /// The image as the client asked for it.
+    pub asked: String,
+    /// Its name; none where it is not one.
+    pub name: Option<Name>,
+    /// The rule that decided; none where nothing was to be decided.
+    pub rule: Option<RuleText>,
+    /// What the policy says.
+    pub verdict: Verdict,
+    /// Each candidate that was tried, in order.
+    pub attempts: Vec<Attempt>,
+    /// What was served.
+    pub served: Option<Served>,
+    /// How it ended; none while it is under way.
+    pub end: Option<End>,
+    /// How long all of it took.
+    pub total: Duration,
+    /// How much of that was spent waiting for containerd.
+    pub in_containerd: Duration,
+}
+
+/// A rule for people: its prefix, and where it is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleText {
+    /// The prefix, `default-registry` or `default`.
+    pub prefix: String,
+    /// `file:line`; none for the built-in default.
+    pub place: Option<String>,
+}
+
+/// What the policy says of a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The client's text is not a name; containerd says so in its own words.
+    NotAName,
+    /// It is left alone.
+    Pass,
+    /// It comes from the rule's candidates.
+    Route,
+    /// It is refused.
+    Deny {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// The image that was served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Served {
+    /// The reference that was asked for at the registry.
+    pub reference: Name,
+    /// The registry that was asked.
+    pub registry: String,
+    /// The digest of its manifest or index, where it is known.
+    pub digest: Option<String>,
+    /// The length of that in bytes, where the registry said it.
+    pub size: Option<u64>,
+}
+
+/// A refusal by the policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Denial {
+    /// The rule.
+    pub rule: RuleText,
+    /// Why.
+    pub reason: String,
+}
+
+/// How a request ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// With containerd's own answer, which has this code.
+    Containerd(Code),
+    /// Refused by the policy.
+    Denied,
+    /// No candidate served the image.
+    NoneServed,
+    /// The client's deadline came first.
+    TooLate,
+    /// With an error of the shunt's own: its code, and why.
+    Failed(Code, String),
+    /// The client left.
+    ClientLeft,
+}
+
+impl Record {
+    /// The record of a request that begins.
+    pub fn new(request: &Arc<Request>, asked: &str) -> Self {
+        Self {
+            request: request.clone(),
+            asked: asked.to_owned(),
+            name: None,
+            rule: None,
+            verdict: Verdict::NotAName,
+            attempts: Vec::new(),
+            served: None,
+            end: None,
+            total: Duration::ZERO,
+            in_containerd: Duration::ZERO,
+        }
+    }
+
+    /// The record of a request that is refused.
+    pub fn denied(request: &Arc<Request>, name: &Name, denial: Denial) -> Self {
+        let Denial { rule, reason } = denial;
+        let mut record = Self::new(request, name.as_str());
+        record.name = Some(name.clone());
+        record.rule = Some(rule);
+        record.verdict = Verdict::Deny { reason };
+        record.finish(End::Denied);
+        record
+    }
+
+    /// Notes that the request is over.
+    pub fn finish(&mut self, end: End) {
+        self.end = Some(end);
+        self.total = self.request.started.elapsed();
+    }
+
+    /// Waits for containerd, and notes how long that took.
+    pub async fn waiting<T>(&mut self, work: impl Future<Output = T>) -> T {
+        let begin = Instant::now();
+        let done = work.await;
+        self.in_containerd += begin.elapsed();
+        done
+    }
+
+    /// The rule in words: `rule "docker.io/evil" (/etc/cri-shunt/config.toml:14)`.
+    pub fn rule_text(&self) -> String {
+        self.rule.as_ref().map(ToString::to_string).unwrap_or_default()
+    }
+}
+
+impl RuleText {
+    /// The rule behind a decision.
+    pub fn of(rule: &RuleRef<'_>) -> Self {
+        Self { prefix: rule.prefix().to_owned(), place: rule.source().map(ToString::to_string) }
+    }
+}
+
+impl std::fmt::Display for RuleText {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "rule \"{}\"", self.prefix)?;
+        match &self.place {
+            Some(place) => write!(f, " ({place})"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Denial {
+    /// What the policy says against a name; none where it says nothing against it.
+    pub fn of(policy: &Policy, name: &Name) -> Option<Self> {
+        match policy.decide(&Asked::of(name)) {
+            Decision::Deny { rule, reason } => {
+                Some(Self { rule: RuleText::of(&rule), reason: reason.to_string() })
+            }
+            Decision::Route { .. } | Decision::Pass { .. } => None,
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! One candidate of a pull: what was asked of it, and how that ended.
+
+use std::time::Duration;
+
+use crate::policy::{Name, Role};
+
+/// One candidate that was tried.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    /// The reference that it is.
+    pub candidate: Name,
+    /// Whose it is.
+    pub role: Role,
+    /// The login that it was asked with, in words, if it was asked.
+    pub login: Option<String>,
+    /// Why it did not serve, if it did not.
+    pub failure: Option<Failure>,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// Why a candidate did not serve the image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// What sort of failure it is.
+    pub class: Class,
+    /// Why, for people: the registry's words or containerd's, without secrets.
+    pub text: String,
+    /// How long the registry asks to be left alone, if it says so.
+    pub retry_after: Option<Duration>,
+}
+
+/// The sorts of failures. The later one tells more, where several candidates failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Class {
+    /// The registry answers, and does not have the image.
+    NotFound,
+    /// It does not answer, or not in time.
+    Unreachable,
+    /// The registry answers with an error of its own (5xx).
+    ServerError,
+    /// The registry limits requests (429; 403 or 503 with none left).
+    RateLimited,
+    /// What it answers cannot be used: another digest, no manifest, not HTTP.
+    Protocol,
+    /// containerd could not fetch what the registry has.
+    Containerd,
+    /// The configuration cannot be used for it: a file is gone, containerd reads no `hosts.toml`.
+    Config,
+    /// The node's login for it cannot be used.
+    Login,
+    /// The registry refuses the login, or wants one (401).
+    Unauthorized,
+    /// The registry refuses the image to this login (403).
+    Forbidden,
+    /// The image itself is refused: a checkpoint, a layer that comes from elsewhere.
+    Content,
+    /// This machine is at fault, and no other registry can help: its disk is full, for one.
+    Local,
+}
+
+impl Class {
+    /// Whether another candidate may do better.
+    pub fn leads_on(self) -> bool {
+        self != Self::Local
+    }
+
+    /// Whether the registry could not serve anybody at present.
+    pub fn is_outage(self) -> bool {
+        matches!(self, Self::Unreachable | Self::ServerError | Self::RateLimited)
+    }
+
+    /// As it is written in log lines.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NotFound => "not-found",
+            Self::Unreachable => "unreachable",
+            Self::ServerError => "server-error",
+            Self::RateLimited => "rate-limited",
+            Self::Protocol => "protocol",
+            Self::Containerd => "containerd",
+            Self::Config => "config",
+            Self::Login => "login",
+            Self::Unauthorized => "unauthorized",
+            Self::Forbidden => "forbidden",
+            Self::Content => "content",
+            Self::Local => "local",
+        }
+    }
+}
+
+impl Failure {
+    /// A failure with its reason.
+    pub fn new(class: Class, text: impl Into<String>) -> Self {
+        Self { class, text: text.into(), retry_after: None }
+    }
+}
+
+impl Attempt {
+    /// Writes the candidate's own line; the request's line names the failures only.
+    pub fn log(&self) {
+        let Self { candidate, role, login, failure, took } = self;
+        let class = failure.as_ref().map(|failure| failure.class.as_str());
+        let error = failure.as_ref().map(|failure| failure.text.as_str());
+        tracing::debug!(%candidate, ?role, login, class, error, ?took, "candidate tried");
+    }
+}

@@ -1,0 +1,62 @@
+//! The log line of a request: one, when it is over, with the facts of the record.
+
+use std::fmt::Write;
+
+use super::{End, Record, Verdict};
+
+impl Record {
+    /// Writes it.
+    pub fn log(&self) {
+        let (image, rule, client) = (self.shown_name(), self.rule_text(), &self.request.client);
+        let pod = self.request.pod.as_ref().map(ToString::to_string);
+        let took = self.total;
+        let tried = self.tried();
+        match (&self.verdict, &self.end) {
+            // containerd says what is wrong with it.
+            (Verdict::NotAName, _) => {}
+            (Verdict::Pass, Some(End::Containerd(tonic::Code::Ok))) => {
+                tracing::info!(image, rule, %client, pod, ?took, "pulled, untouched");
+            }
+            (Verdict::Route, Some(End::Containerd(tonic::Code::Ok)))
+                if self.request.method != "PullImage" =>
+            {
+                let from = self.served.as_ref().map(|served| served.reference.as_str());
+                tracing::info!(image, from, rule, %client, pod, "found on the node by its mirror's name");
+            }
+            (Verdict::Route, Some(End::Containerd(tonic::Code::Ok))) => {
+                let from = self.served.as_ref().map(|served| served.reference.as_str());
+                let digest = self.served.as_ref().and_then(|served| served.digest.as_deref());
+                tracing::info!(image, from, digest, rule, %client, pod, ?took, in_containerd = ?self.in_containerd,
+                    tried, "pulled");
+            }
+            (Verdict::Pass, Some(End::Containerd(code))) => {
+                tracing::info!(image, rule, %client, pod, ?took, ?code, "not pulled; containerd's own error goes on");
+            }
+            (_, Some(End::Denied)) => {
+                let reason = match &self.verdict {
+                    Verdict::Deny { reason } => reason.as_str(),
+                    _ => "",
+                };
+                tracing::info!(image, rule, reason, %client, pod, "denied");
+            }
+            (_, Some(End::ClientLeft)) => {
+                tracing::info!(image, rule, %client, pod, ?took, tried, "the client left before its pull was over");
+            }
+            _ => {
+                let error = self.status();
+                tracing::warn!(image, rule, %client, pod, ?took, tried, error = error.message(), "not pulled");
+            }
+        }
+    }
+
+    /// Which candidates failed: `m.dev:5000 unreachable, n.dev not-found`; none where none did.
+    fn tried(&self) -> Option<String> {
+        let mut text = String::new();
+        for attempt in &self.attempts {
+            let Some(failure) = &attempt.failure else { continue };
+            let separator = if text.is_empty() { "" } else { ", " };
+            let _ = write!(text, "{separator}{} {}", attempt.candidate.host(), failure.class.as_str());
+        }
+        (!text.is_empty()).then_some(text)
+    }
+}

@@ -1,0 +1,41 @@
+//! One policy with everything that is read with it.
+
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use crate::containerd::hosts::Wanted;
+use crate::credentials::Credentials;
+use crate::policy::Policy;
+use crate::registry::Endpoint;
+
+/// One policy with its settings, built whole and swapped in whole.
+#[derive(Debug)]
+pub struct Generation {
+    /// The rules.
+    pub policy: Policy,
+    /// How pulls behave around them.
+    pub pull: PullSettings,
+    /// The node's logins for registries.
+    pub credentials: Credentials,
+    /// What containerd is to be told of registry hosts.
+    pub transport: Wanted,
+    /// How mirrors are reached whose rule says it itself; candidates have an index into it.
+    pub endpoints: Vec<Endpoint>,
+    /// The files it was read from.
+    pub sources: Vec<PathBuf>,
+    /// How often these are looked at for a change; none: never.
+    pub watch: Option<Duration>,
+    /// When it was read.
+    pub loaded_at: SystemTime,
+}
+
+/// How long the steps of a pull may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PullSettings {
+    /// After how long a candidate that shows no life is looked at; none: never.
+    pub stall_after: Option<Duration>,
+    /// How long an adopted name may take to appear in CRI.
+    pub adopt_timeout: Duration,
+    /// How long a mirror that did not answer stays behind the others, the first time.
+    pub retry_down_after: Duration,
+}
