@@ -1,8 +1,8 @@
-//! Adoption and sweeping under load, on each containerd: many originals of one mirror repository at once.
+//! Many pulls of the same images through one mirror at once, on each containerd, with `hosts.toml` files and without.
 //!
-//! Before: `pull` shows each step alone.  After: `recovery` breaks the steps off.
-//! Holds: whatever the interleaving of pulls, cancellations, containers and sweeps, nothing stays under
-//! the mirror's name that nobody asked for, nothing goes that somebody asked for, and nobody's call fails.
+//! Holds: whatever the interleaving of pulls, cancellations, removals and containers, every pull that is not cancelled
+//! succeeds, every container is created, nobody's name is lost, and at no moment does an image show a name that is
+//! neither an original's, nor asked for, nor one that exists for a fetch under way.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
@@ -10,303 +10,325 @@ mod support;
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
-use k8s_cri::v1::RemoveContainerRequest;
+use k8s_cri::v1::{self, RemoveContainerRequest};
 use support::containerd::Containerd;
+use support::containerd_config::Options;
 use support::cri::Cri;
 use support::dice::Dice;
 use support::image::Image;
 use support::native::Native;
 use support::pod::{self, Pod};
 use support::registry::Registry;
-use support::shunt::Shunt;
+use support::shunt::{Shunt, rule};
 use support::version::Version;
 use support::wait_for;
-use tokio::sync::RwLock;
 use tokio::task::JoinSet;
 use tonic::Status;
 
-/// Rounds per containerd, each with one pull of every original.
-const ROUNDS: usize = 28;
-/// After so many rounds the sweeper gets its rest, and what is left is looked at. Odd, so that there are
-/// explicit names among it every second time.
-const INSPECT_EVERY: usize = 7;
-const HOSTS: [&str; 3] = ["docker.io", "quay.io", "ghcr.io"];
+/// How many clients pull at once.
+const LANES: usize = 4;
+/// Rounds of each, per containerd and way of fetching.
+const ROUNDS: usize = 60;
+/// From this round on somebody also asks for the mirror's own names. They sort before the originals.
+const EXPLICIT_FROM: usize = ROUNDS / 2;
+const HOSTS: [&str; 3] = ["docker.io", "ghcr.io", "quay.io"];
 const TAGS: [&str; 2] = ["1", "2"];
-const PATH: &str = "team/app";
+/// A host that nobody can have but the shunt.
+const PRIVATE: &str = ".cri-shunt.invalid/";
 
-fn config(registry: &Registry) -> String {
-    let mut text = "[pull]\nsweep-after = \"100ms\"\n".to_owned();
-    for host in HOSTS {
-        let mirror = format!("{}/stress", registry.host());
-        let rule =
-            format!("[[policy.rule]]\nprefix = \"{host}\"\nmirrors = [\"{mirror}\"]\ncollapse = true\n");
-        text.push_str(&rule);
-    }
-    text
-}
-
-#[derive(Default)]
-struct Counts {
-    adoptions: usize,
-    cancelled: usize,
-    explicit: usize,
-    failures: Vec<String>,
-}
-
-/// One mirror repository with two tags that everybody wants.
-struct Stress {
+/// What the clients share.
+struct Ground {
     shunt: Shunt,
     cri: Cri,
+    direct: Cri,
     native: Native,
+    /// The mirror's repository of both images.
     mirror: String,
-    images: [Image; 2],
-    dice: Dice,
-    counts: Counts,
-    /// The mirror's names that a client asked for by that name, or that were there before.
+    line: &'static str,
+    /// The id of an image from which containers run and which is watched, so it is never removed whole.
+    kept: String,
+    /// The id of one that is removed now and then.
+    removed: String,
+    /// The mirror's names that a client has asked for.
     asked: BTreeSet<String>,
-    before: BTreeSet<String>,
-    /// Held by whoever creates a container.
-    creating: Arc<RwLock<()>>,
+    has_private_hosts: bool,
+    is_explicit: AtomicBool,
+    is_over: AtomicBool,
+    dice: Mutex<Dice>,
+    counts: [AtomicUsize; 5],
+    looks: AtomicUsize,
+    wrong: Mutex<Vec<String>>,
 }
 
-/// How one pull of a round ended.
-enum Ended {
-    Adopted(Result<String, Status>, String),
-    Explicit(Result<String, Status>, String),
-    Cancelled(Option<Status>),
+/// What a client does in one round.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    Pull,
+    Cancel,
+    Explicit,
+    /// An original is removed past CRI, as `ctr images rm` does: the image keeps its other names.
+    Delete,
+    /// As `crictl rmi`: the image goes with all its names.
+    Remove,
 }
 
-impl Stress {
-    async fn start(containerd: &Containerd, registry: &Registry) -> Stress {
+impl Ground {
+    async fn start(containerd: &Containerd, registry: &Registry, has_private_hosts: bool) -> Ground {
         let line = containerd.version().line();
-        let images = TAGS.map(|tag| Image::busybox(&format!("stress-{line}-{tag}")));
-        let mirror = format!("{}/stress/{line}/{PATH}", registry.host());
-        for (tag, image) in TAGS.iter().zip(&images) {
-            registry.push(&format!("stress/{line}/{PATH}"), tag, image);
+        let path = format!("stress-{has_private_hosts}/{line}/team/app");
+        let (kept, removed) =
+            (Image::busybox(&format!("{path}-kept")), Image::busybox(&format!("{path}-removed")));
+        for tag in TAGS {
+            registry.push(&path, tag, &kept);
+            registry.push(&path, &format!("r{tag}"), &removed);
         }
-        let early = Image::busybox(&format!("stress-{line}-0"));
-        registry.push(&format!("stress/{line}/{PATH}"), "0", &early);
-        let early_name = format!("{mirror}:0");
-        Cri::connect(&containerd.socket()).await.pull(&early_name).await.unwrap();
-        let before = BTreeSet::from([early_name, format!("{mirror}@{}", early.digest())]);
-        let shunt = Shunt::start(&config(registry), containerd);
-        Stress {
+        let mirror = format!("{}/{path}", registry.host());
+        let host = format!("{}/stress-{has_private_hosts}", registry.host());
+        let rule = |name| format!("{}collapse = true\n", rule(name, &[&host]));
+        let config: String = HOSTS.iter().map(|name| rule(name)).collect();
+        let shunt = Shunt::start(&config, containerd);
+        Ground {
             cri: Cri::connect(&shunt.socket()).await,
+            direct: Cri::connect(&containerd.socket()).await,
             native: Native::connect(&containerd.socket()).await,
+            asked: BTreeSet::from([format!("{mirror}:1"), format!("{mirror}@{}", kept.digest())]),
             shunt,
             mirror,
-            images,
-            dice: Dice::new(),
-            counts: Counts::default(),
-            asked: before.clone(),
-            before,
-            creating: Arc::default(),
+            line,
+            // Hashed once: an unoptimized build needs a long time for that.
+            kept: kept.id(),
+            removed: removed.id(),
+            has_private_hosts,
+            is_explicit: AtomicBool::new(false),
+            is_over: AtomicBool::new(false),
+            dice: Mutex::new(Dice::new()),
+            counts: Default::default(),
+            looks: AtomicUsize::new(0),
+            wrong: Mutex::default(),
         }
     }
 
     fn original(&self, host: &str, tag: &str) -> String {
-        let line = self.mirror.split('/').nth(2).unwrap();
-        format!("{host}/{line}/{PATH}:{tag}")
+        format!("{host}/{}/team/app:{tag}", self.line)
     }
 
-    async fn round(&mut self, number: usize) {
-        let mut pulls = JoinSet::new();
-        for host in HOSTS {
-            for tag in TAGS {
-                let (cri, name) = (self.cri.clone(), self.original(host, tag));
-                let late = self.dice.millis(30);
-                pulls.spawn(async move {
-                    tokio::time::sleep(late).await;
-                    Ended::Adopted(cri.pull(&name).await, name)
-                });
-            }
-        }
-        for _ in 0..2 {
-            let (host, tag) = (self.dice.pick(&HOSTS), self.dice.pick(&TAGS));
-            let name = self.original(host, tag);
-            let (cri, patience) = (self.cri.clone(), self.dice.millis(150));
-            pulls.spawn(async move {
-                let ended = tokio::time::timeout(patience, cri.pull(&name)).await;
-                Ended::Cancelled(ended.ok().and_then(Result::err))
-            });
-        }
-        if number % 2 == 1 {
-            let tag = number / 2 % 2;
-            let (cri, name) = (self.cri.clone(), format!("{}:{}", self.mirror, TAGS[tag]));
-            let late = self.dice.millis(60);
-            self.asked.insert(name.clone());
-            self.asked.insert(format!("{}@{}", self.mirror, self.images[tag].digest()));
-            pulls.spawn(async move {
-                tokio::time::sleep(late).await;
-                Ended::Explicit(cri.pull(&name).await, name)
-            });
-        }
-        while let Some(ended) = pulls.join_next().await {
-            self.count(ended.unwrap());
+    fn is_original(&self, name: &str) -> bool {
+        HOSTS.iter().any(|host| name.starts_with(&format!("{host}/{}/team/app", self.line)))
+    }
+
+    /// Names of the mirror or of a private host that somebody has asked for or that are being fetched under.
+    fn may_be_there(&self, name: &str) -> bool {
+        let is_fetched_under = name.contains('@')
+            && if self.has_private_hosts { name.contains(PRIVATE) } else { name.starts_with(&self.mirror) };
+        is_fetched_under || (self.is_explicit.load(Ordering::SeqCst) && self.asked.contains(name))
+    }
+
+    fn wrong(&self, text: String) {
+        self.wrong.lock().unwrap().push(text);
+    }
+
+    fn below(&self, limit: u64) -> u64 {
+        self.dice.lock().unwrap().below(limit)
+    }
+
+    fn turn(&self, round: usize) -> Turn {
+        match self.below(16) {
+            0..2 => Turn::Cancel,
+            2..4 => Turn::Delete,
+            4 => Turn::Remove,
+            5..7 if round >= EXPLICIT_FROM => Turn::Explicit,
+            _ => Turn::Pull,
         }
     }
 
-    fn count(&mut self, ended: Ended) {
-        let failure = match ended {
-            Ended::Adopted(result, name) => {
-                self.counts.adoptions += 1;
-                self.wrong(result, &name)
+    async fn lane(&self) {
+        for round in 0..ROUNDS {
+            if round == EXPLICIT_FROM {
+                self.is_explicit.store(true, Ordering::SeqCst);
             }
-            Ended::Explicit(result, name) => {
-                self.counts.explicit += 1;
-                self.wrong(result, &name)
+            let (turn, late) = (self.turn(round), self.dice.lock().unwrap().millis(10));
+            tokio::time::sleep(late).await;
+            self.counts[turn as usize].fetch_add(1, Ordering::Relaxed);
+            self.take(turn).await;
+        }
+    }
+
+    async fn take(&self, turn: Turn) {
+        let (host, tag) = (HOSTS[self.below(3) as usize], TAGS[self.below(2) as usize]);
+        let (image, tag) = match self.below(3) {
+            0 => (&self.removed, format!("r{tag}")),
+            _ => (&self.kept, tag.to_owned()),
+        };
+        let name = self.original(host, &tag);
+        match turn {
+            Turn::Pull => self.check(&name, image, self.cri.pull(&name).await),
+            Turn::Explicit => {
+                let name = format!("{}:1", self.mirror);
+                self.check(&name, &self.kept, self.cri.pull(&name).await);
             }
-            Ended::Cancelled(status) => {
-                self.counts.cancelled += 1;
-                status.map(|status| format!("before it was cancelled: {status}"))
+            Turn::Cancel => {
+                let patience = self.dice.lock().unwrap().millis(60);
+                if let Ok(ended) = tokio::time::timeout(patience, self.cri.pull(&name)).await {
+                    self.check(&name, image, ended);
+                }
+            }
+            // The names of the first host stay for the containers.
+            Turn::Delete if host != HOSTS[0] => self.native.delete_if_there(&name).await,
+            Turn::Delete => {}
+            Turn::Remove => {
+                if let Err(status) = self.direct.remove(&self.original(host, "r1")).await {
+                    self.wrong(format!("rmi: {status}"));
+                }
+            }
+        }
+    }
+
+    fn check(&self, name: &str, wanted: &str, pulled: Result<String, Status>) {
+        match pulled {
+            Ok(id) if id == wanted => {}
+            Ok(id) => self.wrong(format!("{name}: {id} instead of {wanted}")),
+            Err(status) => self.wrong(format!("{name}: {status}")),
+        }
+    }
+
+    /// Looks at the images, over and over.
+    async fn watch(&self) {
+        while !self.is_over.load(Ordering::SeqCst) {
+            let images = self.direct.list().await.unwrap();
+            self.looks.fetch_add(1, Ordering::Relaxed);
+            let Some(kept) = images.iter().find(|image| image.id == self.kept) else {
+                self.wrong(format!("{} is not there", self.kept));
+                return;
+            };
+            let is_explicit = self.is_explicit.load(Ordering::SeqCst);
+            for image in [Some(kept), images.iter().find(|image| image.id == self.removed)] {
+                image.into_iter().for_each(|image| self.look(image, is_explicit));
+            }
+            if !kept.repo_tags.contains(&self.original(HOSTS[0], "1")) {
+                self.wrong(format!("an original is not there: {:?}", kept.repo_tags));
+            }
+        }
+    }
+
+    fn look(&self, image: &v1::Image, is_explicit: bool) {
+        for name in image.repo_tags.iter().chain(&image.repo_digests) {
+            if !self.is_original(name) && !self.may_be_there(name) {
+                self.wrong(format!("it shows {name}"));
+            }
+        }
+        let first = |names: &[String], kind: &str| {
+            if names.first().is_some_and(|name| !self.is_original(name)) {
+                self.wrong(format!("the first {kind} of {names:?}"));
             }
         };
-        self.counts.failures.extend(failure);
-    }
-
-    fn wrong(&self, result: Result<String, Status>, name: &str) -> Option<String> {
-        let wanted = self.images[usize::from(name.ends_with(":2"))].id();
-        match result {
-            Ok(id) if id == wanted => None,
-            Ok(id) => Some(format!("{name}: {id} instead of {wanted}")),
-            Err(status) => Some(format!("{name}: {status}")),
+        if is_explicit {
+            return;
+        }
+        first(&image.repo_tags, "tag");
+        // Right after a removal of the whole image the fetch comes before its name.
+        if self.has_private_hosts && image.id == self.kept {
+            first(&image.repo_digests, "digest");
         }
     }
 
-    /// Gives the sweeper time, then compares what is there with what somebody asked for.
-    async fn inspect(&mut self, number: usize) {
-        let names = async || self.native.names_with(&self.mirror).await.into_iter().collect::<BTreeSet<_>>();
-        let limit = Duration::from_secs(15);
-        let tidy = wait_for(limit, async || names().await == self.asked).await;
-        // Not a moment of it: it has to stay so.
-        tokio::time::sleep(Duration::from_millis(700)).await;
-        let found = names().await;
-        assert!(
-            tidy && found == self.asked,
-            "round {number}, {}:\nasked for {:#?}\nfound {found:#?}\n{}",
-            self.dice,
-            self.asked,
-            self.shunt.stderr()
-        );
+    /// Creates and removes containers by the image's id; how many.
+    async fn containers(&self, pod: &Pod) -> usize {
+        let mut count = 0;
+        while !self.is_over.load(Ordering::SeqCst) {
+            let config = pod::container(&format!("c{count}"), &self.kept, &["sleep", "1"]);
+            match pod.create(&self.cri, config).await {
+                Ok(container_id) => {
+                    let request = RemoveContainerRequest { container_id };
+                    self.cri.runtime.clone().remove_container(request).await.unwrap();
+                }
+                Err(status) => self.wrong(format!("container {count}: {status}")),
+            }
+            count += 1;
+        }
+        count
+    }
+
+    /// What is there once all is over.
+    async fn inspect(&self) {
         for host in HOSTS {
-            for (tag, image) in TAGS.iter().zip(&self.images) {
-                let name = self.original(host, tag);
-                let status =
-                    self.cri.status(&name).await.unwrap().unwrap_or_else(|| panic!("{name} is lost"));
-                assert_eq!(status.id, image.id(), "{name}");
+            for (tag, image) in TAGS
+                .iter()
+                .flat_map(|tag| [(tag.to_string(), &self.kept), (format!("r{tag}"), &self.removed)])
+            {
+                let name = self.original(host, &tag);
+                self.check(&name, image, self.cri.pull(&name).await);
+                let known = self.cri.status(&name).await.unwrap().map(|known| known.id);
+                assert_eq!(known.as_ref(), Some(image), "{name}");
             }
         }
-    }
-
-    /// Takes away, past the shunt, what would make the next rounds easy: the mirror's names that were
-    /// asked for, and most of the originals. docker.io's stay, for the containers.
-    async fn reset(&mut self) {
-        // Nothing could help a container whose image loses the name by which CRI finds it past the shunt.
-        let _no_container = self.creating.write().await;
-        let found: BTreeSet<String> = self.native.names_with(&self.mirror).await.into_iter().collect();
-        let lost: Vec<&String> = self.asked.difference(&found).collect();
-        assert!(lost.is_empty(), "{}: lost {lost:?}\n{}", self.dice, self.shunt.stderr());
-        let mut gone: Vec<String> = self.asked.difference(&self.before).cloned().collect();
-        for host in ["quay.io/", "ghcr.io/"] {
-            gone.extend(self.native.names_with(host).await);
-        }
-        for name in &gone {
-            self.native.delete(name).await;
-        }
-        for image in &self.images {
-            let forgotten = wait_for(Duration::from_secs(10), async || {
-                let known = self.cri.status(&image.id()).await.unwrap().unwrap();
-                !known.repo_tags.iter().chain(&known.repo_digests).any(|name| gone.contains(name))
-            });
-            assert!(forgotten.await, "CRI does not learn that names are gone");
-        }
-        self.asked = self.before.clone();
+        let left = async || {
+            let mut names = self.native.names_with(PRIVATE).await;
+            names.extend(self.native.names_with(&self.mirror).await);
+            names.into_iter().collect::<BTreeSet<String>>()
+        };
+        let tidy = wait_for(async || left().await == self.asked).await;
+        assert!(tidy, "left: {:#?}\nasked for: {:#?}\n{}", left().await, self.asked, self.shunt.stderr());
     }
 }
 
-/// Creates and removes containers by image id until told to stop; the count, and what failed.
-async fn containers(
-    cri: Cri,
-    ids: [String; 2],
-    logs: PathBuf,
-    turn: Arc<RwLock<()>>,
-    stop: Arc<AtomicBool>,
-) -> Created {
-    let pod = Pod::run(&cri, "stress", &logs).await.unwrap();
-    let mut created = Created::default();
-    while !stop.load(Ordering::Relaxed) {
-        let _turn = turn.read().await;
-        let name = format!("c{}", created.count);
-        let config = pod::container(&name, &ids[created.count % 2], &["sleep", "1"]);
-        created.count += 1;
-        match pod.create(&cri, config).await {
-            Ok(container_id) => {
-                let request = RemoveContainerRequest { container_id };
-                cri.runtime.clone().remove_container(request).await.unwrap();
-            }
-            Err(status) => created.failures.push(format!("{name}: {status}")),
-        }
-    }
-    pod.remove(&cri).await.unwrap();
-    created
-}
-
-#[derive(Default)]
-struct Created {
-    count: usize,
-    failures: Vec<String>,
-}
-
-async fn nothing_is_lost_and_nothing_strays(version: Version) {
-    let (Some(containerd), Some(registry)) = (Containerd::start(version), Registry::shared()) else { return };
-    containerd.serve_pause(registry);
-    let mut stress = Stress::start(&containerd, registry).await;
+async fn stress(version: Version, hosts_files: bool) {
+    let Some(registry) = Registry::shared() else { return };
+    registry.push("pause", "testbed", &Image::pause());
+    let sandbox_image = registry.name("pause", "testbed");
+    let options = Options { sandbox_image, hosts_files, ..Options::default() };
+    let Some(containerd) = Containerd::start_with(version, &options) else { return };
     let begun = std::time::Instant::now();
-    stress.round(0).await;
-    let stop = Arc::new(AtomicBool::new(false));
-    let ids = [stress.images[0].id(), stress.images[1].id()];
-    let logs = containerd.dir().join("logs");
-    let creating =
-        tokio::spawn(containers(stress.cri.clone(), ids, logs, stress.creating.clone(), stop.clone()));
-    for number in 1..=ROUNDS {
-        stress.round(number).await;
-        if number % INSPECT_EVERY == 0 {
-            stress.inspect(number).await;
-        } else {
-            tokio::time::sleep(stress.dice.millis(400)).await;
-        }
-        if number % 2 == 1 {
-            stress.reset().await;
-        }
+    let ground = Arc::new(Ground::start(&containerd, registry, hosts_files).await);
+    let first = ground.original(HOSTS[0], "1");
+    assert_eq!(ground.cri.pull(&first).await.unwrap(), ground.kept);
+    let pod = Pod::run(&ground.cri, "stress", &containerd.dir().join("logs")).await.unwrap();
+    let mut lanes = JoinSet::new();
+    for _ in 0..LANES {
+        let ground = ground.clone();
+        lanes.spawn(async move { ground.lane().await });
     }
-    stop.store(true, Ordering::Relaxed);
+    let (watching, creating) = (ground.clone(), ground.clone());
+    let watching = tokio::spawn(async move { watching.watch().await });
+    let used = pod.clone();
+    let creating = tokio::spawn(async move { creating.containers(&used).await });
+    lanes.join_all().await;
+    ground.cri.pull(&format!("{}:1", ground.mirror)).await.unwrap();
+    ground.is_over.store(true, Ordering::SeqCst);
+    watching.await.unwrap();
     let created = creating.await.unwrap();
+    pod.remove(&ground.cri).await.unwrap();
 
-    let log = stress.shunt.stderr();
-    let sweeps = log.matches("removed the name that a pull from a mirror left").count();
-    let retries = log.matches("met a name that was being swept").count();
-    let counts = &stress.counts;
+    let [pulls, cancelled, explicit, deleted, removed] =
+        [0, 1, 2, 3, 4].map(|turn| ground.counts[turn].load(Ordering::Relaxed));
+    let dice = ground.dice.lock().unwrap().to_string();
     let line = format!(
-        "containerd {}: {} adoptions, {} cancelled pulls, {} explicit pulls, {} names swept, {} containers \
-         created ({retries} met a sweep), {:.0?}, {}\n",
+        "containerd {}, hosts.toml {hosts_files}: {pulls} pulls, {cancelled} cancelled, {explicit} explicit, {deleted} \
+         names deleted, {removed} images removed, {created} containers, {} looks, {:.0?}, {dice}\n",
         version.line(),
-        counts.adoptions,
-        counts.cancelled,
-        counts.explicit,
-        sweeps,
-        created.count,
+        ground.looks.load(Ordering::Relaxed),
         begun.elapsed(),
-        stress.dice,
     );
     std::io::stderr().write_all(line.as_bytes()).unwrap();
-    assert_eq!(counts.failures, Vec::<String>::new(), "{line}{log}");
-    assert_eq!(created.failures, Vec::<String>::new(), "{line}{log}");
-    assert!(sweeps > ROUNDS && created.count > ROUNDS, "too little happened: {line}");
+    let wrong = ground.wrong.lock().unwrap().clone();
+    assert_eq!(wrong, Vec::<String>::new(), "{line}{}", ground.shunt.stderr());
+    ground.inspect().await;
+    let files = std::fs::read_dir(containerd.certs_d()).unwrap().flatten();
+    let private = files.filter(|file| file.file_name().to_string_lossy().contains("cri-shunt.invalid"));
+    assert_eq!(private.count() > 0, hosts_files, "it fetches the other way");
 }
 
-on_each_containerd!(nothing_is_lost_and_nothing_strays);
+async fn nothing_strays_and_nothing_is_lost_with_private_hosts(version: Version) {
+    stress(version, true).await;
+}
+
+async fn nothing_strays_and_nothing_is_lost_by_the_mirrors_own_host(version: Version) {
+    stress(version, false).await;
+}
+
+on_each_containerd!(
+    nothing_strays_and_nothing_is_lost_with_private_hosts,
+    nothing_strays_and_nothing_is_lost_by_the_mirrors_own_host,
+);

@@ -255,18 +255,109 @@ fn the_page_lists_the_rooms_in_the_order_of_the_code() {
     assert_eq!(found, rooms);
 }
 
+/// A key that the program does not know, nor one that is like it.
+const UNKNOWN: &str = "quite-another-thing";
+/// Each table of the configuration by its heading in the page, with such a key in it.
+const TABLES: &[(&str, &str)] = &[
+    ("listen", "[listen]\nquite-another-thing = 1"),
+    ("containerd", "[containerd]\nquite-another-thing = 1"),
+    ("policy", "[policy]\nquite-another-thing = 1"),
+    ("policy.rule", "[[policy.rule]]\nprefix = 'a.dev'\nmirrors = ['m.dev']\nquite-another-thing = 1"),
+    ("policy.rule", "[[policy.rule]]\nprefix = 'a.dev'\npass = true\nquite-another-thing = 1"),
+    (
+        "policy.rule",
+        "[[policy.rule]]\nprefix = 'a.dev'\nmirrors = [{ location = 'm.dev', quite-another-thing = 1 }]",
+    ),
+    (
+        "policy.rule",
+        "[[policy.rule]]\nprefix = 'a.dev'\nmirrors = ['m.dev']\n\
+         rewrite = [{ match = 'a', replace = 'b', quite-another-thing = 1 }]",
+    ),
+    ("policy.source", "[[policy.source]]\ncerts-d = '/tmp'\nquite-another-thing = 1"),
+    (
+        "credentials",
+        "[[credentials]]\nregistry = 'm.dev'\nusername = 'a'\npassword-env = 'A'\nquite-another-thing = 1",
+    ),
+    ("credentials", "[[credentials]]\ndocker-config = '/tmp/a'\nquite-another-thing = 1"),
+    ("transport", "[[transport]]\nregistry = 'm.dev'\nquite-another-thing = 1"),
+    (
+        "transport",
+        "[[transport]]\nregistry = 'm.dev'\nheaders = { A = { file = '/a', quite-another-thing = 1 } }",
+    ),
+    ("pull", "[pull]\nquite-another-thing = 1"),
+    ("state", "[state]\nquite-another-thing = 1"),
+    ("log", "[log]\nquite-another-thing = 1"),
+];
+
+/// Keys that are read only to refuse them: people write secrets under them.
+const REFUSED: [&str; 5] = ["password", "token", "identity-token", "auth", "registry-token"];
+
+/// The keys that the program reads in the table of `text`: it lists them where it meets one that it does not know.
+fn keys_read(command: &str, text: &str) -> Vec<String> {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("a.toml"), text).unwrap();
+    std::fs::write(dir.path().join("config.toml"), "").unwrap();
+    let arguments: &[&str] = if command == "test" {
+        &["test", "--config", "config.toml", "a.toml"]
+    } else {
+        &[command, "--config", "a.toml"]
+    };
+    let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_cri-shunt"));
+    let output = program.current_dir(dir.path()).args(arguments).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    let (_, from) = said.split_once(UNKNOWN).unwrap_or_else(|| panic!("{text}\n{said}"));
+    let (_, list) = from.split_once("known here: ").unwrap_or_else(|| panic!("{text}\n{said}"));
+    let keys = list.lines().next().unwrap().split(',').map(str::trim);
+    keys.filter(|key| !REFUSED.contains(key)).map(str::to_owned).collect()
+}
+
+/// The words of `text` that may be keys.
+fn words(text: &str) -> BTreeSet<&str> {
+    text.split(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_')).collect()
+}
+
+/// What stands between backticks in the part of docs/configuration.md whose heading names `table`.
+fn documented<'p>(page: &'p str, heading: &str) -> BTreeSet<&'p str> {
+    let part = page.split("\n## ").find(|part| part.lines().next().unwrap().contains(heading));
+    let part = part.unwrap_or_else(|| panic!("docs/configuration.md has no heading with {heading}"));
+    let spans = part.lines().flat_map(|line| line.split('`').skip(1).step_by(2));
+    spans.flat_map(words).collect()
+}
+
 #[test]
-fn every_key_of_the_example_config_is_documented() {
-    let example = std::fs::read_to_string(root().join("packaging/config.toml")).unwrap();
+fn every_key_that_the_program_reads_is_documented_and_in_the_example() {
     let page = std::fs::read_to_string(root().join("docs/configuration.md")).unwrap();
-    let keys: BTreeSet<&str> = example
-        .lines()
-        .map(|line| line.trim_start_matches("#: "))
-        .filter(|line| !line.starts_with('#'))
-        .filter_map(|line| Some(line.split_once('=')?.0.trim()))
-        .collect();
-    assert!(keys.len() > 15, "{keys:?}");
-    for key in keys {
-        assert!(page.contains(&format!("`{key}`")), "docs/configuration.md says nothing of `{key}`");
+    let example = std::fs::read_to_string(root().join("packaging/config.toml")).unwrap();
+    let example = words(&example);
+
+    // The list of tables above is whole.
+    let tables: BTreeSet<&str> = TABLES.iter().map(|(table, _)| table.split('.').next().unwrap()).collect();
+    assert_eq!(
+        keys_read("check", &format!("{UNKNOWN} = 1")).iter().map(String::as_str).collect::<BTreeSet<_>>(),
+        tables
+    );
+
+    let mut missing = BTreeSet::new();
+    for (table, text) in TABLES {
+        let documented = documented(&page, &format!("[{table}]"));
+        for key in keys_read("check", text) {
+            let is_table = TABLES.iter().any(|(other, _)| *other == format!("{table}.{key}"));
+            if !is_table && !documented.contains(&*key) {
+                missing.insert(format!("`{key}` of [{table}] in docs/configuration.md"));
+            }
+            if !example.contains(&*key) {
+                missing.insert(format!("`{key}` of [{table}] in packaging/config.toml"));
+            }
+        }
     }
+    let (expected, keys) = (
+        documented(&page, "cri-shunt test"),
+        keys_read("test", "[[expect]]\nimage = 'a'\nrule = 'default'\nquite-another-thing = 1"),
+    );
+    missing.extend(
+        keys.into_iter()
+            .filter(|key| !expected.contains(&**key))
+            .map(|key| format!("`{key}` of [[expect]] in docs/configuration.md")),
+    );
+    assert!(missing.is_empty(), "missing:\n{}", missing.into_iter().collect::<Vec<_>>().join("\n"));
 }

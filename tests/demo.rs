@@ -10,7 +10,6 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
-use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -76,7 +75,7 @@ fn it_clears_its_stage_when_it_is_interrupted() {
     let _stage = STAGE.lock();
     let (before, Some(mut demo)) = (stages(), start()) else { return };
     let is_on = || actors().iter().any(|line| line.contains("containerd "));
-    assert!(support::wait_until(Duration::from_secs(60), is_on), "containerd is on the stage");
+    assert!(support::wait_until(is_on), "containerd is on the stage");
     kill_process(Pid::from_child(&demo), Signal::TERM).unwrap();
     assert_eq!(demo.wait().unwrap().code(), Some(143));
     assert_eq!((stages(), actors()), (before, Vec::new()));

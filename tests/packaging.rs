@@ -33,9 +33,13 @@ fn below(root: &Path, found: BTreeMap<PathBuf, String>) -> BTreeMap<PathBuf, Str
 }
 
 fn install(into: &Path, prefix: &str) -> Output {
+    make("install", into, prefix)
+}
+
+fn make(target: &str, into: &Path, prefix: &str) -> Output {
     Command::new("make")
         .current_dir(repository())
-        .args(["--silent", "install"])
+        .args(["--silent", target])
         .arg(format!("DESTDIR={}", into.display()))
         .arg(format!("PREFIX={prefix}"))
         .arg(format!("BINARY={PROGRAM}"))
@@ -56,6 +60,8 @@ fn an_installation_is_whole() {
     usr/lib/systemd/system/cri-shunt.socket
     usr/local/bin/cri-shunt
     usr/local/share/bash-completion/completions/cri-shunt
+    usr/local/share/doc/cri-shunt/CHANGELOG.md
+    usr/local/share/doc/cri-shunt/LICENSE
     usr/local/share/doc/cri-shunt/README.md
     usr/local/share/doc/cri-shunt/docs/architecture.md
     usr/local/share/doc/cri-shunt/docs/configuration.md
@@ -88,7 +94,24 @@ fn an_installation_is_whole() {
     let config = root.path().join("etc/cri-shunt/config.toml");
     std::fs::write(&config, "# mine\n").unwrap();
     assert!(install(root.path(), "/usr/local").status.success());
-    assert_eq!(std::fs::read_to_string(config).unwrap(), "# mine\n");
+    assert_eq!(std::fs::read_to_string(&config).unwrap(), "# mine\n");
+
+    // It is all that an uninstallation leaves.
+    assert!(make("uninstall", root.path(), "/usr/local").status.success());
+    assert_eq!(files(root.path()).into_keys().collect::<Vec<_>>(), [config]);
+}
+
+#[test]
+fn what_is_installed_has_been_built_just_before() {
+    let output = Command::new("make")
+        .current_dir(repository())
+        .args(["--dry-run", "install", "BINARY="])
+        .env_remove("CARGO_TARGET_DIR")
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    let build = said.find("cargo build --release --locked").unwrap();
+    assert!(said.find("install -D").is_some_and(|install| build < install), "{said}");
 }
 
 #[test]
@@ -117,14 +140,18 @@ fn systemd_understands_the_units() {
 
 #[test]
 fn the_example_configurations_can_be_used() {
-    for name in
-        ["packaging/config.toml", "packaging/examples/cri-shunt-k3s.toml", "packaging/examples/policy.toml"]
-    {
-        let output = Command::new(PROGRAM)
-            .args(["check", "--strict", "--config"])
-            .arg(repository().join(name))
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
-    }
+    let check = |name: &str, options: &[&str]| {
+        let config = repository().join(name);
+        let output =
+            Command::new(PROGRAM).arg("check").args(options).arg("--config").arg(config).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{name}: {said}");
+        said
+    };
+    check("packaging/examples/cri-shunt-k3s.toml", &["--strict"]);
+    check("packaging/examples/policy.toml", &["--strict"]);
+    // What is installed changes nothing, and says so.
+    let said = check("packaging/config.toml", &[]);
+    assert_eq!(said.matches("warning: ").count(), 1, "{said}");
+    assert!(said.contains("warning: 0 rules"), "{said}");
 }

@@ -6,20 +6,17 @@
 
 mod support;
 
-use std::time::Duration;
-
 use support::containerd::Containerd;
 use support::containerd_config::Options;
 use support::cri::Cri;
 use support::image::Image;
 use support::pod::Pod;
 use support::registry::Registry;
-use support::shunt::Shunt;
+use support::shunt::{Shunt, rule};
 use support::version::Version;
 use support::wait_for;
 
 const NAME: &str = "registry.k8s.io/pause:testbed";
-const LONG: Duration = Duration::from_secs(20);
 
 fn own(version: Version) -> Option<(Containerd, &'static Registry)> {
     let registry = Registry::shared()?;
@@ -28,33 +25,30 @@ fn own(version: Version) -> Option<(Containerd, &'static Registry)> {
 }
 
 fn routed(registry: &Registry) -> String {
-    format!(
-        "[pull]\nsweep-after = \"200ms\"\n[[policy.rule]]\nprefix = \"registry.k8s.io\"\nmirrors = [\"{}/pause-mirror\"]\n",
-        registry.host()
-    )
+    let mirror = format!("{}/pause-mirror", registry.host());
+    rule("registry.k8s.io", &[&mirror])
 }
 
 async fn it_is_there_by_policy_before_anyone_asks(version: Version) {
     let Some((containerd, registry)) = own(version) else { return };
     let shunt = Shunt::start(&routed(registry), &containerd);
     let cri = Cri::connect(&shunt.socket()).await;
-    assert!(wait_for(LONG, async || cri.has(NAME).await).await, "at start:\n{}", shunt.stderr());
+    assert!(wait_for(async || cri.has(NAME).await).await, "at start:\n{}", shunt.stderr());
     let found = cri.status(NAME).await.unwrap().unwrap();
     assert_eq!(found.pinned, version != Version::V1_6, "1.6.20 does not pin");
 
     cri.remove(NAME).await.unwrap();
-    assert!(wait_for(LONG, async || cri.has(NAME).await).await, "after a removal:\n{}", shunt.stderr());
+    assert!(wait_for(async || cri.has(NAME).await).await, "after a removal:\n{}", shunt.stderr());
 
     containerd.stop();
     let direct = containerd.socket();
     containerd.start_again();
     Cri::connect(&direct).await.remove(NAME).await.unwrap();
-    assert!(wait_for(LONG, async || cri.has(NAME).await).await, "after a restart:\n{}", shunt.stderr());
+    assert!(wait_for(async || cri.has(NAME).await).await, "after a restart:\n{}", shunt.stderr());
 
     let pod = Pod::run(&cri, "pause", &containerd.dir().join("logs")).await.unwrap();
     pod.remove(&cri).await.unwrap();
-    let escapes = containerd.escapes().asked();
-    assert!(!escapes.iter().any(|host| host.contains("k8s.io")), "{escapes:?}");
+    containerd.escapes().assert_never("k8s.io");
 }
 
 async fn a_pod_waits_for_it(version: Version) {
@@ -65,12 +59,15 @@ async fn a_pod_waits_for_it(version: Version) {
     let shunt = Shunt::start(&config, &containerd);
     let cri = Cri::connect(&shunt.socket()).await;
     let refused = Pod::run(&cri, "pause-none", &containerd.dir().join("logs")).await.unwrap_err();
-    assert!(refused.message().contains(&format!("{later}/pause:testbed")), "{refused}");
+    for part in [NAME, registry.host(), "404 Not Found"] {
+        assert!(refused.message().contains(part), "{part}: {refused}");
+    }
+    let path = format!("/v2/{later}/pause/manifests/testbed");
+    assert!(registry.requests().iter().any(|asked| asked.path == path), "{refused}");
     registry.push(&format!("{later}/pause"), "testbed", &Image::pause());
     let pod = Pod::run(&cri, "pause-late", &containerd.dir().join("logs")).await.unwrap();
     pod.remove(&cri).await.unwrap();
-    let escapes = containerd.escapes().asked();
-    assert!(!escapes.iter().any(|host| host.contains("k8s.io")), "{escapes:?}");
+    containerd.escapes().assert_never("k8s.io");
 }
 
 async fn a_denied_one_is_not_pulled_by_containerd_either(version: Version) {
@@ -84,9 +81,8 @@ async fn a_denied_one_is_not_pulled_by_containerd_either(version: Version) {
             status.code() == tonic::Code::PermissionDenied && status.message().contains("not here")
         })
     };
-    assert!(wait_for(LONG, refused).await, "{}", shunt.stderr());
-    let escapes = containerd.escapes().asked();
-    assert!(!escapes.iter().any(|host| host.contains("k8s.io")), "{escapes:?}");
+    assert!(wait_for(refused).await, "{}", shunt.stderr());
+    containerd.escapes().assert_never("k8s.io");
     // One that is there already is as good as any image that is there.
     containerd.serve_pause(registry);
     Cri::connect(&containerd.socket()).await.pull(NAME).await.unwrap();

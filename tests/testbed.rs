@@ -1,10 +1,12 @@
-//! The ground itself: each containerd starts, pulls from a registry on the loopback, and runs a pod.
+//! The setup itself: each containerd starts, pulls from a registry on the loopback, and runs a pod.
 //!
 //! Before: `tests/setup`.  After: when these fail, look here before looking at any other suite.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 mod support;
+
+use std::io::{Read as _, Write as _};
 
 use support::containerd::Containerd;
 use support::cri::Cri;
@@ -17,12 +19,12 @@ use support::raw::Raw;
 use support::registry::Registry;
 use support::version::Version;
 
-fn ground(version: Version) -> Option<(&'static Containerd, &'static Registry)> {
+fn setup(version: Version) -> Option<(&'static Containerd, &'static Registry)> {
     Some((Containerd::shared(version)?, Registry::shared()?))
 }
 
 async fn pulls(version: Version) {
-    let Some((containerd, registry)) = ground(version) else { return };
+    let Some((containerd, registry)) = setup(version) else { return };
     let image = Image::busybox("testbed-pulls");
     registry.push("testbed/pulls", "1", &image);
     let name = registry.name("testbed/pulls", "1");
@@ -42,7 +44,7 @@ async fn pulls(version: Version) {
 }
 
 async fn stays_on_the_loopback(version: Version) {
-    let Some((containerd, _)) = ground(version) else { return };
+    let Some((containerd, _)) = setup(version) else { return };
     let cri = Cri::connect(&containerd.socket()).await;
     let error = cri.pull("escape.example/x/y:1").await.unwrap_err();
     assert!(error.message().contains("Forbidden by test"), "{error}");
@@ -51,7 +53,7 @@ async fn stays_on_the_loopback(version: Version) {
 }
 
 async fn sends_credentials(version: Version) {
-    let Some((containerd, registry)) = ground(version) else { return };
+    let Some((containerd, registry)) = setup(version) else { return };
     let image = Image::busybox("testbed-credentials");
     registry.push("testbed/credentials", "1", &image);
     for (behaviour, user) in [(Behaviour::Basic("ann", "pw"), "ann"), (Behaviour::Bearer("bob", "pw"), "bob")]
@@ -74,7 +76,7 @@ async fn sends_credentials(version: Version) {
 }
 
 async fn runs_a_pod(version: Version) {
-    let Some((containerd, registry)) = ground(version) else { return };
+    let Some((containerd, registry)) = setup(version) else { return };
     containerd.serve_pause(registry);
     let image = Image::busybox("testbed-pod");
     registry.push("testbed/pod", "1", &image);
@@ -91,7 +93,7 @@ async fn runs_a_pod(version: Version) {
     );
     let log = containerd.dir().join("logs/main.log");
     let logged = || std::fs::read_to_string(&log).is_ok_and(|text| text.contains("stdout F said"));
-    assert!(support::wait_until(std::time::Duration::from_secs(10), logged));
+    assert!(support::wait_until(logged));
     let found =
         cri.status("registry.k8s.io/pause:testbed").await.unwrap().expect("the sandbox image is there");
     assert_eq!(found.pinned, version != Version::V1_6, "1.6.20 does not pin");
@@ -99,7 +101,7 @@ async fn runs_a_pod(version: Version) {
 }
 
 async fn knows_every_kind_of_image(version: Version) {
-    let Some((containerd, registry)) = ground(version) else { return };
+    let Some((containerd, registry)) = setup(version) else { return };
     let cri = Cri::connect(&containerd.socket()).await;
     let plain = Image::busybox("testbed-kinds");
     let kinds = [
@@ -145,7 +147,7 @@ async fn outlives_a_crash(version: Version) {
 }
 
 async fn answers_a_foreign_client(version: Version) {
-    let Some((containerd, _)) = ground(version) else { return };
+    let Some((containerd, _)) = setup(version) else { return };
     let ask = |method: &str, how: &Call<'_>| foreign::call(&containerd.socket(), method, b"", how);
     let how = Call { authority: Some("/run/x.sock"), metadata: &["a=b", "c-bin=00ff"], repeat: 2 };
     let Some(answer) = ask("/runtime.v1.RuntimeService/Version", &how) else { return };
@@ -156,7 +158,7 @@ async fn answers_a_foreign_client(version: Version) {
 }
 
 async fn shows_an_answer_raw(version: Version) {
-    let Some((containerd, _)) = ground(version) else { return };
+    let Some((containerd, _)) = setup(version) else { return };
     let raw = Raw::connect(&containerd.socket()).await;
     let answer = raw.call("/runtime.v1.RuntimeService/Version", b"").await;
     assert_eq!((answer.http_status, answer.code(), answer.messages.len()), (200, Some(0), 1), "{answer:?}");
@@ -183,17 +185,47 @@ fn fakes_what_a_registry_does_not_do_on_demand() {
     assert_eq!(get(&[("Authorization", &credentials), accept[0]]).unwrap().body, image.manifest());
     fake.on(manifest, Behaviour::Cut(10));
     assert!(get(&accept).unwrap().body.len() <= 10);
-    fake.on(manifest, Behaviour::Slow(200, std::time::Duration::from_millis(20)));
-    let begin = std::time::Instant::now();
-    assert_eq!(get(&accept).unwrap().body, image.manifest());
-    assert!(begin.elapsed() >= std::time::Duration::from_millis(40));
-    fake.on(manifest, Behaviour::Silent);
-    let stream = std::net::TcpStream::connect(fake.host()).unwrap();
-    stream.set_read_timeout(Some(std::time::Duration::from_millis(200))).unwrap();
-    std::io::Write::write_all(&mut &stream, format!("GET {manifest} HTTP/1.1\r\n\r\n").as_bytes()).unwrap();
-    assert_eq!(support::http1::read(&stream, true).unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
-    assert_eq!(fake.records().len(), 7);
+    fake.on(manifest, Behaviour::Held);
+    std::thread::scope(|scope| {
+        let held = scope.spawn(|| get(&accept).unwrap());
+        assert!(support::wait_until(|| fake.records().len() == 6));
+        fake.on(manifest, Behaviour::Status(503));
+        assert_eq!(held.join().unwrap().status(), 503);
+    });
     assert_eq!(fake.authorizations()[3], credentials);
+}
+
+#[test]
+fn fakes_a_registry_that_falls_silent() {
+    let Some(registry) = Registry::shared() else { return };
+    let image = Image::busybox("testbed-silent");
+    registry.push("testbed/silent", "1", &image);
+    let fake = Fake::in_front_of(registry.host());
+    let manifest = "/v2/testbed/silent/manifests/1";
+    let ask = || {
+        let mut stream = std::net::TcpStream::connect(fake.host()).unwrap();
+        let accept = image.media_type();
+        write!(stream, "GET {manifest} HTTP/1.1\r\nAccept: {accept}\r\n\r\n").unwrap();
+        stream
+    };
+    // It answers nothing until the client has said all that it will say.
+    let read = |mut stream: std::net::TcpStream| {
+        stream.shutdown(std::net::Shutdown::Write).unwrap();
+        let mut all = Vec::new();
+        stream.read_to_end(&mut all).unwrap();
+        all
+    };
+    fake.on(manifest, Behaviour::Silent);
+    assert_eq!(read(ask()), b"");
+    assert_eq!((fake.records().len(), fake.left(), fake.stuck()), (1, 1, 0));
+    fake.on(manifest, Behaviour::Stuck(10));
+    let stream = ask();
+    assert!(support::wait_until(|| fake.stuck() == 1));
+    assert!(read(stream).ends_with(&image.manifest()[..10]));
+    assert_eq!(fake.left(), 2);
+    // Somebody only looks whether it is there.
+    drop(std::net::TcpStream::connect(fake.host()).unwrap());
+    assert!(support::wait_until(|| fake.knocks() == 1));
 }
 
 #[test]

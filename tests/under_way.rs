@@ -2,8 +2,7 @@
 //! containerd that only just starts.
 //!
 //! Before: `relay` shows what passes through otherwise.  After: nothing; the upstream is a stand-in that waits.
-//! Holds: nothing here waits for a time where it can wait for an event; times are only asserted from below, or
-//! far from above.
+//! Holds: nothing here waits for a time where it can wait for an event, and times are asserted from below only.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
@@ -15,12 +14,12 @@ use std::time::{Duration, Instant};
 use http::HeaderMap;
 use rustix::process::Signal;
 use support::cri::Cri;
+use support::fake::{Behaviour, Fake};
 use support::raw::Raw;
 use support::shunt::Shunt;
 use support::upstream::{Answer, Gate, Upstream};
-use support::wait_for;
+use support::{PATIENCE, wait_for};
 
-const PATIENCE: Duration = Duration::from_secs(20);
 const PULL: &str = "/runtime.v1.ImageService/PullImage";
 const HELD: [&str; 3] = [
     "/runtime.v1.RuntimeService/Version",
@@ -49,12 +48,12 @@ async fn at_a_stop_a_call_may_end_for_twenty_seconds() {
     let (_shut, never_ends) = held(&upstream, &shunt, "/some.Service/NeverEnds").await;
     let stopped = Instant::now();
     shunt.signal(Signal::TERM);
-    assert!(wait_for(PATIENCE, async || shunt.stderr().contains("stopping: no new calls")).await);
+    assert!(wait_for(async || shunt.stderr().contains("stopping: no new calls")).await);
     gate.open.notify_one();
     let answer = ends.await.unwrap();
     assert_eq!((answer.code(), answer.message().as_deref()), (Some(0), Some("ended well")), "{answer:?}");
     assert!(!never_ends.is_finished() && shunt.ended().is_none());
-    assert!(wait_for(PATIENCE * 3, async || shunt.ended().is_some()).await, "{}", shunt.stderr());
+    assert!(wait_for(async || shunt.ended().is_some()).await, "{}", shunt.stderr());
     assert!(stopped.elapsed() >= Duration::from_secs(20));
     assert_eq!(shunt.ended().and_then(|status| status.code()), Some(0));
     assert!(shunt.stderr().contains("calls were still under way; they are cut"), "{}", shunt.stderr());
@@ -64,30 +63,29 @@ async fn at_a_stop_a_call_may_end_for_twenty_seconds() {
 #[tokio::test]
 async fn a_pull_keeps_the_policy_that_it_began_with() {
     let upstream = Upstream::start();
-    let rule = "mirrors = [\"m.test\", \"n.test\"]";
+    let mirrors = [Fake::start(), Fake::start()];
+    mirrors[0].on("/v2/", Behaviour::Held);
+    let hosts = mirrors.each_ref().map(Fake::host);
+    let rule = format!("mirrors = {hosts:?}");
     let config = format!("[pull]\nstall-after = \"0s\"\n[[policy.rule]]\nprefix = \"q.dev\"\n{rule}\n");
     let shunt = Shunt::start_before(&config, upstream.socket());
-    let gate = Arc::new(Gate::default());
-    upstream.on(PULL, Answer::Held(gate.clone(), 5, "m.test/a:1: not found"));
     let cri = Cri::connect(&shunt.socket()).await;
     let pull = tokio::spawn(async move { cri.pull("q.dev/a:1").await });
-    tokio::time::timeout(PATIENCE, gate.came.notified()).await.expect("it arrives");
+    assert!(wait_for(async || !mirrors[0].records().is_empty()).await, "{}", shunt.stderr());
     let text = std::fs::read_to_string(shunt.config_file()).unwrap();
-    std::fs::write(shunt.config_file(), text.replace(rule, "deny = \"by now\"")).unwrap();
+    shunt.write(&text.replace(&rule, "deny = \"by now\""));
     shunt.signal(Signal::HUP);
-    assert!(wait_for(PATIENCE, async || shunt.stderr().contains("another policy is in force")).await);
+    assert!(wait_for(async || shunt.stderr().contains("new policy loaded")).await);
     let denied = Cri::connect(&shunt.socket()).await.pull("q.dev/a:1").await.unwrap_err();
     assert!(denied.message().contains("by now"), "{denied}");
-    upstream.on(PULL, Answer::Status(5, "n.test/a:1: not found"));
-    gate.open.notify_one();
+    mirrors[0].on("/v2/", Behaviour::Status(404));
     let status = pull.await.unwrap().unwrap_err();
-    assert!(status.message().contains("n.test/a:1") && !status.message().contains("by now"), "{status}");
-    let asked: Vec<Vec<u8>> = upstream.calls(PULL).into_iter().map(|call| call.body).collect();
-    let names = ["m.test/a:1", "n.test/a:1"];
-    assert_eq!(asked.len(), 2);
-    for (body, name) in asked.iter().zip(names) {
-        assert!(String::from_utf8_lossy(body).contains(name), "{name}: {body:?}");
+    for host in &hosts {
+        assert!(status.message().contains(host.as_str()), "{status}");
     }
+    assert!(!status.message().contains("by now"), "{status}");
+    assert!(!mirrors[1].records().is_empty());
+    assert_eq!(upstream.come(PULL), 0, "containerd is asked for what somebody has");
 }
 
 #[tokio::test]
@@ -100,7 +98,7 @@ async fn the_first_questions_are_held_while_containerd_starts() {
         let call = tokio::spawn(async move { client.call_with(path, b"", &[("x-from", "client")]).await });
         // The daemon itself asks some of this, too.
         let asked = || upstream.calls(path).iter().filter(|call| call.headers.contains_key("x-from")).count();
-        assert!(wait_for(PATIENCE, async || asked() >= 2).await, "{path}: asked again");
+        assert!(wait_for(async || asked() >= 2).await, "{path}: asked again");
         upstream.on(path, Answer::Echo(HeaderMap::new()));
         let answer = call.await.unwrap();
         assert_eq!(answer.code(), Some(0), "{path}: {answer:?}");
@@ -113,7 +111,7 @@ async fn the_first_questions_are_held_while_containerd_starts() {
 }
 
 #[tokio::test]
-async fn they_are_held_no_longer_than_clients_wait() {
+async fn they_are_held_for_a_while_and_then_told() {
     let upstream = Upstream::start();
     for path in HELD {
         upstream.on(path, Answer::Status(14, NOT_YET));
@@ -126,7 +124,6 @@ async fn they_are_held_no_longer_than_clients_wait() {
             let asked = Instant::now();
             let answer = tokio::time::timeout(PATIENCE, client.call(path, b"")).await.expect("it ends");
             assert!(asked.elapsed() >= Duration::from_secs(1), "{path}: at once");
-            assert!(asked.elapsed() < Duration::from_secs(10), "{path}: {:?}", asked.elapsed());
             assert_eq!(answer.code(), Some(14), "{path}: {answer:?}");
             assert!(answer.message().is_some_and(|message| message.contains(part)), "{path}: {answer:?}");
         }

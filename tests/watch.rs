@@ -8,13 +8,13 @@
 
 mod support;
 
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{FileExt as _, symlink};
 use std::path::Path;
-use std::time::Duration;
 
 use support::cri::Cri;
 use support::shunt::Shunt;
 use support::upstream::{Answer, Upstream};
+use support::wait_for;
 
 const PULL: &str = "/runtime.v1.ImageService/PullImage";
 
@@ -44,29 +44,30 @@ impl Watched {
     /// Waits until a pull says this.
     async fn says(&self, image: &str, expected: &str) {
         let mut said = String::new();
-        for _ in 0..400 {
+        let is_said = wait_for(async || {
             said = self.pull(image).await;
-            if said.contains(expected) {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        panic!("{image}: {expected:?} is not said, but {said:?}\n{}", self.shunt.stderr());
+            said.contains(expected)
+        });
+        assert!(is_said.await, "{image}: {expected:?} is not said, but {said:?}\n{}", self.shunt.stderr());
     }
 
     fn status(&self) -> String {
-        let output = self.shunt.command(&["status", "--socket", self.shunt.socket().to_str().unwrap()]);
-        String::from_utf8(output.stdout).unwrap()
+        self.shunt.status()
     }
 
     async fn status_says(&self, expected: &str) {
-        for _ in 0..400 {
-            if self.status().contains(expected) {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        panic!("{expected:?} is not in\n{}\n{}", self.status(), self.shunt.stderr());
+        let is_said = wait_for(async || self.status().contains(expected)).await;
+        assert!(is_said, "{expected:?} is not in\n{}\n{}", self.status(), self.shunt.stderr());
+    }
+}
+
+/// Returns after at least four looks of another daemon, which has seen two changes, one after the other.
+async fn several_looks() {
+    let other = Watched::start("default-registry = \"127.0.0.11:1\"\n").await;
+    let first = std::fs::read_to_string(other.shunt.config_file()).unwrap();
+    for mirror in ["127.0.0.12:1", "127.0.0.13:1"] {
+        other.shunt.write(&first.replace("127.0.0.11:1", mirror));
+        other.says("a/b:1", mirror).await;
     }
 }
 
@@ -80,37 +81,40 @@ fn hosts_toml(mirror: &str) -> String {
 
 fn write(path: &Path, content: &str) {
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-    std::fs::write(path, content).unwrap();
+    support::replace(path, content);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_source_that_changes_breaks_and_is_mended() {
+async fn a_source_that_changes_breaks_and_is_fixed() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("registries.yaml");
-    write(&file, &mirrors("quay.io", "one.dev"));
+    write(&file, &mirrors("quay.io", "127.0.0.11:1"));
     let source = format!("[[policy.source]]\nregistries-yaml = \"{}\"\n", file.display());
     let watched = Watched::start(&source).await;
-    assert!(watched.pull("quay.io/a:1").await.contains("one.dev/a:1"));
+    assert!(watched.pull("quay.io/a:1").await.contains("127.0.0.11:1"));
 
-    write(&file, &mirrors("quay.io", "two.dev"));
-    watched.says("quay.io/a:1", "two.dev/a:1").await;
+    write(&file, &mirrors("quay.io", "127.0.0.12:1"));
+    watched.says("quay.io/a:1", "127.0.0.12:1").await;
 
-    write(&file, "mirrors:\n  quay.io:\n    endpoint: [three.dev\n");
+    write(&file, "mirrors:\n  quay.io:\n    endpoint: [127.0.0.13:1\n");
     watched.status_says("reload refused").await;
     assert!(watched.status().contains(&format!("{}:3:15", file.display())), "{}", watched.status());
-    assert!(watched.pull("quay.io/a:1").await.contains("two.dev/a:1"));
-    assert!(watched.shunt.stderr().contains("the policy in force stays"));
-    // It is said once, and not at every look.
-    tokio::time::sleep(Duration::from_millis(500)).await;
-    let told = watched.shunt.stderr().matches("the policy in force stays").count();
-    assert_eq!(told, 1, "{}", watched.shunt.stderr());
+    assert!(watched.pull("quay.io/a:1").await.contains("127.0.0.12:1"));
+    assert!(watched.shunt.stderr().contains("reload refused"));
+    // Each mistake is said once, and not at every look: a further one is seen after several looks.
+    for (mirrors, mistakes) in [("127.0.0.14:1", 2), ("\n\n 127.0.0.15:1", 3)] {
+        write(&file, &format!("mirrors:\n  quay.io:\n    endpoint: [{mirrors}\n"));
+        let told = || watched.shunt.stderr().matches("reload refused").count();
+        watched.shunt.until("another mistake", || told() >= mistakes);
+        assert_eq!(told(), mistakes, "{}", watched.shunt.stderr());
+    }
 
     std::fs::remove_file(&file).unwrap();
     watched.status_says("No such file").await;
-    assert!(watched.pull("quay.io/a:1").await.contains("two.dev/a:1"));
+    assert!(watched.pull("quay.io/a:1").await.contains("127.0.0.12:1"));
 
-    write(&file, &mirrors("quay.io", "three.dev"));
-    watched.says("quay.io/a:1", "three.dev/a:1").await;
+    write(&file, &mirrors("quay.io", "127.0.0.13:1"));
+    watched.says("quay.io/a:1", "127.0.0.13:1").await;
     assert!(!watched.status().contains("refused"), "{}", watched.status());
 }
 
@@ -130,28 +134,23 @@ async fn files_that_appear_where_none_was() {
     let watched = Watched::start(&sources).await;
     let config = watched.shunt.config_file();
     let rule =
-        |host: &str| format!("[[policy.rule]]\nprefix = \"{host}\"\nmirrors = [\"native.dev/{{host}}\"]\n");
-    let entry = "[[registry]]\nprefix = \"docker.io\"\nlocation = \"conf.dev\"\n";
+        |host: &str| format!("[[policy.rule]]\nprefix = \"{host}\"\nmirrors = [\"127.0.0.41:1/{{host}}\"]\n");
+    let entry = "[[registry]]\nprefix = \"docker.io\"\nlocation = \"127.0.0.34:1\"\n";
     for (path, content, image, expected) in [
-        (certs.join("ghcr.io/hosts.toml"), hosts_toml("certs.dev"), "ghcr.io/a:1", "certs.dev/a:1"),
-        (certs.join("quay.io/hosts.toml"), hosts_toml("more.dev"), "quay.io/a:1", "more.dev/a:1"),
-        (certs.join("lscr.io/hosts.toml"), hosts_toml("own.dev"), "lscr.io/a:1", "own.dev/a:1"),
-        (dir.path().join("registries.conf.d/1.conf"), entry.to_owned(), "a/b:1", "conf.dev/a/b:1"),
-        (config.with_file_name("conf.d/1.toml"), rule("gcr.io"), "gcr.io/a:1", "native.dev"),
-        (config.with_file_name("conf.d/2.toml"), rule("nvcr.io"), "nvcr.io/a:1", "native.dev"),
+        (certs.join("ghcr.io/hosts.toml"), hosts_toml("127.0.0.31:1"), "ghcr.io/a:1", "127.0.0.31:1"),
+        (certs.join("quay.io/hosts.toml"), hosts_toml("127.0.0.32:1"), "quay.io/a:1", "127.0.0.32:1"),
+        (certs.join("lscr.io/hosts.toml"), hosts_toml("127.0.0.33:1"), "lscr.io/a:1", "127.0.0.33:1"),
+        (dir.path().join("registries.conf.d/1.conf"), entry.to_owned(), "a/b:1", "127.0.0.34:1"),
+        (config.with_file_name("conf.d/1.toml"), rule("gcr.io"), "gcr.io/a:1", "127.0.0.41:1"),
+        (config.with_file_name("conf.d/2.toml"), rule("nvcr.io"), "nvcr.io/a:1", "127.0.0.41:1"),
     ] {
         assert!(!watched.pull(image).await.contains(expected));
         write(&path, &content);
         watched.says(image, expected).await;
     }
     std::fs::remove_dir_all(certs.join("quay.io")).unwrap();
-    for _ in 0..400 {
-        if !watched.pull("quay.io/a:1").await.contains("more.dev") {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    panic!("the directory is gone, and its rule stays\n{}", watched.shunt.stderr());
+    let is_gone = wait_for(async || !watched.pull("quay.io/a:1").await.contains("127.0.0.32:1")).await;
+    assert!(is_gone, "the directory is gone, and its rule stays\n{}", watched.shunt.stderr());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -164,41 +163,42 @@ async fn however_a_file_is_replaced() {
         symlink(format!("..{number}"), dir.path().join("..new")).unwrap();
         std::fs::rename(dir.path().join("..new"), dir.path().join("..data")).unwrap();
     };
-    version(1, "one.dev");
+    version(1, "127.0.0.11:1");
     symlink("..data/registries.yaml", &file).unwrap();
     let source = format!("[[policy.source]]\nregistries-yaml = \"{}\"\n", file.display());
     let watched = Watched::start(&source).await;
-    watched.says("quay.io/a:1", "one.dev/a:1").await;
-    version(2, "two.dev");
-    watched.says("quay.io/a:1", "two.dev/a:1").await;
+    watched.says("quay.io/a:1", "127.0.0.11:1").await;
+    version(2, "127.0.0.12:1");
+    watched.says("quay.io/a:1", "127.0.0.12:1").await;
 
     // As an editor does it.
     let new = dir.path().join("new");
-    write(&new, &mirrors("quay.io", "ren.dev"));
+    write(&new, &mirrors("quay.io", "127.0.0.16:1"));
     std::fs::rename(&new, &file).unwrap();
-    watched.says("quay.io/a:1", "ren.dev/a:1").await;
+    watched.says("quay.io/a:1", "127.0.0.16:1").await;
 
-    // In place, to the same length.
-    write(&file, &mirrors("quay.io", "inp.dev"));
-    watched.says("quay.io/a:1", "inp.dev/a:1").await;
+    // In place, to the same length, and not cut first.
+    let open = std::fs::File::options().write(true).open(&file).unwrap();
+    open.write_all_at(mirrors("quay.io", "127.0.0.17:1").as_bytes(), 0).unwrap();
+    watched.says("quay.io/a:1", "127.0.0.17:1").await;
 
     // Deleted and made anew.
     std::fs::remove_file(&file).unwrap();
-    write(&file, &mirrors("quay.io", "anew.dev"));
-    watched.says("quay.io/a:1", "anew.dev/a:1").await;
+    write(&file, &mirrors("quay.io", "127.0.0.18:1"));
+    watched.says("quay.io/a:1", "127.0.0.18:1").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_watch_is_part_of_what_is_reloaded() {
-    let watched = Watched::start("default-registry = \"one.dev\"\n").await;
+    let watched = Watched::start("default-registry = \"127.0.0.11:1\"\n").await;
     let file = watched.shunt.config_file();
     let text = std::fs::read_to_string(&file).unwrap();
-    let without = text.replace("50ms", "0s").replace("one.dev", "two.dev");
+    let without = text.replace("50ms", "0s").replace("127.0.0.11:1", "127.0.0.12:1");
     write(&file, &without);
-    watched.says("a/b:1", "two.dev/a/b:1").await;
-    write(&file, &without.replace("two.dev", "three.dev"));
-    tokio::time::sleep(Duration::from_millis(500)).await;
-    assert!(watched.pull("a/b:1").await.contains("two.dev/a/b:1"), "nobody looks any more");
+    watched.says("a/b:1", "127.0.0.12:1").await;
+    write(&file, &without.replace("127.0.0.12:1", "127.0.0.13:1"));
+    several_looks().await;
+    assert!(watched.pull("a/b:1").await.contains("127.0.0.12:1"), "nobody looks any more");
     watched.shunt.signal(rustix::process::Signal::HUP);
-    watched.says("a/b:1", "three.dev/a/b:1").await;
+    watched.says("a/b:1", "127.0.0.13:1").await;
 }

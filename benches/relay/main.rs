@@ -119,7 +119,7 @@ fn images(report: &mut table::Report) {
             cri.list().await.unwrap().iter().map(|image| image.repo_tags.len()).sum::<usize>()
         })
     };
-    assert!(support::wait_until(std::time::Duration::from_secs(60), || count() > 2000));
+    assert!(support::wait_until(|| count() > 2000));
     let targets = Target::start_all(&containerd.socket());
     let spec = [&[0x0a, u8::try_from(name.len()).unwrap()], name.as_bytes()].concat();
     let status = [&[0x0a, u8::try_from(spec.len()).unwrap()], spec.as_slice()].concat();

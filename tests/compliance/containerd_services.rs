@@ -4,6 +4,7 @@
 //! large messages went the same way on both sides.
 
 use crate::sides::{Side, Sides};
+use crate::support::PATIENCE;
 use crate::support::image::{self, Image};
 use crate::support::native::in_namespace;
 use crate::support::raw::framed;
@@ -227,7 +228,7 @@ pub async fn events_arrive_while_they_happen(sides: &Sides) {
             for number in 0..3u8 {
                 publish(side, &topic, &[number; 10]).await;
                 let envelope = loop {
-                    let wait = tokio::time::timeout(Duration::from_secs(10), stream.message());
+                    let wait = tokio::time::timeout(PATIENCE, stream.message());
                     let envelope = wait.await.expect("it comes at once").unwrap().unwrap();
                     if envelope.event.as_ref().is_some_and(|event| event.value != b"knock") {
                         break envelope;

@@ -6,12 +6,12 @@ use crate::sides::{Sides, is_read_by_the_shunt};
 use crate::support::cri::spec;
 use crate::support::image::Image;
 use crate::support::native::Native;
+use crate::support::wait_for;
 use k8s_cri::v1::{
     ImageFilter, ImageFsInfoRequest, ImageStatusRequest, ImageStatusResponse, ListImagesRequest,
     ListImagesResponse,
 };
 use prost::Message as _;
-use std::time::Duration;
 
 pub const STATUS: &str = "/runtime.v1.ImageService/ImageStatus";
 pub const LIST: &str = "/runtime.v1.ImageService/ListImages";
@@ -57,13 +57,9 @@ async fn prepare(sides: &Sides, unique: &str) -> (Image, Vec<String>) {
     }
     let native = Native::connect(&sides.containerd.socket()).await;
     native.tag(&names[0], &format!("docker.io/library/{unique}:latest")).await;
-    for _ in 0..400 {
-        if cri.has(unique).await {
-            return (image, names);
-        }
-        tokio::time::sleep(Duration::from_millis(25)).await;
-    }
-    panic!("CRI does not learn of a name that was written beside it");
+    let known = wait_for(async || cri.has(unique).await).await;
+    assert!(known, "CRI does not learn of a name that was written past it");
+    (image, names)
 }
 
 async fn clean(sides: &Sides, image: &Image) {

@@ -4,13 +4,14 @@
 //! same on both sides, but for ids and times.
 
 use crate::sides::{Side, Sides};
+use crate::support::PATIENCE;
 use crate::support::image::Image;
 use crate::support::pod::{self, Pod};
 use k8s_cri::v1::{
     ContainerStatsRequest, ContainerStatusRequest, GetEventsRequest, ListContainersRequest,
-    ListPodSandboxRequest, PodSandboxStatusRequest, ReopenContainerLogRequest, StopContainerRequest,
+    ListPodSandboxRequest, PodSandboxStatusRequest, RemoveContainerRequest, ReopenContainerLogRequest,
+    StopContainerRequest,
 };
-use std::time::Duration;
 
 async fn prepare(sides: &Sides, repository: &str) -> (Image, String) {
     sides.containerd.serve_pause(sides.registry);
@@ -40,14 +41,17 @@ pub async fn a_pod_lives_and_dies(sides: &Sides) {
             let pod = Pod::run(&side.cri, "compliance-pod", &logs).await.unwrap();
             // By name, as crictl does, and by id, as kubelet does.
             for (number, form) in [&name, &image.id()].into_iter().enumerate() {
-                let script = format!("echo said {number}; trap 'exit 5' TERM; while :; do sleep 0.05; done");
+                let script = format!("trap 'exit 5' TERM; echo said {number}; while :; do sleep 0.05; done");
                 let config = pod::container(&format!("c{number}"), form, &["sh", "-c", &script]);
                 let container = pod.create(&side.cri, config).await.unwrap();
                 looks(side, &pod, &container, "created").await;
                 pod::start(&side.cri, &container).await.unwrap();
                 running(side, &container, number, &logs.join(format!("c{number}.log"))).await;
                 looks(side, &pod, &container, "running").await;
-                let stop = StopContainerRequest { container_id: container.clone(), timeout: 10 };
+                let stop = StopContainerRequest {
+                    container_id: container.clone(),
+                    timeout: i64::try_from(PATIENCE.as_secs()).unwrap(),
+                };
                 side.cri.runtime.clone().stop_container(stop).await.unwrap();
                 looks(side, &pod, &container, "stopped").await;
                 let refused = pod::exec(&side.cri, &container, &["true"]).await.unwrap_err();
@@ -68,10 +72,7 @@ async fn running(side: &Side, container: &str, number: usize, log: &std::path::P
     side.note("exec", answer);
     let logged =
         || std::fs::read_to_string(log).is_ok_and(|text| text.contains(&format!("stdout F said {number}")));
-    assert!(
-        crate::support::wait_until(Duration::from_secs(10), logged),
-        "the log says what the container said"
-    );
+    assert!(crate::support::wait_until(logged), "the log says what the container said");
     let request = ReopenContainerLogRequest { container_id: container.to_owned() };
     side.note("reopen", side.cri.runtime.clone().reopen_container_log(request).await.is_ok());
     let request = ContainerStatsRequest { container_id: container.to_owned() };
@@ -140,6 +141,16 @@ pub async fn container_events(sides: &Sides) {
             let subscribed =
                 tokio::spawn(async move { runtime.get_container_events(GetEventsRequest {}).await });
             let pod = Pod::run(&side.cri, "compliance-events", &logs).await.unwrap();
+            // The first of its events may be missed, so others come before: it is known by then that all are seen.
+            for knock in 0.. {
+                if subscribed.is_finished() {
+                    break;
+                }
+                let config = pod::container(&format!("knock{knock}"), &image.id(), &["true"]);
+                let container_id = pod.create(&side.cri, config).await.unwrap();
+                let request = RemoveContainerRequest { container_id };
+                side.cri.runtime.clone().remove_container(request).await.unwrap();
+            }
             let container = pod.create(&side.cri, pod::container("c", &image.id(), &["true"])).await.unwrap();
             pod::start(&side.cri, &container).await.unwrap();
             let mut stream = match subscribed.await.unwrap() {
@@ -151,7 +162,7 @@ pub async fn container_events(sides: &Sides) {
             };
             let mut kinds = Vec::new();
             while kinds.last() != Some(&2) {
-                let event = tokio::time::timeout(Duration::from_secs(20), stream.message()).await;
+                let event = tokio::time::timeout(PATIENCE, stream.message()).await;
                 match event.expect("created, started, stopped come in time") {
                     Ok(Some(event)) if event.container_id == container => {
                         kinds.push(event.container_event_type)

@@ -4,6 +4,7 @@
 //! with other cases, so a difference counts only if containerd itself gave one answer before and after);
 //! `story` for sequences that do, told once to each side.
 
+use crate::support::PATIENCE;
 use crate::support::containerd::Containerd;
 use crate::support::cri::Cri;
 use crate::support::raw::{Answer, Raw};
@@ -46,7 +47,12 @@ impl Sides {
             static SPLICES: [OnceLock<PathBuf>; 3] = [const { OnceLock::new() }; 3];
             SPLICES[version as usize].get_or_init(|| crate::splice::start(&containerd.socket())).clone()
         } else {
-            shunt.insert(SHUNTS[version as usize].get_or_init(|| Shunt::start("", containerd))).socket()
+            shunt
+                .insert(
+                    SHUNTS[version as usize]
+                        .get_or_init(|| Shunt::start(&crate::critest::rule(registry), containerd)),
+                )
+                .socket()
         };
         let direct = Side::connect(containerd.socket()).await;
         let through = Side::connect(socket).await;
@@ -73,7 +79,7 @@ impl Sides {
 
     /// As `same`, with request headers.
     pub async fn same_with(&self, path: &str, message: &[u8], headers: &[(&str, &str)]) -> Answer {
-        let end = Instant::now() + Duration::from_secs(30);
+        let end = Instant::now() + PATIENCE;
         let mut differences = 0;
         while Instant::now() < end {
             let before = self.direct.look(path, message, headers).await;

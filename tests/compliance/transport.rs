@@ -8,6 +8,7 @@ use crate::sides::Sides;
 use crate::support::cri::spec;
 use crate::support::fake::{Behaviour, Fake};
 use crate::support::raw::framed;
+use crate::support::wait_for;
 use bytes::Bytes;
 use k8s_cri::v1::PullImageRequest;
 use prost::Message as _;
@@ -28,7 +29,7 @@ pub async fn deadlines(sides: &Sides) {
             let begin = Instant::now();
             let answer = side.raw.call_with(PULL, &message, &[("grpc-timeout", "400m")]).await;
             let took = begin.elapsed();
-            assert!(took > Duration::from_millis(300) && took < Duration::from_secs(10), "{took:?}");
+            assert!(took > Duration::from_millis(300), "{took:?}");
             // grpc-go's server races: its handler says DeadlineExceeded, its timer resets the stream.
             let ended =
                 answer.code() == Some(4) || answer.reset.as_deref() == Some("stream no longer needed");
@@ -50,15 +51,15 @@ pub async fn cancellation_reaches_containerd(sides: &Sides) {
     let message = endless(&fake);
     sides
         .story(async |side| {
-            let before = fake.left();
-            let call = tokio::time::timeout(Duration::from_millis(500), side.raw.call(PULL, &message));
-            assert!(call.await.is_err(), "nothing answers, so the client gave up and reset the stream");
-            let end = Instant::now() + Duration::from_secs(10);
-            while fake.left() == before && Instant::now() < end {
-                tokio::time::sleep(Duration::from_millis(20)).await;
+            let (asked, left) = (fake.records().len(), fake.left());
+            // Nobody answers, so the client gives up once the registry was asked, and resets the stream.
+            tokio::select! {
+                answer = side.raw.call(PULL, &message) => panic!("it ends by itself: {answer:?}"),
+                is_asked = wait_for(async || fake.records().len() > asked) => assert!(is_asked),
             }
-            side.note("containerd hung up on the registry", fake.left() > before);
-            assert!(fake.left() > before, "the cancelled pull goes on in containerd");
+            let hung_up = wait_for(async || fake.left() > left).await;
+            side.note("containerd hung up on the registry", hung_up);
+            assert!(hung_up, "the cancelled pull goes on in containerd");
         })
         .await;
 }

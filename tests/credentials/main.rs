@@ -1,4 +1,4 @@
-//! Private mirrors: logins of every kind of source, what goes wrong with them, and that none goes astray.
+//! Private mirrors: logins of every kind of source, what goes wrong with them, and that none goes to a wrong host.
 //!
 //! Before: `pull` shows that a client's credentials stay with their registry.  After: `explain` and `check`
 //! say the same of a configuration without running it.
@@ -6,10 +6,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, unreachable_pub, reason = "tests")]
 
-mod astray;
 mod faults;
-mod ground;
 mod kinds;
+mod node_credentials;
+mod setup;
 #[path = "../support/mod.rs"]
 mod support;
-mod traps;
+mod wrong_host;

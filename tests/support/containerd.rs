@@ -13,7 +13,6 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output};
 use std::sync::{Mutex, OnceLock};
-use std::time::Duration;
 
 /// A running containerd.
 pub struct Containerd {
@@ -157,8 +156,7 @@ impl Containerd {
         if let Some(mut child) = self.child.lock().unwrap().take() {
             let pid = rustix::process::Pid::from_child(&child);
             rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
-            let gone =
-                super::wait_until(Duration::from_secs(20), || child.try_wait().is_ok_and(|s| s.is_some()));
+            let gone = super::wait_until(|| child.try_wait().is_ok_and(|s| s.is_some()));
             if !gone {
                 child.kill().unwrap();
                 child.wait().unwrap();
@@ -174,10 +172,12 @@ impl Containerd {
     /// Starts the process and waits until CRI answers.
     pub fn start_again(&self) {
         self.spawn();
-        let ready = super::wait_until(Duration::from_secs(60), || {
-            super::block_on(super::cri::is_ready(&self.socket()))
+        let mut ended = false;
+        let ready = super::wait_until(|| {
+            ended = self.has_ended();
+            ended || super::block_on(super::cri::is_ready(&self.socket()))
         });
-        assert!(ready, "containerd {} does not get ready:\n{}", self.version.line(), self.log());
+        assert!(ready && !ended, "containerd {} does not get ready:\n{}", self.version.line(), self.log());
     }
 
     /// Starts the process and does not wait.
@@ -196,6 +196,11 @@ impl Containerd {
             .unwrap();
         self.keeper.keep(&child);
         *self.child.lock().unwrap() = Some(child);
+    }
+
+    fn has_ended(&self) -> bool {
+        let mut child = self.child.lock().unwrap();
+        child.as_mut().is_none_or(|child| child.try_wait().is_ok_and(|status| status.is_some()))
     }
 
     fn log(&self) -> String {

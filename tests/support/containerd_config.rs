@@ -14,6 +14,8 @@ pub struct Options {
     pub sandbox_image: String,
     /// Gives containerd the environment of a proxy that refuses and records all that leaves the loopback.
     pub closed: bool,
+    /// Gives it a `config_path`, so that it reads `hosts.toml` files.
+    pub hosts_files: bool,
     /// Appended to the config file.
     pub more: String,
 }
@@ -23,6 +25,7 @@ impl Default for Options {
         Options {
             sandbox_image: "registry.k8s.io/pause:testbed".to_owned(),
             closed: true,
+            hosts_files: true,
             more: String::new(),
         }
     }
@@ -79,6 +82,8 @@ disabled_plugins = [
         ),
     };
     let format = if version < Version::V2_1 { 2 } else { 3 };
+    let path = format!("config_path = \"{dir}/certs.d\"");
+    let cri = if options.hosts_files { cri } else { cri.replace(&path, "config_path = \"\"") };
     format!("version = {format}\n{common}{cri}{}", options.more)
 }
 

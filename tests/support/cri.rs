@@ -3,12 +3,12 @@
 //! Before: a socket of containerd or of the shunt.  After: typed answers.
 //! Not here: bytes and trailers as they are on the wire (see `raw`).
 
+use super::PATIENCE;
 use hyper_util::rt::TokioIo;
 use k8s_cri::v1::image_service_client::ImageServiceClient;
 use k8s_cri::v1::runtime_service_client::RuntimeServiceClient;
 use k8s_cri::v1::{self, AuthConfig, Image, ImageSpec, PullImageRequest};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 use tonic::Status;
 use tonic::transport::{Channel, Endpoint};
 
@@ -36,7 +36,8 @@ pub async fn is_ready(socket: &Path) -> bool {
         runtime.version(v1::VersionRequest::default()).await.is_ok()
             && images.list_images(v1::ListImagesRequest::default()).await.is_ok()
     };
-    tokio::time::timeout(Duration::from_secs(2), answers).await.unwrap_or(false)
+    // A socket may be there and its program not serve yet: then it is asked anew.
+    tokio::time::timeout(PATIENCE / 10, answers).await.unwrap_or(false)
 }
 
 /// Both CRI services of one socket.

@@ -49,6 +49,12 @@ impl Escapes {
         self.shared.asked.lock().unwrap().clone()
     }
 
+    /// Nobody whose name has this in it was asked for.
+    pub fn assert_never(&self, part: &str) {
+        let asked = self.asked();
+        assert!(!asked.iter().any(|target| target.contains(part)), "{asked:?}");
+    }
+
     /// Lets `name` (host and port) be reached at `to`, an address on the loopback.
     pub fn lead(&self, name: &str, to: &str) {
         self.shared.leads.lock().unwrap().insert(name.to_owned(), to.to_owned());

@@ -7,8 +7,10 @@
 use super::http1::{self, Message};
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::{Arc, Condvar, Mutex};
+
+/// The first byte of a TLS client.
+const TLS_GREETING: u8 = 0x16;
 
 /// What to do with requests of a path.
 #[derive(Clone, Debug)]
@@ -30,12 +32,14 @@ pub enum Behaviour {
     Wants(&'static str, String),
     /// Forward, but close the connection after so many bytes of the body.
     Cut(usize),
+    /// One request of so many gets this status; the others are forwarded.
+    Flaky(usize, u16),
     /// Accept, read, and never answer.
     Silent,
-    /// Forward after a while.
-    Delay(Duration),
-    /// Forward, the body in pieces of this many bytes with a pause before each.
-    Slow(usize, Duration),
+    /// Wait until the path has another behaviour, and behave so.
+    Held,
+    /// Forward so many bytes of the body, and then nothing more until the client goes.
+    Stuck(usize),
 }
 
 /// One request that came.
@@ -62,7 +66,11 @@ struct Shared {
     behind: Option<String>,
     records: Mutex<Vec<Record>>,
     rules: Mutex<Vec<(String, Behaviour)>>,
+    /// Told when a rule was added.
+    changed: Condvar,
     left: Mutex<usize>,
+    stuck: Mutex<usize>,
+    knocks: Mutex<usize>,
 }
 
 impl Fake {
@@ -89,7 +97,10 @@ impl Fake {
             behind,
             records: Mutex::default(),
             rules: Mutex::default(),
+            changed: Condvar::new(),
             left: Mutex::default(),
+            stuck: Mutex::default(),
+            knocks: Mutex::default(),
         });
         let serving = shared.clone();
         std::thread::spawn(move || {
@@ -119,6 +130,7 @@ impl Fake {
     /// Requests whose path begins with `prefix` behave so from now on; the last rule that fits counts.
     pub fn on(&self, prefix: &str, behaviour: Behaviour) {
         self.shared.rules.lock().unwrap().push((prefix.to_owned(), behaviour));
+        self.shared.changed.notify_all();
     }
 
     /// All requests so far, oldest first.
@@ -135,6 +147,16 @@ impl Fake {
         *self.shared.left.lock().unwrap()
     }
 
+    /// How many answers have come to where [`Behaviour::Stuck`] stops.
+    pub fn stuck(&self) -> usize {
+        *self.shared.stuck.lock().unwrap()
+    }
+
+    /// How many connections were closed before a byte came: somebody looked whether anyone listens.
+    pub fn knocks(&self) -> usize {
+        *self.shared.knocks.lock().unwrap()
+    }
+
     /// Every `Authorization` header that came, `""` where a request had none.
     pub fn authorizations(&self) -> Vec<String> {
         self.records().into_iter().map(|record| record.authorization.unwrap_or_default()).collect()
@@ -148,8 +170,13 @@ impl Shared {
     }
 
     fn serve(&self, stream: &TcpStream) -> std::io::Result<()> {
-        if speaks_tls(stream)? {
-            return answer(stream, &bare(400));
+        match first_byte(stream)? {
+            None => {
+                *self.knocks.lock().unwrap() += 1;
+                return Ok(());
+            }
+            Some(TLS_GREETING) => return refuse_tls(stream),
+            Some(_) => {}
         }
         let request = http1::read(stream, true)?;
         let (method, path) = request.method_and_path();
@@ -166,8 +193,8 @@ impl Shared {
             return self.token(stream, authorization.as_deref(), &request.body);
         }
         let authorization = authorization.unwrap_or_default();
-        match self.behaviour(path) {
-            Behaviour::Forward => self.forward(stream, &request),
+        match self.settled_behaviour(path) {
+            Behaviour::Forward | Behaviour::Held => self.forward(stream, &request),
             Behaviour::Status(status) => answer(stream, &bare(status)),
             Behaviour::Basic(user, password) => {
                 if authorization == basic(user, password) {
@@ -196,26 +223,33 @@ impl Shared {
                 }
                 answer(stream, &bare(403))
             }
+            Behaviour::Flaky(every, status) => match self.records.lock().unwrap().len() % every {
+                0 => answer(stream, &bare(status)),
+                _ => self.forward(stream, &request),
+            },
             Behaviour::Cut(bytes) => self.cut(stream, &request, bytes),
             Behaviour::Silent => {
-                // Ends when the client does.
-                let mut stream = stream;
-                while stream.read(&mut [0; 512]).is_ok_and(|count| count > 0) {}
-                *self.left.lock().unwrap() += 1;
+                self.until_it_goes(stream);
                 Ok(())
             }
-            Behaviour::Delay(time) => {
-                std::thread::sleep(time);
-                self.forward(stream, &request)
-            }
-            Behaviour::Slow(piece, pause) => self.slow(stream, &request, piece, pause),
+            Behaviour::Stuck(bytes) => self.stick(stream, &request, bytes),
         }
     }
 
-    fn behaviour(&self, path: &str) -> Behaviour {
-        let rules = self.rules.lock().unwrap();
-        let fitting = rules.iter().rev().find(|(prefix, _)| path.starts_with(prefix.as_str()));
-        fitting.map_or(Behaviour::Forward, |(_, behaviour)| behaviour.clone())
+    /// The behaviour of a path, once that is not `Held` any more.
+    fn settled_behaviour(&self, path: &str) -> Behaviour {
+        let behaviour = |rules: &[(String, Behaviour)]| {
+            let fitting = rules.iter().rev().find(|(prefix, _)| path.starts_with(prefix.as_str()));
+            fitting.map_or(Behaviour::Forward, |(_, behaviour)| behaviour.clone())
+        };
+        let held = |rules: &mut Vec<_>| matches!(behaviour(rules), Behaviour::Held);
+        behaviour(&self.changed.wait_while(self.rules.lock().unwrap(), held).unwrap())
+    }
+
+    /// Waits until the client hangs up, and counts it.
+    fn until_it_goes(&self, mut stream: &TcpStream) {
+        while stream.read(&mut [0; 512]).is_ok_and(|count| count > 0) {}
+        *self.left.lock().unwrap() += 1;
     }
 
     /// The token server of `Behaviour::Bearer`.
@@ -269,34 +303,31 @@ impl Shared {
         stream.shutdown(std::net::Shutdown::Both)
     }
 
-    fn slow(
-        &self,
-        mut stream: &TcpStream,
-        request: &Message,
-        piece: usize,
-        pause: Duration,
-    ) -> std::io::Result<()> {
+    fn stick(&self, mut stream: &TcpStream, request: &Message, bytes: usize) -> std::io::Result<()> {
         let message = self.ask_behind(request)?;
         stream.write_all(message.head().as_bytes())?;
-        for part in message.body.chunks(piece) {
-            std::thread::sleep(pause);
-            stream.write_all(part)?;
+        if message.body.len() <= bytes {
+            return stream.write_all(&message.body);
         }
+        stream.write_all(&message.body[..bytes])?;
+        *self.stuck.lock().unwrap() += 1;
+        self.until_it_goes(stream);
         Ok(())
     }
 }
 
+/// The first byte that a client sends; none where it hangs up before.
+fn first_byte(stream: &TcpStream) -> std::io::Result<Option<u8>> {
+    let mut first = [0];
+    Ok((stream.peek(&mut first)? > 0).then_some(first[0]))
+}
+
 /// containerd tries TLS first on odd loopback ports, and falls back to plain http only when the
 /// other side answers its greeting with something that is not TLS, as Go's http server does.
-fn speaks_tls(mut stream: &TcpStream) -> std::io::Result<bool> {
-    let mut first = [0];
-    stream.peek(&mut first)?;
-    let greeting = first[0] == 0x16;
-    if greeting {
-        // Taken off the socket, or closing it would reset the connection before the answer is read.
-        let _all_of_it = stream.read(&mut [0; 4096])?;
-    }
-    Ok(greeting)
+fn refuse_tls(mut stream: &TcpStream) -> std::io::Result<()> {
+    // Taken off the socket, or closing it would reset the connection before the answer is read.
+    let _all_of_it = stream.read(&mut [0; 4096])?;
+    answer(stream, &bare(400))
 }
 
 fn bare(status: u16) -> Message {

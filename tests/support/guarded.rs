@@ -9,7 +9,6 @@ use std::fs::File;
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command};
-use std::time::Duration;
 
 /// A user of `htpasswd`, its password and the file's line (bcrypt).
 pub const USER: &str = "robot";
@@ -98,9 +97,7 @@ impl Guard {
             .unwrap();
         keeper.keep(&child);
         let mut guarded = Guarded { host, child, keeper };
-        let ready = super::wait_until(Duration::from_secs(20), || {
-            guarded.ended() || TcpStream::connect(&guarded.host).is_ok()
-        });
+        let ready = super::wait_until(|| guarded.ended() || TcpStream::connect(&guarded.host).is_ok());
         (ready && !guarded.ended()).then_some(guarded)
     }
 }

@@ -20,6 +20,8 @@ pub struct Image {
     config: Value,
     annotations: Value,
     layers: Vec<Arc<Vec<u8>>>,
+    /// Where the last layer can be had beside the registry.
+    urls: Vec<String>,
     children: Vec<Image>,
 }
 
@@ -39,7 +41,13 @@ impl Image {
                 "Labels": {"unique": unique},
             },
         });
-        Image { config, annotations: json!({}), layers: vec![busybox_layer()], children: Vec::new() }
+        Image {
+            config,
+            annotations: json!({}),
+            layers: vec![busybox_layer()],
+            urls: Vec::new(),
+            children: Vec::new(),
+        }
     }
 
     /// What a pod's sandbox runs.
@@ -67,6 +75,7 @@ impl Image {
             config: Value::Null,
             annotations: json!({}),
             layers: Vec::new(),
+            urls: Vec::new(),
             children: vec![other, image],
         }
     }
@@ -75,6 +84,17 @@ impl Image {
     pub fn with_user(mut self, user: &str) -> Image {
         self.config["config"]["User"] = json!(user);
         self
+    }
+
+    /// The last layer is to be had at this URL (OCI image-spec, descriptor, `urls`).
+    pub fn with_layer_at(mut self, url: &str) -> Image {
+        self.urls.push(url.to_owned());
+        self
+    }
+
+    /// The digest of the last layer.
+    pub fn last_layer(&self) -> String {
+        digest(self.layers.last().unwrap())
     }
 
     /// Another manifest around the same config: a moved tag, the image id stays.
@@ -122,7 +142,10 @@ impl Image {
     pub fn manifest(&self) -> Vec<u8> {
         let body = if self.children.is_empty() {
             let config = self.config();
-            let layers: Vec<Value> = self.layers.iter().map(|layer| descriptor(LAYER, layer)).collect();
+            let mut layers: Vec<Value> = self.layers.iter().map(|layer| descriptor(LAYER, layer)).collect();
+            if let (Some(last), false) = (layers.last_mut(), self.urls.is_empty()) {
+                last["urls"] = json!(self.urls);
+            }
             json!({"schemaVersion": 2, "mediaType": MANIFEST, "config": descriptor(CONFIG, &config),
                    "layers": layers, "annotations": self.annotations})
         } else {

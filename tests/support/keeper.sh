@@ -30,7 +30,7 @@ for proc in /proc/[0-9]*; do
 done
 
 tries=0
-while [ $tries -lt 50 ]; do
+while [ $tries -lt 300 ]; do
     awk -v d="$dir/" 'index($2, d) == 1 { print $2 }' /proc/mounts | sort -r | while read -r mount; do
         umount -l "$mount" 2>/dev/null
     done

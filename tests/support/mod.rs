@@ -32,8 +32,12 @@ pub mod upstream;
 pub mod version;
 
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+
+/// How long a test waits for something that is sure to come. It only turns a hang into a failure: nothing takes
+/// this long, even on a machine with many times its normal load. No test asserts by it that something is fast.
+pub const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Where `tests/setup` unpacks the containerds (environment `TESTBED_DIR`, else `target/testbed`).
 pub fn testbed_dir() -> PathBuf {
@@ -59,9 +63,9 @@ pub fn skipped(why: &str) {
     }
 }
 
-/// Asks again every few milliseconds until `ready` says so; false when the time is over.
-pub fn wait_until(limit: Duration, mut ready: impl FnMut() -> bool) -> bool {
-    let end = Instant::now() + limit;
+/// Asks again every few milliseconds until `ready` says so; false when [`PATIENCE`] is over.
+pub fn wait_until(mut ready: impl FnMut() -> bool) -> bool {
+    let end = Instant::now() + PATIENCE;
     loop {
         if ready() {
             return true;
@@ -71,6 +75,13 @@ pub fn wait_until(limit: Duration, mut ready: impl FnMut() -> bool) -> bool {
         }
         std::thread::sleep(Duration::from_millis(15));
     }
+}
+
+/// Writes a file so that whoever reads it finds the old text or the new one, however slow this machine is.
+pub fn replace(path: &Path, text: &str) {
+    let new = path.with_extension("replacing");
+    std::fs::write(&new, text).unwrap();
+    std::fs::rename(&new, path).unwrap();
 }
 
 /// Runs a future to its end on a thread of its own: callable from plain and from async tests.
@@ -87,8 +98,8 @@ pub fn block_on<T: Send>(future: impl Future<Output = T> + Send) -> T {
 }
 
 /// As `wait_until`, for a question that is asked asynchronously.
-pub async fn wait_for(limit: Duration, mut ready: impl AsyncFnMut() -> bool) -> bool {
-    let end = Instant::now() + limit;
+pub async fn wait_for(mut ready: impl AsyncFnMut() -> bool) -> bool {
+    let end = Instant::now() + PATIENCE;
     loop {
         if ready().await {
             return true;

@@ -2,6 +2,7 @@
 //!
 //! Before: a containerd socket.  After: tests check what adoption and sweeping left in the store.
 
+use containerd_client::services::v1::containers_client::ContainersClient;
 use containerd_client::services::v1::content_client::ContentClient;
 use containerd_client::services::v1::images_client::ImagesClient;
 use containerd_client::services::v1::{
@@ -79,16 +80,37 @@ impl Native {
         ImagesClient::new(self.channel()).delete(in_namespace(request)).await.unwrap();
     }
 
+    /// As `delete`, also where somebody else may just have done it.
+    pub async fn delete_if_there(&self, name: &str) {
+        let request =
+            DeleteImageRequest { name: name.to_owned(), sync: true, ..DeleteImageRequest::default() };
+        if let Err(status) = ImagesClient::new(self.channel()).delete(in_namespace(request)).await {
+            assert_eq!(status.code(), tonic::Code::NotFound, "{status}");
+        }
+    }
+
     /// The digests of all content.
     pub async fn content(&self) -> Vec<String> {
+        self.content_labels().await.into_keys().collect()
+    }
+
+    /// The labels of all content, by its digest.
+    pub async fn content_labels(&self) -> BTreeMap<String, BTreeMap<String, String>> {
         let request = in_namespace(ListContentRequest::default());
         let mut stream = ContentClient::new(self.channel()).list(request).await.unwrap().into_inner();
-        let mut digests = Vec::new();
+        let mut content = BTreeMap::new();
         while let Some(page) = stream.message().await.unwrap() {
-            digests.extend(page.info.into_iter().map(|info| info.digest));
+            content
+                .extend(page.info.into_iter().map(|info| (info.digest, info.labels.into_iter().collect())));
         }
-        digests.sort();
-        digests
+        content
+    }
+
+    /// containerd's own record of a container.
+    pub async fn container(&self, id: &str) -> api::Container {
+        let request = in_namespace(api::GetContainerRequest { id: id.to_owned() });
+        let answer = ContainersClient::new(self.channel()).get(request).await;
+        answer.unwrap().into_inner().container.unwrap()
     }
 }
 

@@ -96,6 +96,7 @@ pub async fn start(cri: &Cri, container: &str) -> Result<(), Status> {
 
 pub async fn exec(cri: &Cri, container: &str, command: &[&str]) -> Result<ExecSyncResponse, Status> {
     let cmd = command.iter().map(|word| (*word).to_owned()).collect();
-    let request = ExecSyncRequest { container_id: container.to_owned(), cmd, timeout: 20 };
+    // 0 is no limit.
+    let request = ExecSyncRequest { container_id: container.to_owned(), cmd, timeout: 0 };
     Ok(cri.runtime.clone().exec_sync(request).await?.into_inner())
 }

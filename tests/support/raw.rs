@@ -23,7 +23,7 @@ pub struct Answer {
     /// The messages, without their five-byte frames.
     pub messages: Vec<Bytes>,
     pub trailers: HeaderMap,
-    /// The reason of a reset, where the stream ended by one.
+    /// The reason of a reset, where the stream ended by one, or why there was no stream.
     pub reset: Option<String>,
 }
 
@@ -54,6 +54,11 @@ impl Raw {
         Raw { send }
     }
 
+    /// Whether the other side has not said that it takes no more calls on this connection.
+    pub async fn takes_calls(&self) -> bool {
+        self.send.clone().ready().await.is_ok()
+    }
+
     /// A unary call, or a stream that ends by itself, with one message.
     pub async fn call(&self, path: &str, message: &[u8]) -> Answer {
         self.call_with(path, message, &[]).await
@@ -67,14 +72,17 @@ impl Raw {
     /// As `call_with`, with a body that need not be framed as gRPC asks; gives up (resetting the
     /// stream) after `most` messages.
     pub async fn exchange(&self, path: &str, body: Bytes, headers: &[(&str, &str)], most: usize) -> Answer {
-        let mut send = self.send.clone().ready().await.unwrap();
-        let (response, mut stream) = send.send_request(request(path, headers), body.is_empty()).unwrap();
-        if !body.is_empty() {
-            // h2 queues what the windows do not let go yet.
-            drop(stream.send_data(body, true));
-        }
         let mut answer = Answer::default();
-        if let Err(error) = receive(response, &mut answer, most).await {
+        let exchanged = async {
+            let mut send = self.send.clone().ready().await?;
+            let (response, mut stream) = send.send_request(request(path, headers), body.is_empty())?;
+            if !body.is_empty() {
+                // h2 queues what the windows do not let go yet.
+                drop(stream.send_data(body, true));
+            }
+            receive(response, &mut answer, most).await
+        };
+        if let Err(error) = exchanged.await {
             answer.reset = error.reason().map(|reason| reason.to_string()).or(Some(error.to_string()));
         }
         answer

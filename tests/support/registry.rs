@@ -12,7 +12,9 @@ use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command};
 use std::sync::OnceLock;
-use std::time::Duration;
+
+/// Takes images with layers that are elsewhere.
+const FOREIGN: &str = "validation:\n  manifests:\n    urls:\n      allow: [\"^http\"]\n";
 
 /// How another front of a registry's storage is reached.
 #[derive(Default)]
@@ -79,7 +81,7 @@ impl Registry {
         let host = format!("127.0.0.1:{port}");
         let config = format!(
             "version: 0.1\nlog:\n  accesslog:\n    disabled: false\n  level: warn\nstorage:\n  delete:\n    enabled: true\n  \
-             filesystem:\n    rootdirectory: {storage}\nhttp:\n  addr: {host}\n{}",
+             filesystem:\n    rootdirectory: {storage}\nhttp:\n  addr: {host}\n{}{FOREIGN}",
             front.config()
         );
         let config_file = keeper.dir().join("config.yml");
@@ -94,7 +96,7 @@ impl Registry {
             .unwrap();
         keeper.keep(&child);
         let mut registry = Registry { host, child, keeper };
-        let ready = super::wait_until(Duration::from_secs(20), || {
+        let ready = super::wait_until(|| {
             registry.child.try_wait().is_ok_and(|s| s.is_some()) || registry.listens(front)
         });
         (ready && registry.child.try_wait().is_ok_and(|s| s.is_none())).then_some(registry)

@@ -144,7 +144,7 @@ fn handle(
 }
 
 /// Both ways at once, until either side ends.
-fn tunnel(here: TcpStream, there: TcpStream) -> std::io::Result<()> {
+pub fn tunnel(here: TcpStream, there: TcpStream) -> std::io::Result<()> {
     let (mut from, mut to) = (here.try_clone()?, there.try_clone()?);
     std::thread::spawn(move || {
         drop(std::io::copy(&mut from, &mut to));

@@ -10,7 +10,6 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output};
 use std::sync::Mutex;
-use std::time::Duration;
 
 /// What stands in no output: every secret of a test begins with `hush-`, but for the real registry's password. The
 /// long ones are how base64 spells that, at each of the three places in a group where it may begin.
@@ -32,6 +31,11 @@ pub fn assert_discreet(said: &str) {
             panic!("{secret} was shown: …{around}");
         }
     }
+}
+
+/// The rule by which names that begin with `prefix` come from these mirrors, in this order. More keys may follow it.
+pub fn rule(prefix: &str, mirrors: &[&str]) -> String {
+    format!("[[policy.rule]]\nprefix = \"{prefix}\"\nmirrors = {mirrors:?}\n")
 }
 
 /// A running `cri-shunt serve`.
@@ -60,8 +64,7 @@ impl Shunt {
         let shunt = Shunt { child: Mutex::new(None), environment: Vec::new(), keeper: Keeper::new("shunt") };
         shunt.write_config_for(config, upstream);
         shunt.spawn();
-        let listens = || std::os::unix::net::UnixStream::connect(shunt.socket()).is_ok();
-        assert!(super::wait_until(Duration::from_secs(20), listens), "{}", shunt.stderr());
+        shunt.listens();
         shunt
     }
 
@@ -95,7 +98,12 @@ impl Shunt {
                 text = format!("{text}\n{table}");
             }
         }
-        std::fs::write(self.config_file(), text).unwrap();
+        self.write(&text);
+    }
+
+    /// Puts this in the place of the config file's whole text.
+    pub fn write(&self, text: &str) {
+        super::replace(&self.config_file(), text);
     }
 
     pub fn socket(&self) -> PathBuf {
@@ -145,7 +153,7 @@ impl Shunt {
     pub fn start_again(&self) {
         self.spawn();
         let mut end = None;
-        let ready = super::wait_until(Duration::from_secs(20), || {
+        let ready = super::wait_until(|| {
             end = self.ended();
             end.is_some() || super::block_on(super::cri::is_ready(&self.socket()))
         });
@@ -166,6 +174,44 @@ impl Shunt {
             .unwrap();
         self.keeper.keep(&child);
         *self.child.lock().unwrap() = Some(child);
+    }
+
+    /// Waits until it listens on its socket. What it stands before need not answer.
+    pub fn listens(&self) {
+        let mut end = None;
+        let listens = super::wait_until(|| {
+            end = self.ended();
+            end.is_some() || std::os::unix::net::UnixStream::connect(self.socket()).is_ok()
+        });
+        assert!(listens && end.is_none(), "the shunt does not listen (ended: {end:?}):\n{}", self.stderr());
+    }
+
+    /// Waits until it has said this on stderr.
+    pub fn says(&self, what: &str) {
+        self.until(what, || self.stderr().contains(what));
+    }
+
+    /// Waits until something is so that it brings about.
+    pub fn until(&self, what: &str, ready: impl FnMut() -> bool) {
+        assert!(super::wait_until(ready), "{what}:\n{}", self.stderr());
+    }
+
+    /// Waits until it has ended by itself.
+    pub fn ends(&self) -> ExitStatus {
+        self.until("it ends", || self.ended().is_some());
+        self.ended().expect("it has ended")
+    }
+
+    /// Writes the config file anew and has it read.
+    pub fn reload(&self, config: &str, containerd: &Containerd) {
+        self.write_config(config, containerd);
+        self.signal(rustix::process::Signal::HUP);
+    }
+
+    /// What `status` shows.
+    pub fn status(&self) -> String {
+        let shown = self.command(&["status", "--socket", self.socket().to_str().unwrap()]);
+        String::from_utf8(shown.stdout).unwrap()
     }
 
     /// The exit status, if it has ended by itself.
@@ -190,7 +236,7 @@ impl Shunt {
     /// Asks it to end and waits for that.
     pub fn stop(&self) -> Option<ExitStatus> {
         self.signal(rustix::process::Signal::TERM);
-        super::wait_until(Duration::from_secs(20), || self.ended().is_some());
+        super::wait_until(|| self.ended().is_some());
         let status = self.ended();
         self.kill9();
         status

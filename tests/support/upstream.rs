@@ -25,8 +25,8 @@ pub enum Answer {
     Hang,
     /// Nothing until the gate is opened, then this status in trailers.
     Held(Arc<Gate>, i32, &'static str),
-    /// Head and half a message, then this reset.
-    Reset(h2::Reason),
+    /// Head and half a message, then this reset once it may go on.
+    Reset(Arc<Notify>, h2::Reason),
 }
 
 /// Holds one call.
@@ -154,10 +154,11 @@ async fn serve(
                 Err(_) => true,
             };
         }
-        Some(Answer::Reset(reason)) => {
+        Some(Answer::Reset(open, reason)) => {
             let mut stream = respond.send_response(response, false).unwrap();
             stream.send_data(Bytes::from_static(b"\0\0\0\0\x09half"), false).unwrap();
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            // A reset takes back what has not been sent yet.
+            open.notified().await;
             stream.send_reset(reason);
         }
         other => {

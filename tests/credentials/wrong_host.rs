@@ -1,9 +1,9 @@
 //! No host ever sees another host's login, in any order of failover, redirects included.
 
-use crate::ground::{Ground, ground};
 use crate::on_each_containerd;
+use crate::setup::{LOGIN, Setup, setup};
 use crate::support::fake::{Behaviour, Fake, basic};
-use crate::support::shunt::Shunt;
+use crate::support::shunt::{Shunt, rule};
 use crate::support::version::Version;
 
 const CLIENT: (&str, &str) = ("ann", "hush-of-the-client");
@@ -18,12 +18,12 @@ struct Three {
 }
 
 /// The `[[credentials]]` that satisfies a mirror.
-fn login(ground: &Ground, host: &str, wants: &Behaviour) -> String {
+fn login(setup: &Setup, host: &str, wants: &Behaviour) -> String {
     let means = match wants {
         Behaviour::Basic(name, password) | Behaviour::Bearer(name, password) => {
-            format!("username = \"{name}\"\npassword-file = {:?}\n", ground.file(password, password))
+            format!("username = \"{name}\"\npassword-file = {:?}\n", setup.file(password, password))
         }
-        Behaviour::Identity(token) => format!("identity-token-file = {:?}\n", ground.file(token, token)),
+        Behaviour::Identity(token) => format!("identity-token-file = {:?}\n", setup.file(token, token)),
         other => panic!("{other:?} is no login"),
     };
     format!("[[credentials]]\nregistry = \"{host}\"\n{means}")
@@ -40,8 +40,8 @@ fn own(fake: &Fake, wants: &Behaviour) -> Vec<String> {
 }
 
 impl Three {
-    fn start(ground: &Ground, a: Behaviour, b: Behaviour) -> Three {
-        let fake = || Fake::in_front_of(ground.registry.host());
+    fn start(setup: &Setup, a: Behaviour, b: Behaviour) -> Three {
+        let fake = || Fake::in_front_of(setup.registry.host());
         Three { a: fake(), b: fake(), origin: fake(), wants: [a, b, Behaviour::Basic(CLIENT.0, CLIENT.1)] }
     }
 
@@ -49,22 +49,22 @@ impl Three {
         [&self.a, &self.b, &self.origin].into_iter().zip(&self.wants)
     }
 
-    fn logins(&self, ground: &Ground) -> String {
+    fn logins(&self, setup: &Setup) -> String {
         // One for the registry that is asked for as well: it is the client's business, and not used.
-        let origin = login(ground, &self.origin.host(), &Behaviour::Basic("origin", "hush-origin"));
-        let mirrors = self.each().take(2).map(|(fake, wants)| login(ground, &fake.host(), wants));
+        let origin = login(setup, &self.origin.host(), &Behaviour::Basic("origin", "hush-origin"));
+        let mirrors = self.each().take(2).map(|(fake, wants)| login(setup, &fake.host(), wants));
         mirrors.chain([origin]).collect()
     }
 
     /// Every login that came, in a header, a query or a form, with where it came; those that belong there are
     /// left out.
-    fn astray(&self) -> Vec<(String, String)> {
-        let mut astray = Vec::new();
+    fn misled(&self) -> Vec<(String, String)> {
+        let mut misled = Vec::new();
         for (fake, wants) in self.each() {
             let own = own(fake, wants);
             let mut foreign = |sent: &str| {
                 if !own.iter().any(|own| own == sent) {
-                    astray.push((fake.host(), sent.to_owned()));
+                    misled.push((fake.host(), sent.to_owned()));
                 }
             };
             for record in fake.records() {
@@ -76,7 +76,7 @@ impl Three {
                 secrets.for_each(|(_, value)| foreign(value));
             }
         }
-        astray
+        misled
     }
 
     fn forget(&self) {
@@ -85,27 +85,22 @@ impl Three {
 }
 
 /// A shunt that routes names of the third fake to the two mirrors, then to itself.
-fn shunt(ground: &Ground, three: &Three, swapped: bool) -> Shunt {
+fn shunt(setup: &Setup, three: &Three, swapped: bool) -> Shunt {
     let (first, second) = if swapped { (&three.b, &three.a) } else { (&three.a, &three.b) };
-    let rest = format!(
-        "[[policy.rule]]\nprefix = \"{}\"\nmirrors = [\"{}\", \"{}\"]\norigin = \"last\"\ncollapse = true\n{}",
-        three.origin.host(),
-        first.host(),
-        second.host(),
-        three.logins(ground)
-    );
-    ground.shunt(&[&three.a.host()], &rest, &[])
+    let rule = rule(&three.origin.host(), &[&first.host(), &second.host()]);
+    let rest = format!("{rule}origin = \"last\"\ncollapse = true\n{}", three.logins(setup));
+    setup.shunt(&[&three.a.host()], &rest, &[])
 }
 
 /// The first, the first two, or none of the mirrors fail, each in every way to fail.
-async fn fail_over(ground: &Ground, shunt: &Shunt, three: &Three, swapped: bool) {
+async fn fail_over(setup: &Setup, shunt: &Shunt, three: &Three, swapped: bool) {
     let fails = [
         Behaviour::Status(500),
         Behaviour::Status(401),
         Behaviour::Basic("x", "y"),
         Behaviour::Bearer("x", "y"),
     ];
-    let asked = format!("{}/{}:1", three.origin.host(), ground.path);
+    let asked = format!("{}/{}:1", three.origin.host(), setup.path);
     for failing in 0..3 {
         for (index, how) in fails.iter().enumerate() {
             for (fake, wants) in three.each() {
@@ -115,9 +110,9 @@ async fn fail_over(ground: &Ground, shunt: &Shunt, three: &Three, swapped: bool)
             for (at, fake) in order.iter().take(failing).enumerate() {
                 fake.on("/v2/", fails[(index + at) % fails.len()].clone());
             }
-            let pulled = ground.pull_name(shunt, &asked, Some(CLIENT)).await;
-            assert_eq!(pulled.unwrap(), ground.image.id(), "{failing} {how:?} {}", shunt.stderr());
-            assert_eq!(three.astray(), [], "{failing} {how:?}");
+            let pulled = setup.pull_name(shunt, &asked, Some(CLIENT)).await;
+            assert_eq!(pulled.unwrap(), setup.image.id(), "{failing} {how:?} {}", shunt.stderr());
+            assert_eq!(three.misled(), [], "{failing} {how:?}");
             if failing < 2 {
                 assert_eq!(three.origin.records(), [], "a mirror served it");
             }
@@ -127,7 +122,7 @@ async fn fail_over(ground: &Ground, shunt: &Shunt, three: &Three, swapped: bool)
 }
 
 async fn no_order_of_failover_takes_a_login_elsewhere(version: Version) {
-    let Some(ground) = ground(version, "failover") else { return };
+    let Some(setup) = setup(version, "failover") else { return };
     let bearer = Behaviour::Bearer("mirror-b", "hush-mirror-b");
     let pairs = [
         (Behaviour::Basic("mirror-a", "hush-mirror-a"), bearer.clone()),
@@ -136,59 +131,51 @@ async fn no_order_of_failover_takes_a_login_elsewhere(version: Version) {
     ];
     let mut last = None;
     for (a, b) in pairs {
-        let three = Three::start(&ground, a, b);
+        let three = Three::start(&setup, a, b);
         for swapped in [false, true] {
-            let shunt = shunt(&ground, &three, swapped);
-            fail_over(&ground, &shunt, &three, swapped).await;
+            let shunt = shunt(&setup, &three, swapped);
+            fail_over(&setup, &shunt, &three, swapped).await;
             if let Some(shunt) = last.replace(shunt) {
-                ground.heard(&shunt);
+                setup.heard(&shunt);
             }
         }
     }
-    ground.end(last.unwrap()).await;
+    setup.end(last.unwrap()).await;
 }
 
 async fn a_redirect_takes_no_login_along(version: Version) {
-    let Some(ground) = ground(version, "redirect") else { return };
-    let mirror = Fake::in_front_of(ground.registry.host());
-    let storage = Fake::at("127.0.0.2", ground.registry.host());
-    let file = ground.file("mirror-a", "hush-mirror-a");
-    let config = format!(
-        "[[credentials]]\nregistry = \"{}\"\nusername = \"mirror-a\"\npassword-file = {file:?}\n",
-        mirror.host()
-    );
-    let shunt = ground.shunt(&[&mirror.host()], &config, &[]);
-    mirror.on("/v2/", Behaviour::Basic("mirror-a", "hush-mirror-a"));
-    mirror.on(&format!("/v2/{}/blobs/", ground.path), Behaviour::Redirect(storage.host()));
+    let Some(setup) = setup(version, "redirect") else { return };
+    let mirror = Fake::in_front_of(setup.registry.host());
+    let storage = Fake::at("127.0.0.2", setup.registry.host());
+    let config = setup.login(&mirror);
+    let shunt = setup.shunt(&[&mirror.host()], &config, &[]);
+    mirror.on("/v2/", LOGIN);
+    mirror.on(&format!("/v2/{}/blobs/", setup.path), Behaviour::Redirect(storage.host()));
     // Storage that asks for a login gets none.
-    storage.on("/v2/", Behaviour::Basic("mirror-a", "hush-mirror-a"));
-    ground.pull(&shunt, None).await.unwrap_err();
+    storage.on("/v2/", LOGIN);
+    setup.pull(&shunt, None).await.unwrap_err();
     assert!(!storage.records().is_empty(), "{}", shunt.stderr());
     assert!(storage.authorizations().iter().all(String::is_empty), "{:?}", storage.records());
     storage.forget();
     storage.on("/v2/", Behaviour::Forward);
-    assert_eq!(ground.pull(&shunt, None).await.unwrap(), ground.image.id());
+    assert_eq!(setup.pull(&shunt, None).await.unwrap(), setup.image.id());
     assert!(!storage.records().is_empty());
     assert!(storage.authorizations().iter().all(String::is_empty), "{:?}", storage.records());
-    ground.end(shunt).await;
+    setup.end(shunt).await;
 }
 
+/// The mirror itself is asked, whatever a file for its name says.
 async fn a_hosts_toml_of_the_mirror_takes_no_login_along(version: Version) {
-    let Some(ground) = ground(version, "hoststoml") else { return };
+    let Some(setup) = setup(version, "hoststoml") else { return };
     let (mirror, other) =
-        (Fake::in_front_of(ground.registry.host()), Fake::in_front_of(ground.registry.host()));
-    other.on("/v2/", Behaviour::Basic("mirror-a", "hush-mirror-a"));
-    ground.containerd.host_is(&mirror.host(), &other.host());
-    let file = ground.file("mirror-a", "hush-mirror-a");
-    let config = format!(
-        "[[credentials]]\nregistry = \"{}\"\nusername = \"mirror-a\"\npassword-file = {file:?}\n",
-        mirror.host()
-    );
-    let shunt = ground.shunt(&[&mirror.host()], &config, &[]);
-    ground.pull(&shunt, None).await.unwrap_err();
-    assert!(!other.records().is_empty(), "{}", shunt.stderr());
-    assert!(other.authorizations().iter().all(String::is_empty), "{:?}", other.records());
-    ground.end(shunt).await;
+        (Fake::in_front_of(setup.registry.host()), Fake::in_front_of(setup.registry.host()));
+    mirror.on("/v2/", LOGIN);
+    setup.containerd.host_is(&mirror.host(), &other.host());
+    let config = setup.login(&mirror);
+    let shunt = setup.shunt(&[&mirror.host()], &config, &[]);
+    assert_eq!(setup.pull(&shunt, None).await.unwrap(), setup.image.id());
+    assert_eq!(other.records(), [], "{}", shunt.stderr());
+    setup.end(shunt).await;
 }
 
 on_each_containerd!(

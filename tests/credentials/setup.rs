@@ -6,14 +6,18 @@ use std::sync::Mutex;
 
 use crate::support::containerd::Containerd;
 use crate::support::cri::{self, Cri};
+use crate::support::fake::{Behaviour, Fake};
 use crate::support::image::Image;
 use crate::support::registry::Registry;
-use crate::support::shunt::{Shunt, assert_discreet};
+use crate::support::shunt::{Shunt, assert_discreet, rule};
 use crate::support::version::Version;
 use tonic::Status;
 
+/// A mirror that wants the node's login.
+pub const LOGIN: Behaviour = Behaviour::Basic("mirror-a", "hush-mirror-a");
+
 /// What one case needs.
-pub struct Ground {
+pub struct Setup {
     pub containerd: &'static Containerd,
     pub registry: &'static Registry,
     pub image: Image,
@@ -23,16 +27,16 @@ pub struct Ground {
     said: Mutex<String>,
 }
 
-pub fn ground(version: Version, case: &str) -> Option<Ground> {
+pub fn setup(version: Version, case: &str) -> Option<Setup> {
     let (containerd, registry) = (Containerd::shared(version)?, Registry::shared()?);
     let image = Image::busybox(&format!("credentials-{case}-{}", version.line()));
     let path = format!("{case}-{}/app", version.line().replace('.', "-"));
     registry.push(&path, "1", &image);
     let dir = tempfile::tempdir().unwrap();
-    Some(Ground { containerd, registry, image, path, dir, said: Mutex::default() })
+    Some(Setup { containerd, registry, image, path, dir, said: Mutex::default() })
 }
 
-impl Ground {
+impl Setup {
     pub fn dir(&self) -> &Path {
         self.dir.path()
     }
@@ -43,6 +47,12 @@ impl Ground {
         std::fs::write(&path, text).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
         path
+    }
+
+    /// The `[[credentials]]` with which the node opens a mirror that wants [`LOGIN`].
+    pub fn login(&self, mirror: &Fake) -> String {
+        let (host, file) = (mirror.host(), self.file("mirror-a", "hush-mirror-a"));
+        format!("[[credentials]]\nregistry = \"{host}\"\nusername = \"mirror-a\"\npassword-file = {file:?}\n")
     }
 
     /// A script that can be run.
@@ -65,11 +75,7 @@ impl Ground {
         rest: &str,
         environment: &[(&str, &str)],
     ) -> Shunt {
-        let mirrors: Vec<String> = mirrors.iter().map(|mirror| format!("\"{mirror}\"")).collect();
-        let config = format!(
-            "[pull]\nsweep-after = \"200ms\"\n\n[[policy.rule]]\nprefix = \"quay.io\"\nmirrors = [{}]\n{rest}",
-            mirrors.join(", ")
-        );
+        let config = format!("{}{rest}", rule("quay.io", mirrors));
         let environment = [&[("CRI_SHUNT_LOG", "trace")], environment].concat();
         Shunt::start_with(&config, containerd, &environment)
     }
@@ -106,9 +112,7 @@ impl Ground {
             self.note(&String::from_utf8_lossy(&output.stdout));
             self.note(&String::from_utf8_lossy(&output.stderr));
         }
-        let socket = shunt.socket();
-        let output = shunt.command(&["status", "--socket", socket.to_str().unwrap()]);
-        self.note(&String::from_utf8_lossy(&output.stdout));
+        self.note(&shunt.status());
     }
 
     fn note(&self, text: &str) {

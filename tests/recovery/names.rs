@@ -1,0 +1,140 @@
+//! The names that pulls leave: those that were asked for, and no others.
+
+use std::collections::BTreeSet;
+
+use tokio::task::JoinSet;
+
+use crate::on_each_containerd;
+use crate::setup::Setup;
+use crate::support::containerd::Containerd;
+use crate::support::containerd_config::Options;
+use crate::support::cri::Cri;
+use crate::support::image::Image;
+use crate::support::version::Version;
+
+/// Without `config_path` an image is fetched by the mirror's own name.
+async fn names_of_others_stay_where_containerd_reads_no_files(version: Version) {
+    let options = Options { hosts_files: false, ..Options::default() };
+    let Some(containerd) = Containerd::start_with(version, &options) else { return };
+    let Some(mut setup) = Setup::new(&containerd, "meanwhile").await else { return };
+    let direct = Cri::connect(&containerd.socket()).await;
+    let images: Vec<Image> = ["1", "2", "3", "4"].map(|tag| setup.image(tag)).into();
+    for (tag, image) in ["1", "2", "3", "4"].into_iter().zip(&images) {
+        setup.push(tag, image);
+    }
+    // A tag past the shunt; another tag by hand; the digest alone, past the shunt.
+    direct.pull(&setup.at_mirror("1")).await.unwrap();
+    direct.pull(&setup.at_mirror("2")).await.unwrap();
+    setup.native.tag(&setup.at_mirror("2"), &setup.at_mirror("by-hand")).await;
+    setup.native.delete(&setup.at_mirror("2")).await;
+    direct.pull(&setup.digest_at_mirror(&images[2])).await.unwrap();
+    let theirs = [
+        setup.at_mirror("1"),
+        setup.digest_at_mirror(&images[0]),
+        setup.at_mirror("by-hand"),
+        setup.digest_at_mirror(&images[1]),
+        setup.digest_at_mirror(&images[2]),
+    ];
+    for _ in 0..2 {
+        for tag in ["1", "2", "3", "4"] {
+            setup.cri.pull(&setup.original(tag)).await.unwrap();
+        }
+        setup.left(&theirs).await;
+        setup.crash().await;
+    }
+    // What is asked for through the shunt afterwards stays as well.
+    setup.cri.pull(&setup.at_mirror("4")).await.unwrap();
+    setup.cri.pull(&setup.original("4")).await.unwrap();
+    let more = [setup.at_mirror("4"), setup.digest_at_mirror(&images[3])];
+    setup.left(&[theirs.as_slice(), &more].concat()).await;
+    for (tag, image) in ["1", "2", "3", "4"].into_iter().zip(&images) {
+        setup.knows(&setup.original(tag), image).await;
+    }
+    assert_eq!(setup.private_files(), Vec::<String>::new());
+}
+
+async fn a_tag_that_moved_is_pulled_anew(version: Version) {
+    let Some(containerd) = Containerd::shared(version) else { return };
+    let Some(setup) = Setup::new(containerd, "moved").await else { return };
+    let old = setup.image("old");
+    let name = setup.original("1");
+    // A new image, and then the same one in another manifest.
+    let new = setup.image("new");
+    for image in [&old, &new, &new.clone().with_annotation("again", "yes")] {
+        setup.push("1", image);
+        assert_eq!(setup.cri.pull(&name).await.unwrap(), image.id());
+        setup.knows(&name, image).await;
+        let by_digest = format!("docker.io/{}/app@{}", setup.path, image.digest());
+        setup.knows(&by_digest, image).await;
+        assert_eq!(setup.native.record(&name).await.unwrap().target, image.digest());
+    }
+    setup.left(&[]).await;
+    setup.knows(&name, &new).await;
+    let old_by_digest = format!("docker.io/{}/app@{}", setup.path, old.digest());
+    setup.knows(&old_by_digest, &old).await;
+}
+
+async fn one_image_may_have_many_names(version: Version) {
+    let Some(containerd) = Containerd::shared(version) else { return };
+    let Some(setup) = Setup::new(containerd, "many").await else { return };
+    let image = setup.image("1");
+    for tag in ["1", "2"] {
+        setup.push(tag, &image);
+        assert_eq!(setup.cri.pull(&setup.original(tag)).await.unwrap(), image.id());
+    }
+    let by_digest = format!("docker.io/{}/app@{}", setup.path, image.digest());
+    assert_eq!(setup.cri.pull(&by_digest).await.unwrap(), image.id());
+    setup.left(&[]).await;
+    let found = setup.cri.status(&image.id()).await.unwrap().unwrap();
+    let tags: BTreeSet<String> = found.repo_tags.into_iter().collect();
+    assert_eq!(tags, BTreeSet::from([setup.original("1"), setup.original("2")]));
+    assert_eq!(found.repo_digests, [by_digest]);
+}
+
+async fn a_pull_by_digest_keeps_the_digest(version: Version) {
+    let Some(containerd) = Containerd::shared(version) else { return };
+    let Some(setup) = Setup::new(containerd, "digest").await else { return };
+    let (image, tagged) = (setup.image("1"), setup.image("2"));
+    setup.push("1", &image);
+    setup.push("2", &tagged);
+    // The tag has moved on; the digest counts.
+    setup.push("2", &image);
+    let by_digest = |image: &Image| format!("docker.io/{}/app@{}", setup.path, image.digest());
+    let both = format!("{}@{}", setup.original("2"), tagged.digest());
+    assert_eq!(setup.cri.pull(&by_digest(&image)).await.unwrap(), image.id());
+    assert_eq!(setup.cri.pull(&both).await.unwrap(), tagged.id());
+    setup.left(&[]).await;
+    for (image, asked) in
+        [(&image, by_digest(&image)), (&tagged, both.clone()), (&tagged, by_digest(&tagged))]
+    {
+        setup.knows(&asked, image).await;
+        let found = setup.cri.status(&asked).await.unwrap().unwrap();
+        assert_eq!((found.repo_tags, found.repo_digests), (vec![], vec![by_digest(image)]));
+    }
+}
+
+async fn twenty_may_pull_one_image_at_once(version: Version) {
+    let Some(containerd) = Containerd::shared(version) else { return };
+    let Some(setup) = Setup::new(containerd, "twenty").await else { return };
+    let image = setup.image("1");
+    setup.push("1", &image);
+    let name = setup.original("1");
+    let mut pulls = JoinSet::new();
+    for _ in 0..20 {
+        let (cri, name) = (setup.cri.clone(), name.clone());
+        pulls.spawn(async move { cri.pull(&name).await });
+    }
+    for pulled in pulls.join_all().await {
+        assert_eq!(pulled.unwrap(), image.id());
+    }
+    setup.left(&[]).await;
+    setup.knows(&name, &image).await;
+}
+
+on_each_containerd!(
+    names_of_others_stay_where_containerd_reads_no_files,
+    a_tag_that_moved_is_pulled_anew,
+    one_image_may_have_many_names,
+    a_pull_by_digest_keeps_the_digest,
+    twenty_may_pull_one_image_at_once,
+);
