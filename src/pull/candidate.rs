@@ -26,7 +26,6 @@ const RESOLVE_WITHIN: Duration = Duration::from_secs(60);
 const FACTS_WITHIN: Duration = Duration::from_secs(15);
 
 /// How a candidate ended.
-#[expect(clippy::large_enum_variant, reason = "there is one for each candidate, and it is moved twice")]
 pub(super) enum Tried {
     /// containerd has the image.
     Served(Box<Fetched>),

@@ -25,7 +25,6 @@ use crate::wire::{self, cri};
 const ROUNDS: usize = 3;
 
 /// How a pull ended.
-#[expect(clippy::large_enum_variant, reason = "there is one for each pull, and it is moved a few times")]
 enum Outcome {
     /// With containerd's answer, which goes on as it came.
     Answered(Box<Answer>),
