@@ -128,7 +128,7 @@ async fn a_dead_mirror_gives_way_to_the_next(version: Version) {
         "127.0.0.1:1",
         "Connection refused",
         registry.host(),
-        "manifest unknown",
+        "not found",
     ] {
         assert!(status.message().contains(part), "{part}: {status}");
     }

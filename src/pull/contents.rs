@@ -99,7 +99,8 @@ impl Pull<'_> {
         auth: &Auth,
         resolved: &Resolved,
     ) -> Result<Contents, Failure> {
-        let Resolved { endpoint, digest, .. } = resolved;
+        // As it was asked before, so that its token serves once more.
+        let (endpoint, digest) = (&self.endpoint(candidate), &resolved.digest);
         let login = self.login(auth, endpoint)?;
         let repository = candidate.name.path();
         let mut walk = Walk::from(digest);
