@@ -61,7 +61,7 @@ fn it_shows_what_it_should() {
     for part in [
         "registry-1.docker.io:443",
         "\"registry\": \"127.0.0.1:",
-        "mirrors down   127.0.0.1:1",
+        "mirrors down            127.0.0.1:1",
         "is denied by rule \"docker.io/evil\"",
         "nobody knocked at the wall",
     ] {

@@ -7,7 +7,6 @@ use crate::stored;
 use crate::support::certificates::{Authority, Oddity};
 use crate::support::guarded::Guard;
 use crate::support::http1::Message;
-use crate::support::registry::Registry;
 use crate::support::scripted::{Scripted, reply};
 
 const HERE: &[&str] = &["127.0.0.1"];
