@@ -30,7 +30,7 @@ pub use gates::Gates;
 pub use generation::{Generation, PullSettings};
 pub use health::Health;
 pub use request::{Client, CriVersion, Pod, Request, RequestIds};
-pub use temporary_names::{InUse, TemporaryNames};
+pub use temporary_names::{InUse, TemporaryName, TemporaryNames};
 
 /// How long a pull waits until the file for a host is in place. It takes milliseconds, once containerd answers.
 const TOLD_WITHIN: Duration = Duration::from_secs(5);

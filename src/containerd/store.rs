@@ -17,8 +17,6 @@ use crate::policy::Name;
 
 mod content;
 
-pub use content::Ingest;
-
 /// The namespace of everything that CRI stores (containerd `internal/cri/constants`).
 const NAMESPACE: &str = "k8s.io";
 
@@ -201,6 +199,11 @@ impl Store {
 pub fn record_names(name: &Name, target: &Descriptor) -> Vec<String> {
     let by_digest = format!("{}@{}", name.repository(), target.digest);
     if by_digest == name.as_str() { vec![by_digest] } else { vec![name.as_str().to_owned(), by_digest] }
+}
+
+/// Whether a record is the one that CRI keeps for an image's id, whose name is that id.
+pub fn is_id_record(name: &str) -> bool {
+    name.starts_with("sha256:")
 }
 
 fn record(name: &str, target: &Descriptor, labels: &HashMap<String, String>) -> api::Image {

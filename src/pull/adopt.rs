@@ -10,7 +10,7 @@ use std::time::Duration;
 use containerd_client::services::v1::Image;
 use containerd_client::types::Descriptor;
 use tokio::time::Instant;
-use tonic::Status;
+use tonic::{Code, Status};
 
 use crate::containerd::{StoreError, record_names};
 use crate::policy::Name;
@@ -31,15 +31,9 @@ pub enum AdoptError {
     /// CRI did not show the name in time.
     #[error("containerd did not show the image by that name within {} s", .0.as_secs_f32())]
     Slow(Duration),
-    /// It is a checkpoint, which the rule does not allow.
-    #[error(
-        "it is a checkpoint, whose base image would be pulled past every rule; \
-             {rule} does not allow that (checkpoint = \"allow\")"
-    )]
-    Checkpoint {
-        /// The rule, in words.
-        rule: String,
-    },
+    /// The rule does not allow it, in words.
+    #[error("{0}")]
+    Refused(String),
     /// containerd's stores refuse.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -55,14 +49,13 @@ impl From<Status> for AdoptError {
 }
 
 impl AdoptError {
-    /// The answer to a client that asked for `name`.
-    pub fn status(&self, name: &Name) -> Status {
-        let text = format!("{name}: {self}");
+    /// The code of the answer to a client.
+    pub fn code(&self) -> Code {
         match self {
-            Self::Checkpoint { .. } => Status::permission_denied(text),
-            Self::Gone | Self::Slow(_) => Status::aborted(text),
-            Self::Store(error) => Status::new(error.code(), text),
-            Self::Cri(status) => Status::new(status.code(), text),
+            Self::Refused(_) => Code::PermissionDenied,
+            Self::Gone | Self::Slow(_) => Code::Aborted,
+            Self::Store(error) => error.code(),
+            Self::Cri(status) => status.code(),
         }
     }
 }

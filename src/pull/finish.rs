@@ -6,12 +6,13 @@
 
 use std::sync::Arc;
 
-use tonic::Status;
+use tonic::Code;
 
 use super::adopt::{self, AdoptError};
+use super::contents;
 use super::fetched::{Fetched, Gone};
 use super::provenance::{self, Provenance};
-use super::record::{Record, Served};
+use super::record::{End, Record, Served};
 use super::under_way::Pull;
 use crate::containerd::Answer;
 use crate::wire::{self, cri};
@@ -19,16 +20,15 @@ use crate::wire::{self, cri};
 /// Finishes a pull from a mirror.
 ///
 /// # Errors
-/// [`Gone`], or inside: why the image cannot be used.
-pub(super) async fn adopted(fetched: Fetched, record: &mut Record) -> Result<Result<Answer, Status>, Gone> {
+/// [`Gone`], or inside: how the pull ends, as the image cannot be used.
+pub(super) async fn adopted(fetched: Fetched, record: &mut Record) -> Result<Result<Answer, End>, Gone> {
     // A task of its own, so that a client that leaves does not leave half of it behind.
     let tasks = fetched.state.tasks.clone();
-    let name = fetched.name.clone();
     match record.waiting(tasks.spawn(adopt_and_tidy(fetched))).await {
         Ok(Ok(answer)) => Ok(Ok(answer)),
         Ok(Err(AdoptError::Gone)) => Err(Gone),
-        Ok(Err(error)) => Ok(Err(error.status(&name))),
-        Err(error) => Ok(Err(Status::internal(format!("the adoption did not end: {error}")))),
+        Ok(Err(error)) => Ok(Err(End::Failed(error.code(), error.to_string()))),
+        Err(error) => Ok(Err(End::Failed(Code::Internal, format!("the adoption did not end: {error}")))),
     }
 }
 
@@ -41,6 +41,7 @@ async fn adopt_and_tidy(fetched: Fetched) -> Result<Answer, AdoptError> {
         adopt::adopt(&state, &name, &target, id.as_deref(), &provenance, adopt_timeout).await?;
         if let Some(mirror) = keep_also {
             adopt::adopt(&state, &mirror, &target, id.as_deref(), &provenance, adopt_timeout).await?;
+            temporary.keep();
         }
         Ok(())
     }
@@ -59,15 +60,16 @@ async fn adopt_and_tidy(fetched: Fetched) -> Result<Answer, AdoptError> {
 ///
 /// # Errors
 /// The image is refused.
-pub(super) async fn passed(pull: &Pull<'_>, record: &mut Record, answer: Answer) -> Result<Answer, Status> {
+pub(super) async fn passed(pull: &Pull<'_>, record: &mut Record, answer: Answer) -> Result<Answer, End> {
     let (state, name) = (Arc::clone(pull.state), pull.name.clone());
     let rule = pull.rule_text();
     let checkpoint = pull.rule.checkpoint();
     let id = id(&answer);
     let noted = pull.state.tasks.spawn(async move {
         let target = adopt::target(&state, &name, id.as_deref()).await?;
-        if super::contents::is_refused_checkpoint(&state, &target, checkpoint).await? {
-            return Err(AdoptError::Checkpoint { rule });
+        let forbids = format!("{rule} does not allow that");
+        if let Some(refused) = contents::refused_checkpoint(&state, &target, checkpoint, &forbids).await? {
+            return Err(AdoptError::Refused(refused));
         }
         let provenance = Provenance::of_origin(&name, &rule, &state.containerd.facts()).await;
         provenance::write(&state.containerd.store, &name, &target, &provenance).await?;
@@ -79,7 +81,7 @@ pub(super) async fn passed(pull: &Pull<'_>, record: &mut Record, answer: Answer)
             record.served = Some(Served { reference, registry, digest: Some(digest), size: None });
             Ok(answer)
         }
-        Ok(Err(error @ AdoptError::Checkpoint { .. })) => Err(error.status(pull.name)),
+        Ok(Err(AdoptError::Refused(refused))) => Err(End::Failed(Code::PermissionDenied, refused)),
         // What containerd pulled as it was asked is its own success, whatever could not be noted of it.
         Ok(Err(error)) => {
             tracing::warn!(image = %pull.name, %error, "cannot note where it came from");

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tonic::{Code, Status};
+use tonic::Code;
 
 use super::candidate::Tried;
 use super::fetched::Gone;
@@ -93,10 +93,7 @@ async fn decided(
 impl Pull<'_> {
     /// A pull that no rule changes: the request goes on as it came.
     async fn pass(&self, record: &mut Record) -> Outcome {
-        match self.fetch_as_asked(record).await {
-            Ok(answer) => Outcome::Answered(Box::new(answer)),
-            Err(end) => Outcome::Ended(end),
-        }
+        outcome(self.fetch_as_asked(record).await)
     }
 
     /// A pull along `candidates`.
@@ -114,6 +111,7 @@ impl Pull<'_> {
 
     async fn round(&self, record: &mut Record, candidates: &[Candidate]) -> Result<Outcome, Gone> {
         record.attempts.clear();
+        record.served = None;
         let ordered = self.state.health.order(candidates);
         for (index, candidate) in ordered.iter().enumerate() {
             if self.call.expired() {
@@ -132,9 +130,9 @@ impl Pull<'_> {
     }
 }
 
-fn outcome(finished: Result<Answer, Status>) -> Outcome {
+fn outcome(finished: Result<Answer, End>) -> Outcome {
     match finished {
         Ok(answer) => Outcome::Answered(Box::new(answer)),
-        Err(status) => Outcome::Ended(End::Failed(status.code(), status.message().to_owned())),
+        Err(end) => Outcome::Ended(end),
     }
 }

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use tonic::Status;
 
-use crate::containerd::StoreError;
-use crate::state::{InUse, State};
+use crate::containerd::{StoreError, is_id_record};
+use crate::state::{InUse, State, TemporaryName};
 
 /// containerd may go on with a cancelled pull for a while, and write its name then: from the unpacking on it does not
 /// look at the cancellation. So the name is looked for again, after each of these.
@@ -38,13 +38,20 @@ impl Temporary {
         let in_use = state.temporary_names.enter(name).await;
         let temporary =
             Self { state: state.clone(), name: name.to_owned(), is_private, in_use: Some(in_use) };
-        if !is_private && temporary.was_there() == Some(None) {
+        if let Some(in_use) = temporary.in_use.as_ref().filter(|_| !is_private)
+            && in_use.known().was_there.is_none()
+        {
             let there = state.containerd.store.get(name).await?.is_some();
-            if let Some(in_use) = &temporary.in_use {
-                in_use.known().was_there.get_or_insert(there);
-            }
+            in_use.known().was_there.get_or_insert(there);
         }
         Ok(temporary)
+    }
+
+    /// Lets the name stay, because it is one that the image is to have. A private name never is.
+    pub(super) fn keep(&self) {
+        if let Some(in_use) = &self.in_use {
+            in_use.known().was_there = Some(true);
+        }
     }
 
     /// The name.
@@ -52,16 +59,13 @@ impl Temporary {
         &self.name
     }
 
-    fn was_there(&self) -> Option<Option<bool>> {
-        Some(self.in_use.as_ref()?.known().was_there)
-    }
-
     /// Ends the use. The last user removes the name, and waits until CRI does not show it any more.
     pub(super) async fn remove(mut self) {
-        let (Some(in_use), name) = (self.in_use.take(), self.name.clone()) else { return };
+        let Some(in_use) = self.in_use.take() else { return };
+        let (known, name) = (in_use.name(), self.name.clone());
         if let Err(error) = leave(&self.state, in_use, &name, self.is_private).await {
             tracing::warn!(%error, name, "cannot remove a name that a pull left");
-            remove_later(&self.state, &name, self.is_private);
+            remove_later(&self.state, known, name, self.is_private);
         }
     }
 }
@@ -70,20 +74,22 @@ impl Drop for Temporary {
     fn drop(&mut self) {
         let Some(in_use) = self.in_use.take() else { return };
         let (state, name, is_private) = (self.state.clone(), self.name.clone(), self.is_private);
+        let known = in_use.name();
         let tasks = state.tasks.clone();
         // The pull was cancelled or has failed.
         tasks.spawn(async move {
             if let Err(error) = leave(&state, in_use, &name, is_private).await {
                 tracing::debug!(%error, name, "a name that a pull left is removed later");
             }
-            remove_later(&state, &name, is_private);
+            remove_later(&state, known, name, is_private);
         });
     }
 }
 
 async fn leave(state: &Arc<State>, in_use: InUse, name: &str, is_private: bool) -> Result<(), Unremoved> {
     let Some(last) = in_use.leave() else { return Ok(()) };
-    if is_private || (!last.was_there() && !is_tagged(state, name).await?) {
+    // A name of which nothing is known may be somebody else's.
+    if is_private || (last.was_there() == Some(false) && !is_tagged(state, name).await?) {
         remove(state, name).await?;
         wait_until_forgotten(state, name).await;
     }
@@ -98,13 +104,13 @@ async fn is_tagged(state: &State, name: &str) -> Result<bool, StoreError> {
     Ok(records.iter().any(|image| !image.name.contains('@') && image.target.as_ref().is_some_and(stands_for)))
 }
 
-/// Looks for the name again, for a while.
-fn remove_later(state: &Arc<State>, name: &str, is_private: bool) {
-    let (state, name) = (state.clone(), name.to_owned());
+/// Looks for the name again, for a while. What is known of it is kept until then.
+fn remove_later(state: &Arc<State>, known: TemporaryName, name: String, is_private: bool) {
+    let state = state.clone();
     tokio::spawn(async move {
         for pause in AGAIN_AFTER {
             tokio::time::sleep(pause).await;
-            let in_use = state.temporary_names.enter(&name).await;
+            let in_use = known.enter().await;
             if let Err(error) = leave(&state, in_use, &name, is_private).await {
                 tracing::debug!(%error, name, "cannot remove a name that a pull left yet");
             }
@@ -133,17 +139,16 @@ async fn remove(state: &State, name: &str) -> Result<(), Unremoved> {
     let Some(record) = store.get(name).await? else { return Ok(()) };
     let digest = record.target.map(|target| target.digest).unwrap_or_default();
     let others = store.with_target(&digest).await?;
-    if others.iter().any(|image| image.name != name && !is_id(&image.name)) {
+    let stands_beside = others.iter().any(|image| image.name != name && !is_id_record(&image.name));
+    // CRI removes every name of an image, also those that point at another manifest of the same image.
+    let shown = state.containerd.cri.image(name).await?;
+    let names = shown.iter().flat_map(|image| image.repo_tags.iter().chain(&image.repo_digests));
+    if stands_beside || names.into_iter().any(|other| other != name) {
         store.delete(name).await?;
     } else {
         state.containerd.cri.remove_image(name).await?;
     }
     Ok(())
-}
-
-/// CRI keeps a record for the image's id as well, whose name is that id.
-fn is_id(name: &str) -> bool {
-    name.starts_with("sha256:")
 }
 
 async fn wait_until_forgotten(state: &State, name: &str) {
@@ -171,20 +176,24 @@ pub async fn tidy(state: Arc<State>) {
     }
 }
 
-async fn tidy_once(state: &Arc<State>) -> Result<(), Unremoved> {
+async fn tidy_once(state: &Arc<State>) -> Result<(), StoreError> {
     let mut removed = 0;
     for name in state.containerd.store.names_below(state.private_hosts.domain()).await? {
         let in_use = state.temporary_names.enter(&name).await;
         let Some(_last) = in_use.leave() else { continue };
-        remove(state, &name).await?;
-        removed += 1;
+        match remove(state, &name).await {
+            Ok(()) => removed += 1,
+            Err(error) => tracing::warn!(%error, name, "cannot remove a name that an earlier run left"),
+        }
     }
     if removed > 0 {
         tracing::info!(removed, "removed temporary names that an earlier run had left");
     }
     let (hosts, roots) = (state.clone(), state.containerd.facts().roots.clone());
     let stale = tokio::task::spawn_blocking(move || hosts.remove_stale_hosts(&roots));
-    for problem in stale.await.unwrap_or_default() {
+    for problem in
+        stale.await.unwrap_or_else(|error| vec![format!("stale files were not looked for: {error}")])
+    {
         tracing::warn!("{problem}");
     }
     Ok(())

@@ -42,8 +42,8 @@ async fn adopt_present(state: &Arc<State>, request: &Arc<Request>, name: &Name) 
                 return Ok(true);
             }
             // Removed meanwhile, or not allowed by this name: as if it were not there.
-            Err(AdoptError::Gone | AdoptError::Checkpoint { .. }) => {}
-            Err(error) => return Err(error.status(name)),
+            Err(AdoptError::Gone | AdoptError::Refused(_)) => {}
+            Err(error) => return Err(Status::new(error.code(), format!("{name}: {error}"))),
         }
     }
     Ok(false)
@@ -59,13 +59,21 @@ async fn adopt_from(
 ) -> Result<(), AdoptError> {
     let target = adopt::target(state, &candidate.name, Some(id)).await?;
     let rule_text = RuleText::of(rule).to_string();
-    if contents::is_refused_checkpoint(state, &target, rule.checkpoint()).await? {
-        return Err(AdoptError::Checkpoint { rule: rule_text });
+    let forbids = format!("{rule_text} does not allow that");
+    let refused = contents::refused_checkpoint(state, &target, rule.checkpoint(), &forbids).await?;
+    if let Some(refused) = refused {
+        return Err(AdoptError::Refused(refused));
     }
     let registry = candidate.name.host();
     let provenance = Provenance::now(&candidate.name, registry, &format!("{rule_text}, found on the node"));
     let timeout = request.generation.pull.adopt_timeout;
-    adopt::adopt(state, name, &target, Some(id), &provenance, timeout).await
+    let (tasks, state, name, id) = (state.tasks.clone(), state.clone(), name.clone(), id.to_owned());
+    // A task of its own, so that a client that leaves does not leave half of it behind.
+    let adopted = tasks
+        .spawn(async move { adopt::adopt(&state, &name, &target, Some(&id), &provenance, timeout).await });
+    adopted
+        .await
+        .unwrap_or_else(|error| Err(Status::internal(format!("the adoption did not end: {error}")).into()))
 }
 
 fn found(request: &Arc<Request>, rule: &RuleRef<'_>, name: &Name, candidate: &Candidate) -> Record {

@@ -15,7 +15,7 @@ use std::time::{Duration, SystemTime};
 use containerd_client::services::v1::Image;
 use serde::Deserialize;
 
-use crate::containerd::StoreError;
+use crate::containerd::{StoreError, is_id_record};
 use crate::files::regular_file;
 use crate::policy::Names;
 use crate::state::State;
@@ -134,9 +134,8 @@ async fn remove(state: &State, image: &Image, ours: &[&Image]) -> Result<bool, S
 
 /// Whether the image of these records has a name that stays. CRI keeps a record for the image's id as well.
 fn has_another_name(records: &[Image], ours: &[&Image]) -> bool {
-    let stays = |image: &Image| {
-        !image.name.starts_with("sha256:") && !ours.iter().any(|other| other.name == image.name)
-    };
+    let stays =
+        |image: &Image| !is_id_record(&image.name) && !ours.iter().any(|other| other.name == image.name);
     records.iter().any(stays)
 }
 

@@ -1,25 +1,36 @@
-//! Keeps adoptions into one repository apart from the taking back of names there.
+//! One lock for each name, kept while somebody uses it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tokio::sync::RwLock;
 
-/// Keeps adoptions into one repository apart from the taking back of names there.
-#[derive(Default)]
-pub struct Gates(Mutex<HashMap<String, Weak<RwLock<()>>>>);
+/// Locks by name, each with what its users share.
+pub struct Gates<T = ()>(Mutex<HashMap<String, Weak<RwLock<T>>>>);
 
-impl Gates {
-    /// The gate of one repository.
-    pub fn of(&self, repository: &str) -> Arc<RwLock<()>> {
+impl<T> Default for Gates<T> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<T: Default> Gates<T> {
+    /// The lock of one name.
+    pub fn of(&self, name: &str) -> Arc<RwLock<T>> {
         // Nothing panics while it holds the lock.
         let mut gates = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(gate) = gates.get(repository).and_then(Weak::upgrade) {
+        if let Some(gate) = gates.get(name).and_then(Weak::upgrade) {
             return gate;
         }
         gates.retain(|_, gate| gate.strong_count() > 0);
         let gate = Arc::default();
-        gates.insert(repository.to_owned(), Arc::downgrade(&gate));
+        gates.insert(name.to_owned(), Arc::downgrade(&gate));
         gate
+    }
+
+    /// How many locks somebody holds.
+    pub fn held(&self) -> usize {
+        let gates = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        gates.values().filter_map(Weak::upgrade).filter(|gate| gate.try_write().is_err()).count()
     }
 }

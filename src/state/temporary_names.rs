@@ -4,69 +4,65 @@
 //! of one image can share one. Holds: a name is removed by the last of its users, and no pull begins to use it
 //! while it is being removed.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 
-/// The facts about one name while it has users.
+use super::Gates;
+
+/// The facts about one name, kept while anybody has a [`TemporaryName`] of it.
 #[derive(Debug, Default)]
 pub struct Known {
     /// Whether it was there before its first user came; none while that is not known.
     pub was_there: Option<bool>,
 }
 
-/// Held by each user for reading, and for writing by the one who removes the name.
-type Lock = RwLock<Arc<Mutex<Known>>>;
-type Gate = Arc<Lock>;
-type Gates = HashMap<String, Weak<Lock>>;
+type Shared = Mutex<Known>;
 
 /// All of them.
 #[derive(Default)]
-pub struct TemporaryNames(Mutex<Gates>);
+pub struct TemporaryNames(Gates<Shared>);
+
+/// One name. Each user holds its lock for reading, and the one who removes the name for writing.
+#[derive(Clone)]
+pub struct TemporaryName(Arc<RwLock<Shared>>);
 
 /// One user of a name.
 pub struct InUse {
-    gate: Gate,
-    held: OwnedRwLockReadGuard<Arc<Mutex<Known>>>,
+    name: TemporaryName,
+    held: OwnedRwLockReadGuard<Shared>,
 }
 
 /// The last user of a name. No pull begins to use the name while this lives.
 pub struct LastUse {
-    held: OwnedRwLockWriteGuard<Arc<Mutex<Known>>>,
+    held: OwnedRwLockWriteGuard<Shared>,
 }
 
 impl TemporaryNames {
-    fn lock(&self) -> MutexGuard<'_, Gates> {
-        // Nothing panics while it holds the lock.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn gate(&self, name: &str) -> Gate {
-        let mut gates = self.lock();
-        if let Some(gate) = gates.get(name).and_then(Weak::upgrade) {
-            return gate;
-        }
-        gates.retain(|_, gate| gate.strong_count() > 0);
-        let gate = Gate::default();
-        gates.insert(name.to_owned(), Arc::downgrade(&gate));
-        gate
-    }
-
     /// Begins to use `name`; waits while it is being removed.
     pub async fn enter(&self, name: &str) -> InUse {
-        let gate = self.gate(name);
-        let held = gate.clone().read_owned().await;
-        InUse { gate, held }
+        TemporaryName(self.0.of(name)).enter().await
     }
 
     /// How many names are in use.
     pub fn count(&self) -> usize {
-        self.lock().values().filter(|gate| gate.strong_count() > 0).count()
+        self.0.held()
+    }
+}
+
+impl TemporaryName {
+    /// Begins to use it; waits while it is being removed.
+    pub async fn enter(&self) -> InUse {
+        InUse { name: self.clone(), held: self.0.clone().read_owned().await }
     }
 }
 
 impl InUse {
+    /// The name that is in use. What is known of it is kept as long as this.
+    pub fn name(&self) -> TemporaryName {
+        self.name.clone()
+    }
+
     /// The facts about the name, shared by all its users.
     pub fn known(&self) -> MutexGuard<'_, Known> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
@@ -74,17 +70,17 @@ impl InUse {
 
     /// Ends the use. Of several users the last one gets the right to remove the name.
     pub fn leave(self) -> Option<LastUse> {
-        let Self { gate, held } = self;
+        let Self { name, held } = self;
         drop(held);
-        let held = gate.try_write_owned().ok()?;
+        let held = name.0.try_write_owned().ok()?;
         Some(LastUse { held })
     }
 }
 
 impl LastUse {
-    /// Whether the name was there before its first user came.
-    pub fn was_there(&self) -> bool {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner).was_there == Some(true)
+    /// Whether the name was there before its first user came, as far as that is known.
+    pub fn was_there(&self) -> Option<bool> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).was_there
     }
 }
 
@@ -101,12 +97,16 @@ mod tests {
         assert_eq!(names.count(), 1);
         assert!(first.leave().is_none(), "somebody else still uses it");
         let last = second.leave().expect("it was the last");
-        assert!(last.was_there());
+        assert_eq!(last.was_there(), Some(true));
         let mut next = Box::pin(names.enter("m/r@d"));
         assert!(futures_util::poll!(&mut next).is_pending(), "it is being removed");
         drop(last);
         let next = next.await;
+        let kept = next.name();
         assert!(next.leave().is_some());
         assert_eq!(names.count(), 0);
+        assert_eq!(names.enter("m/r@d").await.known().was_there, Some(true), "it is kept");
+        drop(kept);
+        assert_eq!(names.enter("m/r@d").await.known().was_there, None, "it is forgotten");
     }
 }

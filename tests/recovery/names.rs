@@ -1,6 +1,7 @@
 //! The names that pulls leave: those that were asked for, and no others.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use tokio::task::JoinSet;
 
@@ -9,8 +10,13 @@ use crate::setup::Setup;
 use crate::support::containerd::Containerd;
 use crate::support::containerd_config::Options;
 use crate::support::cri::Cri;
+use crate::support::fake::{Behaviour, Fake};
 use crate::support::image::Image;
+use crate::support::native::Native;
+use crate::support::registry::Registry;
+use crate::support::shunt::{Shunt, rule};
 use crate::support::version::Version;
+use crate::support::wait_for;
 
 /// Without `config_path` an image is fetched by the mirror's own name.
 async fn names_of_others_stay_where_containerd_reads_no_files(version: Version) {
@@ -51,6 +57,75 @@ async fn names_of_others_stay_where_containerd_reads_no_files(version: Version) 
         setup.knows(&setup.original(tag), image).await;
     }
     assert_eq!(setup.private_files(), Vec::<String>::new());
+}
+
+/// The same where a pull is broken off, and the digest has no tag.
+async fn a_digest_of_others_stays_when_a_pull_is_broken_off(version: Version) {
+    let options = Options { hosts_files: false, ..Options::default() };
+    let (Some(containerd), Some(registry)) = (Containerd::start_with(version, &options), Registry::shared())
+    else {
+        return;
+    };
+    let fake = Fake::in_front_of(registry.host());
+    let Some(setup) = Setup::on(&containerd, "broken-digest", &fake.host()).await else { return };
+    let image = setup.image("1");
+    setup.push("1", &image);
+    let theirs = setup.digest_at_mirror(&image);
+    Cri::connect(&containerd.socket()).await.pull(&theirs).await.unwrap();
+    // containerd asks for the digest, and gets no answer.
+    let path = format!("/v2/m/{}/app/manifests/sha256:", setup.path);
+    fake.on(&path, Behaviour::Silent);
+    let (left, came) = (fake.left(), fake.records().len());
+    let pulling = setup.begin("1");
+    let asked = || fake.records().iter().skip(came).any(|record| record.path.starts_with(&path));
+    assert!(wait_for(async || asked()).await, "containerd fetches it");
+    pulling.abort();
+    assert!(wait_for(async || fake.left() > left).await, "the pull is broken off");
+    // The shunt looks again after one second. A busy machine makes that later, and never fails here for it.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    setup.left(std::slice::from_ref(&theirs)).await;
+    setup.knows(&theirs, &image).await;
+}
+
+/// CRI removes an image with all names, also those of another manifest for it.
+async fn a_name_that_a_crash_left_goes_alone(version: Version) {
+    let Some(containerd) = Containerd::start(version) else { return };
+    let Some(mut setup) = Setup::new(&containerd, "alone").await else { return };
+    let image = setup.image("1");
+    let other = image.clone().with_annotation("again", "yes");
+    for (tag, image) in [("1", &image), ("2", &other)] {
+        setup.push(tag, image);
+        setup.cri.pull(&setup.original(tag)).await.unwrap();
+    }
+    let host = setup.private_files().pop().unwrap();
+    let stray = format!("{host}/m/{}/app@{}", setup.path, other.digest());
+    setup.native.tag(&setup.original("2"), &stray).await;
+    for name in [setup.original("2"), format!("docker.io/{}/app@{}", setup.path, other.digest())] {
+        setup.native.delete(&name).await;
+    }
+    let direct = Cri::connect(&containerd.socket()).await;
+    assert!(wait_for(async || direct.has(&stray).await).await);
+    setup.crash().await;
+    setup.left(&[]).await;
+    setup.knows(&setup.original("1"), &image).await;
+}
+
+/// Where no private host leads to the mirror, the name of the fetch is one that is to stay.
+async fn both_names_stay_of_a_digest_too(version: Version) {
+    let options = Options { hosts_files: false, ..Options::default() };
+    let (Some(containerd), Some(registry)) = (Containerd::start_with(version, &options), Registry::shared())
+    else {
+        return;
+    };
+    let image = Image::busybox("both-digest");
+    registry.push("both/digest", "1", &image);
+    let rule = rule("quay.io", &[registry.host()]);
+    let shunt = Shunt::start(&format!("[policy]\nnames = \"both\"\n{rule}"), &containerd);
+    let cri = Cri::connect(&shunt.socket()).await;
+    cri.pull(&format!("quay.io/both/digest@{}", image.digest())).await.unwrap();
+    let names = Native::connect(&containerd.socket()).await.names_with("both/digest").await;
+    let at = |host: &str| format!("{host}/both/digest@{}", image.digest());
+    assert_eq!(BTreeSet::from_iter(names), BTreeSet::from([at(registry.host()), at("quay.io")]));
 }
 
 async fn a_tag_that_moved_is_pulled_anew(version: Version) {
@@ -133,6 +208,9 @@ async fn twenty_may_pull_one_image_at_once(version: Version) {
 
 on_each_containerd!(
     names_of_others_stay_where_containerd_reads_no_files,
+    a_digest_of_others_stays_when_a_pull_is_broken_off,
+    a_name_that_a_crash_left_goes_alone,
+    both_names_stay_of_a_digest_too,
     a_tag_that_moved_is_pulled_anew,
     one_image_may_have_many_names,
     a_pull_by_digest_keeps_the_digest,

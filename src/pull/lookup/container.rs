@@ -136,8 +136,10 @@ async fn refuse_checkpoint(
     else {
         return Ok(());
     };
-    if !contents::is_refused_checkpoint(state, &target, Checkpoint::Refuse).await.map_err(failed)? {
-        return Ok(());
+    let forbids = "no rule allows that";
+    let refused = contents::refused_checkpoint(state, &target, Checkpoint::Refuse, forbids).await;
+    match refused.map_err(failed)? {
+        Some(refused) => Err(Status::permission_denied(format!("{}: {refused}", image.text))),
+        None => Ok(()),
     }
-    Err(contents::refused_checkpoint(&image.text))
 }
