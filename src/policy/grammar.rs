@@ -184,6 +184,12 @@ fn has_digest_form(digest: &str) -> bool {
         && hex.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
+/// Whether `text` is a digest, as `check_digest` has it.
+#[must_use]
+pub fn is_digest(text: &str) -> bool {
+    check_digest(text).is_ok()
+}
+
 /// go-digest's `Validate`, with the three algorithms that a containerd binary has (its TLS links them all).
 pub(super) fn check_digest(digest: &str) -> Result<(), NameError> {
     let Some((written, hex)) = digest.split_once(':') else {

@@ -6,10 +6,10 @@
 
 use std::fmt;
 
-use super::under_way::Pull;
+use super::under_way::{Pull, Trial};
 use crate::credentials::{self, Credential, Proof};
 use crate::files::secret::Secret;
-use crate::policy::{Candidate, NodeCredentials, Role};
+use crate::policy::NodeCredentials;
 use crate::registry::Login;
 use crate::wire::{self, WireError, cri};
 
@@ -44,16 +44,14 @@ pub(super) enum AuthError {
 
 impl Pull<'_> {
     /// Chooses for one candidate.
-    pub(super) async fn auth(&self, candidate: &Candidate) -> Result<Auth, AuthError> {
-        if candidate.role == Role::Origin {
-            return Ok(Auth::Client);
-        }
+    pub(super) async fn auth(&self, mirror: &Trial<'_>) -> Result<Auth, AuthError> {
+        let candidate = mirror.candidate;
         if candidate.same_host {
             let is_clients = has_credentials(self.message).map_err(AuthError::Wire)?;
             return Ok(if is_clients {
                 Auth::Client
             } else {
-                self.containerds(candidate).unwrap_or(Auth::Client)
+                mirror.containerds_login().unwrap_or(Auth::Client)
             });
         }
         match self.generation.policy.node_credentials(&self.rule) {
@@ -68,15 +66,16 @@ impl Pull<'_> {
         }
         let found = self.generation.credentials.for_target(&candidate.name).await;
         let Some(credential) = found.map_err(|error| AuthError::Login(error.to_string()))? else {
-            return Ok(self.containerds(candidate).unwrap_or(Auth::None));
+            return Ok(mirror.containerds_login().unwrap_or(Auth::None));
         };
         tracing::debug!(candidate = %candidate.name, source = %credential.source, "with the node's login");
         Ok(Auth::Node { credential })
     }
+}
 
-    fn containerds(&self, candidate: &Candidate) -> Option<Auth> {
-        let facts = self.state.containerd.facts();
-        facts.logins.get(&self.endpoint(candidate).host).cloned().map(Auth::Containerd)
+impl Trial<'_> {
+    fn containerds_login(&self) -> Option<Auth> {
+        self.facts.logins.get(&self.endpoint.host).cloned().map(Auth::Containerd)
     }
 }
 
@@ -156,7 +155,7 @@ fn client_login(message: &[u8], host: &str) -> Result<Login, WireError> {
 }
 
 /// `host[:port]` of a URL, as Go's `url.Parse` finds it; empty where there is no scheme.
-fn host_of(url: &str) -> &str {
+pub(super) fn host_of(url: &str) -> &str {
     let Some((_, rest)) = url.split_once("://") else { return "" };
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     rest[..end].rsplit('@').next().unwrap_or_default()

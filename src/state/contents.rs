@@ -13,18 +13,16 @@ pub struct Contents {
     pub is_checkpoint: bool,
     /// A layer comes from another host than the registry: the host, and which layer.
     pub foreign_url: Option<String>,
-    /// It has too many manifests for this machine to look at each.
-    pub is_too_wide: bool,
+    /// Why not all of it could be looked at, if so.
+    pub unclear: Option<String>,
 }
 
 impl Contents {
     /// Adds what another manifest of the same index holds.
     pub fn add(&mut self, other: Self) {
         self.is_checkpoint |= other.is_checkpoint;
-        self.is_too_wide |= other.is_too_wide;
-        if self.foreign_url.is_none() {
-            self.foreign_url = other.foreign_url;
-        }
+        self.foreign_url = self.foreign_url.take().or(other.foreign_url);
+        self.unclear = self.unclear.take().or(other.unclear);
     }
 }
 

@@ -14,6 +14,7 @@ use crate::policy::{
     Action, Asked, Checkpoint, Decision, Layer, Mirror, Name, Only, Origin, Policy, Route, Rule, Settings,
     Source,
 };
+use crate::registry::Endpoint;
 use crate::state::{Client, CriVersion, Generation, Request, fixture};
 
 /// A policy by which q.dev comes from a mirror of another host, from one of its own, and from itself.
@@ -78,7 +79,9 @@ async fn the_clients_login_goes_to_the_registry_that_was_asked_for_and_to_no_oth
     };
     let mut sent = Vec::new();
     for candidate in &candidates {
-        let Ok(auth) = pull.auth(candidate).await else { panic!("{}", candidate.name) };
+        let endpoint = Endpoint::of(candidate.name.host());
+        let mirror = Trial { candidate, endpoint, facts: Arc::default(), has_successor: false };
+        let Ok(auth) = pull.auth(&mirror).await else { panic!("{}", candidate.name) };
         let Ok(message) = auth.put(&message, candidate.name.host()) else { panic!("{}", candidate.name) };
         let auth = PullImageRequest::decode(message.as_slice()).unwrap().auth;
         sent.push((candidate.name.as_str(), auth));
