@@ -38,7 +38,7 @@ pub mod inside {
 
     pub mod containerd {
         pub use crate::containerd::{
-            Answer, Away, Facts, Ingest, Link, PullMode, Roots, Store, frame, hosts, unframe,
+            Answer, Away, Facts, Link, PullMode, Roots, Store, frame, hosts, unframe,
         };
     }
 

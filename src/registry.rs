@@ -41,4 +41,5 @@ pub use error::{Failure, Refusal};
 pub use exchange::Reply;
 pub use judge::judge;
 pub use login::Login;
+pub use secrets::one_line;
 pub use url::Url;

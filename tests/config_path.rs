@@ -68,7 +68,7 @@ impl Cell<'_> {
             ..Endpoint::default()
         };
         let alone = Roots::at(root);
-        let host = daemon().ensure_now(&alone, &endpoint).unwrap();
+        let host = daemon().ensure(&alone, &endpoint).unwrap();
         let before = self.registry.requests().len();
         let pulled = cri.pull(&format!("{host}/cell/app@{}", self.image.digest())).await;
         let asked = self.registry.requests().len() > before;

@@ -88,7 +88,7 @@ impl Ground {
     /// Pulls an image that nobody has pulled before.
     async fn pull(&self, kind: &str, endpoint: &Endpoint) {
         let image = self.push(&format!("private-{}", kind.replace(' ', "-")));
-        let host = daemon().ensure(self.roots(), endpoint.clone()).await.unwrap();
+        let host = daemon().ensure(&self.roots(), endpoint).unwrap();
         let name = format!("{host}/a/app@{}", image.digest());
         let pulled = self.cri().await.pull_with(&name, None).await;
         let why = |status| panic!("{kind}: {status}: {:?}", self.containerd.escapes().asked());
@@ -208,7 +208,7 @@ async fn a_login_reaches_the_real_host_alone(version: Version) {
         ground.containerd.lead(lead, &fake.host());
         let endpoint = http(real);
         let image = ground.push(&format!("login-{}", real.len()));
-        let host = daemon().ensure(ground.roots(), endpoint).await.unwrap();
+        let host = daemon().ensure(&ground.roots(), &endpoint).unwrap();
         let name = format!("{host}/a/app@{}", image.digest());
         let cri = ground.cri().await;
         for other in others.iter().copied().chain([host.as_str()]) {
@@ -253,7 +253,7 @@ async fn a_missing_image_is_asked_for_as_often_as_without_a_file(version: Versio
     };
     let direct = plain(fake.records());
     fake.forget();
-    let host = daemon().ensure(ground.roots(), http(&fake.host())).await.unwrap();
+    let host = daemon().ensure(&ground.roots(), &http(&fake.host())).unwrap();
     let status = cri.pull(&format!("{host}/{missing}")).await.unwrap_err();
     assert_eq!(status.code(), tonic::Code::NotFound, "{status}");
     assert!(!hosts::is_unread_private_host(status.message()), "{status}");

@@ -8,7 +8,6 @@ use cri_shunt::inside::containerd::{Link, Store};
 use cri_shunt::inside::policy::Name;
 use support::containerd::Containerd;
 use support::cri::Cri;
-use support::fake::{Behaviour, Fake};
 use support::image::Image;
 use support::registry::Registry;
 use support::version::Version;
@@ -74,37 +73,4 @@ async fn records_are_found_by_what_they_point_at(version: Version) {
     assert_eq!(store.with_target(&Image::busybox("records-none").digest()).await.unwrap().len(), 0);
 }
 
-async fn a_download_that_was_cut_off_is_listed_and_ended(version: Version) {
-    let (Some(registry), Some(containerd)) = (Registry::start(), Containerd::start(version)) else { return };
-    let store = Store::new(Link::new(containerd.socket().into()));
-    let image = Image::big("store-ingest", 24);
-    registry.push("m/slow", "1", &image);
-    let layer = support::image::digest(image.blobs().last().unwrap());
-    let fake = Fake::in_front_of(registry.host());
-    // containerd writes after each MiB. It goes on with a download that is cut off, so the rest comes slowly.
-    fake.on(&format!("/v2/m/slow/blobs/{layer}"), Behaviour::Stuck(3 << 19));
-    let (socket, name) = (containerd.socket(), format!("{}/m/slow@{}", fake.host(), image.digest()));
-    let pull = tokio::spawn(async move { Cri::connect(&socket).await.pull(&name).await });
-    let find = async || {
-        let ingests = store.ingests().await.unwrap();
-        ingests.into_iter().find(|ingest| ingest.reference == format!("layer-{layer}") && ingest.offset > 0)
-    };
-    assert!(support::wait_for(async || find().await.is_some()).await);
-    containerd.kill9();
-    pull.await.unwrap().unwrap_err();
-    containerd.start_again();
-    let ingest = find().await.unwrap();
-    assert!(ingest.started.unwrap() <= ingest.updated.unwrap(), "{ingest:?}");
-    let total = image.blobs().last().unwrap().len() as u64;
-    assert!((1 << 20..total).contains(&ingest.offset) && ingest.total == total, "{ingest:?}");
-    // What was cut off stays, and the next pull would go on with it.
-    store.abort_ingests(&layer).await.unwrap();
-    assert!(find().await.is_none());
-    store.abort_ingests(&layer).await.unwrap();
-}
-
-on_each_containerd!(
-    content_is_noted_as_the_originals,
-    records_are_found_by_what_they_point_at,
-    a_download_that_was_cut_off_is_listed_and_ended,
-);
+on_each_containerd!(content_is_noted_as_the_originals, records_are_found_by_what_they_point_at,);

@@ -3,7 +3,6 @@
 //! Holds: nothing is asked of containerd before the candidate has said that it has the image; containerd is asked for
 //! exactly the digest that was found, at the candidate that has it.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -13,14 +12,15 @@ use super::failure;
 use super::fetch::Unfetched;
 use super::fetched::Fetched;
 use super::record::{Attempt, Class, End, Failure, Record, Served};
-use super::under_way::Pull;
+use super::under_way::{Pull, Trial};
+use crate::containerd::Answer;
 use crate::containerd::unary::malformed;
-use crate::containerd::{Answer, Facts};
 use crate::policy::{Candidate, Role};
 use crate::registry::{Endpoint, Login, Refusal, Resolve, Resolved};
 
-/// How long a registry may take to say whether it has an image, where no other candidate is left.
-const RESOLVE_WITHIN: Duration = Duration::from_secs(60);
+/// How long a registry may take to say whether it has an image, and as long again for its manifests, where no other
+/// candidate is left.
+const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 
 /// How long a pull waits for a containerd that has just been started.
 const FACTS_WITHIN: Duration = Duration::from_secs(15);
@@ -55,11 +55,8 @@ impl Pull<'_> {
         };
         let (tried, failure) = match tried {
             Ok(tried) => (tried, None),
-            Err(failure) if !failure.class.leads_on() => {
-                let end = End::Failed(tonic::Code::ResourceExhausted, failure.text.clone());
-                (Tried::Ended(end), Some(failure))
-            }
-            Err(failure) => (Tried::Failed, Some(failure)),
+            Err(failure) if failure.class.leads_on() => (Tried::Failed, Some(failure)),
+            Err(failure) => (Tried::Ended(End::NoneServed), Some(failure)),
         };
         let took = begin.elapsed();
         let attempt =
@@ -86,22 +83,24 @@ impl Pull<'_> {
         has_successor: bool,
         login: &mut Option<String>,
     ) -> Result<Tried, Failure> {
-        // A pull may come before anything was learned of containerd, whose proxies and logins are the shunt's too.
-        let Some(facts) = self.containerd_facts().await else {
+        // A pull may come before anything was learned of containerd.
+        let known = tokio::time::timeout(FACTS_WITHIN, self.state.containerd.known_facts());
+        let Ok(facts) = known.await else {
             let reason =
                 format!("containerd does not answer on {}", self.state.containerd.link.socket().display());
             return Ok(Tried::Ended(End::Failed(tonic::Code::Unavailable, reason)));
         };
         self.state.registry.set_proxies(facts.proxies.clone());
-        let auth = match self.auth(candidate).await {
+        let mirror = Trial { candidate, endpoint: self.endpoint(candidate), facts, has_successor };
+        let auth = match self.auth(&mirror).await {
             Ok(auth) => auth,
             Err(AuthError::Wire(error)) => return Ok(Tried::Answered(Box::new(malformed(&error)))),
             Err(AuthError::Login(reason)) => return Err(Failure::new(Class::Login, reason)),
         };
         *login = Some(auth.to_string());
-        let resolved = self.resolve(candidate, &self.endpoint(candidate), &auth, has_successor).await?;
-        self.admit(candidate, &auth, &resolved).await?;
-        let fetched = match self.fetch(record, candidate, &auth, &resolved).await {
+        let resolved = self.resolve(&mirror, &auth).await?;
+        self.admit(&mirror, &auth, &resolved).await?;
+        let fetched = match self.fetch(record, &mirror, &auth, &resolved).await {
             Ok(fetched) => fetched,
             Err(Unfetched::Failed(failure)) => return Err(failure),
             Err(Unfetched::Ended(end)) => return Ok(Tried::Ended(end)),
@@ -116,13 +115,8 @@ impl Pull<'_> {
         Ok(Tried::Served(Box::new(fetched)))
     }
 
-    /// How containerd is set up; none where it does not answer.
-    async fn containerd_facts(&self) -> Option<Arc<Facts>> {
-        tokio::time::timeout(FACTS_WITHIN, self.state.containerd.known_facts()).await.ok()
-    }
-
     /// How the candidate's registry is reached.
-    pub(super) fn endpoint(&self, candidate: &Candidate) -> Endpoint {
+    fn endpoint(&self, candidate: &Candidate) -> Endpoint {
         let own = candidate.endpoint.and_then(|index| self.generation.endpoints.get(index as usize));
         if let Some(endpoint) = own {
             return endpoint.clone();
@@ -132,13 +126,8 @@ impl Pull<'_> {
     }
 
     /// Asks the candidate whether it has the image, and for its digest.
-    async fn resolve(
-        &self,
-        candidate: &Candidate,
-        endpoint: &Endpoint,
-        auth: &Auth,
-        has_successor: bool,
-    ) -> Result<Resolved, Failure> {
+    async fn resolve(&self, mirror: &Trial<'_>, auth: &Auth) -> Result<Resolved, Failure> {
+        let Trial { candidate, endpoint, has_successor, .. } = mirror;
         let login = self.login(auth, endpoint)?;
         let name = &candidate.name;
         let question = Resolve {
@@ -147,10 +136,10 @@ impl Pull<'_> {
             reference: name.digest().or(name.tag()).unwrap_or("latest"),
             ns: None,
             login: &login,
-            end: self.resolve_end(has_successor),
+            end: self.answer_by(*has_successor),
         };
         let resolved = self.state.registry.resolve(&question).await;
-        self.note(candidate, auth, resolved.as_ref().err());
+        self.note(mirror, auth, resolved.as_ref().err());
         resolved.map_err(|refusal| failure::of_registry(&refusal, auth))
     }
 
@@ -160,18 +149,21 @@ impl Pull<'_> {
         login.map_err(|error| Failure::new(Class::Login, error.to_string()))
     }
 
-    /// When a registry has to have answered: sooner where another candidate is left, and never later than the client
-    /// waits.
-    pub(super) fn resolve_end(&self, has_successor: bool) -> Instant {
-        let within = self.generation.pull.stall_after.filter(|_| has_successor).unwrap_or(RESOLVE_WITHIN);
+    /// When a registry has to have answered that is asked now: sooner where another candidate is left, and never later
+    /// than the client waits.
+    pub(super) fn answer_by(&self, has_successor: bool) -> Instant {
+        let within = self.generation.pull.stall_after.filter(|_| has_successor).unwrap_or(ANSWER_WITHIN);
         let end = Instant::now() + within;
         self.request.deadline.map_or(end, |deadline| deadline.min(end))
     }
 
     /// What a candidate's answer says of its registry and of the login.
-    fn note(&self, candidate: &Candidate, auth: &Auth, refusal: Option<&Refusal>) {
+    pub(super) fn note(&self, mirror: &Trial<'_>, auth: &Auth, refusal: Option<&Refusal>) {
+        let candidate = mirror.candidate;
         let class = refusal.map(failure::class);
         match class {
+            // The client's time was up, which says nothing of the registry.
+            Some(Class::Unreachable) if self.call.expired() => {}
             Some(Class::Unreachable) => {
                 self.state.health.note_down(&candidate.name, self.generation.pull.retry_down_after);
             }

@@ -8,7 +8,7 @@ use tonic::{Code, Status};
 
 use super::auth::Auth;
 use super::record::{Class, Failure};
-use crate::policy::Name;
+use crate::policy::{Name, is_digest};
 use crate::registry::{self, Refusal};
 
 /// What containerd says of its own machine, in lower case. No other registry can help there.
@@ -63,10 +63,25 @@ pub fn of_containerd(status: &Status, candidate: &Name) -> Failure {
     Failure::new(class, short(status.message(), candidate.as_str()))
 }
 
-/// Whether a garbage collection of images removed a record while containerd was working with it. The image store
-/// quotes the name (`core/metadata/images.go`: `image "m/r:1": not found`), registries' clients do not.
+/// Whether containerd's garbage collection removed what it was working with: an image record, a layer that was unpacked
+/// before by a pull that broke off, or content. A registry's client does not put it this way (`core/metadata`: `image
+/// "m/r:1": not found`, `parent snapshot sha256:… does not exist: not found`, `content digest sha256:…: not found`).
 pub fn is_overtaken(status: &Status) -> bool {
-    status.code() == Code::NotFound && own_words(status.message()).ends_with("\": not found")
+    let own = own_words(status.message());
+    let is_snapshot = own.contains("snapshot sha256:") && own.ends_with(" does not exist: not found");
+    let is_content = own.contains("content digest sha256:") && own.ends_with(": not found");
+    status.code() == Code::NotFound && (is_snapshot || is_content || own.ends_with("\": not found"))
+}
+
+/// The digest of which containerd had other bytes (`plugins/content/local/writer.go`: `unexpected commit digest
+/// sha256:…, expected sha256:…`).
+pub(super) fn wrong_content(status: &Status) -> Option<String> {
+    let own = own_words(status.message());
+    let (_, rest) = own.split_once("unexpected commit digest ")?;
+    let (_, digest) = rest.split_once(", expected ")?;
+    let end = digest.find([' ', '"']).unwrap_or(digest.len());
+    let digest = digest.get(..end)?.trim_end_matches(':');
+    is_digest(digest).then(|| digest.to_owned())
 }
 
 /// containerd's own words in its error, in lower case: what stands before a registry's.
@@ -117,11 +132,31 @@ mod tests {
     }
 
     #[test]
-    fn a_removal_under_a_pull_is_known_by_containerds_own_quotes() {
+    fn a_removal_under_a_pull_is_known_by_containerds_own_words() {
         let overtaken = |text: &str| is_overtaken(&Status::not_found(text));
         assert!(overtaken(r#"failed to create image reference "m/r:1": image "m/r:1": not found"#));
+        assert!(overtaken(
+            "failed to prepare extraction snapshot \"extract-775478192-rp0d sha256:29\": parent snapshot sha256:68 \
+             does not exist: not found"
+        ));
+        assert!(overtaken("failed to extract layer sha256:1: content digest sha256:2: not found"));
         assert!(!overtaken(r#"failed to resolve reference "m/r:1": m/r:1: not found"#));
+        assert!(!overtaken("failed open: content at https://m.dev/v2/r/blobs/sha256:1 not found: not found"));
         assert!(!overtaken(r#"unexpected status from HEAD: "x": not found"#));
+    }
+
+    #[test]
+    fn the_digest_of_wrong_content_is_read() {
+        let digest = format!("sha256:{}", "a".repeat(64));
+        let text = format!(
+            "failed to copy: failed commit on ref \"layer-{digest}\": unexpected commit digest sha256:{}, expected \
+             {digest}: failed precondition",
+            "b".repeat(64)
+        );
+        assert_eq!(wrong_content(&Status::unknown(&text)), Some(digest));
+        for other in [text.replace("expected sha256", "expected md5"), format!("Server message: {text}")] {
+            assert_eq!(wrong_content(&Status::unknown(&other)), None, "{other}");
+        }
     }
 
     #[test]

@@ -14,7 +14,7 @@ use super::finish;
 use super::leftovers::Temporary;
 use super::provenance::Provenance;
 use super::record::{Class, End, Failure, Record};
-use super::under_way::Pull;
+use super::under_way::{Pull, Trial};
 use crate::containerd::hosts;
 use crate::containerd::unary::malformed;
 use crate::containerd::{Answer, Facts};
@@ -64,9 +64,7 @@ impl Pull<'_> {
         if !answer.is_ok() {
             return Ok(answer);
         }
-        finish::passed(self, record, answer)
-            .await
-            .map_err(|status| End::Failed(status.code(), status.message().into()))
+        finish::passed(self, record, answer).await
     }
 
     /// What was `resolved` at `candidate`, under a name that is removed afterwards. containerd is told of the scheme
@@ -74,12 +72,12 @@ impl Pull<'_> {
     pub(super) async fn fetch(
         &self,
         record: &mut Record,
-        candidate: &Candidate,
+        mirror: &Trial<'_>,
         auth: &Auth,
         resolved: &Resolved,
     ) -> Result<Fetched, Unfetched> {
-        let Resolved { endpoint, digest, .. } = resolved;
-        let host = self.fetch_host(candidate, endpoint).await?;
+        let (candidate, Resolved { endpoint, digest, .. }) = (mirror.candidate, resolved);
+        let host = self.fetch_host(mirror, endpoint).await?;
         let path = candidate.name.path();
         if host.name.len() + 1 + path.len() > LONGEST_NAME {
             let text = format!(
@@ -96,16 +94,37 @@ impl Pull<'_> {
         let message = message.and_then(|message| auth.put(&message, &endpoint.host));
         let message =
             message.map_err(|error| Unfetched::Ended(End::Failed(Code::Internal, error.to_string())))?;
-        let answer = match record.waiting(self.call.forward(&message)).await {
-            Ok(answer) => answer,
-            Err(away) => {
-                return Err(Unfetched::Ended(End::Failed(Code::Unavailable, away.to_string())));
+        for is_last in [false, true] {
+            let answer = match record.waiting(self.call.forward(&message)).await {
+                Ok(answer) => answer,
+                Err(away) => {
+                    return Err(Unfetched::Ended(End::Failed(Code::Unavailable, away.to_string())));
+                }
+            };
+            if answer.is_ok() {
+                return Ok(self.fetched(candidate, digest, temporary, answer));
             }
-        };
-        if answer.is_ok() {
-            return Ok(self.fetched(candidate, digest, temporary, answer));
+            let is_worth_another = self.throw_away_wrong_content(&answer).await && !is_last;
+            if !is_worth_another {
+                return Err(self.unfetched(candidate, endpoint, &host, &answer));
+            }
         }
-        Err(self.unfetched(candidate, endpoint, &host, &answer))
+        Err(Unfetched::Gone)
+    }
+
+    /// containerd keeps a download whose bytes turn out to be wrong, and never gets over it: every later pull of that
+    /// digest, from wherever, goes on with those bytes. So they are thrown away. They may also be another pull's, for
+    /// which this registry is not to blame. Says whether there were any.
+    async fn throw_away_wrong_content(&self, answer: &Answer) -> bool {
+        let status = answer.status();
+        let Some(digest) = failure::wrong_content(&status) else { return false };
+        match self.state.containerd.store.abort_ingests(&digest).await {
+            Ok(()) => {
+                tracing::info!(image = %self.name, digest, "threw away a download that was not what it had to be");
+            }
+            Err(error) => tracing::warn!(%error, "cannot throw away a download with wrong content"),
+        }
+        true
     }
 
     fn fetched(&self, candidate: &Candidate, digest: &str, temporary: Temporary, answer: Answer) -> Fetched {
@@ -149,34 +168,39 @@ impl Pull<'_> {
     }
 
     /// The host by whose name containerd is asked for the candidate.
-    async fn fetch_host(&self, candidate: &Candidate, endpoint: &Endpoint) -> Result<FetchHost, Failure> {
+    async fn fetch_host(&self, mirror: &Trial<'_>, endpoint: &Endpoint) -> Result<FetchHost, Failure> {
+        let Trial { candidate, facts, .. } = mirror;
         let own = candidate.name.host();
-        let facts = self.state.containerd.known_facts().await;
         // Whether the mirror's own name says all that containerd has to know.
-        let is_plain = self.endpoint(candidate) == Endpoint::of(own) && !candidate.needs_private_host;
+        let is_plain = mirror.endpoint == Endpoint::of(own) && !candidate.needs_private_host;
         let own_name = Ok(FetchHost { name: own.to_owned(), is_private: false });
-        let problem = match self.private_host(&facts, endpoint).await {
+        let problem = match self.private_host(facts, endpoint).await {
             Ok(name) => return Ok(FetchHost { name, is_private: true }),
             Err(problem) => problem,
         };
         if is_plain || (candidate.endpoint.is_none() && self.state.synced(own).await) {
             return own_name;
         }
-        let advice = hosts::set_up(&facts).unwrap_or_default();
+        let advice = hosts::set_up(facts).unwrap_or_default();
         let text = format!("containerd cannot be told how {own} is reached: {problem}: {advice}");
         Err(Failure::new(Class::Config, text.trim_end_matches(": ").to_owned()))
     }
 
     /// The endpoint's private host; or why it has not got one.
     async fn private_host(&self, facts: &Arc<Facts>, endpoint: &Endpoint) -> Result<String, String> {
-        let looking = facts.clone();
-        let by_real_name = tokio::task::spawn_blocking(move || looking.pulls_by_real_name()).await;
-        if let Some(reason) = by_real_name.unwrap_or_default() {
-            return Err(reason);
-        }
-        self.state.need_host(self.state.private_hosts.host(endpoint));
-        let ensured = self.state.private_hosts.ensure(facts.roots.clone(), endpoint.clone());
-        ensured.await.map_err(|error| error.to_string())
+        let (state, facts, endpoint) = (self.state.clone(), facts.clone(), endpoint.clone());
+        // All of it waits for the disk, and for others that do.
+        let ensured = tokio::task::spawn_blocking(move || {
+            if let Some(reason) = facts.pulls_by_real_name() {
+                return Err(reason);
+            }
+            state.need_host(state.private_hosts.host(&endpoint));
+            state.private_hosts.ensure(&facts.roots, &endpoint).map_err(|error| match error.hint() {
+                Some(hint) => format!("{error}; {hint}"),
+                None => error.to_string(),
+            })
+        });
+        ensured.await.unwrap_or_else(|error| Err(format!("the file was not written: {error}")))
     }
 }
 

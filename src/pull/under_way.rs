@@ -5,8 +5,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::record::RuleText;
+use crate::containerd::Facts;
 use crate::containerd::unary::Call;
-use crate::policy::{Name, RuleRef};
+use crate::policy::{Candidate, Name, RuleRef};
+use crate::registry::Endpoint;
 use crate::state::{Generation, Request, State};
 
 /// One pull by one rule.
@@ -25,6 +27,18 @@ pub(super) struct Pull<'a> {
     pub(super) name: &'a Name,
     /// The rule that decided.
     pub(super) rule: RuleRef<'a>,
+}
+
+/// A mirror that is being tried.
+pub(super) struct Trial<'a> {
+    /// The candidate that it is.
+    pub(super) candidate: &'a Candidate,
+    /// How it is reached.
+    pub(super) endpoint: Endpoint,
+    /// How containerd is set up, whose proxies and logins are the shunt's too.
+    pub(super) facts: Arc<Facts>,
+    /// Whether another candidate is left.
+    pub(super) has_successor: bool,
 }
 
 impl Pull<'_> {

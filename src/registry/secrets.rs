@@ -75,11 +75,17 @@ impl Secrets {
 
     /// Another's words as they may stand in an error: one line of bounded length, without secrets.
     pub(super) fn quote(&self, text: &str) -> String {
-        let text = self.hide(text).replace(breaks_a_line, " ");
-        match text.char_indices().nth(MAX_WORDS) {
-            Some((end, _)) => format!("{}...", &text[..end]),
-            None => text,
-        }
+        one_line(&self.hide(text), MAX_WORDS)
+    }
+}
+
+/// Another's words on one line, and no more than `most` characters of them.
+#[must_use]
+pub fn one_line(text: &str, most: usize) -> String {
+    let text = text.replace(breaks_a_line, " ");
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text,
     }
 }
 

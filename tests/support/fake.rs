@@ -32,6 +32,8 @@ pub enum Behaviour {
     Wants(&'static str, String),
     /// Forward, but close the connection after so many bytes of the body.
     Cut(usize),
+    /// Forward the body with its last byte changed.
+    Wrong,
     /// One request of so many gets this status; the others are forwarded.
     Flaky(usize, u16),
     /// Accept, read, and never answer.
@@ -227,6 +229,13 @@ impl Shared {
                 0 => answer(stream, &bare(status)),
                 _ => self.forward(stream, &request),
             },
+            Behaviour::Wrong => {
+                let mut message = self.ask_behind(&request)?;
+                if let Some(last) = message.body.last_mut() {
+                    *last ^= 1;
+                }
+                answer(stream, &message)
+            }
             Behaviour::Cut(bytes) => self.cut(stream, &request, bytes),
             Behaviour::Silent => {
                 self.until_it_goes(stream);

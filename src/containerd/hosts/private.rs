@@ -57,9 +57,6 @@ pub enum NotWritten {
         #[source]
         error: io::Error,
     },
-    /// The thread that was to write it has ended.
-    #[error("the file was not written: {0}")]
-    Thread(String),
 }
 
 impl NotWritten {
@@ -148,23 +145,11 @@ impl PrivateHosts {
 
     /// Makes sure that containerd finds the way to the endpoint under its private host, which is returned. Called just
     /// before a pull: other programs rewrite and remove these directories. Header files are read each time. It is cheap
-    /// where the files are right.
+    /// where the files are right. It blocks.
     ///
     /// # Errors
     /// [`NotWritten`] where containerd would not find the right file.
-    pub async fn ensure(&self, roots: Roots, endpoint: Endpoint) -> Result<String, NotWritten> {
-        let hosts = self.clone();
-        let write = move || hosts.ensure_now(&roots, &endpoint);
-        tokio::task::spawn_blocking(write)
-            .await
-            .unwrap_or_else(|error| Err(NotWritten::Thread(error.to_string())))
-    }
-
-    /// As [`PrivateHosts::ensure`], on this thread.
-    ///
-    /// # Errors
-    /// As there.
-    pub fn ensure_now(&self, roots: &Roots, endpoint: &Endpoint) -> Result<String, NotWritten> {
+    pub fn ensure(&self, roots: &Roots, endpoint: &Endpoint) -> Result<String, NotWritten> {
         if *roots == Roots::Unknown {
             return Err(NotWritten::Unknown);
         }

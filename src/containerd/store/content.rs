@@ -4,10 +4,9 @@
 //! (`AppendDistributionSourceLabel`), `core/images/handlers.go` (`SetChildrenMappedLabels`).
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::time::SystemTime;
 
 use containerd_client::services::v1 as api;
-use prost_types::{FieldMask, Timestamp};
+use prost_types::FieldMask;
 use tonic::{Code, Status};
 
 use super::{Store, StoreError, call, content_error};
@@ -31,21 +30,6 @@ const CHILD: &str = "containerd.io/gc.ref.content.";
 
 /// The kinds of content in the name of a download (`MakeRefKey`).
 const KINDS: [&str; 4] = ["layer", "config", "manifest", "index"];
-
-/// A download under way, or one that was cut off.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ingest {
-    /// Its name, `layer-sha256:…` for one of a pull.
-    pub reference: String,
-    /// When its first byte was written.
-    pub started: Option<SystemTime>,
-    /// When its last byte was written.
-    pub updated: Option<SystemTime>,
-    /// How many bytes there are.
-    pub offset: u64,
-    /// How many bytes there will be, or 0 where that is not known.
-    pub total: u64,
-}
 
 impl Store {
     /// The bytes of the manifest or index `digest`, if they are here.
@@ -72,17 +56,6 @@ impl Store {
                 return Ok(Some(bytes));
             }
         }
-    }
-
-    /// The downloads into the content store.
-    ///
-    /// # Errors
-    /// containerd's refusal.
-    pub async fn ingests(&self) -> Result<Vec<Ingest>, StoreError> {
-        let request = call(api::ListStatusesRequest { filters: Vec::new() });
-        let answer =
-            self.content.clone().list_statuses(request).await.map_err(content_error("list", "ingests"))?;
-        Ok(answer.into_inner().statuses.into_iter().map(Ingest::from).collect())
     }
 
     /// Ends the downloads of `digest`, of whatever kind, and throws away what they have. That there are none is no
@@ -239,22 +212,6 @@ fn source_changes(
     let forgotten = forget.map(source_label);
     changes.extend(forgotten.filter(|label| labels.contains_key(label)).map(|label| (label, String::new())));
     changes
-}
-
-// === impl Ingest ===
-
-impl From<containerd_client::services::v1::Status> for Ingest {
-    fn from(status: containerd_client::services::v1::Status) -> Self {
-        let time = |stamp: Option<Timestamp>| SystemTime::try_from(stamp?).ok();
-        let size = |number: i64| u64::try_from(number).unwrap_or(0);
-        Self {
-            reference: status.r#ref,
-            started: time(status.started_at),
-            updated: time(status.updated_at),
-            offset: size(status.offset),
-            total: size(status.total),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -29,8 +29,8 @@ impl Record {
                 tracing::info!(image, from, digest, rule, %client, pod, ?took, in_containerd = ?self.in_containerd,
                     tried, "pulled");
             }
-            (Verdict::Pass, Some(End::Containerd(code))) => {
-                tracing::info!(image, rule, %client, pod, ?took, ?code, "not pulled; containerd's own error goes on");
+            (_, Some(End::Containerd(code))) => {
+                tracing::info!(image, rule, %client, pod, ?took, ?code, tried, "not pulled; containerd's own error goes on");
             }
             (_, Some(End::Denied)) => {
                 let reason = match &self.verdict {

@@ -7,6 +7,7 @@ use std::fmt::Write;
 use tonic::{Code, Status};
 
 use super::{Attempt, Class, End, Record, Verdict};
+use crate::policy::Role;
 
 impl Record {
     /// The client's error. Not for a request that ended with containerd's own answer, which goes on as it came.
@@ -55,9 +56,11 @@ impl Record {
     /// `none of the 2 mirrors of rule "quay.io" (c.toml:3) served it: [1] …; [2] …`
     fn summary(&self) -> String {
         let rule = self.rule_text();
-        let mut text = match self.attempts.len() {
-            1 => format!("the mirror of {rule} did not serve it"),
-            count => format!("none of the {count} mirrors of {rule} served it"),
+        let are_mirrors = self.attempts.iter().all(|attempt| attempt.role == Role::Mirror);
+        let mut text = match (self.attempts.len(), are_mirrors) {
+            (1, true) => format!("the mirror of {rule} did not serve it"),
+            (count, true) => format!("none of the {count} mirrors of {rule} served it"),
+            (count, false) => format!("none of the {count} registries of {rule} served it"),
         };
         for (index, attempt) in self.attempts.iter().enumerate() {
             let separator = if index == 0 { ": " } else { "; " };

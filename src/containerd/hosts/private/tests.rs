@@ -72,20 +72,20 @@ fn the_file_is_there_after_each_call_whatever_others_do() {
     fs::write(&token, "one\n").unwrap();
     let headers = vec![("X-Key".to_owned(), HeaderValue::File(token.clone()))];
     let endpoint = Endpoint { headers, ..endpoint("m.dev") };
-    let host = daemon().ensure_now(&roots, &endpoint).unwrap();
+    let host = daemon().ensure(&roots, &endpoint).unwrap();
     let file = root.join(&host).join(HOSTS_TOML);
     let says = |value: &str| fs::read_to_string(&file).unwrap().contains(value);
     assert!(says("\"one\""));
     assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
     // Another program takes the tree away.
     fs::remove_dir_all(&root).unwrap();
-    assert_eq!(daemon().ensure_now(&roots, &endpoint).unwrap(), host);
+    assert_eq!(daemon().ensure(&roots, &endpoint).unwrap(), host);
     assert!(says("\"one\""));
     fs::write(&token, "two\n").unwrap();
-    assert_eq!(daemon().ensure_now(&roots, &endpoint).unwrap(), host);
+    assert_eq!(daemon().ensure(&roots, &endpoint).unwrap(), host);
     assert!(says("\"two\""));
     fs::remove_file(&token).unwrap();
-    let error = daemon().ensure_now(&roots, &endpoint).unwrap_err().to_string();
+    let error = daemon().ensure(&roots, &endpoint).unwrap_err().to_string();
     assert!(error.contains("X-Key") && error.contains("token") && !error.contains("two"), "{error}");
 }
 
@@ -96,11 +96,11 @@ fn a_directory_of_somebody_else_under_the_name_stays() {
     let endpoint = endpoint("m.dev");
     let directory = dir.path().join(daemon().host(&endpoint));
     fs::create_dir(&directory).unwrap();
-    let error = daemon().ensure_now(&roots, &endpoint).unwrap_err();
+    let error = daemon().ensure(&roots, &endpoint).unwrap_err();
     assert!(matches!(&error, NotWritten::Taken(path) if *path == directory), "{error}");
     let theirs = directory.join(HOSTS_TOML);
     fs::write(&theirs, "server = 'https://x'").unwrap();
-    let error = daemon().ensure_now(&roots, &endpoint).unwrap_err().to_string();
+    let error = daemon().ensure(&roots, &endpoint).unwrap_err().to_string();
     assert!(error.starts_with(&theirs.display().to_string()), "{error}");
     assert_eq!(daemon().remove_stale(&roots, &BTreeSet::new()), Vec::<String>::new());
     assert_eq!(fs::read_to_string(&theirs).unwrap(), "server = 'https://x'");
@@ -109,13 +109,13 @@ fn a_directory_of_somebody_else_under_the_name_stays() {
 #[test]
 fn where_nothing_is_read_nothing_is_written() {
     let endpoint = endpoint("m.dev");
-    assert!(matches!(daemon().ensure_now(&Roots::Unknown, &endpoint), Err(NotWritten::Unknown)));
-    assert!(matches!(daemon().ensure_now(&Roots::None, &endpoint), Err(NotWritten::NoRoots)));
-    assert!(matches!(daemon().ensure_now(&Roots::at("certs.d"), &endpoint), Err(NotWritten::Relative(_))));
+    assert!(matches!(daemon().ensure(&Roots::Unknown, &endpoint), Err(NotWritten::Unknown)));
+    assert!(matches!(daemon().ensure(&Roots::None, &endpoint), Err(NotWritten::NoRoots)));
+    assert!(matches!(daemon().ensure(&Roots::at("certs.d"), &endpoint), Err(NotWritten::Relative(_))));
     let brackets = Endpoint { schemes: vec!["https", "http"], ..self::endpoint("[::1]:5000") };
-    assert!(matches!(daemon().ensure_now(&Roots::at("/c"), &brackets), Err(NotWritten::Unreadable(_))));
+    assert!(matches!(daemon().ensure(&Roots::at("/c"), &brackets), Err(NotWritten::Unreadable(_))));
     let wall = tempfile::NamedTempFile::new().unwrap();
-    let error = daemon().ensure_now(&Roots::at(wall.path().join("certs.d")), &endpoint).unwrap_err();
+    let error = daemon().ensure(&Roots::at(wall.path().join("certs.d")), &endpoint).unwrap_err();
     assert!(matches!(error, NotWritten::Disk { .. }), "{error}");
 }
 
@@ -125,7 +125,7 @@ fn what_is_not_kept_is_removed_with_the_joined_directory() {
     let first = dir.path().join("a");
     let text = format!("{}:/b", first.display());
     let roots = Roots::of("v2.1.9", Some(crate::containerd::PullMode::Transfer), &text, false);
-    let [one, two] = ["one.dev", "two.dev"].map(|host| daemon().ensure_now(&roots, &endpoint(host)).unwrap());
+    let [one, two] = ["one.dev", "two.dev"].map(|host| daemon().ensure(&roots, &endpoint(host)).unwrap());
     fs::create_dir(first.join("person.dev")).unwrap();
     assert_eq!(daemon().remove_stale(&roots, &BTreeSet::from([one.clone()])), Vec::<String>::new());
     assert!(Path::new(&text).join(&one).exists() && first.join(&one).exists());
@@ -146,7 +146,7 @@ fn threads_that_ensure_and_tidy_at_once_do_not_disturb_each_other() {
             scope.spawn(move || {
                 for round in 0..50 {
                     let host =
-                        daemon().ensure_now(roots, &endpoint(&format!("m{}.dev", (i + round) % 3))).unwrap();
+                        daemon().ensure(roots, &endpoint(&format!("m{}.dev", (i + round) % 3))).unwrap();
                     assert!(is_private(&host));
                     assert_eq!(daemon().remove_stale(roots, &BTreeSet::from([host])), Vec::<String>::new());
                 }
