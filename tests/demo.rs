@@ -57,15 +57,17 @@ fn it_shows_what_it_should() {
     let (before, Some(demo)) = (stages(), start()) else { return };
     let output = demo.wait_with_output().unwrap();
     let story = String::from_utf8(output.stdout).unwrap();
+    // Without columns and ends of lines.
+    let words = story.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(output.status.success(), "{story}\n{}", String::from_utf8_lossy(&output.stderr));
     for part in [
         "registry-1.docker.io:443",
         "\"registry\": \"127.0.0.1:",
-        "mirrors down            127.0.0.1:1",
+        "mirrors down 127.0.0.1:1",
         "is denied by rule \"docker.io/evil\"",
         "nobody knocked at the wall",
     ] {
-        assert!(story.contains(part), "{part}:\n{story}");
+        assert!(words.contains(part), "{part}:\n{story}");
     }
     assert_eq!((stages(), actors()), (before, Vec::new()));
 }

@@ -55,7 +55,7 @@ struct Report<'s> {
     loaded_at: String,
     reload_error: Option<&'s str>,
     mirrors_down: &'s [String],
-    temporary_mirror_names: u64,
+    temporary_names: u64,
     hosts_toml: Files<'s>,
 }
 
@@ -162,7 +162,7 @@ fn render(status: &StatusResponse) -> String {
         ("policy", policy),
         ("loaded", loaded_at(status)),
         ("mirrors down", down),
-        ("temporary mirror names", status.sweep_pending.to_string()),
+        ("temporary names", status.temporary_names.to_string()),
     ];
     if !status.hosts_kept.is_empty() {
         lines.push(("hosts.toml", status.config_path.clone()));
@@ -172,7 +172,7 @@ fn render(status: &StatusResponse) -> String {
     let mut text = String::new();
     for (label, value) in lines {
         // Writing to a String does not fail.
-        let _ = writeln!(text, "{label:23} {}", visible(&value));
+        let _ = writeln!(text, "{label:16} {}", visible(&value));
     }
     if !status.reload_error.is_empty() {
         let _ = writeln!(text, "reload refused, still using the policy of {}:", loaded_at(status));
@@ -196,7 +196,7 @@ fn report(status: &StatusResponse) -> Report<'_> {
         loaded_at: loaded_at(status),
         reload_error: set(&status.reload_error).map(|()| status.reload_error.as_str()),
         mirrors_down: &status.mirrors_down,
-        temporary_mirror_names: status.sweep_pending,
+        temporary_names: status.temporary_names,
         hosts_toml: Files {
             directory: set(&status.config_path).map(|()| status.config_path.as_str()),
             kept: &status.hosts_kept,
@@ -224,7 +224,7 @@ mod tests {
             policy_loaded_at: 1_700_000_000,
             reload_error: "config.toml:1:1: no\nconfig.toml:2:1: no".into(),
             mirrors_down: vec!["m.example".into()],
-            sweep_pending: 2,
+            temporary_names: 2,
             config_path: "/c".into(),
             hosts_kept: vec!["m.example_1_ (plain http)".into()],
             hosts_problems: vec!["/c/x/hosts.toml is not cri-shunt's".into()],
@@ -234,15 +234,15 @@ mod tests {
     #[test]
     fn what_is_wrong_stands_out() {
         insta::assert_snapshot!(render(&bad()), @r"
-    version                 0.1.0
-    containerd              /run/c.sock does not answer: gone
-    policy                  SUSPENDED: the bypass file exists, so every call goes to containerd unchanged
-    loaded                  2023-11-14T22:13:20Z
-    mirrors down            m.example
-    temporary mirror names  2
-    hosts.toml              /c
-                            m.example_1_ (plain http)
-    problem                 /c/x/hosts.toml is not cri-shunt's
+    version          0.1.0
+    containerd       /run/c.sock does not answer: gone
+    policy           SUSPENDED: the bypass file exists, so every call goes to containerd unchanged
+    loaded           2023-11-14T22:13:20Z
+    mirrors down     m.example
+    temporary names  2
+    hosts.toml       /c
+                     m.example_1_ (plain http)
+    problem          /c/x/hosts.toml is not cri-shunt's
     reload refused, still using the policy of 2023-11-14T22:13:20Z:
       config.toml:1:1: no
       config.toml:2:1: no
@@ -252,10 +252,10 @@ mod tests {
     #[test]
     fn the_same_as_json() {
         insta::assert_snapshot!(terminal::json(&report(&bad())), @r#"
-    {"version":"0.1.0","containerd":{"socket":"/run/c.sock","error":"gone"},"suspended":true,"sources":["/etc/config.toml"],"loaded_at":"2023-11-14T22:13:20Z","reload_error":"config.toml:1:1: no\nconfig.toml:2:1: no","mirrors_down":["m.example"],"temporary_mirror_names":2,"hosts_toml":{"directory":"/c","kept":["m.example_1_ (plain http)"],"problems":["/c/x/hosts.toml is not cri-shunt's"]}}
+    {"version":"0.1.0","containerd":{"socket":"/run/c.sock","error":"gone"},"suspended":true,"sources":["/etc/config.toml"],"loaded_at":"2023-11-14T22:13:20Z","reload_error":"config.toml:1:1: no\nconfig.toml:2:1: no","mirrors_down":["m.example"],"temporary_names":2,"hosts_toml":{"directory":"/c","kept":["m.example_1_ (plain http)"],"problems":["/c/x/hosts.toml is not cri-shunt's"]}}
     "#);
         insta::assert_snapshot!(terminal::json(&report(&StatusResponse::default())), @r#"
-    {"version":"","containerd":{"socket":"","error":null},"suspended":false,"sources":[],"loaded_at":"1970-01-01T00:00:00Z","reload_error":null,"mirrors_down":[],"temporary_mirror_names":0,"hosts_toml":{"directory":null,"kept":[],"problems":[]}}
+    {"version":"","containerd":{"socket":"","error":null},"suspended":false,"sources":[],"loaded_at":"1970-01-01T00:00:00Z","reload_error":null,"mirrors_down":[],"temporary_names":0,"hosts_toml":{"directory":null,"kept":[],"problems":[]}}
     "#);
     }
 }

@@ -39,7 +39,7 @@ pub async fn status(state: &State) -> Answer {
         policy_loaded_at: seconds(generation.loaded_at),
         reload_error: state.reload_error().unwrap_or_default(),
         mirrors_down: state.health.down(),
-        sweep_pending: state.temporary_names.count() as u64,
+        temporary_names: state.temporary_names.count() as u64,
         config_path: transport.root.as_ref().map(|root| root.display().to_string()).unwrap_or_default(),
         hosts_kept: transport.kept.clone(),
         hosts_problems: transport.problems.clone(),
