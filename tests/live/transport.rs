@@ -91,61 +91,58 @@ fn an_api_root_and_headers_are_asked_with() {
 }
 
 #[test]
-fn a_persons_file_that_sends_containerd_elsewhere_is_told_of() {
+fn a_persons_file_counts_for_a_registry_that_is_asked_by_its_own_name() {
     let Some((registry, _)) = stored("live/way") else { return };
     let dir = tempfile::tempdir().unwrap();
     let host = registry.host();
     let certs = dir.path().join("certs.d");
     std::fs::create_dir_all(certs.join(host)).unwrap();
-    std::fs::write(certs.join(host).join("hosts.toml"), "server = \"https://other.dev\"\n[host]\n").unwrap();
-    let config = format!("[[policy.rule]]\nprefix = \"quay.io\"\nmirrors = [\"{host}\"]\n");
-    let path = format!("config-path = \"{}\"", certs.display());
-    let explained = explain_at(dir.path(), &config, &path, &[], &["quay.io/live/way:1"]);
-    let last = explained.text.lines().last().unwrap();
     let file = certs.join(host).join("hosts.toml");
-    assert_eq!(
-        last,
-        format!(
-            "  warning     containerd asks other.dev instead of {host}, by {}: a pull may end differently than shown here",
-            file.display()
-        )
+    let plain = format!("[[transport]]\nregistry = \"{host}\"\nplain-http = true\n");
+    let path = format!("config-path = \"{}\"", certs.display());
+    // The last line for the registry itself, and what it says of the same host as a mirror.
+    let last = |text: &str, config: &str| {
+        std::fs::write(&file, text).unwrap();
+        let rule = format!("[[policy.rule]]\nprefix = \"quay.io\"\nmirrors = [\"{host}\"]\n{config}");
+        let mirror = explain_at(dir.path(), &rule, &path, &[], &["quay.io/live/way:1"]);
+        assert!(mirror.text.contains("sha256:") && !mirror.text.contains("warning"), "{}", mirror.text);
+        let own = explain_at(dir.path(), &rule, &path, &[], &[&format!("{host}/live/way:1")]);
+        assert_eq!((mirror.status, own.status), (0, 0), "{}", own.text);
+        own.text.lines().last().unwrap().to_owned()
+    };
+    let end = "a pull may end differently than shown here";
+    let elsewhere =
+        format!("  warning     containerd asks other.dev instead of {host}, by {}: {end}", file.display());
+    let differs = format!(
+        "  warning     containerd asks {host} by {}, which differs from the way that is used here: {end}",
+        file.display()
     );
-    assert_eq!(explained.status, 0);
+    assert_eq!(last("server = \"https://other.dev\"\n[host]\n", ""), elsewhere);
+    // What a person wrote counts for containerd, whatever is configured.
+    let with_ca = format!("server = \"http://{host}\"\nca = \"/none\"\n");
+    assert_eq!(last(&with_ca, &plain), differs);
+    assert_eq!(last(&with_ca, ""), differs);
+    let same = last(&format!("server = \"http://{host}\"\n"), &plain);
+    assert!(!same.contains("warning"), "{same}");
 }
 
 #[test]
-fn where_containerd_asks_otherwise_than_is_shown_it_is_told_of() {
+fn where_containerd_does_not_get_what_a_mirror_needs_it_is_told_of() {
     let Some((registry, _)) = stored("live/way") else { return };
     let dir = tempfile::tempdir().unwrap();
     let host = registry.host();
-    let certs = dir.path().join("certs.d");
     let rule = format!("[[policy.rule]]\nprefix = \"quay.io\"\nmirrors = [\"{host}\"]\n");
     let config = format!("{rule}[[transport]]\nregistry = \"{host}\"\nplain-http = true\n");
-    let path = format!("config-path = \"{}\"", certs.display());
-    let last = |explained: crate::command::Explained| explained.text.lines().last().unwrap().to_owned();
     // Nobody has written anything; the daemon will.
+    let path = format!("config-path = \"{}\"", dir.path().join("certs.d").display());
     let explained = explain_at(dir.path(), &config, &path, &[], &["quay.io/live/way:1"]);
     assert!(explained.text.contains("sha256:") && !explained.text.contains("warning"), "{}", explained.text);
     // There is no containerd that says where it looks.
     let explained = explain(dir.path(), &config, &[], &["quay.io/live/way:1"]);
     assert!(explained.text.contains("sha256:"), "{}", explained.text);
-    let line = last(explained);
+    let line = explained.text.lines().last().unwrap();
     let start = format!(
         "  warning     containerd is not told that {host} needs plain http: containerd's config_path"
     );
     assert!(line.starts_with(&start), "{line}");
-    std::fs::create_dir_all(certs.join(host)).unwrap();
-    let file = certs.join(host).join("hosts.toml");
-    let warning = format!(
-        "  warning     containerd asks {host} by {}, which differs from the way that is used here: a pull may end \
-         differently than shown here",
-        file.display()
-    );
-    // What a person wrote counts for containerd, whatever is configured.
-    std::fs::write(&file, format!("server = \"http://{host}\"\nca = \"/none\"\n")).unwrap();
-    assert_eq!(last(explain_at(dir.path(), &config, &path, &[], &["quay.io/live/way:1"])), warning);
-    assert_eq!(last(explain_at(dir.path(), &rule, &path, &[], &["quay.io/live/way:1"])), warning);
-    std::fs::write(&file, format!("server = \"http://{host}\"\n")).unwrap();
-    let explained = explain_at(dir.path(), &config, &path, &[], &["quay.io/live/way:1"]);
-    assert!(!explained.text.contains("warning"), "{}", explained.text);
 }

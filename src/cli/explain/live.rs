@@ -33,6 +33,8 @@ pub(super) struct Live {
     roots: Vec<PathBuf>,
     /// Why it does not read them.
     blind: Option<String>,
+    /// Whether a pull leads it to mirrors by host names of the shunt's own.
+    leads: bool,
     runtime: Option<Runtime>,
 }
 
@@ -51,7 +53,8 @@ impl Live {
         let client = Client::new(proxies, Limits { connect: defaults.connect.min(timeout), ..defaults });
         let facts = runtime.block_on(facts::facts(config));
         let blind = hosts::set_up(&facts);
-        Ok(Live { client, timeout, roots: facts.roots.read().to_vec(), blind, runtime: Some(runtime) })
+        let (roots, leads) = (facts.roots.read().to_vec(), leads_to_mirrors(&facts));
+        Ok(Live { client, timeout, roots, blind, leads, runtime: Some(runtime) })
     }
 
     /// Asks for all candidates; whether one of them can serve.
@@ -72,11 +75,14 @@ impl Live {
         let (mut hosts, mut found) = (BTreeSet::new(), BTreeSet::new());
         for target in answer.targets() {
             let host = target.name.host();
+            if target.is_mirror() && self.leads {
+                // What files say of the mirror's own name changes nothing.
+                continue;
+            }
             if target.endpoint.is_none() {
                 hosts.insert(host);
                 continue;
             }
-            // containerd is led there by a host name of the shunt's own.
             let (endpoint, _) = config.endpoint(host, target.endpoint);
             let blind = self.blind.as_ref();
             found.extend(
@@ -137,6 +143,12 @@ impl Live {
     }
 }
 
+/// Whether a pull leads containerd to mirrors by private hosts, and not by the mirrors' own names.
+fn leads_to_mirrors(facts: &Facts) -> bool {
+    let roots = facts.roots.read();
+    !roots.is_empty() && !roots.iter().any(|root| root.is_relative()) && facts.pulls_by_real_name().is_none()
+}
+
 impl Drop for Live {
     fn drop(&mut self) {
         // The system's resolver may still look up a name. It is not waited for.
@@ -151,4 +163,21 @@ fn own_environment() -> Vec<(String, String)> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::containerd::Roots;
+
+    #[test]
+    fn mirrors_are_asked_by_their_own_name_where_containerd_cannot_be_led() {
+        let at = |directory: &str| Facts { roots: Roots::at(directory), ..Facts::default() };
+        assert!(leads_to_mirrors(&at("/c")));
+        assert!(!leads_to_mirrors(&at("certs.d")));
+        assert!(!leads_to_mirrors(&Facts { roots: Roots::None, ..Facts::default() }));
+        assert!(!leads_to_mirrors(&Facts::default()));
+        let lazy = Facts { lazy_snapshotter: Some("stargz".to_owned()), ..at("/c") };
+        assert!(!leads_to_mirrors(&lazy));
+    }
 }

@@ -6,6 +6,8 @@ use super::outcome::Outcome;
 use crate::credentials::{Credentials, Known};
 use crate::policy::{Candidate, Name, NodeCredentials, Role};
 
+const MIRROR: &str = "mirror";
+
 /// A place that an image may come from. The order of the fields is the order of the JSON keys.
 #[derive(Debug, Serialize)]
 pub(super) struct Target {
@@ -61,7 +63,7 @@ impl Target {
 
     fn with_credentials(candidate: &Candidate, use_of: NodeCredentials, credentials: &Credentials) -> Self {
         let role = match candidate.role {
-            Role::Mirror => "mirror",
+            Role::Mirror => MIRROR,
             Role::Origin => "origin",
         };
         if candidate.same_host {
@@ -101,6 +103,10 @@ impl Target {
             transport: None,
             live: None,
         }
+    }
+
+    pub(super) fn is_mirror(&self) -> bool {
+        self.role == MIRROR
     }
 
     pub(super) fn credentials_text(&self) -> String {
