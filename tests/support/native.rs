@@ -1,6 +1,5 @@
 //! containerd's own view, beside CRI: image records with their labels, and content.
-//!
-//! Before: a containerd socket.  After: tests check what adoption and sweeping left in the store.
+//! Tests see by it what a pull left in the store.
 
 use containerd_client::services::v1::containers_client::ContainersClient;
 use containerd_client::services::v1::content_client::ContentClient;
