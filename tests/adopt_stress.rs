@@ -259,7 +259,8 @@ impl Ground {
                 .flat_map(|tag| [(tag.to_string(), &self.kept), (format!("r{tag}"), &self.removed)])
             {
                 let name = self.original(host, &tag);
-                self.check(&name, image, self.cri.pull(&name).await);
+                let pulled = self.cri.pull(&name).await.unwrap_or_else(|status| panic!("{name}: {status}"));
+                assert_eq!(&pulled, image, "{name}");
                 let known = self.cri.status(&name).await.unwrap().map(|known| known.id);
                 assert_eq!(known.as_ref(), Some(image), "{name}");
             }
@@ -301,17 +302,18 @@ async fn stress(version: Version, hosts_files: bool) {
     let created = creating.await.unwrap();
     pod.remove(&ground.cri).await.unwrap();
 
-    let [pulls, cancelled, explicit, deleted, removed] =
+    let counts @ [pulls, cancelled, explicit, deleted, removed] =
         [0, 1, 2, 3, 4].map(|turn| ground.counts[turn].load(Ordering::Relaxed));
+    let looks = ground.looks.load(Ordering::Relaxed);
     let dice = ground.dice.lock().unwrap().to_string();
     let line = format!(
         "containerd {}, hosts.toml {hosts_files}: {pulls} pulls, {cancelled} cancelled, {explicit} explicit, {deleted} \
-         names deleted, {removed} images removed, {created} containers, {} looks, {:.0?}, {dice}\n",
+         names deleted, {removed} images removed, {created} containers, {looks} looks, {:.0?}, {dice}\n",
         version.line(),
-        ground.looks.load(Ordering::Relaxed),
         begun.elapsed(),
     );
     std::io::stderr().write_all(line.as_bytes()).unwrap();
+    assert!(counts.iter().chain([&created, &looks]).all(|count| *count > 0), "too little happened: {line}");
     let wrong = ground.wrong.lock().unwrap().clone();
     assert_eq!(wrong, Vec::<String>::new(), "{line}{}", ground.shunt.stderr());
     ground.inspect().await;
