@@ -23,6 +23,20 @@ pub fn rule(registry: &Registry) -> String {
     format!("{rule}rewrite = [{{ match = \"^critest/\", replace = \"rewritten/\" }}]\n")
 }
 
+/// Shows that the shunt has the rule's images from the rule's place, without which the other cases compare nothing.
+pub async fn the_rule_is_what_the_shunt_pulls_by(sides: &Sides) {
+    let Some(through) = sides.through_a_shunt() else { return };
+    let repository = "critest/by-rule";
+    push(sides, repository, "1", &Image::busybox(repository));
+    let name = name(repository, "1");
+    through.cri.pull(&name).await.unwrap();
+    let verbose = through.cri.status_verbose(&name, true).await.unwrap();
+    let info: serde_json::Value = serde_json::from_str(&verbose.info["cri-shunt"]).unwrap();
+    let reference = info["reference"].as_str().unwrap();
+    assert!(reference.starts_with(&format!("{}/{MIRRORED}/by-rule", sides.registry.host())), "{info}");
+    through.cri.remove(&name).await.unwrap();
+}
+
 /// Stores an image where each side finds it.
 fn push(sides: &Sides, repository: &str, tag: &str, image: &Image) {
     // Once: a case that pulls meanwhile would find half a file.

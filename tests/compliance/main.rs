@@ -61,6 +61,7 @@ on_each_containerd! {
         removals,
     }
     critest {
+        the_rule_is_what_the_shunt_pulls_by,
         repo_tags_and_digests_are_what_was_pulled,
         status_is_the_same_by_every_name,
         user_ids_and_names,

@@ -72,6 +72,11 @@ impl Sides {
         &self.direct
     }
 
+    /// The other side, where that is a shunt.
+    pub fn through_a_shunt(&self) -> Option<&Side> {
+        self.shunt.map(|_| &self.through)
+    }
+
     /// Asks both sides, and requires the same answer in all its parts. Gives containerd's.
     pub async fn same(&self, path: &str, message: &[u8]) -> Answer {
         self.same_with(path, message, &[]).await
