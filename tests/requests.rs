@@ -189,19 +189,13 @@ async fn mirrors_may_disagree_and_one_of_them_fail_often(version: Version) {
             cri.pull(&format!("docker.io/disagree/app:{tag}")).await
         });
     }
-    let mut served = 0;
+    // The second mirror never fails, so every pull has where to go.
     for pulled in pulls.join_all().await {
-        match pulled {
-            Ok(id) => {
-                assert!(ids.contains(&id), "{id}");
-                served += 1;
-            }
-            Err(status) => assert!(status.message().contains("500"), "{status}"),
-        }
+        let id = pulled.unwrap_or_else(|status| panic!("{status}\n{}", shunt.stderr()));
+        assert!(ids.contains(&id), "{id}");
     }
     let said = shunt.stderr();
     assert!(!said.contains("did not show the image"), "{said}");
-    assert!(served > PULLS / 2, "{served}");
 }
 
 on_each_containerd!(
