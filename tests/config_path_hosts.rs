@@ -143,7 +143,7 @@ async fn every_kind_of_endpoint_is_reached(version: Version) {
         let mode = std::fs::metadata(ground.file(endpoint)).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode, if endpoint.headers.is_empty() { 0o644 } else { 0o600 }, "{kind}");
     }
-    let of_private = |asked: &String| asked.contains("https://zzz.") || asked.starts_with("zzz.");
+    let of_private = |asked: &String| asked.starts_with("http://zzz.") || asked.starts_with("zzz.");
     let asked = ground.containerd.escapes().asked();
     assert!(!asked.iter().any(of_private), "{asked:?}");
 }
