@@ -6,12 +6,10 @@ use cri_shunt::inside::registry::proxy::Proxies;
 use cri_shunt::inside::registry::{Endpoint, Login};
 
 use crate::support::http1::Message;
-use crate::support::image::{Image, digest};
+use crate::support::image::{Image, MANIFEST, digest};
 use crate::support::registry::Registry;
 use crate::support::scripted::{Reply, Scripted, reply};
 use crate::{ask, ask_through, ask_within, client, client_through, plain, stored};
-
-const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 
 #[tokio::test]
 async fn a_real_registry_on_the_loopback_is_asked_without_any_word_on_transport() {

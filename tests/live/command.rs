@@ -7,6 +7,7 @@ use std::process::{Command, Output, Stdio};
 use crate::support::image::Image;
 use crate::support::registry::Registry;
 use crate::support::scripted::{Scripted, reply};
+use crate::support::shunt::rule;
 
 pub(crate) struct Explained {
     pub(crate) text: String,
@@ -51,11 +52,6 @@ pub(crate) fn explain_at(
     }
 }
 
-fn rule(mirrors: &[&str]) -> String {
-    let mirrors: Vec<String> = mirrors.iter().map(|mirror| format!("\"{mirror}\"")).collect();
-    format!("[[policy.rule]]\nprefix = \"quay.io\"\nmirrors = [{}]\n", mirrors.join(", "))
-}
-
 /// A port where nobody is.
 fn nobody() -> String {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
@@ -67,7 +63,8 @@ fn each_candidate_has_its_outcome_below_it() {
     let digest = registry.push("live/command/a", "1", &Image::busybox("live/command/a"));
     let dir = tempfile::tempdir().unwrap();
     let dead = nobody();
-    let config = rule(&[&format!("{dead}/live/command"), &format!("{}/live/command", registry.host())]);
+    let config =
+        rule("quay.io", &[&format!("{dead}/live/command"), &format!("{}/live/command", registry.host())]);
     let explained = explain(dir.path(), &config, &[], &["quay.io/a:1"]);
     let text =
         explained.text.replace(&dead, "DEAD").replace(registry.host(), "LIVE").replace(&digest, "DIGEST");
@@ -95,7 +92,7 @@ fn the_json_has_a_stable_key_for_it() {
     let digest = registry.push("live/json/a", "1", &Image::busybox("live/json/a"));
     let dir = tempfile::tempdir().unwrap();
     let dead = nobody();
-    let config = rule(&[&format!("{dead}/live/json"), &format!("{}/live/json", registry.host())]);
+    let config = rule("quay.io", &[&format!("{dead}/live/json"), &format!("{}/live/json", registry.host())]);
     let arguments = ["--format", "json", "quay.io/a:1", "quay.io/a:2", "UPPER/Case"];
     let explained = explain(dir.path(), &config, &[], &arguments);
     let lines: Vec<&str> = explained.text.lines().collect();
@@ -128,7 +125,7 @@ fn the_json_has_a_stable_key_for_it() {
 #[test]
 fn the_status_is_1_where_no_candidate_has_it() {
     let dir = tempfile::tempdir().unwrap();
-    let config = rule(&[&nobody()]);
+    let config = rule("quay.io", &[&nobody()]);
     assert_eq!(explain(dir.path(), &config, &[], &["quay.io/a:1"]).status, 1);
     let denied = "[[policy.rule]]\nprefix = \"quay.io\"\ndeny = \"no\"\n";
     assert_eq!(explain(dir.path(), denied, &[], &["quay.io/a:1"]).status, 1);
@@ -141,7 +138,7 @@ fn mirrors_that_differ_are_warned_of() {
     let new = registry.push("live/new/a", "1", &Image::busybox("live/new/a"));
     let dir = tempfile::tempdir().unwrap();
     let (first, second) = (format!("{}/live/old", registry.host()), format!("{}/live/new", registry.host()));
-    let config = rule(&[&first, &second]);
+    let config = rule("quay.io", &[&first, &second]);
     let explained = explain(dir.path(), &config, &[], &["quay.io/a:1"]);
     let positions = [explained.text.find(&old), explained.text.find(&new)];
     assert!(positions[0].is_some() && positions[0] < positions[1], "{}", explained.text);
@@ -180,7 +177,7 @@ fn the_proxies_of_containerd_come_before_those_of_the_shell() {
     }
     // Longer than a part of a name may be, so that no resolver is asked.
     let nowhere = format!("{}.invalid", "x".repeat(64));
-    let config = rule(&[&nowhere]);
+    let config = rule("quay.io", &[&nowhere]);
     let explained = explain(dir.path(), &config, &[("HTTPS_PROXY", &proxy.host())], &["quay.io/a:1"]);
     assert_eq!(proxy.requests().len(), 0, "{}", explained.text);
     assert!(
@@ -213,7 +210,8 @@ fn one_that_never_answers_is_given_up_after_the_time_that_was_set() {
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let host = silent.local_addr().unwrap().to_string();
     let dir = tempfile::tempdir().unwrap();
-    let explained = explain(dir.path(), &rule(&[&host]), &[], &["--timeout", "200ms", "quay.io/a:1"]);
+    let explained =
+        explain(dir.path(), &rule("quay.io", &[&host]), &[], &["--timeout", "200ms", "quay.io/a:1"]);
     assert!(
         explained.text.ends_with(" within 200 ms\n") || explained.text.contains("no answer within 200 ms"),
         "{}",
@@ -227,7 +225,8 @@ fn the_time_that_was_set_is_for_all_ways_of_a_candidate() {
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let host = silent.local_addr().unwrap().to_string();
     let dir = tempfile::tempdir().unwrap();
-    let config = format!("{}[[transport]]\nregistry = \"{host}\"\nhttp-fallback = true\n", rule(&[&host]));
+    let config =
+        format!("{}[[transport]]\nregistry = \"{host}\"\nhttp-fallback = true\n", rule("quay.io", &[&host]));
     let path = format!("config-path = \"{}\"", dir.path().display());
     let explained = explain_at(dir.path(), &config, &path, &[], &["--timeout", "3s", "quay.io/a:1"]);
     assert!(

@@ -4,11 +4,9 @@ use cri_shunt::inside::registry::{Endpoint, Login, Resolve};
 use tokio::time::Instant;
 
 use crate::support::http1::Message;
-use crate::support::image::digest;
+use crate::support::image::{MANIFEST, digest};
 use crate::support::scripted::{Reply, Scripted, reply};
 use crate::{PATIENCE, client, plain, stored, told};
-
-const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 
 /// The longest manifest that containerd takes.
 const LONGEST: usize = 4 * 1048 * 1048;

@@ -6,7 +6,7 @@ use cri_shunt::inside::registry::{Endpoint, HeaderValue, Login};
 use crate::kept::KeepAlive;
 use crate::support::http1::Message;
 use crate::support::scripted::{Reply, Scripted, reply};
-use crate::{PATIENCE, ask, ask_through, client_through, plain, user};
+use crate::{PATIENCE, ask, ask_through, client_through, naming, plain, user};
 
 /// What a service of the node would answer to whoever reaches it.
 const HUSH: &str = r#"{"errors":[{"code":"HUSH","message":"hush of the node"}],"error":"hush"}"#;
@@ -16,14 +16,6 @@ async fn from_outside(answer: impl Fn(&Message) -> Reply + Send + Sync + 'static
     let proxy = Scripted::start(answer);
     let client = client_through(Proxies::new([("HTTP_PROXY".to_owned(), proxy.host())]), PATIENCE);
     ask_through("registry.test/a:1", &plain("registry.test"), &user("robot", "hunter2"), &client).await
-}
-
-/// Names `realm` as its token server.
-fn naming(realm: String) -> impl Fn(&Message) -> Reply + Send + Sync + 'static {
-    move |_| {
-        let challenge = format!(r#"Bearer realm="{realm}",service="s""#);
-        reply(401, &[("WWW-Authenticate", &challenge)], "")
-    }
 }
 
 /// Redirects to `location`.
@@ -164,16 +156,13 @@ async fn a_registry_that_has_answered_over_tls_is_not_asked_in_plain_http_too() 
     // What it leads to speaks no TLS, or is not there.
     let plain_host = Scripted::start(|_| reply(200, &[], ""));
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-    for there in [plain_host.host(), free] {
+    for (there, told) in [(plain_host.host(), "tls: TLS with "), (free, "connect: cannot connect to ")] {
         let certificate = Authority::new().issue(&["127.0.0.1"], Oddity::None);
         let to = format!("https://{there}/");
         let registry = Scripted::start_tls(&certificate, move |_| reply(307, &[("Location", &to)], ""));
         let host = registry.host();
         let said = ask(&format!("{host}/a:1"), &Endpoint::of(&host), &Login::Anonymous).await;
-        assert!(
-            said.starts_with("tls: TLS with ") || said.starts_with("connect: cannot connect to "),
-            "{said}"
-        );
+        assert!(said.starts_with(told), "{said}");
         assert!(!said.contains("HOST"), "{said}");
         assert_eq!(registry.requests().len(), 1);
     }

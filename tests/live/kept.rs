@@ -8,10 +8,9 @@ use std::sync::{Arc, Mutex};
 use cri_shunt::inside::registry::{Client, Login};
 
 use crate::support::http1::{self, Message};
+use crate::support::image::MANIFEST;
 use crate::support::scripted::{Scripted, reply};
 use crate::{PATIENCE, ask_through, client, plain, resolve, user};
-
-const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 
 /// A registry that has every manifest, and keeps its connections.
 pub(crate) struct KeepAlive {

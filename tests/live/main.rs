@@ -27,7 +27,9 @@ use cri_shunt::inside::registry::{Client, Endpoint, Limits, Login, Refusal, Reso
 use std::time::Duration;
 
 use support::PATIENCE;
+use support::http1::Message;
 use support::registry::Registry;
+use support::scripted::{Reply, reply};
 use tokio::time::Instant;
 
 fn client() -> Client {
@@ -41,6 +43,14 @@ fn client_through(proxies: Proxies, connect: Duration) -> Client {
 /// The way to a host in plain http.
 fn plain(host: &str) -> Endpoint {
     Endpoint { host: host.to_owned(), schemes: vec!["http"], ..Endpoint::default() }
+}
+
+/// A registry that names `realm` as its token server.
+fn naming(realm: String) -> impl Fn(&Message) -> Reply + Send + Sync + 'static {
+    move |_| {
+        let challenge = format!(r#"Bearer realm="{realm}",service="s""#);
+        reply(401, &[("WWW-Authenticate", &challenge)], "")
+    }
 }
 
 fn user(username: &str, password: &str) -> Login {

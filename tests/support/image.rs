@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use std::sync::{Arc, OnceLock};
 
-const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+pub const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
@@ -100,11 +100,6 @@ impl Image {
     /// Another manifest around the same config: a moved tag, the image id stays.
     pub fn with_annotation(mut self, name: &str, value: &str) -> Image {
         self.annotations[name] = json!(value);
-        self
-    }
-
-    pub fn with_command(mut self, command: &[&str]) -> Image {
-        self.config["config"]["Cmd"] = json!(command);
         self
     }
 
