@@ -209,11 +209,10 @@ async fn what_the_fence_cannot_do_is_listed(version: Version) {
     assert!(!file(&ground.containerd, "pass.dev").exists());
     // Without the key, all of it is removed.
     let config = config(&ground.containerd, &ground.storage).replace("fence = true", "fence = false");
-    ground.shunt.write_config(&config, &ground.containerd);
-    ground.shunt.signal(rustix::process::Signal::HUP);
+    ground.shunt.reload(&config, &ground.containerd);
     let gone =
         || !file(&ground.containerd, "q.dev").exists() && !file(&ground.containerd, "docker.io").exists();
-    assert!(wait_until(gone), "{}", ground.shunt.stderr());
+    ground.shunt.until("all of it is removed", gone);
     assert!(file(&ground.containerd, "n.test").exists());
 }
 

@@ -14,27 +14,12 @@ use support::image::Image;
 use support::registry::{Front, Registry};
 use support::shunt::Shunt;
 use support::version::Version;
-use support::wait_until;
 
 const RULE: &str = "[[policy.rule]]\nprefix = \"a.dev\"\nmirrors = [\"m.test:5000\"]\n";
 const PLAIN: &str = "[[transport]]\nregistry = \"m.test:5000\"\nplain-http = true\n";
 
 fn file(containerd: &Containerd, directory: &str) -> PathBuf {
     containerd.certs_d().join(directory).join("hosts.toml")
-}
-
-fn until(shunt: &Shunt, what: &str, ready: impl FnMut() -> bool) {
-    assert!(wait_until(ready), "{what}:\n{}", shunt.stderr());
-}
-
-fn reload(shunt: &Shunt, config: &str, containerd: &Containerd) {
-    shunt.write_config(config, containerd);
-    shunt.signal(rustix::process::Signal::HUP);
-}
-
-fn status(shunt: &Shunt) -> String {
-    let shown = shunt.command(&["status", "--socket", shunt.socket().to_str().unwrap()]);
-    String::from_utf8(shown.stdout).unwrap()
 }
 
 fn check(shunt: &Shunt) -> String {
@@ -48,7 +33,7 @@ fn files_come_with_the_config_and_go_with_it_and_outlive_the_daemon() {
     let config = format!("{RULE}{PLAIN}");
     let shunt = Shunt::start(&config, &containerd);
     let kept = file(&containerd, "m.test_5000_");
-    until(&shunt, "written", || kept.exists());
+    shunt.until("written", || kept.exists());
     let text = std::fs::read_to_string(&kept).unwrap();
     assert!(text.starts_with("# Written by cri-shunt"), "{text}");
     // A file of the shunt that somebody changed is as it was after the next start; so is one that is gone.
@@ -61,18 +46,18 @@ fn files_come_with_the_config_and_go_with_it_and_outlive_the_daemon() {
     std::fs::create_dir(&orphan).unwrap();
     std::fs::write(orphan.join("hosts.toml"), &text).unwrap();
     shunt.start_again();
-    until(&shunt, "as it was", || std::fs::read_to_string(&kept).is_ok_and(|now| now == text));
-    until(&shunt, "tidied", || !crashed.exists() && !orphan.exists());
-    reload(&shunt, RULE, &containerd);
+    shunt.until("as it was", || std::fs::read_to_string(&kept).is_ok_and(|now| now == text));
+    shunt.until("tidied", || !crashed.exists() && !orphan.exists());
+    shunt.reload(RULE, &containerd);
     // A directory that goes has another name for a moment.
-    until(&shunt, "removed", || std::fs::read_dir(containerd.certs_d()).unwrap().count() == 0);
+    shunt.until("removed", || std::fs::read_dir(containerd.certs_d()).unwrap().count() == 0);
     // After a crash the next start knows its own files.
-    reload(&shunt, &config, &containerd);
-    until(&shunt, "written again", || kept.exists());
+    shunt.reload(&config, &containerd);
+    shunt.until("written again", || kept.exists());
     shunt.kill9();
     shunt.write_config(RULE, &containerd);
     shunt.start_again();
-    until(&shunt, "removed at the next start", || !kept.parent().unwrap().exists());
+    shunt.until("removed at the next start", || !kept.parent().unwrap().exists());
 }
 
 #[test]
@@ -84,26 +69,26 @@ fn what_a_person_wrote_stays_and_is_reported() {
     let shunt = Shunt::start(&config, &containerd);
     let path = file(&containerd, "m.test:5000");
     let said = format!("{} is not cri-shunt's and stays as it is", path.display());
-    until(&shunt, "reported", || shunt.stderr().contains(&said));
+    shunt.until("reported", || shunt.stderr().contains(&said));
     assert_eq!(std::fs::read_to_string(&path).unwrap(), theirs);
     assert!(!containerd.certs_d().join("m.test_5000_").exists());
-    assert!(status(&shunt).contains(&said), "{}", status(&shunt));
+    assert!(shunt.status().contains(&said), "{}", shunt.status());
     assert!(check(&shunt).contains(&said), "{}", check(&shunt));
     // With the same content it is all that is wanted.
     let same = "server = 'http://m.test:5000'\n[host.'http://m.test:5000']\n";
     std::fs::write(&path, same).unwrap();
-    reload(&shunt, &config, &containerd);
-    until(&shunt, "no longer reported", || status(&shunt).contains("another's, which says the same"));
-    assert!(!status(&shunt).contains("not cri-shunt's"), "{}", status(&shunt));
+    shunt.reload(&config, &containerd);
+    shunt.until("no longer reported", || shunt.status().contains("another's, which says the same"));
+    assert!(!shunt.status().contains("not cri-shunt's"), "{}", shunt.status());
     // A directory of the shunt into which somebody has put something stays with that.
     std::fs::remove_dir_all(path.parent().unwrap()).unwrap();
-    reload(&shunt, &config, &containerd);
+    shunt.reload(&config, &containerd);
     let own = file(&containerd, "m.test_5000_");
-    until(&shunt, "written", || own.exists());
+    shunt.until("written", || own.exists());
     let added = own.with_file_name("extra.crt");
     std::fs::write(&added, "a person's").unwrap();
-    reload(&shunt, RULE, &containerd);
-    until(&shunt, "removed", || !own.exists());
+    shunt.reload(RULE, &containerd);
+    shunt.until("removed", || !own.exists());
     assert_eq!(std::fs::read_to_string(&added).unwrap(), "a person's");
 }
 
@@ -126,8 +111,8 @@ async fn where_nothing_can_be_written_everything_else_goes_on() {
     );
     let shunt = Shunt::start(&config, &containerd);
     let said = "containerd does not learn that m.test:5000 needs plain http";
-    until(&shunt, "reported", || shunt.stderr().contains(said));
-    assert!(status(&shunt).contains(said), "{}", status(&shunt));
+    shunt.until("reported", || shunt.stderr().contains(said));
+    assert!(shunt.status().contains(said), "{}", shunt.status());
     let cri = Cri::connect(&shunt.socket()).await;
     assert_eq!(cri.pull("b.dev/sealed/app:1").await.unwrap(), image.id());
 }
@@ -158,14 +143,14 @@ async fn the_advice_for_a_containerd_without_config_path_works(version: Version)
     registry.push("advice/app", "1", &image);
     forget_config_path(&containerd);
     let shunt = Shunt::start(&format!("{RULE}{PLAIN}"), &containerd);
-    until(&shunt, "reported", || status(&shunt).contains("has no config_path"));
-    let shown = status(&shunt);
+    shunt.until("reported", || shunt.status().contains("has no config_path"));
+    let shown = shunt.status();
     let advice = shown.lines().find(|line| line.contains("has no config_path")).unwrap();
     assert!(check(&shunt).contains("has no config_path"), "{}", check(&shunt));
     let cri = Cri::connect(&shunt.socket()).await;
     cri.pull("a.dev/advice/app:1").await.unwrap_err();
     follow(&containerd, advice);
-    until(&shunt, "written", || file(&containerd, "m.test_5000_").exists());
+    shunt.until("written", || file(&containerd, "m.test_5000_").exists());
     let cri = Cri::connect(&shunt.socket()).await;
     assert_eq!(cri.pull("a.dev/advice/app:1").await.unwrap(), image.id(), "{}", shunt.stderr());
 }
@@ -192,18 +177,18 @@ async fn several_directories_are_written_for_each_way_to_pull() {
         containerd.restart();
         let written =
             || joined.join("m.test_5000_/hosts.toml").exists() && file(&containerd, "m.test_5000_").exists();
-        until(&shunt, "written", written);
+        shunt.until("written", written);
         let cri = Cri::connect(&shunt.socket()).await;
         let pulled = cri.pull(&format!("a.dev/several/app:{tag}")).await;
         assert_eq!(pulled.unwrap_or_else(|status| panic!("{tag}: {status}")), image.id());
     }
     // The mirror's file goes with the config. What led containerd in the pulls goes at the next start, and nothing of the
     // joined name is left then.
-    reload(&shunt, RULE, &containerd);
-    until(&shunt, "removed", || !file(&containerd, "m.test_5000_").exists());
+    shunt.reload(RULE, &containerd);
+    shunt.until("removed", || !file(&containerd, "m.test_5000_").exists());
     shunt.restart();
     let above = PathBuf::from(format!("{directory}:"));
-    until(&shunt, "nothing is left", || !above.exists());
+    shunt.until("nothing is left", || !above.exists());
 }
 
 on_each_containerd!(the_advice_for_a_containerd_without_config_path_works,);

@@ -211,6 +211,8 @@ impl Shunt {
     /// What `status` shows.
     pub fn status(&self) -> String {
         let shown = self.command(&["status", "--socket", self.socket().to_str().unwrap()]);
+        // The exit code also tells whether something is unwell, so a failure is known by the empty text.
+        assert!(!shown.stdout.is_empty(), "status fails: {shown:?}\n{}", self.stderr());
         String::from_utf8(shown.stdout).unwrap()
     }
 
