@@ -59,6 +59,24 @@ async fn a_socket_that_is_taken_is_left_to_its_owner() {
     assert!(!first.socket().exists());
 }
 
+/// Signals are caught before the socket is there, so whoever sees the socket may send one.
+#[tokio::test]
+async fn a_signal_at_the_start_is_no_crash() {
+    let upstream = Upstream::start();
+    let shunt = Shunt::start_before("", upstream.socket());
+    assert_eq!(shunt.stop().and_then(|status| status.code()), Some(0));
+    for round in 0..20 {
+        shunt.spawn();
+        let end = std::time::Instant::now() + support::PATIENCE;
+        while !shunt.socket().exists() && std::time::Instant::now() < end {
+            std::hint::spin_loop();
+        }
+        shunt.signal(Signal::HUP);
+        shunt.signal(Signal::TERM);
+        assert_eq!(shunt.ends().code(), Some(0), "round {round}:\n{}", shunt.stderr());
+    }
+}
+
 #[tokio::test]
 async fn a_client_that_says_nothing_holds_up_no_stop() {
     let upstream = Upstream::start();
