@@ -1,5 +1,7 @@
 //! `cri-shunt explain` as a user runs it: the built program, real files, whole outputs.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+mod support;
 
 use std::io::Write;
 use std::path::Path;
@@ -224,7 +226,7 @@ fn stdin_is_read_line_by_line() {
 #[test]
 fn the_default_registry_needs_no_file() {
     if Path::new("/etc/cri-shunt").exists() {
-        eprintln!("skipped: this machine has a configuration in /etc/cri-shunt");
+        support::skipped("this machine has a configuration in /etc/cri-shunt");
         return;
     }
     let dir = tempfile::tempdir().unwrap();

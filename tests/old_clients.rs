@@ -1,7 +1,9 @@
 //! gRPC C-core, which sends a unix socket's path as `:authority`, against the `h2` crate behind the
-//! filter. Skipped, with a line on stderr, where Debian's python3-grpcio is not installed.
+//! filter. Skipped, and counted so, where Debian's python3-grpcio is not installed.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+mod support;
 
 use bytes::Bytes;
 use cri_shunt::inside::serve::authority::Filter;
@@ -129,7 +131,7 @@ fn has_grpcio() -> bool {
     let found = Command::new(PYTHON).args(["-c", "import grpc"]).output();
     let found = found.is_ok_and(|output| output.status.success());
     if !found {
-        eprintln!("skipped: {PYTHON} has no grpc module (Debian: python3-grpcio)");
+        support::skipped(&format!("{PYTHON} has no grpc module (Debian: python3-grpcio)"));
     }
     found
 }
