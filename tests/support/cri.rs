@@ -1,6 +1,6 @@
 //! CRI clients over a unix socket, as a recent kubelet would be one.
 //!
-//! Before: a socket of containerd or of the shunt.  After: typed answers.
+//! Answers are typed.
 //! Not here: bytes and trailers as they are on the wire (see `raw`).
 
 use super::PATIENCE;
@@ -64,13 +64,6 @@ impl Cri {
 
     pub fn images_v1alpha2(&self) -> k8s_cri::v1alpha2::image_service_client::ImageServiceClient<Channel> {
         k8s_cri::v1alpha2::image_service_client::ImageServiceClient::new(self.channel())
-            .max_decoding_message_size(LIMIT)
-    }
-
-    pub fn runtime_v1alpha2(
-        &self,
-    ) -> k8s_cri::v1alpha2::runtime_service_client::RuntimeServiceClient<Channel> {
-        k8s_cri::v1alpha2::runtime_service_client::RuntimeServiceClient::new(self.channel())
             .max_decoding_message_size(LIMIT)
     }
 

@@ -1,6 +1,6 @@
 //! Chance that can be repeated: the seed is printed with a failure and can be given again.
 //!
-//! Before: a stress test wants times and choices.  After: `STRESS_SEED` in the environment repeats a run.
+//! `STRESS_SEED` in the environment repeats a run.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -30,10 +30,6 @@ impl Dice {
     /// Less than `limit` milliseconds, by tenths.
     pub fn millis(&mut self, limit: u64) -> Duration {
         Duration::from_micros(100 * self.below(10 * limit))
-    }
-
-    pub fn pick<'a>(&mut self, of: &[&'a str]) -> &'a str {
-        of[self.below(of.len() as u64) as usize]
     }
 }
 

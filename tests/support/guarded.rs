@@ -1,6 +1,6 @@
 //! Debian's docker-registry behind a login or TLS, on what an open one stores.
 //!
-//! Before: a test has pushed to a `Registry`.  After: it asks here for the same images.
+//! A test pushes to a `Registry` and asks here for the same images.
 //! Holds: the storage is the open registry's, which must live as long.
 
 use super::keeper::Keeper;
@@ -28,7 +28,8 @@ pub struct Guard {
 pub struct Guarded {
     host: String,
     child: Child,
-    keeper: Keeper,
+    /// Ends it, and keeps its files so long.
+    _keeper: Keeper,
 }
 
 impl Guard {
@@ -96,7 +97,7 @@ impl Guard {
             .spawn()
             .unwrap();
         keeper.keep(&child);
-        let mut guarded = Guarded { host, child, keeper };
+        let mut guarded = Guarded { host, child, _keeper: keeper };
         let ready = super::wait_until(|| guarded.ended() || TcpStream::connect(&guarded.host).is_ok());
         (ready && !guarded.ended()).then_some(guarded)
     }
@@ -106,11 +107,6 @@ impl Guarded {
     /// `127.0.0.1:PORT`.
     pub fn host(&self) -> &str {
         &self.host
-    }
-
-    /// What it has logged.
-    pub fn log(&self) -> String {
-        std::fs::read_to_string(self.keeper.dir().join("registry.log")).unwrap()
     }
 
     fn ended(&mut self) -> bool {

@@ -1,6 +1,6 @@
 //! Debian's docker-registry on a loopback port, with storage of its own.
 //!
-//! Before: `image` builds what is pushed.  After: containerd pulls from `host()`.
+//! It stores what `image` builds, and containerd pulls from `host()`.
 //! Not here: answers that a healthy registry does not give on demand (see `fake`), and the
 //! `Authorization` headers of requests, which its log leaves out (put a `Fake` in front).
 
@@ -80,8 +80,8 @@ impl Registry {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let host = format!("127.0.0.1:{port}");
         let config = format!(
-            "version: 0.1\nlog:\n  accesslog:\n    disabled: false\n  level: warn\nstorage:\n  delete:\n    enabled: true\n  \
-             filesystem:\n    rootdirectory: {storage}\nhttp:\n  addr: {host}\n{}{FOREIGN}",
+            "version: 0.1\nlog:\n  accesslog:\n    disabled: false\n  level: warn\nstorage:\n  filesystem:\n    \
+             rootdirectory: {storage}\nhttp:\n  addr: {host}\n{}{FOREIGN}",
             front.config()
         );
         let config_file = keeper.dir().join("config.yml");
@@ -131,12 +131,6 @@ impl Registry {
         let answer = self.send("PUT", &path, &[("Content-Type", image.media_type())], &image.manifest());
         assert_eq!(answer.status(), 201, "{}", String::from_utf8_lossy(&answer.body));
         digest
-    }
-
-    /// Takes a manifest away; all its tags go with it.
-    pub fn delete(&self, repository: &str, digest: &str) {
-        let answer = self.send("DELETE", &format!("/v2/{repository}/manifests/{digest}"), &[], b"");
-        assert_eq!(answer.status(), 202, "{}", String::from_utf8_lossy(&answer.body));
     }
 
     fn push_blob(&self, repository: &str, blob: &[u8]) {
