@@ -3,7 +3,7 @@
 //! `cargo bench --bench micro` (or `make bench`) prints them. The cost of a decision must not grow with the
 //! number of rules: that is what the rows of one group show beside each other.
 //!
-//! Before: nothing.  After: `docs/specification.md` refers to the rows.
+//! `docs/specification.md` refers to the rows.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, unreachable_pub, reason = "a bench")]
 

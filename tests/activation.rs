@@ -1,6 +1,6 @@
 //! The socket that systemd holds: connections wait at it for a daemon that starts, and outlast one that ends.
 //!
-//! Before: `serve` shows the daemon with a socket of its own.  After: `packaging` holds the units.
+//! `serve` is about the daemon with a socket of its own, `packaging` about the units.
 //! Holds: the test plays systemd's part by the protocols of sd_listen_fds(3) and sd_notify(3).
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]

@@ -1,7 +1,6 @@
 //! What `make fuzz` does for minutes, for moments: the seeds of every target, and inputs that are made of them.
 //!
-//! Before: `fuzz/corpus` has the seeds, `fuzz/src` what must hold of each.  After: a target that has rotted, or
-//! code that has, is seen without a fuzzer.
+//! It shows without a fuzzer that a target, or the code behind it, no longer works.
 //! Holds: the same inputs each time, so that a failure comes again; it says the input.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]

@@ -1,6 +1,6 @@
 //! Images that are on the node already: ImageStatus, CreateContainer, image volumes, checkpoints, ids.
 //!
-//! Before: `pull` shows how images come.  After: `pause` for the one image that nobody asks for.
+//! `pause` is about the one image that nobody asks for.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 

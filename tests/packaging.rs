@@ -1,6 +1,6 @@
 //! What `make install` puts in place: nothing is missing, and systemd understands the units.
 //!
-//! Before: `generated` holds the man pages and completions.  After: `activation` shows the socket's handover.
+//! `generated` has the man pages and completions, `activation` the handover of the socket.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 

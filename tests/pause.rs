@@ -1,6 +1,6 @@
 //! The pause image, which containerd would pull by itself, past every rule.
 //!
-//! Before: `lookup`.  After: `compliance`, whose pods start with it.
+//! The pods of `compliance` start with it as well.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 

@@ -1,6 +1,6 @@
 //! What passes through, byte for byte, and what happens where one side breaks.
 //!
-//! Before: nothing; the upstream is a stand-in that records.  After: `compliance`, on a real containerd.
+//! The upstream is a stand-in that records; `compliance` does the like on a real containerd.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 

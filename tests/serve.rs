@@ -1,6 +1,6 @@
 //! The daemon's life: what keeps it from starting, reloads, and what its socket is like.
 //!
-//! Before: `config` reads the files.  After: `activation`, where systemd holds the socket.
+//! `activation` is about the socket that systemd holds.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 

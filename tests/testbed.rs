@@ -1,6 +1,6 @@
 //! The setup itself: each containerd starts, pulls from a registry on the loopback, and runs a pod.
 //!
-//! Before: `tests/setup`.  After: when these fail, look here before looking at any other suite.
+//! When these fail, look here before looking at any other suite.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 

@@ -1,7 +1,7 @@
 //! Calls that are under way while something changes: the daemon stops, takes another policy, or stands before a
 //! containerd that only just starts.
 //!
-//! Before: `relay` shows what passes through otherwise.  After: nothing; the upstream is a stand-in that waits.
+//! The upstream is a stand-in that waits.
 //! Holds: nothing here waits for a time where it can wait for an event, and times are asserted from below only.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]

@@ -1,6 +1,6 @@
 //! The daemon sees for itself that a file of its configuration has changed.
 //!
-//! Before: `serve` starts with a first policy.  After: other decisions, without a signal.
+//! It then decides otherwise, without a signal.
 //! Holds: nothing here sends SIGHUP (`serve` has that); a policy that can't be read never takes the place of
 //! one that could.
 

@@ -1,7 +1,6 @@
 //! Many clients on GetContainerEvents while a containerd runs containers.
 //!
-//! Before: a target for the streams, and containerd's own socket for the pods.  After: how long each event took
-//! from the time that containerd has written into it until a client had it.
+//! It measures how long each event takes from the time that containerd has written into it until a client has it.
 //! Holds: each client gets the events of each container, and the same ones as a client of containerd itself.
 //! Not here: the events of containerd's own service, which the shunt relays in the same way.
 

@@ -4,7 +4,6 @@
 //! `target/bench/relay.json`. Rounds are interleaved: each target gets each workload once a round, so that
 //! whatever else the machine does falls on all of them. Figures are medians over the rounds.
 //!
-//! Before: `echo` or a real containerd answers.  After: `table` prints.
 //! Holds: a target of which one answer is not what the upstream itself answers, in status or in bytes, ends the run.
 
 #![allow(

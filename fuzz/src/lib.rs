@@ -1,7 +1,7 @@
 //! Hostile bytes for every input, each with what must hold whatever they are.
 //!
-//! Before: libFuzzer (`fuzz_targets`, by `fuzz/run`) or `tests/fuzz.rs` makes bytes.  After: the program's own
-//! code has read them, or a broken promise has become a panic.
+//! libFuzzer (`fuzz_targets`, by `fuzz/run`) or `tests/fuzz.rs` makes the bytes. The program's own code reads them, and
+//! a broken promise is a panic.
 //! Holds: a target has no state that one input leaves for the next, and asks nothing of the network.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a promise that does not hold has to panic")]
 

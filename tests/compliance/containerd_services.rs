@@ -1,7 +1,6 @@
 //! containerd's native services on the same socket: cAdvisor and others use them there.
 //!
-//! Before: content and images that CRI brought.  After: unary calls, streams of every direction and
-//! large messages went the same way on both sides.
+//! Unary calls, streams of every direction and large messages must go the same way on both sides.
 
 use crate::sides::{Side, Sides};
 use crate::support::PATIENCE;

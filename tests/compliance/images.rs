@@ -1,6 +1,6 @@
 //! Questions to the image service that change nothing.
 //!
-//! Before: an image with several names is put there directly.  After: both sides say the same of it.
+//! An image with several names is put there directly, and both sides must say the same of it.
 
 use crate::sides::{Sides, is_read_by_the_shunt};
 use crate::support::cri::spec;

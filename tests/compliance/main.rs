@@ -1,8 +1,8 @@
 //! A client cannot tell by the answers that the shunt is there.
 //!
-//! Before: `tests/support` gives containerds of three lines and a registry; each has one shunt in
-//! front, with one rule, for the images of `critest`.  After: every case has gone to containerd directly and through the
-//! shunt, and the answers were the same: status, headers, messages, trailers, details.
+//! Each of three containerds has one shunt in front, with one rule, for the images of `critest`. Every case goes to
+//! containerd directly and through the shunt, and the answers must be the same: status, headers, messages, trailers,
+//! details.
 //! Not here: what the shunt does differently on purpose (rules, adoption, provenance).
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]

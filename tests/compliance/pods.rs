@@ -1,7 +1,6 @@
 //! Pods that really run.
 //!
-//! Before: a sandbox image and busybox in the loopback registry.  After: a pod's whole life looked the
-//! same on both sides, but for ids and times.
+//! A pod's whole life must look the same on both sides, but for ids and times.
 
 use crate::sides::{Side, Sides};
 use crate::support::PATIENCE;

@@ -1,6 +1,6 @@
 //! Pulls and removals: stories, for they change what is there.
 //!
-//! Before: images in the loopback registry.  After: both sides got the same answers on the way.
+//! Both sides must get the same answers on the way.
 
 use crate::images::{ODD, STATUS};
 use crate::sides::{Side, Sides};

@@ -1,8 +1,8 @@
 //! The two sides of a comparison, and the comparing.
 //!
-//! Before: a case.  After: `same` for calls that change nothing (the shared containerd may be busy
-//! with other cases, so a difference counts only if containerd itself gave one answer before and after);
-//! `story` for sequences that do, told once to each side.
+//! `same` is for calls that change nothing. The shared containerd may be busy with other cases, so a difference counts
+//! only if containerd itself gave one answer before and after. `story` is for sequences that change something: it is
+//! told once to each side.
 
 use crate::support::PATIENCE;
 use crate::support::containerd::Containerd;

@@ -1,7 +1,7 @@
 //! A relay that copies bytes and knows nothing.
 //!
-//! Before: `COMPLIANCE_THROUGH=splice`.  After: the suite compares containerd with itself, which tells
-//! a case that is not reproducible from a fault of the shunt.
+//! With `COMPLIANCE_THROUGH=splice` the suite compares containerd with itself, which tells a case that is not
+//! reproducible from a fault of the shunt.
 
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};

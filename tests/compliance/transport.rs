@@ -1,6 +1,6 @@
 //! What is not in any message: deadlines, cancellation, metadata, and how many at once.
 //!
-//! Before: a registry that says nothing, to have calls that last.  After: containerd saw the same.
+//! A registry that says nothing makes calls that last; containerd must see the same of them from both sides.
 
 use crate::images::{LIST, STATUS, status};
 use crate::pulls::PULL;

@@ -1,7 +1,6 @@
 //! Private mirrors: logins of every kind of source, what goes wrong with them, and that none goes to a wrong host.
 //!
-//! Before: `pull` shows that a client's credentials stay with their registry.  After: `explain` and `check`
-//! say the same of a configuration without running it.
+//! `explain` and `check` must say the same of a configuration without running it.
 //! Holds: after each case none of the secrets used stands in anything that a shunt has said.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, unreachable_pub, reason = "tests")]

@@ -1,6 +1,6 @@
 //! A private authority and certificates of it, made on the spot.
 //!
-//! Before: a test says for which name and how long.  After: servers and clients read the PEM files.
+//! A test says for which name and how long; servers and clients read the PEM files.
 
 use std::path::{Path, PathBuf};
 

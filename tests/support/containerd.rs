@@ -1,7 +1,6 @@
 //! A real containerd of a given line, private in all its folders and sockets.
 //!
-//! Before: `version` found its programs, `containerd_config` wrote its config.
-//! After: tests and the shunt under test connect to `socket()`.
+//! Tests and the shunt under test connect to `socket()`.
 //! Holds: when `start` returns, the CRI plugin answers; after `Drop` nothing of it runs or is mounted.
 
 use super::containerd_config::{self, Options};

@@ -1,6 +1,5 @@
 //! The config file of a private containerd, for both of its formats.
 //!
-//! Before: `containerd` knows the folder and the wishes.  After: the daemon reads it.
 //! Sources: `containerd config default` of each line; containerd docs/cri/config.md.
 
 use super::version::Version;

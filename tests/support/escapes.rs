@@ -1,7 +1,7 @@
 //! An HTTP proxy that lets nothing out and remembers who tried.
 //!
-//! Before: containerd gets it as its proxy environment, so that names which are not on the loopback
-//! never reach a resolver or a network.  After: tests read which hosts were asked for.
+//! containerd gets it as its proxy environment, so that names which are not on the loopback never reach a resolver or a
+//! network. Tests read which hosts were asked for.
 //! Holds: a name leads somewhere only where a test has said so, and then to the loopback; so tests have
 //! registries of any name, by TLS and by plain http, and need no resolver and no route.
 

@@ -1,7 +1,7 @@
 //! A registry front that does what a healthy registry does not do on demand, and remembers all.
 //!
-//! Before: a test says which paths behave how; everything else goes on to a real registry.
-//! After: tests read who came, with which credentials.
+//! A test says which paths behave how; everything else goes on to a real registry. Tests read who came, with which
+//! credentials.
 //! Holds: every request is recorded before it is answered, its `Authorization` header included.
 
 use super::http1::{self, Message};

@@ -1,6 +1,6 @@
 //! The foreign gRPC stack: runs `foreign.py` for a call.
 //!
-//! Before: a socket, a method and the bytes of a message.  After: the answer as that stack saw it.
+//! It gives the answer as that stack saw it.
 
 use serde::Deserialize;
 use std::path::Path;

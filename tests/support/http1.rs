@@ -1,7 +1,6 @@
 //! As much HTTP/1.1 as talking to a registry on the loopback takes.
 //!
-//! Before: `registry` and `fake` have a request to send or a connection to read.
-//! After: they get messages with whole bodies. Each request has a connection of its own.
+//! Messages have whole bodies, and each request has a connection of its own.
 
 use std::io::{self, BufRead, BufReader, Read as _, Write as _};
 use std::net::TcpStream;

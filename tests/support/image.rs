@@ -1,6 +1,6 @@
 //! Small OCI images, made on the spot.
 //!
-//! Before: a test says what it wants.  After: `registry` stores it.
+//! A test says what it wants, and `registry` stores it.
 //! Holds: two images of different `unique` text have different ids, so that cases which remove images
 //! do not meet; the same wishes give the same bytes.
 //! Source: OCI image-spec v1.1 (config, manifest, index).

@@ -1,7 +1,7 @@
 //! A folder whose processes, mounts and files end with the test.
 //!
-//! Before: whatever a test starts asks for one.  After: `keeper.sh` does the ending, from outside, so
-//! that a killed or panicking test process and a `static` that is never dropped leave nothing behind.
+//! `keeper.sh` does the ending, from outside, so that a killed or panicking test process and a `static` that is never
+//! dropped leave nothing behind.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};

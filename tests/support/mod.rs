@@ -1,6 +1,6 @@
 //! The ground that the tests with a real containerd stand on.
 //!
-//! Before: `tests/setup` has put the programs in place.  After: every integration test, by `mod support;`.
+//! `tests/setup` puts the programs in place; an integration test has this by `mod support;`.
 //! Holds: all traffic stays on the loopback; everything that a test starts ends with the test process,
 //! however that ends; nothing of the machine's own containerd is touched.
 //! Not here: the cases themselves.

@@ -1,6 +1,6 @@
 //! A certificate authority of a test's own, made by openssl.
 //!
-//! Before: a test wants TLS.  After: registries have certificates and clients too.
+//! Registries and clients have their certificates from it.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

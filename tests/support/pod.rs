@@ -1,7 +1,6 @@
 //! A pod with one container, by CRI calls alone.
 //!
-//! Before: an image that is there, and a sandbox image that can be had (`Containerd::serve_pause`).
-//! After: tests see a container really run.
+//! It takes an image that is there, and a sandbox image that can be had (`Containerd::serve_pause`).
 //! Holds: the pod uses the node's network, so no CNI plugin is needed.
 
 use super::cri::{Cri, spec};

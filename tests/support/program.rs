@@ -1,6 +1,6 @@
 //! The program as a user runs it in a directory of files.
 //!
-//! Before: a test has the files.  After: all that came of it.
+//! A test gives the files and gets all that came of it.
 //! Not here: the daemon (`shunt`). Tests that need no more than this take this file alone.
 
 use std::path::Path;

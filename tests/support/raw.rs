@@ -1,6 +1,6 @@
 //! One gRPC call with everything of its answer visible: headers, message bytes, trailers.
 //!
-//! Before: a socket, a method's path and the bytes of a message.  After: comparisons.
+//! It takes a socket, a method's path and the bytes of a message.
 //! Holds: nothing between the caller and the wire but the `h2` crate.
 
 use bytes::{BufMut as _, Bytes, BytesMut};

@@ -1,6 +1,6 @@
 //! A server that answers as a test says, in TLS or plain, and remembers every request whole.
 //!
-//! Before: a test has a function from request to answer.  After: it reads who came with what.
+//! A test gives it a function from request to answer.
 //! Holds: a request is recorded before it is answered.
 //! Not here: a real registry (`registry`, `guarded`), common misbehaviour of one (`fake`).
 

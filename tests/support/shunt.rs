@@ -1,6 +1,6 @@
 //! The program under test, run as its own process.
 //!
-//! Before: a containerd and the text of a config.  After: tests talk to `socket()`.
+//! Tests talk to `socket()`.
 //! Holds: when `start` returns, the socket answers; the process ends with the test, and none of the tests'
 //! secrets stands in what it has said.
 

@@ -1,7 +1,7 @@
 //! A stand-in for containerd that records what arrives and answers as it is told: for what the real one
 //! can't show (the very bytes of a request) or does not do on demand (a reset in the middle).
 //!
-//! Before: a test sets answers by path.  After: tests compare `calls()`.
+//! A test sets answers by path and compares `calls()`.
 //! Holds: every request is answered; where nothing is set, with one empty message and status 0.
 
 use std::collections::HashMap;

@@ -1,6 +1,6 @@
 //! The containerd lines that the tests run on, and where their programs are.
 //!
-//! Before: `tests/setup` unpacked them.  After: `containerd` starts them.
+//! `tests/setup` unpacks them, `containerd` starts them.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
