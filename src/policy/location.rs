@@ -142,7 +142,7 @@ impl Location {
     }
 
     /// Whether containerd cannot be asked for this host by its own name.
-    pub(super) fn needs_private_host(&self) -> bool {
+    pub fn needs_private_host(&self) -> bool {
         self.needs_private_host
     }
 

@@ -59,14 +59,11 @@ async fn look(state: &Arc<State>, facts: Arc<Facts>) -> (Report, bool) {
 fn pass(generation: &Generation, facts: &Facts) -> (Report, bool) {
     let plan = hosts::plan(&generation.policy, &generation.transport);
     let report = hosts::keep(&plan, &facts.roots);
-    if plan.is_empty() {
-        return (report, true);
-    }
-    let report = match hosts::set_up(facts) {
+    let report = match hosts::set_up(facts).filter(|_| plan.must_be_read()) {
         Some(problem) => report.unread(problem),
         None => report,
     };
-    (report, false)
+    (report, plan.is_empty())
 }
 
 fn tell(before: &Report, report: &Report) {
@@ -81,9 +78,72 @@ fn tell(before: &Report, report: &Report) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::containerd::hosts::Transport;
+    use crate::containerd::Roots;
+    use crate::containerd::hosts::{Transport, Wanted};
+    use crate::policy::{
+        Action, Checkpoint, Layer, Location, Mirror, Only, Origin, Policy, Route, Rule, Settings, Source,
+    };
     use crate::registry::HeaderValue;
     use crate::state::fixture;
+
+    /// A rule with this mirror, and nothing that hosts need.
+    fn mirrored(location: Location, endpoint: Option<u32>) -> Generation {
+        let mirror = Mirror { location, only: Only::Any, strip_prefix: false, endpoint };
+        let route = Route {
+            mirrors: vec![mirror],
+            rewrites: Vec::new(),
+            origin: Origin::Never,
+            collapse: true,
+            node_credentials: None,
+        };
+        let rule = Rule {
+            prefix: "a.dev".parse().unwrap(),
+            action: Action::Route(route),
+            checkpoint: Checkpoint::Refuse,
+            foreign_urls: false,
+            source: Source { file: "c.toml".into(), line: 1 },
+            layer: Layer::Native,
+        };
+        Generation {
+            policy: Policy::new(vec![rule], Settings::default()).unwrap(),
+            transport: Wanted::default(),
+            ..fixture::generation("h.dev", Transport::SkipVerify)
+        }
+    }
+
+    #[test]
+    fn a_file_that_leads_a_mirror_elsewhere_is_looked_for_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let facts = fixture::facts(dir.path());
+        let generation = mirrored("m.dev".parse().unwrap(), None);
+        let theirs = dir.path().join("m.dev");
+        std::fs::create_dir(&theirs).unwrap();
+        std::fs::write(theirs.join("hosts.toml"), "[host.'https://elsewhere.dev']\n").unwrap();
+        let (report, idle) = pass(&generation, &facts);
+        assert!(report.problems.len() == 1 && !idle, "{report:?}");
+        std::fs::remove_dir_all(theirs).unwrap();
+        let (report, idle) = pass(&generation, &facts);
+        assert!(report.problems.is_empty() && !idle, "{report:?}");
+        let nothing = Generation {
+            policy: Policy::new(Vec::new(), Settings::default()).unwrap(),
+            ..mirrored("m.dev".parse().unwrap(), None)
+        };
+        assert!(pass(&nothing, &facts).1);
+    }
+
+    #[test]
+    fn a_mirror_that_needs_a_host_of_its_own_needs_a_config_path() {
+        let facts = Facts { roots: Roots::None, ..fixture::facts(std::path::Path::new("/c")) };
+        let nexus = Location::of_endpoint("nexus", "").unwrap();
+        for (location, endpoint, is_problem) in [
+            ("m.dev".parse().unwrap(), None, false),
+            ("m.dev".parse().unwrap(), Some(0), true),
+            (nexus, None, true),
+        ] {
+            let (report, _) = pass(&mirrored(location, endpoint), &facts);
+            assert_eq!(report.problems.len(), usize::from(is_problem), "{report:?}");
+        }
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_headers_file_that_changes_is_read_again_within_20_seconds() {

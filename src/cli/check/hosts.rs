@@ -38,7 +38,7 @@ impl Files {
     pub(super) fn of(config: &Config) -> Self {
         let plan = hosts::plan(&config.policy, &config.transport);
         let fence = config.transport.fence().then(|| fence(&plan));
-        if plan.is_empty() {
+        if !plan.must_be_read() {
             return Files { directory: None, kept: Vec::new(), problems: Vec::new(), fence };
         }
         let facts = facts(config);

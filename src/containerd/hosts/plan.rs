@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::policy::{Action, Policy};
+use crate::policy::{Action, Mirror, Policy};
 
 use super::fence::{self, Fence};
 use super::file::{Serves, entries};
@@ -22,6 +22,9 @@ pub struct Plan {
     pub(super) files: Vec<Planned>,
     /// The hosts that images are pulled from by rules, as references spell them.
     pub(super) mirrors: BTreeSet<String>,
+    /// Whether some mirror is only found under a private host: its rule says how it is reached, or no image reference
+    /// can say its host.
+    private: bool,
 }
 
 /// Plans the files for a policy.
@@ -45,7 +48,7 @@ pub fn plan(policy: &Policy, wanted: &Wanted) -> Plan {
         fence = found;
         files.extend(fenced.into_iter().map(|planned| (planned.host.clone(), planned)));
     }
-    Plan { fence, files: files.into_values().collect(), mirrors }
+    Plan { fence, files: files.into_values().collect(), mirrors, private: needs_private_host(policy) }
 }
 
 fn transport(host: &str, needs: &[&TransportNeed]) -> Planned {
@@ -61,15 +64,23 @@ fn transport(host: &str, needs: &[&TransportNeed]) -> Planned {
 }
 
 fn mirrors(policy: &Policy) -> BTreeSet<String> {
-    let mut hosts = BTreeSet::new();
-    for rule in policy.rules() {
-        if let Action::Route(route) = &rule.action {
-            hosts.extend(route.mirrors.iter().map(|mirror| mirror.location.host().to_owned()));
-        }
-    }
+    let mut hosts: BTreeSet<String> =
+        routed(policy).map(|mirror| mirror.location.host().to_owned()).collect();
     let default = policy.settings().default_registry.as_ref();
     hosts.extend(default.map(|(location, _)| location.host().to_owned()));
     hosts
+}
+
+fn needs_private_host(policy: &Policy) -> bool {
+    routed(policy).any(|mirror| mirror.endpoint.is_some() || mirror.location.needs_private_host())
+}
+
+/// The mirrors of all rules.
+fn routed(policy: &Policy) -> impl Iterator<Item = &Mirror> {
+    policy.rules().iter().flat_map(|rule| match &rule.action {
+        Action::Route(route) => route.mirrors.as_slice(),
+        Action::Deny { .. } | Action::Pass => &[],
+    })
 }
 
 // === impl Plan ===
@@ -81,10 +92,17 @@ impl Plan {
         self.files.iter().map(|file| format!("{} ({})", coded(&file.host), file.summary())).collect()
     }
 
-    /// Whether there is nothing to be kept.
+    /// Whether there is nothing to look after: no file to be kept, and no mirror that a file of others may lead
+    /// elsewhere.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.files.is_empty()
+        self.files.is_empty() && self.mirrors.is_empty()
+    }
+
+    /// Whether pulls need a containerd that reads `hosts.toml`.
+    #[must_use]
+    pub fn must_be_read(&self) -> bool {
+        self.private || !self.files.is_empty()
     }
 }
 
