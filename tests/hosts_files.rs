@@ -117,6 +117,25 @@ async fn where_nothing_can_be_written_everything_else_goes_on() {
     assert_eq!(cri.pull("b.dev/sealed/app:1").await.unwrap(), image.id());
 }
 
+/// Which of the directories of a list counts depends on the containerd that is there, which the list does not say.
+#[test]
+fn check_and_the_daemon_look_in_the_same_directory() {
+    let Some(containerd) = Containerd::start(Version::V1_7) else { return };
+    let [one, two] = ["one", "two"].map(|name| containerd.dir().join(name).display().to_string());
+    let socket = containerd.socket();
+    let config = format!(
+        "{RULE}{PLAIN}[containerd]\nsocket = \"{}\"\nconfig-path = \"{one}:{two}\"\n",
+        socket.display()
+    );
+    let shunt = Shunt::start(&config, &containerd);
+    let kept = PathBuf::from(&one).join("m.test_5000_/hosts.toml");
+    until(&shunt, "written", || kept.exists());
+    let shown = status(&shunt);
+    assert!(shown.lines().any(|line| line.starts_with("hosts.toml") && line.ends_with(&one)), "{shown}");
+    let checked = check(&shunt);
+    assert!(checked.contains(&format!("below {one}:\n")), "{checked}");
+}
+
 /// containerd's config without any `config_path`.
 fn forget_config_path(containerd: &Containerd) {
     let text = std::fs::read_to_string(containerd.config_file()).unwrap();
