@@ -72,12 +72,14 @@ impl Roots {
             return Self::at(text);
         }
         let always_local = line.is_some_and(|line| line < (2, 1));
-        let (read, written, spare) = match mode {
+        let (read, written, mut spare) = match mode {
             _ if always_local => (split, first, Vec::new()),
             Some(PullMode::Local) => (split, first, joined),
             Some(PullMode::Transfer) => (joined.clone(), joined, first),
             None => ([joined.clone(), split].concat(), [joined, first].concat(), Vec::new()),
         };
+        // What is relative would be made below the directory that this program was started in.
+        spare.retain(|root| root.is_absolute());
         Self::Known(Directories { read, written, spare })
     }
 
@@ -145,7 +147,7 @@ mod tests {
         let (two, joined) = ("/a:/b", &["/a:/b"][..]);
         let default = [DEFAULT];
         type Row<'r> = (&'r str, Option<PullMode>, &'r str, &'r [&'r str], &'r [&'r str], &'r [&'r str]);
-        let rows: [Row<'_>; 15] = [
+        let rows: [Row<'_>; 16] = [
             ("1.6.20", Some(Local), "/a", &["/a"], &["/a"], &[]),
             ("1.6.20", Some(Local), two, &["/a", "/b"], &["/a"], &[]),
             ("1.7.24", Some(Local), "", &[], &[], &[]),
@@ -167,7 +169,8 @@ mod tests {
                 &default,
             ),
             ("v2.3.4", Some(Transfer), "/a", &["/a"], &["/a"], &[]),
-            ("v2.1.9", Some(Local), ":/a:", &["/a"], &["/a"], &[":/a:"]),
+            ("v2.1.9", Some(Local), "/a:", &["/a"], &["/a"], &["/a:"]),
+            ("v2.1.9", Some(Local), ":/a:", &["/a"], &["/a"], &[]),
         ];
         let paths = |texts: &[&str]| texts.iter().map(PathBuf::from).collect::<Vec<_>>();
         for (version, mode, text, read, written, spare) in rows {
