@@ -80,7 +80,7 @@ impl Answer {
         Self { head, body: frame(message), trailers: Some(trailers) }
     }
 
-    /// The gRPC status of this answer.
+    /// The gRPC status of this answer, with its text and its details.
     pub fn status(&self) -> Status {
         let found = self
             .trailers
@@ -90,9 +90,10 @@ impl Answer {
         found.unwrap_or_else(|| Status::unknown("the answer carries no gRPC status"))
     }
 
-    /// Whether the call succeeded.
+    /// Whether the call succeeded. A whole status is not made for that.
     pub fn is_ok(&self) -> bool {
-        self.status().code() == Code::Ok
+        let trailers = self.trailers.as_ref().and_then(|trailers| trailers.get(GRPC_STATUS));
+        trailers.or_else(|| self.head.headers().get(GRPC_STATUS)).is_some_and(|code| code == "0")
     }
 
     /// Whether containerd's CRI plugin is still starting: its socket is served before that
@@ -217,12 +218,27 @@ pub(crate) fn own_metadata() -> HeaderMap {
     metadata
 }
 
+/// `grpc-status`: in the trailers, or in the head of an answer that is nothing else.
+const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 /// `grpc-timeout`: a candidate's call carries the rest of the client's.
 pub(crate) const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_answer_succeeded_where_its_status_says_so() {
+        let map = |code: &str| HeaderMap::from_iter([(GRPC_STATUS, HeaderValue::from_str(code).unwrap())]);
+        for head in [None, Some("0"), Some("5"), Some("")] {
+            for trailers in [None, Some(None), Some(Some("0")), Some(Some("5")), Some(Some("00"))] {
+                let mut answer = Answer { head: Response::new(()), body: Bytes::new(), trailers: None };
+                answer.head.headers_mut().extend(head.map(map).unwrap_or_default());
+                answer.trailers = trailers.map(|code| code.map(map).unwrap_or_default());
+                assert_eq!(answer.is_ok(), answer.status().code() == Code::Ok, "{head:?} {trailers:?}");
+            }
+        }
+    }
 
     #[test]
     fn a_framed_message_comes_back_and_its_near_misses_do_not() {

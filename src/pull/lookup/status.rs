@@ -95,10 +95,10 @@ impl Found {
 
 /// Adds the image's provenance to a verbose answer.
 async fn described(state: &State, asked: &Question, answer: Answer) -> Answer {
-    let Some(payload) = answer.payload().filter(|_| asked.verbose) else { return answer };
-    if !names_an_image(&payload) {
+    if !asked.verbose {
         return answer;
     }
+    let Some(payload) = answer.payload().filter(|payload| names_an_image(payload)) else { return answer };
     let found = Found::read(&payload);
     // An id that reads as a name is not a name of this image.
     let name = asked.name.as_ref().filter(|name| found.is_named(name));
