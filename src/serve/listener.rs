@@ -5,6 +5,7 @@
 pub mod authority;
 pub mod socket;
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -79,10 +80,11 @@ async fn connection(stream: UnixStream, client: Client, state: Arc<State>, stop:
     let requests = TaskTracker::new();
     let mut served = false;
     let mut stopping = false;
+    let mut last = pin!(last_call(&stop, served));
     loop {
         let request = tokio::select! {
             request = connection.accept() => request,
-            () = last_call(&stop, served), if !stopping => {
+            () = &mut last, if !stopping => {
                 stopping = true;
                 connection.graceful_shutdown();
                 requests.close();
@@ -92,7 +94,9 @@ async fn connection(stream: UnixStream, client: Client, state: Arc<State>, stop:
         };
         match request {
             Some(Ok((request, respond))) => {
-                served = true;
+                if !std::mem::replace(&mut served, true) {
+                    last.set(last_call(&stop, served));
+                }
                 requests.spawn(router::route(state.clone(), client.clone(), link.clone(), request, respond));
             }
             Some(Err(error)) => {
