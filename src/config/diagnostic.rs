@@ -216,6 +216,8 @@ fn origin<'a>(texts: &Texts, at: &Span) -> Origin<'a> {
 /// A message as people may see it. It may quote a key of a file in backquotes. Where a quote is left open or a colon
 /// is in the wrong place, the parser takes more of the file for that key: a key is only shown up to its first blank.
 fn message(text: &str) -> String {
+    // First, because a login may be cut off in front of its `@` otherwise.
+    let text = hidden(text);
     let mut shown = String::with_capacity(text.len());
     for (index, part) in text.split('`').enumerate() {
         let ends_key = |c: char| c.is_whitespace() || c == ':' && shown.ends_with("unknown key `");
@@ -230,8 +232,8 @@ fn message(text: &str) -> String {
     // And the same for other quotes that are left open.
     let line_end = ["\n", "\\n"].iter().filter_map(|end| shown.find(end)).min();
     match line_end.and_then(|end| shown.get(..end)) {
-        Some(line) => hidden(line) + "...",
-        None => hidden(&shown),
+        Some(line) => line.to_owned() + "...",
+        None => shown,
     }
 }
 

@@ -34,6 +34,8 @@ pub(super) fn mirror_address(text: &str) -> Result<Address, Refusal> {
         "https" => Scheme::Https,
         "http" => Scheme::Http,
         _ => {
+            // With an `@` behind it, it may be a part of a password; the whole is hidden then.
+            let scheme = if rest.contains('@') { text } else { scheme };
             let refusal = Refusal::new(format!("{scheme:?} is not a scheme of a registry"));
             return Err(refusal.hint("write http:// or https:// in front of the host, or the host alone"));
         }

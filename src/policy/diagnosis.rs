@@ -18,15 +18,7 @@ pub(super) fn diagnose(s: &str) -> NameError {
     {
         return NameError::Scheme { scheme: scheme.to_owned() };
     }
-    let (rest, digest) = match s.split_once('@') {
-        Some((rest, digest)) => (rest, Some(digest)),
-        None => (s, None),
-    };
-    let last = rest.rfind('/').map_or(0, |slash| slash + 1);
-    let (name, tag) = match rest[last..].find(':') {
-        Some(colon) => (&rest[..last + colon], Some(&rest[last + colon + 1..])),
-        None => (rest, None),
-    };
+    let (name, tag, digest) = grammar::cut(s);
     let (host, path) = grammar::split_host(name);
     let mistakes = host
         .and_then(in_host)
@@ -34,7 +26,14 @@ pub(super) fn diagnose(s: &str) -> NameError {
         .or_else(|| tag.and_then(in_tag))
         .or_else(|| digest.and_then(in_digest))
         .or_else(|| grammar::check_length(path).err());
-    mistakes.unwrap_or(NameError::Format)
+    match mistakes {
+        // What stands before an `@` without a digest may be a login; then nothing of it is repeated.
+        Some(NameError::Host { .. } | NameError::RepositoryPart { .. }) => {
+            digest.and_then(in_digest).or(mistakes)
+        }
+        _ => mistakes,
+    }
+    .unwrap_or(NameError::Format)
 }
 
 fn in_host(host: &str) -> Option<NameError> {

@@ -55,6 +55,14 @@ pub(super) fn check_rest(path: &str, suffix: &str) -> Result<(), NameError> {
 
 /// Splits `name[:tag][@digest]` where all of it has the right form (`ReferenceRegexp`).
 pub(super) fn split(s: &str) -> Option<Parts<'_>> {
+    let (name, tag, digest) = cut(s);
+    let well_formed = tag.is_none_or(is_tag) && digest.is_none_or(has_digest_form);
+    let (domain, path) = split_name(name).filter(|_| well_formed)?;
+    Some(Parts { domain, path, tag, digest })
+}
+
+/// Cuts a text at its tag and its digest, whatever the form of the parts is.
+pub(super) fn cut(s: &str) -> (&str, Option<&str>, Option<&str>) {
     let (rest, digest) = match s.split_once('@') {
         Some((rest, digest)) => (rest, Some(digest)),
         None => (s, None),
@@ -65,9 +73,7 @@ pub(super) fn split(s: &str) -> Option<Parts<'_>> {
         Some(colon) => (&rest[..last + colon], Some(&rest[last + colon + 1..])),
         None => (rest, None),
     };
-    let well_formed = tag.is_none_or(is_tag) && digest.is_none_or(has_digest_form);
-    let (domain, path) = split_name(name).filter(|_| well_formed)?;
-    Some(Parts { domain, path, tag, digest })
+    (name, tag, digest)
 }
 
 /// Splits a name without tag and digest into domain and path (`anchoredNameRegexp`).
@@ -79,6 +85,12 @@ pub(super) fn split_name(name: &str) -> Option<(&str, &str)> {
         return Some((domain, path));
     }
     is_path(name).then_some(("", name))
+}
+
+/// The text of a host for a message. A password with a slash in it looks like a host, and only an `@` after it tells
+/// that it is none; the rest is kept then, so that whoever shows the message can hide the login.
+pub(super) fn with_login(host: &str, rest: &str) -> String {
+    if rest.contains('@') { format!("{host}/{rest}") } else { host.to_owned() }
 }
 
 /// Upstream's `splitDockerDomain` as `ParseNormalizedNamed` uses it: the host, and the rest.

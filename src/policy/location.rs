@@ -48,7 +48,7 @@ pub enum LocationError {
     /// The host is malformed.
     #[error("{host:?} is not a registry host")]
     Host {
-        /// The host in it.
+        /// The host in it; the whole text where that may hold a login.
         host: String,
     },
     /// A slash at the end.
@@ -127,7 +127,7 @@ impl Location {
     /// The host is not one, or the path is not one.
     pub fn of_endpoint(host: &str, path: &str) -> Result<Self, LocationError> {
         if !grammar::is_url_host(host) {
-            return Err(LocationError::Host { host: host.to_owned() });
+            return Err(LocationError::Host { host: grammar::with_login(host, path) });
         }
         let slash = if path.is_empty() { "" } else { "/" };
         let text = format!("{host}{slash}{path}");
@@ -201,7 +201,7 @@ impl FromStr for Location {
             return Err(LocationError::NoHost { text: text() });
         }
         if !is_well_formed_host(host) {
-            return Err(LocationError::Host { host: host.to_owned() });
+            return Err(LocationError::Host { host: grammar::with_login(host, path.unwrap_or("")) });
         }
         path.map_or(Ok(()), |path| check_path(s, path))?;
         // containerd replaces this host in every reference, so a candidate has the other one from the start.

@@ -177,7 +177,11 @@ fn host_alone(s: &str) -> Result<Prefix, PrefixError> {
         return Err(PrefixError::NoHost { text: s.to_owned() });
     }
     if suffix {
-        return Err(PrefixError::NoRepository { text: s.to_owned(), host: bare.to_owned() });
+        // What stands before an `@` may be a login, and a password of digits looks like a port.
+        let is_digest =
+            |rest: &str| ["sha256:", "sha384:", "sha512:"].iter().any(|name| rest.starts_with(name));
+        let host = if s.split_once('@').is_none_or(|(_, rest)| is_digest(rest)) { bare } else { "" };
+        return Err(PrefixError::NoRepository { text: s.to_owned(), host: host.to_owned() });
     }
     if !is_well_formed_host(s) {
         return Err(PrefixError::Host { host: s.to_owned() });
@@ -207,17 +211,9 @@ fn repository(s: &str, host: &str, rest: &str) -> Result<Prefix, PrefixError> {
         return Err(PrefixError::NoHost { text: text() });
     }
     if !is_well_formed_host(host) {
-        return Err(PrefixError::Host { host: host.to_owned() });
+        return Err(PrefixError::Host { host: grammar::with_login(host, rest) });
     }
-    let (rest, digest) = match rest.split_once('@') {
-        Some((rest, digest)) => (rest, Some(digest)),
-        None => (rest, None),
-    };
-    let last = rest.rfind('/').map_or(0, |slash| slash + 1);
-    let (path, tag) = match rest[last..].find(':') {
-        Some(colon) => (&rest[..last + colon], Some(&rest[last + colon + 1..])),
-        None => (rest, None),
-    };
+    let (path, tag, digest) = grammar::cut(rest);
     let invalid = |cause| PrefixError::Invalid { text: s.to_owned(), cause };
     if path.bytes().any(|b| b.is_ascii_uppercase()) {
         return Err(PrefixError::UpperCase { text: text() });

@@ -8,7 +8,7 @@ use regex::{Captures, Regex};
 
 /// A word with an `@` in it, or the query of a URL.
 static LOGIN: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r#"([^\s"'`]+@[^\s"'`]*)|\?([\w.%-]+=[^\s"'`]*)"#).ok());
+    LazyLock::new(|| Regex::new(r#"([^\s"'`]*@[^\s"'`]*)|\?([\w.%-]+=[^\s"'`]*)"#).ok());
 
 /// What stands before the digest of an image is its tag.
 const DIGESTS: [&str; 3] = ["@sha256:", "@sha384:", "@sha512:"];
@@ -40,10 +40,48 @@ fn find(text: &str) -> Vec<Range<usize>> {
         let word = found.get(1)?;
         let is_digest = |at: usize| DIGESTS.iter().any(|digest| word.as_str()[at..].starts_with(digest));
         let (end, _) = word.as_str().rmatch_indices('@').find(|(at, _)| !is_digest(*at))?;
-        let start = word.as_str()[..end].find("//").map_or(0, |scheme| scheme + 2);
-        Some(word.start() + start..word.start() + end)
+        let end = word.start() + end;
+        let start = beginning(&text[..end], word.start());
+        let start = start + behind_scheme(&text[start..end]);
+        (start < end).then_some(start..end)
     };
     login.captures_iter(text).filter_map(hidden).collect()
+}
+
+/// Where the login at the end of a text begins, whose last word begins at `word`. A password may contain blanks and
+/// quotes: in a quotation everything is part of it, else an earlier word that looks like a user and a password.
+fn beginning(text: &str, word: usize) -> usize {
+    if text[word..].contains("://") {
+        return word;
+    }
+    let bytes = text.as_bytes();
+    // A quote inside of a password is escaped, or another character is before it.
+    let opens =
+        |at: usize| at == 0 || bytes[at - 1].is_ascii_whitespace() || b"([{=,.<".contains(&bytes[at - 1]);
+    let closes = |at: usize| bytes[at - 1] != b'\\' && b" :;,.)]".contains(&bytes[at + 1]);
+    let mut free = 0;
+    if let Some((open, quote)) = text[..word].rmatch_indices(['"', '`']).find(|(at, _)| opens(*at)) {
+        let mut quotes = text[..word - 1].match_indices(quote).map(|(at, _)| at);
+        match quotes.find(|at| *at > open && closes(*at)) {
+            None => return open + 1,
+            Some(close) => free = close + 1,
+        }
+    }
+    let looks = |part: &str| part.find(':').is_some_and(|colon| colon + 1 < part.len());
+    let mut parts = text[free..word].split_inclusive(' ').scan(free, |at, part| {
+        *at += part.len();
+        Some((*at - part.len(), part.trim()))
+    });
+    parts.find(|(_, part)| looks(part)).map_or(word, |(at, _)| at)
+}
+
+/// The length of the scheme at the start of a login.
+fn behind_scheme(login: &str) -> usize {
+    match login.find("://") {
+        Some(at) if !login[..at].contains(':') => at + 3,
+        _ if login.starts_with("//") => 2,
+        _ => 0,
+    }
 }
 
 #[cfg(test)]
@@ -66,6 +104,19 @@ mod tests {
             ("out: pw@m.de (so)", "out: **@m.de (so)"),
             ("https://m.dev/a@b", "https://*******@b"),
             ("did you mean `x`?", "did you mean `x`?"),
+            ("\"u:p w@m.dev\" is bad", "\"*****@m.dev\" is bad"),
+            ("\"https://u:p w@m.dev\" is bad", "\"https://*****@m.dev\" is bad"),
+            ("`host.https://u:p w@m.dev.ca`: bad", "`host.https://*****@m.dev.ca`: bad"),
+            ("leave it out: u:p w@m.dev", "leave it out: *****@m.dev"),
+            ("\"u:p\\\"w@m.dev\" is bad", "\"******@m.dev\" is bad"),
+            ("\"u:p'w@m.dev\" is bad", "\"*****@m.dev\" is bad"),
+            ("\"u:p`w@m.dev\" is bad", "\"*****@m.dev\" is bad"),
+            ("\"u:p//w@m.dev\" is bad", "\"******@m.dev\" is bad"),
+            ("for `a.dev:5000`: u:p w@m.dev", "for `a.dev:5000`: *****@m.dev"),
+            ("\"u:p @m.dev\" is bad", "\"****@m.dev\" is bad"),
+            ("a digest begins with @ or so: x", "a digest begins with @ or so: x"),
+            ("`a`: \"b\" is u:p@m.dev", "`a`: \"b\" is ***@m.dev"),
+            ("https://a.dev, https://u:p@m.dev", "https://a.dev, https://***@m.dev"),
         ];
         for (text, expected) in rows {
             assert_eq!(hidden(text), expected);

@@ -65,6 +65,8 @@ impl Endpoint {
             None if is_loopback_with_port(host) => Scheme::Http,
             None | Some("https" | "") => Scheme::Https,
             Some("http") => Scheme::Http,
+            // With an `@` behind it, it may be a part of a password; the whole is hidden then.
+            Some(_) if rest.contains('@') => return Err(EndpointError::Scheme(text.to_owned())),
             Some(other) => return Err(EndpointError::Scheme(other.to_owned())),
         };
         let path = path.trim_end_matches('/').to_owned();

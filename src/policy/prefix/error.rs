@@ -51,7 +51,7 @@ pub enum PrefixError {
     NoRepository {
         /// The prefix as written.
         text: String,
-        /// The host in it.
+        /// The host in it; empty where it may be a login.
         host: String,
     },
     /// Tag and digest.
@@ -74,7 +74,7 @@ pub enum PrefixError {
     /// The host is malformed.
     #[error("{host:?} is not a registry host")]
     Host {
-        /// The host in it.
+        /// The host in it; the whole text where that may hold a login.
         host: String,
     },
     /// The path, the tag or the digest can't stand in a reference.

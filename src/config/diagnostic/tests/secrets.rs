@@ -91,6 +91,45 @@ const SAMPLES: &[Sample] = &[
     },
 ];
 
+/// Logins in URLs, with passwords that make them hard to recognise.
+const URLS: &[Sample] = &[
+    Sample {
+        file: "config.toml",
+        text: "[[policy.rule]]\nprefix = 'a.dev'\nmirrors = ['https://u:SECRET/w@m.dev', 'u:SECRET/w@m.dev']\n",
+        read: Read::Main,
+    },
+    Sample {
+        file: "config.toml",
+        text: "[[policy.rule]]\nprefix = 'https://u:SECRET/w@m.dev'\nmirrors = ['u:SECRET w@m.dev']\n",
+        read: Read::Main,
+    },
+    Sample {
+        file: "config.toml",
+        text: "[[credentials]]\nregistry = 'u:SECRET/w@m.dev'\n[[transport]]\nregistry = 'u:SECRET/w@m.dev'\n",
+        read: Read::Main,
+    },
+    Sample {
+        file: "r.yaml",
+        text: "mirrors:\n  a.dev:\n    endpoint: ['https://u:SECRET/w@m.dev', 'u:SECRET w@m.dev']\n",
+        read: Read::Source(Format::RegistriesYaml, "r.yaml"),
+    },
+    Sample {
+        file: "c/a.dev/hosts.toml",
+        text: "server = 'https://u:SECRET/w@a.dev'\n[host.'https://u:SECRET/w@m.de']\n[host.'u:SECRET w@m.de']\nca = 1\n",
+        read: Read::Source(Format::CertsD, "c"),
+    },
+    Sample {
+        file: "r.conf",
+        text: "[[registry]]\nlocation = 'u:SECRET/w@a.dev'\n[[registry.mirror]]\nlocation = 'u:SECRET/w@m.dev'\n",
+        read: Read::Source(Format::RegistriesConf, "r.conf"),
+    },
+    Sample {
+        file: "s.yaml",
+        text: "address: http://u:SECRET/w@m.dev\nregistries:\n- address: u:SECRET w@n.dev\n",
+        read: Read::Source(Format::ImageCriShim, "s.yaml"),
+    },
+];
+
 /// Names of headers as people have them, and some that nobody foresees.
 fn names() -> Vec<String> {
     let known = ["Authorization", "cookie", "X-JFrog-Art-Api", "PRIVATE-TOKEN", "x_api_key", "\"X Y\"", "X"];
@@ -184,6 +223,22 @@ fn no_broken_file_tells_its_secret() {
     for sample in SAMPLES {
         let text = sample.text.replace("SECRET", SECRET).replace("NAME", "Cookie");
         check(sample, &broken(&text));
+    }
+}
+
+/// Only the form of a URL tells a login. So it is whole in all of them.
+#[test]
+fn no_login_of_a_url_is_told() {
+    for sample in URLS {
+        for secret in [SECRET, "Zq7Zq7 Zq7Zq7"] {
+            let text = sample.text.replace("SECRET", secret);
+            let whole = |word: &str, of: &str| of.matches(word).count() >= text.matches(word).count();
+            let mut texts: Vec<_> = broken(&text).into_iter().step_by(5).collect();
+            texts.retain(|broken| {
+                ["://", "u:Zq7", "/w@m.", " w@m.", "@"].iter().all(|word| whole(word, broken))
+            });
+            check(sample, &texts);
+        }
     }
 }
 

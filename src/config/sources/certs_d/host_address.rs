@@ -20,7 +20,8 @@ impl HostAddress {
     pub(super) fn read(text: &str, override_path: bool) -> Result<Self, Refusal> {
         let (plain_http, rest) = scheme(text)?;
         let (host, path) = rest.find('/').map_or((rest, ""), |slash| rest.split_at(slash));
-        if host.contains('@') {
+        // Behind a slash as well: a password may contain one.
+        if rest.contains('@') {
             // The text is not repeated: before the `@` there is most likely a password.
             return Err(Refusal::new("a registry's address cannot contain a user name")
                 .hint("containerd ignores it; credentials are configured elsewhere"));
@@ -60,6 +61,8 @@ fn scheme(text: &str) -> Result<(bool, &str), Refusal> {
     match text.split_once("://") {
         Some(("https", rest)) => Ok((false, rest)),
         Some(("http", rest)) => Ok((true, rest)),
+        // Then it is a part of a password.
+        Some((_, rest)) if rest.contains('@') => Ok((false, text)),
         Some((scheme, _)) => Err(Refusal::new(format!("{scheme:?} is not a scheme of a registry"))
             .hint("write https:// or http:// in front of the host")),
         None if text.starts_with("http") => Err(Refusal::new(format!("{text:?} starts like a scheme"))
@@ -122,6 +125,8 @@ mod tests {
             ("", "\"\" has no host"),
             ("https://a b", "\"https://a b\" has no host"),
             ("https://me:secret@m.de", "a registry's address cannot contain a user name"),
+            ("https://me:sec/ret@m.de", "a registry's address cannot contain a user name"),
+            ("me:sec://ret@m.de", "a registry's address cannot contain a user name"),
             ("https://m.de/v2?ns=x", "\"https://m.de/v2?ns=x\" has a query or a fragment"),
         ];
         for (text, message) in rows {

@@ -95,15 +95,15 @@ fn ranked_registry(registry: Registry, offline: bool, out: &mut Vec<Problem>) ->
         Some((scheme, rest)) => (Some(scheme), rest),
         None => (None, address.as_str()),
     };
-    if let Some(scheme) = scheme.filter(|scheme| !matches!(*scheme, "http" | "https")) {
-        let message = format!("this registry is left out: {scheme:?} is not a scheme of a registry");
-        out.push(Problem::warning(message).at(at).hint("write https:// or http:// in front of the host"));
-        return None;
-    }
     if rest.contains('@') {
         // The text is not repeated: before the `@` there is most likely a password.
         let message = "this registry is left out: its address cannot contain a user name";
         out.push(Problem::warning(message).at(at).hint("write user and password in `auth`"));
+        return None;
+    }
+    if let Some(scheme) = scheme.filter(|scheme| !matches!(*scheme, "http" | "https")) {
+        let message = format!("this registry is left out: {scheme:?} is not a scheme of a registry");
+        out.push(Problem::warning(message).at(at).hint("write https:// or http:// in front of the host"));
         return None;
     }
     if scheme.is_none() && offline {
