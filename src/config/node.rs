@@ -41,18 +41,27 @@ impl Node {
         }
     }
 
-    /// How many bytes it takes, with everything in it.
-    pub(super) fn size(&self) -> usize {
-        let held = match &self.value {
-            Value::Null | Value::Date => 0,
-            Value::Bool(_, text) | Value::Number(text) | Value::Text(text) => text.len(),
-            Value::List(items) => items.iter().map(Node::size).sum(),
+    /// How many bytes it takes, with everything in it, and how many levels of lists and mappings it has.
+    pub(super) fn size(&self) -> (usize, usize) {
+        let add =
+            |(bytes, depth): (usize, usize), (more, inner): (usize, usize)| (bytes + more, depth.max(inner));
+        let (held, depth) = match &self.value {
+            Value::Null | Value::Date => (0, 0),
+            Value::Bool(_, text) | Value::Number(text) | Value::Text(text) => (text.len(), 0),
+            Value::List(items) => {
+                let (held, depth) = items.iter().map(Node::size).fold((0, 0), add);
+                (held, depth + 1)
+            }
             Value::Map(pairs) => {
-                let key = |key: &Key| size_of::<Key>() + key.text.len();
-                pairs.iter().map(|(name, node)| key(name) + node.size()).sum()
+                let sizes = pairs.iter().map(|(key, node)| {
+                    let (bytes, depth) = node.size();
+                    (size_of::<Key>() + key.text.len() + bytes, depth)
+                });
+                let (held, depth) = sizes.fold((0, 0), add);
+                (held, depth + 1)
             }
         };
-        size_of::<Node>() + held
+        (size_of::<Node>() + held, depth)
     }
 
     /// Gives it, and everything in it, the place of an alias.

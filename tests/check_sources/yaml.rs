@@ -38,7 +38,7 @@ fn yaml_anchors() {
     exit 0
     ");
     assert_snapshot!(check_file("--registries-yaml", "mirrors:\n  *:\n    endpoint: [m.dev]\n"), @r#"
-    error: this is not YAML: there is no anchor `&:` before this alias
+    error: this is not YAML: the anchor `&:` is not defined before this alias
     --> registries.yaml:2:3
      = note: line not shown: it may hold a secret
      = help: a name that begins with `*` needs quotes: "*"
@@ -47,7 +47,7 @@ fn yaml_anchors() {
     exit 1
     "#);
     assert_snapshot!(check_file("--registries-yaml", "mirrors:\n  quay.io: *mirror\n"), @r#"
-    error: this is not YAML: there is no anchor `&mirror` before this alias
+    error: this is not YAML: the anchor `&mirror` is not defined before this alias
     --> registries.yaml:2:12
      = note: line not shown: it may hold a secret
      = help: a name that begins with `*` needs quotes: "*"
@@ -87,7 +87,7 @@ fn yaml_anchors() {
     exit 0
     "#);
     assert_snapshot!(check_file("--image-cri-shim", "address: *nowhere\n"), @r#"
-    error: this is not YAML: there is no anchor `&nowhere` before this alias
+    error: this is not YAML: the anchor `&nowhere` is not defined before this alias
     --> shim.yaml:1:10
      = note: line not shown: it may hold a secret
      = help: a name that begins with `*` needs quotes: "*"

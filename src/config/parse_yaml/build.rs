@@ -1,7 +1,8 @@
 //! Builds a tree of the parser's events.
 //!
-//! Holds: the size of the tree is limited: by the length of the text, plus a fixed amount for aliases. The copy of a
-//! value that an alias refers to has the place of the alias. A mapping's own keys win over those of `<<`.
+//! Holds: the size of the tree is limited: by the length of the text, plus a fixed amount for aliases. Its depth is
+//! limited with every alias written out. The copy of a value that an alias refers to has the place of the alias. A
+//! mapping's own keys win over those of `<<`.
 
 use std::collections::{HashMap, HashSet};
 
@@ -16,6 +17,12 @@ use crate::config::node::{Key, Node, Value};
 /// How many bytes aliases may add to a document: the size of a quarter of a million nodes.
 const BY_ALIASES: usize = 250_000 * size_of::<Node>();
 
+/// How many bytes anchors may take in all: their values are kept beside the document.
+const BY_TEXT: usize = 4 * BY_ALIASES;
+
+/// How deep a document may be, as the parser itself limits it. Whatever walks a tree calls itself for each level.
+const DEPTH: usize = 255;
+
 /// A problem after which nothing more is read.
 type Broken = Box<Problem>;
 
@@ -26,7 +33,7 @@ pub(super) fn document(text: TextId, content: &str, out: &mut Vec<Problem>) -> R
         open: Vec::new(),
         anchors: HashMap::default(),
         // A node takes at least one byte of text.
-        left: content.len() * size_of::<Node>() + BY_ALIASES,
+        left: content.len().saturating_mul(size_of::<Node>()).min(BY_TEXT) + BY_ALIASES,
         root: None,
         out,
     };
@@ -101,7 +108,7 @@ impl Builder<'_> {
             Event::SequenceEnd | Event::MappingEnd => self.close(),
             Event::Alias(anchor) => self.alias(anchor, &at),
             Event::UnresolvedAlias(name) => Err(broken(
-                format!("this is not YAML: there is no anchor `&{name}` before this alias"),
+                format!("this is not YAML: the anchor `&{name}` is not defined before this alias"),
                 &at,
                 "a name that begins with `*` needs quotes: \"*\"",
             )),
@@ -117,8 +124,16 @@ impl Builder<'_> {
                 "write the value out",
             ));
         };
-        let mut node = found.clone();
-        self.spend(node.size(), at)?;
+        let (size, depth) = found.size();
+        if self.open.len() + depth > DEPTH {
+            return Err(broken(
+                format!("written out, the aliases of this document make it more than {DEPTH} levels deep"),
+                at,
+                "write the values out, with fewer lists and mappings inside of each other",
+            ));
+        }
+        self.spend(size, at)?;
+        let Some(mut node) = self.anchors.get(&anchor).cloned() else { return Ok(()) };
         node.move_to(at);
         self.put(node, 0, false)
     }
@@ -146,7 +161,7 @@ impl Builder<'_> {
     /// Adds a complete node to the innermost open list or mapping.
     fn put(&mut self, node: Node, anchor: usize, merge: bool) -> Result<(), Broken> {
         if anchor != 0 {
-            let (size, at) = (node.size(), node.at.clone());
+            let ((size, _), at) = (node.size(), node.at.clone());
             self.spend(size, &at)?;
             self.anchors.insert(anchor, node.clone());
         }

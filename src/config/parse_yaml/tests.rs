@@ -71,7 +71,7 @@ fn what_is_wrong_with_documents() {
         ),
         (
             "a: *x\n",
-            "f:1:4: this is not YAML: there is no anchor `&x` before this alias (a name that begins with `*` needs quotes: \"*\")",
+            "f:1:4: this is not YAML: the anchor `&x` is not defined before this alias (a name that begins with `*` needs quotes: \"*\")",
         ),
         (
             "a: {<<: 5}\n",
@@ -86,4 +86,21 @@ fn what_is_wrong_with_documents() {
     ] {
         assert_eq!(tree(content).1, expected, "{content:?}");
     }
+}
+
+#[test]
+fn aliases_do_not_make_a_document_deeper_than_the_parser_allows() {
+    let deep = |levels: usize, inner: &str| format!("{}{inner}{}", "[".repeat(levels), "]".repeat(levels));
+    let chain = |anchors: usize, levels: usize| {
+        let first = format!("a0: &a0 {}\n", deep(levels, "x"));
+        let alias = |i: usize| format!("a{i}: &a{i} {}\n", deep(levels, &format!("*a{} ", i - 1)));
+        first + &(1..anchors).map(alias).collect::<String>()
+    };
+    assert_eq!(
+        tree(&chain(60, 240)).1,
+        "f:2:249: written out, the aliases of this document make it more than 255 levels deep (write the values out, with fewer lists and mappings inside of each other)"
+    );
+    // The mapping is a level as well.
+    assert_eq!(tree(&chain(2, 127)).1, "");
+    assert_ne!(tree(&chain(2, 128)).1, "");
 }
