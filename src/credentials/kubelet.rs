@@ -8,7 +8,6 @@
 
 mod cache;
 pub(super) mod config;
-mod duration;
 pub(super) mod exchange;
 mod fields;
 #[cfg(test)]

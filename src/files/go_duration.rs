@@ -1,6 +1,6 @@
 //! Durations as Go writes them: `10m`, `1h30m`, `1.5h`, `0`.
 //!
-//! Facts: Go `time.ParseDuration`, which `metav1.Duration` is read by.
+//! Facts: Go `time.ParseDuration`, by which containerd reads its files and kubelet its `metav1.Duration`.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ const UNITS: [(&str, f64); 8] = [
 ];
 
 /// Reads a duration that is not negative.
-pub(super) fn parse(text: &str) -> Result<Duration, String> {
+pub(crate) fn parse(text: &str) -> Result<Duration, String> {
     let refused = || format!("{text:?} is not a duration (write \"10m\", \"12h\")");
     let (negative, mut rest) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
@@ -62,6 +62,8 @@ mod tests {
             ("5.s", 5000),
             ("250ms", 250),
             ("1000µs", 1),
+            ("1500us", 1),
+            ("1m0.5s", 60_500),
         ];
         for (text, millis) in rows {
             assert_eq!(parse(text).unwrap().as_millis(), millis, "{text}");
@@ -76,6 +78,8 @@ mod tests {
             "1 h",
             "1d",
             "1..5s",
+            "9e9h",
+            "soon",
             "-1m",
             "1e3s",
             "99999999999999999999h",

@@ -5,7 +5,7 @@
 use std::fmt;
 
 /// A password, a token.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Secret(String);
 
 impl Secret {

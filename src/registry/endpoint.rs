@@ -10,14 +10,14 @@ use std::time::Duration;
 
 use super::error::RegistryError;
 use super::tls::TlsSettings;
-use crate::files::regular_file;
 use crate::files::secret::Secret;
+use crate::files::{go_duration, regular_file};
 
 /// In bytes; no server takes a longer header.
 const LONGEST_HEADER: u64 = 64 << 10;
 
 /// How one registry is reached.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Endpoint {
     /// The host that is really asked, with its port where it has one.
     pub host: String,
@@ -40,7 +40,7 @@ pub struct Endpoint {
 }
 
 /// The value of a header, or where it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum HeaderValue {
     /// As written.
     Text(Secret),
@@ -114,37 +114,11 @@ impl Endpoint {
     /// How long a connection may take, TLS included; `None` where nothing, or `0s`, is configured.
     pub(super) fn connect_limit(&self) -> Result<Option<Duration>, RegistryError> {
         let Some(text) = &self.dial_timeout else { return Ok(None) };
-        let limit = duration(text).ok_or_else(|| {
+        let limit = go_duration::parse(text).map_err(|_| {
             RegistryError::Config(format!("the dial timeout of {}, \"{text}\", is not a duration", self.host))
         })?;
         Ok(Some(limit).filter(|limit| !limit.is_zero()))
     }
-}
-
-/// A duration as Go's `time.ParseDuration` reads it: numbers, perhaps with fractions, each with its unit.
-fn duration(text: &str) -> Option<Duration> {
-    if text == "0" {
-        return Some(Duration::ZERO);
-    }
-    let mut rest = text;
-    let mut total = 0.0;
-    while !rest.is_empty() {
-        let (number, after) = rest.split_at(rest.find(|c: char| !c.is_ascii_digit() && c != '.')?);
-        let end = after.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(after.len());
-        let (unit, after) = after.split_at(end);
-        let seconds = match unit {
-            "ns" => 1e-9,
-            "us" | "µs" | "μs" => 1e-6,
-            "ms" => 1e-3,
-            "s" => 1.0,
-            "m" => 60.0,
-            "h" => 3600.0,
-            _ => return None,
-        };
-        total += number.parse::<f64>().ok()? * seconds;
-        rest = after;
-    }
-    if text.is_empty() { None } else { Duration::try_from_secs_f64(total).ok() }
 }
 
 /// The port of a host on the loopback; `None` for any other host.
@@ -236,27 +210,6 @@ mod tests {
             let settled = endpoint.settled(https);
             assert_eq!(settled.attempts(), [Attempt { https, after_plain: false }]);
             assert_eq!((settled.skip_verify, settled.ca.len()), (https, usize::from(https)));
-        }
-    }
-
-    #[test]
-    fn a_dial_timeout_is_read_as_in_go() {
-        let rows = [
-            ("3s", Some(3000)),
-            ("1m0.5s", Some(60_500)),
-            ("250ms", Some(250)),
-            (".5s", Some(500)),
-            ("1500us", Some(1)),
-            ("0", Some(0)),
-            ("3", None),
-            ("", None),
-            ("-3s", None),
-            ("1.2.3s", None),
-            ("9e9h", None),
-            ("soon", None),
-        ];
-        for (text, millis) in rows {
-            assert_eq!(duration(text).map(|limit| limit.as_millis()), millis, "{text}");
         }
     }
 

@@ -100,7 +100,7 @@ impl Written<'_> {
         }
         let mut has_client = false;
         for (cert, key) in endpoint.client.iter().filter(|_| endpoint.client != of_host.client) {
-            let written = Some(client(cert, key.as_ref())).flatten().filter(|_| !plain_http && !has_client);
+            let written = client(cert, key.as_ref()).filter(|_| !plain_http && !has_client);
             match written {
                 Some(pair) => {
                     has_client = true;
@@ -134,9 +134,9 @@ impl Written<'_> {
         let timeout =
             endpoint.dial_timeout.as_ref().filter(|_| endpoint.dial_timeout != of_host.dial_timeout);
         if let Some(time) = timeout {
-            match duration::parse_positive(time) {
-                Ok(_) => keys.push(format!("dial-timeout = {}", string(time))),
-                Err(_) => left.push(Transport::DialTimeout(time.clone())),
+            match duration::of_go(time) {
+                Some(time) => keys.push(format!("dial-timeout = {}", string(&time))),
+                None => left.push(Transport::DialTimeout(time.clone())),
             }
         }
         let headers = endpoint.headers.iter().filter(|header| !of_host.headers.contains(header));

@@ -3,11 +3,13 @@
 //! Holds: every need is either in a table or in the list of what is left behind. No header is written, because it may
 //! be a secret.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use crate::containerd::hosts::{Transport, TransportNeed};
 use crate::policy::Location;
 
+use super::shown_host;
 use super::toml_text::{array, comment, key, string};
 
 /// One table while it is put together.
@@ -19,7 +21,7 @@ struct Table<'n> {
     client: Option<(String, Option<String>)>,
     skip_verify: bool,
     api_root: Option<&'n str>,
-    dial_timeout: Option<&'n str>,
+    dial_timeout: Option<Cow<'n, str>>,
 }
 
 /// Writes the tables. Returns what has no key in them, each with its place.
@@ -41,7 +43,7 @@ pub(super) fn write(needs: &[TransportNeed], out: &mut String) -> Vec<(String, S
         let mut table = Table { plain_http, ..Table::default() };
         for need in &needs {
             if !is_registry || !table.take(&need.what) {
-                let who = if host == "*" { "every other host" } else { host };
+                let who = shown_host(host);
                 left.push((format!("{who} needs {}", need.what), need.source.to_string()));
             }
         }
@@ -78,9 +80,9 @@ impl<'n> Table<'n> {
                 Ok(_) => self.api_root = Some(root),
                 Err(_) => return false,
             },
-            Transport::DialTimeout(time) => match crate::config::duration::parse_positive(time) {
-                Ok(_) => self.dial_timeout = Some(time),
-                Err(_) => return false,
+            Transport::DialTimeout(time) => match crate::config::duration::of_go(time) {
+                Some(time) => self.dial_timeout = Some(time),
+                None => return false,
             },
             Transport::CaFile(file) => match path(file) {
                 Some(file) if !self.ca.contains(&file) => self.ca.push(file),
@@ -101,9 +103,9 @@ impl<'n> Table<'n> {
     fn is_empty(&self) -> bool {
         let Table { plain_http, http_fallback, ca, client, skip_verify, api_root, dial_timeout } = self;
         let flags = [plain_http, http_fallback, skip_verify];
-        let texts = [api_root, dial_timeout];
         !flags.into_iter().any(|flag| *flag)
-            && texts.into_iter().all(|text| text.is_none())
+            && api_root.is_none()
+            && dial_timeout.is_none()
             && ca.is_empty()
             && client.is_none()
     }
@@ -131,7 +133,7 @@ impl<'n> Table<'n> {
                 key(name, "true", out);
             }
         }
-        for (name, text) in [("api-root", self.api_root), ("dial-timeout", self.dial_timeout)] {
+        for (name, text) in [("api-root", self.api_root), ("dial-timeout", self.dial_timeout.as_deref())] {
             if let Some(text) = text {
                 key(name, &string(text), out);
             }

@@ -16,10 +16,11 @@ use super::super::error::Cause;
 use super::super::file;
 use super::super::glob::Glob;
 use super::super::singleflight::SingleFlight;
+use super::Provider;
 use super::cache::Cache;
 use super::exchange::GROUP;
 use super::fields::Fields;
-use super::{Provider, duration};
+use crate::files::go_duration;
 use crate::files::secret::Secret;
 
 /// The versions of file and protocol.
@@ -169,7 +170,7 @@ fn provider(
     let match_images = images.iter().map(glob).collect::<Result<Vec<Glob>, String>>()?;
     let duration = fields.required("defaultCacheDuration").map_err(about)?;
     let default_duration =
-        duration::parse(duration).map_err(|error| about(format!("`defaultCacheDuration`: {error}")))?;
+        go_duration::parse(duration).map_err(|error| about(format!("`defaultCacheDuration`: {error}")))?;
     let api_version = fields.required("apiVersion").map_err(about)?;
     let version = api_version.strip_prefix(GROUP).and_then(|rest| rest.strip_prefix('/'));
     let Some(version) = VERSIONS.into_iter().find(|known| version == Some(known)) else {

@@ -9,8 +9,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::super::glob;
-use super::duration;
 use super::fields::Fields;
+use crate::files::go_duration;
 use crate::files::secret::Secret;
 
 /// The API group of the protocol.
@@ -71,7 +71,7 @@ pub fn answer(stdout: &[u8], version: &str, image: &str) -> Result<ProviderAnswe
         "Global" => KeyType::Global,
         other => return Err(format!("`cacheKeyType` is {other:?}, and must be Image, Registry or Global")),
     };
-    let duration = fields.text("cacheDuration")?.map(duration::parse).transpose();
+    let duration = fields.text("cacheDuration")?.map(go_duration::parse).transpose();
     let duration = duration.map_err(|error| format!("`cacheDuration`: {error}"))?;
     let mut auth = Vec::new();
     for (key, login) in fields.entries("auth")? {

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::super::docker::{DockerConfig, Held};
 use super::super::glob;
 use super::*;
+use crate::files::go_duration;
 
 const TABLE: &str = include_str!("../../../tests/tables/keyring.jsonl");
 const LONG: Duration = Duration::from_secs(60);
@@ -205,7 +206,7 @@ proptest::proptest! {
         let keys = [(pattern.clone(), ()), (image.clone(), ())];
         let _ = glob::choose(&keys, &image);
         let _ = exchange::answer(answer.as_bytes(), "v1", &image);
-        let _ = duration::parse(&pattern);
+        let _ = go_duration::parse(&pattern);
         // A registry without signs is always for its own images.
         if image.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'.') {
             assert!(Glob::parse(&image).unwrap().matches(&format!("{image}/x")), "{image}");

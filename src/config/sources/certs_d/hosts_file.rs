@@ -248,7 +248,7 @@ fn transport(
         }
     }
     let timeout = section.parse("dial_timeout", out, |text| {
-        duration::parse(text)?;
+        duration::check_go(text)?;
         Ok(Transport::DialTimeout(text.to_owned()))
     });
     found.extend(timeout);

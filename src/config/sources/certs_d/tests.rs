@@ -196,3 +196,11 @@ fn what_the_shunt_wrote_there_itself_is_no_rule() {
         tree(&[("quay.io/hosts.toml", own), ("docker.io/hosts.toml", "server = \"https://h.de\"\n")]);
     sample.check(&[("quay.io/a:1", "pass"), ("docker.io/a/b:1", "h.de/a/b:1")]);
 }
+
+#[test]
+fn a_dial_timeout_is_a_duration_of_go() {
+    for time in ["10s", "1.5s", "500us", "0", "1h0m0.5s"] {
+        let sample = quay(&format!("[host.\"https://m.de\"]\ndial_timeout = \"{time}\"\n"));
+        assert!(!sample.shown().contains("duration"), "{time}\n{}", sample.shown());
+    }
+}
