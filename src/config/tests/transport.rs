@@ -32,7 +32,7 @@ fn every_key_is_a_need() {
     );
     assert_eq!(
         needs(&config.transport, "t.dev:443"),
-        ["no look at its certificate (11)", "the API root /p/v2 (11)"]
+        ["skip-verify (its certificate is not verified) (11)", "the API root /p/v2 (11)"]
     );
 }
 

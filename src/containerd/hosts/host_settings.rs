@@ -60,7 +60,7 @@ impl fmt::Display for Transport {
             Self::ApiRoot(path) => write!(f, "the API root {path}"),
             Self::CaFile(path) => write!(f, "the certificate authority {}", path.display()),
             Self::ClientCert { cert, .. } => write!(f, "the client certificate {}", cert.display()),
-            Self::SkipVerify => f.write_str("no look at its certificate"),
+            Self::SkipVerify => f.write_str("skip-verify (its certificate is not verified)"),
             Self::Header { name, .. } => write!(f, "the header {name}"),
             Self::DialTimeout(time) => write!(f, "the dial timeout {time}"),
         }

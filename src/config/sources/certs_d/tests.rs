@@ -135,7 +135,7 @@ fn what_a_connection_needs_is_carried() {
             "m.de: the certificate authority certs.d/quay.io/b.pem",
             "m.de: the client certificate certs.d/quay.io/c.cert",
             "m.de: the client certificate certs.d/quay.io/d.pem",
-            "m.de: no look at its certificate",
+            "m.de: skip-verify (its certificate is not verified)",
             "m.de: the dial timeout 3s",
             "quay.io: the certificate authority certs.d/quay.io/own.pem",
         ]

@@ -93,7 +93,9 @@ fn candidates(row: &Value, files: &Files<'_>) -> Value {
     let needs = sample.needs();
     let unverified = |name: &String| {
         let host = name.split('/').next().unwrap_or_default();
-        needs.contains(&format!("{host}: no look at its certificate")).then(|| host.to_owned())
+        needs
+            .contains(&format!("{host}: skip-verify (its certificate is not verified)"))
+            .then(|| host.to_owned())
     };
     let unverified: Vec<String> = found.iter().filter_map(unverified).collect();
     assert_eq!(json!(unverified), row["unverified"], "for {}", row["reference"]);

@@ -137,7 +137,8 @@ fn an_alias_is_a_rule_for_the_name_that_containerd_makes_of_it() {
         ("fedora2", "pass"),
     ]);
     // In the entry's own rule, and in the alias's.
-    let insecure = ["m.de: no look at its certificate", "m.de: plain http where https fails"];
+    let insecure =
+        ["m.de: skip-verify (its certificate is not verified)", "m.de: plain http where https fails"];
     assert_eq!(sample.needs(), [insecure, insecure].concat());
 }
 
