@@ -3,15 +3,12 @@
 //! Holds: two mirrors at one host do not change each other. A mirror for which nothing of its own counts has no
 //! endpoint of its own.
 
-use std::hash::{BuildHasher, Hash, Hasher};
-
 use foldhash::HashMap;
-use foldhash::fast::RandomState;
 
 use super::draft::{DraftRule, Own};
 use crate::containerd::hosts::{Transport, Wanted};
 use crate::policy::{Action, Layer};
-use crate::registry::{Endpoint, HeaderValue};
+use crate::registry::Endpoint;
 
 /// Gives each mirror the number of its endpoint in the answer. Equal endpoints have one number.
 pub(super) fn settle(rules: &mut [DraftRule], wanted: &Wanted) -> Vec<Endpoint> {
@@ -44,15 +41,13 @@ pub(super) fn by_host(host: &str, wanted: &Wanted) -> Endpoint {
 fn endpoint(host: &str, own: &Own, of_host: &Wanted, layer: Layer) -> Endpoint {
     let says = |test: fn(&Transport) -> bool| own.needs.iter().any(|need| test(&need.value.what));
     let plain_http = says(|what| matches!(what, Transport::PlainHttp));
-    let has_tls = says(is_tls);
+    let has_tls = says(Transport::is_tls);
     let mut endpoint = by_host(host, of_host);
     if of_host.needs_of(host).is_empty() && (own.https || plain_http || has_tls) {
         // containerd does not look at the certificate of a loopback host only where nothing is said of it.
         endpoint.skip_verify = false;
     }
-    if plain_http {
-        endpoint.schemes = vec!["http"];
-    } else if own.https || says(|what| matches!(what, Transport::HttpFallback)) {
+    if own.https || says(|what| matches!(what, Transport::HttpFallback)) {
         endpoint.schemes = vec!["https"];
     }
     if plain_http && layer == Layer::Native {
@@ -69,13 +64,16 @@ fn endpoint(host: &str, own: &Own, of_host: &Wanted, layer: Layer) -> Endpoint {
     }
     replaced(&mut endpoint, own);
     for need in &own.needs {
-        add(&mut endpoint, &need.value.what);
+        need.value.what.add_to(&mut endpoint);
+    }
+    if says(|what| matches!(what, Transport::ApiRoot(root) if root.trim_end_matches('/') == "/v2")) {
+        // The default, against what is said of the host.
+        endpoint.api_root = None;
+    }
+    if plain_http {
+        endpoint.schemes = vec!["http"];
     }
     endpoint
-}
-
-fn is_tls(what: &Transport) -> bool {
-    matches!(what, Transport::CaFile(_) | Transport::ClientCert { .. } | Transport::SkipVerify)
 }
 
 /// Takes away what the mirror itself says in another way.
@@ -92,69 +90,23 @@ fn replaced(endpoint: &mut Endpoint, own: &Own) {
     }
 }
 
-fn add(endpoint: &mut Endpoint, what: &Transport) {
-    match what {
-        Transport::PlainHttp => {}
-        Transport::HttpFallback => {
-            if endpoint.schemes == ["https"] {
-                endpoint.schemes.push("http");
-            }
-        }
-        Transport::ApiRoot(root) => {
-            endpoint.api_root = Some(root.trim_end_matches('/').to_owned()).filter(|root| root != "/v2");
-        }
-        Transport::CaFile(path) => {
-            if !endpoint.ca.contains(path) {
-                endpoint.ca.push(path.clone());
-            }
-        }
-        Transport::ClientCert { cert, key } => {
-            let pair = (cert.clone(), key.clone());
-            if !endpoint.client.contains(&pair) {
-                endpoint.client.push(pair);
-            }
-        }
-        Transport::SkipVerify => endpoint.skip_verify = true,
-        Transport::Header { name, value } => endpoint.headers.push((name.clone(), value.clone())),
-        Transport::DialTimeout(time) => endpoint.dial_timeout = Some(time.clone()),
-    }
-}
-
 /// Different endpoints, with their numbers. There may be one for each of thousands of mirrors.
 #[derive(Default)]
 struct Endpoints {
     all: Vec<Endpoint>,
-    /// Numbers by the hash of the endpoint.
-    numbers: HashMap<u64, Vec<u32>>,
-    hasher: RandomState,
+    numbers: HashMap<Endpoint, u32>,
 }
 
 // === impl Endpoints ===
 
 impl Endpoints {
     fn number(&mut self, endpoint: Endpoint) -> u32 {
-        let mut hasher = self.hasher.build_hasher();
-        hash(&endpoint, &mut hasher);
-        let numbers = self.numbers.entry(hasher.finish()).or_default();
-        let known = numbers.iter().find(|&&number| self.all.get(number as usize) == Some(&endpoint));
-        if let Some(&number) = known {
+        if let Some(&number) = self.numbers.get(&endpoint) {
             return number;
         }
         let number = u32::try_from(self.all.len()).unwrap_or(u32::MAX);
-        numbers.push(number);
-        self.all.push(endpoint);
+        self.all.push(endpoint.clone());
+        self.numbers.insert(endpoint, number);
         number
-    }
-}
-
-fn hash(endpoint: &Endpoint, hasher: &mut impl Hasher) {
-    let Endpoint { host, schemes, api_root, ca, client, skip_verify, headers, dial_timeout } = endpoint;
-    (host, schemes, api_root, ca, client, skip_verify, dial_timeout).hash(hasher);
-    for (name, value) in headers {
-        name.hash(hasher);
-        match value {
-            HeaderValue::Text(text) => text.expose().hash(hasher),
-            HeaderValue::File(path) => path.hash(hasher),
-        }
     }
 }

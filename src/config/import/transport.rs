@@ -9,7 +9,6 @@ use std::collections::HashMap;
 use crate::containerd::hosts::{Transport, TransportNeed};
 use crate::policy::Location;
 
-use super::shown_host;
 use super::toml_text::{array, comment, key, string};
 
 /// One table while it is put together.
@@ -22,6 +21,11 @@ struct Table<'n> {
     skip_verify: bool,
     api_root: Option<&'n str>,
     dial_timeout: Option<Cow<'n, str>>,
+}
+
+/// A host in words.
+pub(super) fn shown_host(host: &str) -> &str {
+    if host == "*" { "every other host" } else { host }
 }
 
 /// Writes the tables. Returns what has no key in them, each with its place.

@@ -102,7 +102,9 @@ fn asked(text: &str) -> Option<BTreeSet<String>> {
 
 fn pulls(entry: &Table) -> bool {
     match entry.get("capabilities").and_then(Value::as_array) {
-        Some(words) if !words.is_empty() => words.iter().any(|word| word.as_str() == Some("pull")),
+        Some(words) if !words.is_empty() => {
+            words.iter().any(|word| word.as_str().is_some_and(|word| word.eq_ignore_ascii_case("pull")))
+        }
         _ => true,
     }
 }
@@ -218,6 +220,7 @@ mod tests {
             (fence.to_owned(), true),
             ("[host.'https://m.dev:443/p']".to_owned(), true),
             ("[host.'https://m.dev']\ncapabilities = ['push']".to_owned(), false),
+            ("[host.'https://m.dev']\ncapabilities = ['Pull']".to_owned(), true),
             // The file's owner wants it so.
             ("[host.'https://cache.dev']".to_owned(), false),
         ];

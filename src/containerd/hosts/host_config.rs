@@ -16,7 +16,7 @@ pub(super) fn endpoint(host: &str, needs: &[&TransportNeed]) -> Endpoint {
     let mut endpoint =
         Endpoint { host: host.to_owned(), schemes: by_itself.schemes.clone(), ..Endpoint::default() };
     for need in needs {
-        add(&mut endpoint, &need.what);
+        need.what.add_to(&mut endpoint);
     }
     if needs.iter().any(|need| need.what == Transport::PlainHttp) {
         endpoint.schemes = vec!["http"];
@@ -30,34 +30,7 @@ pub(super) fn endpoint(host: &str, needs: &[&TransportNeed]) -> Endpoint {
 
 /// Whether it says something of the scheme or of certificates.
 fn says_tls(what: &Transport) -> bool {
-    match what {
-        Transport::PlainHttp
-        | Transport::HttpFallback
-        | Transport::CaFile(_)
-        | Transport::ClientCert { .. }
-        | Transport::SkipVerify => true,
-        Transport::ApiRoot(_) | Transport::Header { .. } | Transport::DialTimeout(_) => false,
-    }
-}
-
-fn add(endpoint: &mut Endpoint, what: &Transport) {
-    match what {
-        // It counts over http as a fallback, so it comes last.
-        Transport::PlainHttp => {}
-        Transport::HttpFallback => endpoint.schemes = vec!["https", "http"],
-        Transport::ApiRoot(root) => endpoint.api_root = Some(root.trim_end_matches('/').to_owned()),
-        Transport::CaFile(path) if !endpoint.ca.contains(path) => endpoint.ca.push(path.clone()),
-        Transport::CaFile(_) => {}
-        Transport::ClientCert { cert, key } => {
-            let pair = (cert.clone(), key.clone());
-            if !endpoint.client.contains(&pair) {
-                endpoint.client.push(pair);
-            }
-        }
-        Transport::SkipVerify => endpoint.skip_verify = true,
-        Transport::Header { name, value } => endpoint.headers.push((name.clone(), value.clone())),
-        Transport::DialTimeout(time) => endpoint.dial_timeout = Some(time.clone()),
-    }
+    what.is_tls() || matches!(what, Transport::PlainHttp | Transport::HttpFallback)
 }
 
 #[cfg(test)]

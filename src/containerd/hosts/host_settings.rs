@@ -6,7 +6,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use crate::policy::{Layer, Source};
-use crate::registry::HeaderValue;
+use crate::registry::{Endpoint, HeaderValue};
 
 /// One thing that a host needs.
 #[derive(Clone, Debug)]
@@ -50,6 +50,35 @@ pub enum Transport {
     },
     /// How long connecting may take, as written.
     DialTimeout(String),
+}
+
+impl Transport {
+    /// Whether it is a setting of TLS.
+    #[must_use]
+    pub fn is_tls(&self) -> bool {
+        matches!(self, Self::CaFile(_) | Self::ClientCert { .. } | Self::SkipVerify)
+    }
+
+    /// Adds it to what is known of a registry. Plain http counts over http as a fallback, so it is left to the caller,
+    /// for the end.
+    pub(crate) fn add_to(&self, endpoint: &mut Endpoint) {
+        match self {
+            Self::PlainHttp => {}
+            Self::HttpFallback => endpoint.schemes = vec!["https", "http"],
+            Self::ApiRoot(root) => endpoint.api_root = Some(root.trim_end_matches('/').to_owned()),
+            Self::CaFile(path) if !endpoint.ca.contains(path) => endpoint.ca.push(path.clone()),
+            Self::CaFile(_) => {}
+            Self::ClientCert { cert, key } => {
+                let pair = (cert.clone(), key.clone());
+                if !endpoint.client.contains(&pair) {
+                    endpoint.client.push(pair);
+                }
+            }
+            Self::SkipVerify => endpoint.skip_verify = true,
+            Self::Header { name, value } => endpoint.headers.push((name.clone(), value.clone())),
+            Self::DialTimeout(time) => endpoint.dial_timeout = Some(time.clone()),
+        }
+    }
 }
 
 impl fmt::Display for Transport {

@@ -78,7 +78,7 @@ impl Wanted {
         }
         let has = |test: fn(&Transport) -> bool| own.iter().any(|need| test(&need.what));
         let has_root = has(|what| matches!(what, Transport::ApiRoot(_)));
-        let has_scheme = has(|what| matches!(what, Transport::PlainHttp) || is_tls(what));
+        let has_scheme = has(|what| matches!(what, Transport::PlainHttp) || what.is_tls());
         sources.retain(|need| match &need.what {
             Transport::ApiRoot(_) => !has_root,
             Transport::PlainHttp => !has_scheme,
@@ -131,10 +131,6 @@ impl Wanted {
     pub fn needs_file(&self, host: &str) -> bool {
         self.endpoint(host).api_root.is_some()
     }
-}
-
-fn is_tls(what: &Transport) -> bool {
-    matches!(what, Transport::CaFile(_) | Transport::ClientCert { .. } | Transport::SkipVerify)
 }
 
 /// One spelling for all of a host.
