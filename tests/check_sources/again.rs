@@ -2,14 +2,18 @@
 
 use insta::assert_snapshot;
 
-use super::{check, check_file};
+use super::check;
+
+fn k3s(file: &str) -> String {
+    check(&[("registries.yaml", file)], &["--registries-yaml", "registries.yaml", "--verbose"])
+}
 
 #[test]
 fn k3s_with_a_rewrite_for_every_registry() {
     let file = "mirrors:\n  \"*\":\n    endpoint: [m.dev]\n    rewrite:\n      \"(.*)\": all/$1\n";
-    assert_snapshot!(check_file("--registries-yaml", file), @r#"
-    registries.yaml: usable: 1 rule, default pass; 2 warnings
-    warning: k3s applies its entry for `*` once more to the images of m.dev: their paths are rewritten a second time
+    assert_snapshot!(k3s(file), @r#"
+    registries.yaml: usable: 1 rule, default pass; 1 warning
+    note: where containerd pulls by the mirror's own name, m.dev, k3s's entry for `*` is applied as well: their paths are rewritten a second time
      --> registries.yaml:3:16
       |
     2 |   "*":
@@ -17,7 +21,7 @@ fn k3s_with_a_rewrite_for_every_registry() {
     3 |     endpoint: [m.dev]
       |                ^^^^^
       |
-      = help: move the mirrors to the configuration of cri-shunt (cri-shunt import), and keep only `configs` in this file
+      = help: only a lazy snapshotter or an image verifier does so; for these, move the mirrors to the configuration of cri-shunt (cri-shunt import), and keep only `configs` in this file
 
     warning: images of every registry under `*` are looked for in the same place, m.dev
      --> registries.yaml:3:16
@@ -31,7 +35,7 @@ fn k3s_with_a_rewrite_for_every_registry() {
     "#);
     // An entry of the mirror's own in `configs` keeps `*` away from it.
     let configured = format!("{file}configs:\n  m.dev:\n    auth: {{username: u, password: p}}\n");
-    assert_snapshot!(check_file("--registries-yaml", &configured), @r"
+    assert_snapshot!(k3s(&configured), @r"
     registries.yaml: usable: 2 rules, default pass; 1 warning
     warning: images of every registry under `*` are looked for in the same place, m.dev
      --> registries.yaml:3:16
@@ -45,9 +49,9 @@ fn k3s_with_a_rewrite_for_every_registry() {
     ");
     // One that says no more than the default does not: k3s writes nothing for it.
     let own = format!("{file}  m.dev:\n    endpoint: [m.dev]\n    rewrite: {{\"^a/\": b/}}\n");
-    assert_snapshot!(check_file("--registries-yaml", &own), @r#"
+    assert_snapshot!(k3s(&own), @r#"
     registries.yaml: usable: 1 rule, default pass; 2 warnings
-    warning: k3s applies its entry for `*` once more to the images of m.dev: their paths are rewritten a second time
+    note: where containerd pulls by the mirror's own name, m.dev, k3s's entry for `*` is applied as well: their paths are rewritten a second time
      --> registries.yaml:3:16
       |
     2 |   "*":
@@ -55,7 +59,7 @@ fn k3s_with_a_rewrite_for_every_registry() {
     3 |     endpoint: [m.dev]
       |                ^^^^^
       |
-      = help: move the mirrors to the configuration of cri-shunt (cri-shunt import), and keep only `configs` in this file
+      = help: only a lazy snapshotter or an image verifier does so; for these, move the mirrors to the configuration of cri-shunt (cri-shunt import), and keep only `configs` in this file
 
     warning: images of every registry under `*` are looked for in the same place, m.dev
      --> registries.yaml:3:16
@@ -65,6 +69,12 @@ fn k3s_with_a_rewrite_for_every_registry() {
       |
       = help: this format does so, and the mirror does not learn which registry was asked for; a [[policy.rule]] with {host} in its mirror keeps them apart
 
+    warning: `rewrite` has no effect: this entry has no mirror, and k3s does not rewrite requests to the registry itself
+     --> registries.yaml:8:5
+      |
+    8 |     rewrite: {"^a/": b/}
+      |     ^^^^^^^
+
     exit 0
     "#);
 }
@@ -72,9 +82,9 @@ fn k3s_with_a_rewrite_for_every_registry() {
 #[test]
 fn k3s_with_a_mirror_that_has_a_mirror() {
     let file = "mirrors:\n  quay.io:\n    endpoint: [m.dev]\n  m.dev:\n    endpoint: [n.dev]\n";
-    assert_snapshot!(check_file("--registries-yaml", file), @r"
-    registries.yaml: usable: 2 rules, default pass; 1 warning
-    warning: k3s applies its entry for `m.dev` once more to the images of m.dev: n.dev is asked for them as well
+    assert_snapshot!(k3s(file), @"
+    registries.yaml: usable: 2 rules, default pass
+    note: where containerd pulls by the mirror's own name, m.dev, k3s's entry for `m.dev` is applied as well: n.dev is asked for them as well
      --> registries.yaml:3:16
       |
     3 |     endpoint: [m.dev]
@@ -82,12 +92,12 @@ fn k3s_with_a_mirror_that_has_a_mirror() {
     4 |   m.dev:
       |   ----- this entry
       |
-      = help: move the mirrors to the configuration of cri-shunt (cri-shunt import), and keep only `configs` in this file
+      = help: only a lazy snapshotter or an image verifier does so; for these, move the mirrors to the configuration of cri-shunt (cri-shunt import), and keep only `configs` in this file
 
     exit 0
     ");
     let file = "mirrors:\n  quay.io:\n    endpoint: [m.dev]\n  \"*\":\n    endpoint: [m.dev]\n";
-    assert_snapshot!(check_file("--registries-yaml", file), @r"
+    assert_snapshot!(k3s(file), @r"
     registries.yaml: usable: 2 rules, default pass; 1 warning
     warning: images of every registry under `*` are looked for in the same place, m.dev
      --> registries.yaml:5:16
@@ -106,7 +116,7 @@ fn containerd_with_a_default_directory() {
     let default = ("certs.d/_default/hosts.toml", "[host.\"https://d.dev\"]\n");
     let quay = ("certs.d/quay.io/hosts.toml", "[host.\"https://m.dev\"]\n");
     assert_snapshot!(check(&[default, quay], &["--certs-d", "certs.d", "--verbose"]), @r#"
-    certs.d: usable: 2 rules, default pass; 3 warnings
+    certs.d: usable: 2 rules, default pass; 2 warnings
     warning: these hosts do not learn which registry an image belongs to
      --> certs.d/_default/hosts.toml:1:7
       |
@@ -131,7 +141,7 @@ fn containerd_with_a_default_directory() {
       |
       = help: this format does so, and the mirror does not learn which registry was asked for; a [[policy.rule]] with {host} in its mirror keeps them apart
 
-    warning: containerd applies certs.d/_default to the mirror `m.dev` as well, and asks https://d.dev/v2 for its images
+    note: where containerd pulls by the mirror's own name, `m.dev`, it applies certs.d/_default as well and asks https://d.dev/v2
      --> certs.d/quay.io/hosts.toml:1:7
       |
     1 | [host."https://m.dev"]
@@ -142,7 +152,7 @@ fn containerd_with_a_default_directory() {
     1 | [host."https://d.dev"]
       |       --------------- by this host
       |
-      = help: give the mirror a directory of its own: m.dev/hosts.toml with `server = "https://m.dev"`
+      = help: only a lazy snapshotter or an image verifier does so; for these, give the mirror a directory of its own: m.dev/hosts.toml with `server = "https://m.dev"`
 
     exit 0
     "#);
@@ -213,7 +223,7 @@ fn files_that_the_node_reads_as_well() {
     etc/containerd/certs.d: usable: 1 rule, default pass
     note: containerd reads etc/containerd/certs.d too, at every pull
      |
-     = help: pulls that bypass the shunt use the same mirrors, and containerd looks up a mirror's own name there as well
+     = help: pulls that bypass the shunt use the same mirrors
 
     exit 0
     ");

@@ -2,7 +2,7 @@
 //!
 //! Holds: each registry is decided as in containerd, from the one directory that containerd would choose. A file on
 //! which containerd gives up, so that it asks the public registry, is an error here.
-//! Not here: what containerd does with the same tree for the names it gets from the shunt (`second_pass`).
+//! Not here: what containerd does with the same tree for a mirror's own name (`second_pass`).
 //!
 //! Two directories may send two registries to the same place. The format allows it, so the rules carry `collapse`. A
 //! mirror cannot tell the two apart by containerd's `ns` parameter, because that is not sent for the mirror's own name.

@@ -34,16 +34,19 @@ pub(crate) fn live(sources: &[SourceFile], out: &mut Vec<Problem>) {
         let path = std::fs::canonicalize(&source.path).unwrap_or_else(|_| source.path.clone());
         let (message, hint) = match source.format {
             Format::RegistriesYaml => {
-                let Some((_, program)) = RANCHER.iter().find(|(known, _)| path.ends_with(known)) else { continue };
+                let Some((_, program)) = RANCHER.iter().find(|(known, _)| path.ends_with(known)) else {
+                    continue;
+                };
                 (
                     format!("{program} reads {} too, when it starts", source.path.display()),
-                    format!("a change takes effect here within seconds; for pulls that bypass the shunt it takes effect when {program} is restarted"),
+                    format!(
+                        "a change takes effect here within seconds; for pulls that bypass the shunt it takes effect when {program} is restarted"
+                    ),
                 )
             }
             Format::CertsD if CERTS_D.iter().any(|known| path.ends_with(known)) => (
                 format!("containerd reads {} too, at every pull", source.path.display()),
-                "pulls that bypass the shunt use the same mirrors, and containerd looks up a mirror's own name there as well"
-                    .to_owned(),
+                "pulls that bypass the shunt use the same mirrors".to_owned(),
             ),
             _ => continue,
         };

@@ -3,7 +3,7 @@
 //! Holds: the semantics are those of k3s' `pkg/agent/containerd/config.go`: one entry by exact host, else `*`;
 //! endpoints in order, each with the rewrites; the registry itself last and never rewritten, and not at all with
 //! `disable-default-registry-endpoint`.
-//! Not here: what k3s does with the same file for the names that containerd gets from the shunt (`second_pass`).
+//! Not here: what k3s does with the same file for a mirror's own name (`second_pass`).
 //!
 //! Three things differ. Rewrites are tried in the order of the file, where k3s uses a random order. An unusable pattern
 //! is an error, where k3s goes on without it. With the default endpoint disabled it is never asked, where k3s still

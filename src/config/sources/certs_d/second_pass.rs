@@ -1,7 +1,8 @@
 //! Finds out where containerd would apply the same tree a second time.
 //!
-//! containerd looks for a directory by the host of the name it gets, and here that is a mirror's own name.
-//! Holds: only what is certain from the tree alone is reported.
+//! containerd looks for a directory by the host of the name it gets. A pull from a mirror goes by a private host, which
+//! has no directory there. A lazy snapshotter or an image verifier may ask by the mirror's own name.
+//! Holds: nothing here is more than a note. Only what is certain from the tree alone is reported.
 //! Not here: whether containerd reads this tree at all (its `config_path`).
 
 use std::collections::{HashMap, HashSet};
@@ -56,12 +57,12 @@ fn once_more(files: &ByRegistry<'_>, mirror: &Mirror, at: &Span) -> Option<Probl
     let mut entries = file.hosts.iter().chain(&file.server);
     let other = entries.find(|entry| elsewhere(&entry.address.host))?;
     let message = format!(
-        "containerd applies {} to the mirror `{}` as well, and asks {} for its images",
-        directory.path.display(),
+        "where containerd pulls by the mirror's own name, `{}`, it applies {} as well and asks {}",
         mirror.location.host(),
+        directory.path.display(),
         other.address.url()
     );
-    let hint = match own {
+    let change = match own {
         Some(_) => {
             "in that directory, name only the mirror itself, with what its connection needs".to_owned()
         }
@@ -71,5 +72,6 @@ fn once_more(files: &ByRegistry<'_>, mirror: &Mirror, at: &Span) -> Option<Probl
             mirror.location.host()
         ),
     };
-    Some(Problem::warning(message).at(at).also(&other.at, "by this host").hint(hint))
+    let hint = format!("only a lazy snapshotter or an image verifier does so; for these, {change}");
+    Some(Problem::new(Severity::Note, message).at(at).also(&other.at, "by this host").hint(hint))
 }

@@ -51,7 +51,8 @@ pub(super) fn read(
 ) -> Option<EntryRoute> {
     let mut mapping = entry.section(out)?;
     let endpoints = mapping.field("endpoint").and_then(|entry| entry.items(out)).unwrap_or_default();
-    let rewrites = mapping.field("rewrite").map(|field| rewrites(&field, out)).unwrap_or_default();
+    let rewrite = mapping.field("rewrite");
+    let rewrites = rewrite.as_ref().map(|field| rewrites(field, out)).unwrap_or_default();
     mapping.finish(out);
     let mut parsed: Vec<(Endpoint, &Span)> = Vec::new();
     let mut seen: HashMap<(Scheme, String, String), &Span> = HashMap::default();
@@ -73,6 +74,9 @@ pub(super) fn read(
         }
     }
     if parsed.is_empty() {
+        if endpoints.is_empty() {
+            idle_rewrite(rewrite.as_ref().filter(|_| !rewrites.is_empty()), out);
+        }
         return none_left(entry, !endpoints.is_empty(), reader, out);
     }
     // The registry itself at the end of the list is the default endpoint.
@@ -81,6 +85,7 @@ pub(super) fn read(
         parsed.pop();
     }
     if parsed.is_empty() {
+        idle_rewrite(rewrite.as_ref().filter(|_| !rewrites.is_empty()), out);
         return None;
     }
     let origin = if reader.disable_default_endpoint { Origin::Never } else { Origin::Last };
@@ -101,6 +106,15 @@ pub(super) fn read(
         imported.transport.extend(read.own.iter().flat_map(|own| &own.needs).cloned());
     }
     Some(read)
+}
+
+/// Warns of rewrites that no mirror is asked by.
+fn idle_rewrite(rewrite: Option<&Field<'_>>, out: &mut Vec<Problem>) {
+    let Some(field) = rewrite else { return };
+    let message = format!(
+        "`rewrite` has no effect: this entry has no mirror, and {PROGRAM} does not rewrite requests to the registry itself"
+    );
+    out.push(Problem::warning(message).at(&field.key.at));
 }
 
 /// An entry without endpoints changes nothing. One whose endpoints are all unusable was meant to.

@@ -1,16 +1,17 @@
-//! What k3s does with the same file for the names that containerd gets from the shunt.
+//! What k3s does with the same file for a mirror's own name.
 //!
-//! The shunt asks containerd for an image by the mirror's name. k3s has configured containerd from the same file, so
-//! containerd applies the file's entry for that name as well. Nothing is changed by that here; there are only warnings.
+//! k3s has configured containerd from the same file, so containerd applies the file's entry for that name as well. A
+//! pull from a mirror goes by a private host, for which there is no entry. A lazy snapshotter or an image verifier may
+//! ask by the mirror's own name. Nothing is changed by that here; there are only notes.
 
 use foldhash::{HashMap, HashSet};
 
-use super::super::super::diagnostic::Problem;
+use super::super::super::diagnostic::{Problem, Severity};
 use super::mirrors::MirrorEntry;
 use super::reader::PROGRAM;
 use crate::policy::{Location, Prefix, PrefixKind};
 
-/// Warns once for each mirror's host. `*` does not apply to a host that has an entry in `configs` only.
+/// One note for each mirror's host. `*` does not apply to a host that has an entry in `configs` only.
 pub(super) fn lint(entries: &[MirrorEntry], configured: &HashSet<Prefix>, out: &mut Vec<Problem>) {
     let by_prefix: HashMap<&Prefix, &MirrorEntry> =
         entries.iter().map(|entry| (&entry.prefix, entry)).collect();
@@ -27,11 +28,11 @@ pub(super) fn lint(entries: &[MirrorEntry], configured: &HashSet<Prefix>, out: &
             continue;
         }
         let message = format!(
-            "{PROGRAM} applies its entry for `{}` once more to the images of {host}: {what}",
+            "where containerd pulls by the mirror's own name, {host}, {PROGRAM}'s entry for `{}` is applied as well: {what}",
             entry.prefix
         );
-        let hint = "move the mirrors to the configuration of cri-shunt (cri-shunt import), and keep only `configs` in this file";
-        out.push(Problem::warning(message).at(at).also(&entry.at, "this entry").hint(hint));
+        let hint = "only a lazy snapshotter or an image verifier does so; for these, move the mirrors to the configuration of cri-shunt (cri-shunt import), and keep only `configs` in this file";
+        out.push(Problem::new(Severity::Note, message).at(at).also(&entry.at, "this entry").hint(hint));
     }
 }
 

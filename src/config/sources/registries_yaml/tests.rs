@@ -188,3 +188,24 @@ fn braces_in_an_endpoint_are_no_placeholder() {
     sample.check(&[("quay.io/a:1", "m.dev/a:1, n.dev/a:1, origin")]);
     assert_eq!(sample.needs(), ["m.dev: the API root /v2/{host}", "n.dev: the API root /v2/{x}/A"]);
 }
+
+#[test]
+fn a_rewrite_needs_a_mirror() {
+    let sample = file(
+        "mirrors:\n  quay.io:\n    rewrite: {'^a/': b/}\n  ghcr.io:\n    endpoint: [ghcr.io]\n    \
+         rewrite: {'^a/': b/}\n  gcr.io:\n    endpoint: [m.dev]\n    rewrite: {'^a/': b/}\n",
+    );
+    insta::assert_snapshot!(sample.shown(), @"
+    warning: `rewrite` has no effect: this entry has no mirror, and k3s does not rewrite requests to the registry itself
+     --> registries.yaml:3:5
+      |
+    3 |     rewrite: {'^a/': b/}
+      |     ^^^^^^^
+
+    warning: `rewrite` has no effect: this entry has no mirror, and k3s does not rewrite requests to the registry itself
+     --> registries.yaml:6:5
+      |
+    6 |     rewrite: {'^a/': b/}
+      |     ^^^^^^^
+    ");
+}

@@ -272,7 +272,7 @@ fn where_containerd_applies_the_tree_again() {
       |
       = help: containerd sends them the registry in `ns`; the shunt asks for the host's own name, without it. If a host needs it, write a native rule with {host} in the mirror's path
 
-    warning: containerd applies certs.d/_default to the mirror `p.de` as well, and asks https://d.de/v2 for its images
+    note: where containerd pulls by the mirror's own name, `p.de`, it applies certs.d/_default as well and asks https://d.de/v2
      --> certs.d/n.de/hosts.toml:1:7
       |
     1 | [host."https://p.de"]
@@ -283,7 +283,7 @@ fn where_containerd_applies_the_tree_again() {
     1 | server = "https://d.de"
       |          -------------- by this host
       |
-      = help: give the mirror a directory of its own: p.de/hosts.toml with `server = "https://p.de"`
+      = help: only a lazy snapshotter or an image verifier does so; for these, give the mirror a directory of its own: p.de/hosts.toml with `server = "https://p.de"`
 
     note: if containerd reads this tree too, it tries the mirrors again before the registry itself
      --> certs.d/n.de/hosts.toml:1:7
@@ -293,7 +293,7 @@ fn where_containerd_applies_the_tree_again() {
       |
       = help: a pull that falls back to its registry reaches containerd under its own name; to avoid the second round, remove the hosts from containerd's tree
 
-    warning: containerd applies certs.d/n.de to the mirror `n.de` as well, and asks https://p.de/v2 for its images
+    note: where containerd pulls by the mirror's own name, `n.de`, it applies certs.d/n.de as well and asks https://p.de/v2
      --> certs.d/quay.io/hosts.toml:2:7
       |
     2 | [host."https://n.de"]
@@ -304,9 +304,9 @@ fn where_containerd_applies_the_tree_again() {
     1 | [host."https://p.de"]
       |       -------------- by this host
       |
-      = help: in that directory, name only the mirror itself, with what its connection needs
+      = help: only a lazy snapshotter or an image verifier does so; for these, in that directory, name only the mirror itself, with what its connection needs
 
-    warning: containerd applies certs.d/_default to the mirror `o.de` as well, and asks https://d.de/v2 for its images
+    note: where containerd pulls by the mirror's own name, `o.de`, it applies certs.d/_default as well and asks https://d.de/v2
      --> certs.d/quay.io/hosts.toml:3:7
       |
     3 | [host."https://o.de"]
@@ -317,7 +317,7 @@ fn where_containerd_applies_the_tree_again() {
     1 | server = "https://d.de"
       |          -------------- by this host
       |
-      = help: give the mirror a directory of its own: o.de/hosts.toml with `server = "https://o.de"`
+      = help: only a lazy snapshotter or an image verifier does so; for these, give the mirror a directory of its own: o.de/hosts.toml with `server = "https://o.de"`
     "#);
 }
 
