@@ -98,8 +98,8 @@ fn own(address: &Located<Address>, stated: Statements, texts: &Texts, out: &mut 
     let plain = plain.map(|at| needs.remove(at));
     let host = location.host();
     let needs = needs.into_iter().map(|what| draft::need(host, what, texts)).collect();
-    let mut own =
-        Own { needs, https: *scheme == Some(Scheme::Https) || https.is_some(), verify, alone: false };
+    let https = *scheme == Some(Scheme::Https) || https.is_some();
+    let mut own = Own { needs, https, verify: verify.is_some(), alone: false };
     if let Some(plain) = plain {
         own.say_http(draft::need(host, plain, texts));
     }

@@ -36,8 +36,8 @@ pub(super) struct Statements {
     pub(super) needs: Vec<Located<Transport>>,
     /// The place of `plain-http = false`.
     pub(super) https: Option<Span>,
-    /// Whether there is `skip-verify = false`.
-    pub(super) verify: bool,
+    /// The place of `skip-verify = false`.
+    pub(super) verify: Option<Span>,
 }
 
 // === impl TransportDraft ===
@@ -53,7 +53,13 @@ impl TransportDraft {
     fn read_table(&mut self, mut table: Section<'_>, texts: &Texts, out: &mut Vec<Problem>) {
         let before = out.len();
         let registry = table.parse("registry", out, registry);
-        let needs = Statements::read(&mut table, out).needs;
+        let Statements { needs, https, verify } = Statements::read(&mut table, out);
+        for (key, at) in [("plain-http", https), ("skip-verify", verify)] {
+            let Some(at) = at else { continue };
+            let message = format!("`transport.{key}`: only `true` has an effect here");
+            let hint = format!("remove it, or write `{key} = false` at the mirror that it is for");
+            out.push(Problem::error(message).at(&at).hint(hint));
+        }
         if out.len() == before && !table.has_unknown() {
             if registry.is_none() {
                 table.missing("registry", "say which host it is for: registry = \"mirror.dev.de:5000\"", out);
@@ -112,7 +118,7 @@ impl Statements {
         let https = flag(table, "plain-http", Transport::PlainHttp, &mut needs, out);
         flag(table, "http-fallback", Transport::HttpFallback, &mut needs, out);
         tls(table, &mut needs, out);
-        let verify = flag(table, "skip-verify", Transport::SkipVerify, &mut needs, out).is_some();
+        let verify = flag(table, "skip-verify", Transport::SkipVerify, &mut needs, out);
         headers(table, &mut needs, out);
         let root = table.parse("api-root", out, api_root);
         needs.extend(root.map(|set| set.map(Transport::ApiRoot)));
@@ -127,7 +133,7 @@ impl Statements {
 
 fn registry(text: &str) -> Result<String, Refusal> {
     let location = references::location(text).map_err(|Refusal { message, hint }| Refusal {
-        message: message.replacen("mirror", "registry", 1),
+        message: of_registry(message),
         hint: match text.contains("://") {
             true => Some("leave the scheme out; for http write plain-http = true".to_owned()),
             false => hint,
@@ -139,6 +145,16 @@ fn registry(text: &str) -> Result<String, Refusal> {
             "write the host alone, \"{}\"; the settings apply to all of its images",
             location.host()
         ))),
+    }
+}
+
+/// A message about a mirror as one about a registry. What it quotes stays as it is.
+fn of_registry(message: String) -> String {
+    let written =
+        ["mirror ", "a mirror "].into_iter().find_map(|start| Some((start, message.strip_prefix(start)?)));
+    match written {
+        Some((start, rest)) => format!("{}{rest}", start.replace("mirror", "registry")),
+        None => message,
     }
 }
 

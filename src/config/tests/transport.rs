@@ -18,7 +18,7 @@ fn damaged() -> tempfile::NamedTempFile {
 fn every_key_is_a_need() {
     let config = accepted_text(
         "[containerd]\nfence = true\nconfig-path = \"/c\"\n\
-         [[transport]]\nregistry = \"M.dev:5000\"\nplain-http = true\nskip-verify = false\ndial-timeout = \"5s\"\n\
+         [[transport]]\nregistry = \"M.dev:5000\"\nplain-http = true\ndial-timeout = \"5s\"\n\
          headers = { X-One = \"1\", X-Two = { file = \"/dev/null\" } }\n\
          [[transport]]\nregistry = \"t.dev\"\nskip-verify = true\napi-root = \"/p/v2/\"\n"
             .replace(", X-Two = { file = \"/dev/null\" }", "")
@@ -32,7 +32,7 @@ fn every_key_is_a_need() {
     );
     assert_eq!(
         needs(&config.transport, "t.dev:443"),
-        ["skip-verify (its certificate is not verified) (11)", "the API root /p/v2 (11)"]
+        ["skip-verify (its certificate is not verified) (10)", "the API root /p/v2 (10)"]
     );
 }
 
@@ -185,5 +185,40 @@ fn files_that_are_no_good_are_named_with_their_host() {
     assert!(
         shown.contains("warning: ") && shown.contains("for the registry m.dev: a certificate"),
         "{shown}"
+    );
+}
+
+#[test]
+fn a_table_of_a_registry_takes_nothing_back() {
+    let text = "[[transport]]\nregistry = \"m.dev\"\nplain-http = false\nskip-verify = false\n";
+    insta::assert_snapshot!(refused_text(text), @"
+    error: `transport.plain-http`: only `true` has an effect here
+     --> config.toml:3:14
+      |
+    3 | plain-http = false
+      |              ^^^^^
+      |
+      = help: remove it, or write `plain-http = false` at the mirror that it is for
+
+    error: `transport.skip-verify`: only `true` has an effect here
+     --> config.toml:4:15
+      |
+    4 | skip-verify = false
+      |               ^^^^^
+      |
+      = help: remove it, or write `skip-verify = false` at the mirror that it is for
+    ");
+    // Only the word of the message is changed, not what it quotes.
+    let hosts = ["mirror_a/b", "mirror a.dev", ""].map(|host| {
+        let shown = refused_text(&format!("[[transport]]\nregistry = \"{host}\"\nskip-verify = true\n"));
+        shown.lines().next().unwrap_or_default().to_owned()
+    });
+    assert_eq!(
+        hosts,
+        [
+            "error: `transport.registry`: registry \"mirror_a/b\" does not begin with a host",
+            "error: `transport.registry`: \"mirror a.dev\" is not a registry host",
+            "error: `transport.registry`: a registry can't be empty"
+        ]
     );
 }
