@@ -17,7 +17,7 @@ use super::section::Section;
 use super::{defaults, duration};
 use crate::credentials::{self, Credentials, DockerConfig, Entry, Login, Sources};
 use crate::files::fingerprint::State;
-use crate::policy::{Action, Location, Prefix};
+use crate::policy::{Action, Location};
 
 /// The tables of all files, before they become one value.
 #[derive(Default)]
@@ -75,12 +75,19 @@ impl CredentialsDraft {
         let config = section.parse("image-credential-provider-config", out, path);
         let bin_dir = section.parse("image-credential-provider-bin-dir", out, path);
         let timeout = section.parse("timeout", out, duration::parse_positive);
-        belongs("helper-dir", helper_dir.as_ref().map(|set| &set.at), docker.is_some(), "docker-config", out);
+        belongs(
+            "helper-dir",
+            helper_dir.as_ref().map(|set| &set.at),
+            docker.is_some(),
+            "`docker-config`",
+            out,
+        );
         let at = bin_dir.as_ref().map(|set| &set.at);
-        let plugins = "image-credential-provider-config";
+        let plugins = "`image-credential-provider-config`";
         belongs("image-credential-provider-bin-dir", at, config.is_some(), plugins, out);
         let runs = docker.is_some() || config.is_some();
-        belongs("timeout", timeout.as_ref().map(|set| &set.at), runs, "docker-config", out);
+        let either = "`docker-config` or `image-credential-provider-config`";
+        belongs("timeout", timeout.as_ref().map(|set| &set.at), runs, either, out);
         let timeout = timeout.map_or(defaults::HELPER_TIMEOUT, |set| set.value);
         let place = |path: &Path| from(directory, path);
         if let Some(set) = docker {
@@ -156,8 +163,7 @@ fn mirrors(policy: &PolicyDraft) -> HashSet<String> {
         Action::Deny { .. } | Action::Pass => None,
     });
     let locations = routes.flatten().chain(policy.default_registry.iter().map(|set| &set.value));
-    let folded = |location: &Location| location.host().parse::<Prefix>().ok();
-    locations.filter_map(folded).map(|host| host.as_str().to_owned()).collect()
+    locations.map(Location::folded_host).collect()
 }
 
 fn missing(section: &Section<'_>, out: &mut Vec<Problem>) {
@@ -169,7 +175,7 @@ fn missing(section: &Section<'_>, out: &mut Vec<Problem>) {
 /// Reports a key that has a meaning only together with another one.
 fn belongs(key: &str, at: Option<&Span>, there: bool, other: &str, out: &mut Vec<Problem>) {
     if let Some(at) = at.filter(|_| !there) {
-        out.push(Problem::error(format!("`{key}` has no meaning without `{other}`")).at(at));
+        out.push(Problem::error(format!("`{key}` has no meaning without {other}")).at(at));
     }
 }
 

@@ -92,7 +92,7 @@ fn lint_route(drafted: &DraftRule, route: &Route, out: &mut Vec<Problem>) {
 /// gives back the original name.
 fn is_own_source(prefix: &Prefix, location: &Location) -> bool {
     let host = prefix.as_str().split('/').next().unwrap_or_default();
-    location.path().is_empty() && targets::folded_host(location) == Some(host.to_owned())
+    location.path().is_empty() && location.folded_host() == host
 }
 
 fn one_sided(drafted: &DraftRule, route: &Route) -> Option<Problem> {
@@ -149,8 +149,7 @@ fn idle_pass(drafted: &DraftRule, wider: &PrefixMap<'_, ()>, draft: &PolicyDraft
         return None;
     }
     let message = format!("`{prefix}` would pass without this rule");
-    let hint =
-        "`pass` has a meaning inside a wider rule or with default = \"deny\", and there is neither here";
+    let hint = "`pass` is only useful inside a wider rule or with default = \"deny\"; remove this rule";
     Some(Problem::warning(message).at(&drafted.at).hint(hint))
 }
 
@@ -177,7 +176,7 @@ fn k3s(draft: &PolicyDraft, settings: &Settings, out: &mut Vec<Problem>) {
     );
     out.push(Problem::new(Severity::Note, message).hint(hint));
     if let Some(set) = draft.present.as_ref().filter(|set| set.value == Present::Hide) {
-        let message = "on k3s and RKE2 `present = \"hide\"` works on the image endpoint only";
+        let message = "on k3s and RKE2 `present` has an effect on the image endpoint only";
         let hint = "a container of a denied image that is already on the node can still be created by its id";
         out.push(Problem::warning(message).at(&set.at).hint(hint));
     }

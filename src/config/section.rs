@@ -6,7 +6,7 @@
 
 use super::diagnostic::{Located, Problem, Span};
 use super::node::{Key, Node, Value};
-use super::refusal::Refusal;
+use super::refusal::{Refusal, did_you_mean};
 
 /// How the formats differ.
 #[derive(Debug)]
@@ -42,6 +42,8 @@ pub(super) struct Section<'n> {
     at: &'n Span,
     pairs: &'n [(Key, Node)],
     asked: Vec<&'static str>,
+    /// Keys that code knows only to refuse them. They are never proposed.
+    refused: Vec<&'static str>,
     /// Keys that are accepted and have no effect any more.
     retired: &'static [&'static str],
     dialect: &'static Dialect,
@@ -74,6 +76,7 @@ impl<'n> Section<'n> {
                 at: &node.at,
                 pairs,
                 asked: Vec::new(),
+                refused: Vec::new(),
                 retired: &[],
                 dialect,
             }),
@@ -87,7 +90,7 @@ impl<'n> Section<'n> {
 
     /// The same mapping, with no key asked for.
     pub(super) fn fresh(self) -> Self {
-        Section { asked: Vec::new(), ..self }
+        Section { asked: Vec::new(), refused: Vec::new(), ..self }
     }
 
     pub(super) fn at(&self) -> &'n Span {
@@ -97,6 +100,16 @@ impl<'n> Section<'n> {
     /// The value under a key, of any type. `null` counts as absent.
     pub(super) fn field(&mut self, key: &'static str) -> Option<Field<'n>> {
         self.asked.push(key);
+        self.find(key)
+    }
+
+    /// As [`Section::field`], for a key that code knows only to refuse it: it is never proposed.
+    pub(super) fn refused(&mut self, key: &'static str) -> Option<Field<'n>> {
+        self.refused.push(key);
+        self.find(key)
+    }
+
+    fn find(&self, key: &'static str) -> Option<Field<'n>> {
         let (found, node) = self.pairs.iter().find(|(other, _)| self.dialect.is_key(&other.text, key))?;
         (!matches!(node.value, Value::Null)).then(|| self.field_of(found, node, key))
     }
@@ -239,7 +252,8 @@ impl<'n> Section<'n> {
     }
 
     fn unknown(&self) -> impl Iterator<Item = &'n Key> {
-        let asked = |key: &Key| self.asked.iter().any(|asked| self.dialect.is_key(&key.text, asked));
+        let all = || self.asked.iter().chain(&self.refused);
+        let asked = move |key: &Key| all().any(|asked| self.dialect.is_key(&key.text, asked));
         let known = move |key: &Key| asked(key) || self.retired.contains(&key.text.as_str());
         self.pairs.iter().map(|(key, _)| key).filter(move |key| !known(key))
     }
@@ -362,39 +376,4 @@ pub(super) fn choose<T: Copy>(word: &str, options: &[(&'static str, T)]) -> Resu
 
 fn quoted<T>(options: &[(&'static str, T)]) -> String {
     options.iter().map(|(name, _)| format!("\"{name}\"")).collect::<Vec<_>>().join(", ")
-}
-
-/// The candidate that a misspelt word most likely stands for.
-fn did_you_mean<'c>(word: &str, candidates: &[&'c str]) -> Option<&'c str> {
-    let plain = |text: &str| text.replace('_', "-").to_lowercase();
-    let word = plain(word);
-    let distance = |candidate: &str| strsim::osa_distance(&word, &plain(candidate));
-    let nearest = candidates.iter().min_by_key(|candidate| distance(candidate))?;
-    // A third of the word: `socet` is `socket`, `host` is not `group`.
-    (distance(nearest) <= nearest.len().div_ceil(3)).then_some(*nearest)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_misspelt_word_finds_its_neighbour_and_a_foreign_word_finds_none() {
-        let known = ["socket", "mode", "group", "default-registry", "skip_verify"];
-        let rows = [
-            ("socet", Some("socket")),
-            ("sokcet", Some("socket")),
-            ("Mode", Some("mode")),
-            ("default_registry", Some("default-registry")),
-            ("defaultregistry", Some("default-registry")),
-            ("skip-verify", Some("skip_verify")),
-            ("host", None),
-            ("x", None),
-            ("", None),
-        ];
-        for (word, expected) in rows {
-            assert_eq!(did_you_mean(word, &known), expected, "{word}");
-        }
-        assert_eq!(did_you_mean("socket", &[]), None);
-    }
 }

@@ -169,6 +169,12 @@ impl Location {
         reference.push('/');
     }
 
+    /// The host as in a key: one spelling for all of a registry.
+    #[must_use]
+    pub fn folded_host(&self) -> String {
+        fold_host(self.host()).into_owned()
+    }
+
     /// Host and path as in a key; `{host}` stays.
     pub(super) fn folded(&self) -> String {
         let host = fold_host(self.host());

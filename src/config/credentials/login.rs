@@ -118,7 +118,7 @@ fn one<T>(what: &str, set: impl IntoIterator<Item = (T, Span)>, out: &mut Vec<Pr
 
 fn refuse_literals(section: &mut Section<'_>, out: &mut Vec<Problem>) {
     for (key, by_reference) in LITERAL {
-        if let Some(field) = section.field(key) {
+        if let Some(field) = section.refused(key) {
             let message = format!("a secret must not be in this file: `{key}`");
             let hint = format!(
                 "write it to a file that only root can read, and name that file here: {by_reference}-file = \"/etc/cri-shunt/...\""

@@ -9,7 +9,6 @@ use std::collections::BTreeMap;
 use super::super::diagnostic::{Problem, Severity, Span, TextId};
 use super::super::draft::{DraftRule, PolicyDraft};
 use super::super::prefix_map::PrefixMap;
-use super::targets;
 use crate::policy::{Action, Layer, Location, Mirror, Prefix};
 
 /// A name that is not denied: the first of those at one mirror, and how many there are.
@@ -93,7 +92,7 @@ impl PossibleMirror<'_> {
             Some(_) => denied.as_str().strip_prefix(self.stripped?.as_str())?,
             None => below,
         };
-        let location = targets::folded_host(self.location)?;
+        let location = self.location.folded_host();
         let path = self.location.path();
         let slash = if path.is_empty() { "" } else { "/" };
         Some(format!("{location}{slash}{}{below}", path.replacen("{host}", host, 1)))

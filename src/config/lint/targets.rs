@@ -70,13 +70,12 @@ pub(super) fn split(prefix: &Prefix) -> (&str, &str) {
     (host, path.split(':').next().unwrap_or(path))
 }
 
-pub(super) fn folded_host(location: &Location) -> Option<String> {
-    location.host().parse::<Prefix>().ok().map(|host| host.as_str().to_owned())
-}
-
 /// `None` where each registry has its own place.
 fn folded(location: &Location) -> Option<String> {
-    let host = folded_host(location).filter(|_| !location.has_placeholder())?;
+    if location.has_placeholder() {
+        return None;
+    }
+    let host = location.folded_host();
     Some(if location.path().is_empty() { host } else { format!("{host}/{}", location.path()) })
 }
 

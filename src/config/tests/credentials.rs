@@ -4,7 +4,7 @@ mod mistakes;
 
 use insta::assert_snapshot;
 
-use super::{accepted, accepted_text, refused, refused_text, shown, write};
+use super::{accepted, accepted_text, refused, refused_text, shown, warned, write};
 use crate::config::load;
 use crate::credentials::{Credentials, Known};
 use crate::policy::{Action, NodeCredentials};
@@ -204,4 +204,20 @@ fn nothing_secret_is_in_the_debug_output_of_a_configuration() {
     let shown = format!("{config:?} {config:#?}");
     assert!(shown.contains("yam") && shown.contains("KEY"), "{shown}");
     assert!(!shown.contains("hunter2"), "{shown}");
+}
+
+#[test]
+fn a_login_for_a_mirror_that_is_no_image_host_is_used() {
+    let text = "[[policy.rule]]\nprefix = 'quay.io'\nmirrors = ['https://nexus']\n\
+                [[credentials]]\nregistry = 'nexus:443'\nusername = 'a'\npassword-env = 'X'\n";
+    let shown = warned(text);
+    assert!(!shown.contains("never used"), "{shown}");
+}
+
+#[test]
+fn a_key_that_is_always_refused_is_not_proposed() {
+    let text = "[[credentials]]\nregistry = 'h.de'\nusername = 'a'\npasswort = 'hunter2'\n";
+    let shown = refused_text(text);
+    assert!(shown.contains("unknown key `passwort`"), "{shown}");
+    assert!(!shown.contains("`password`") && !shown.contains("registry-token"), "{shown}");
 }

@@ -2,7 +2,7 @@
 
 use insta::assert_snapshot;
 
-use super::{accepted_text, warned};
+use super::{accepted_text, load_files, shown, warned};
 use crate::policy::{Asked, Decision};
 
 #[test]
@@ -196,7 +196,7 @@ fn a_pass_that_changes_nothing() {
     2 | prefix = 'quay.io/a'
       |          ^^^^^^^^^^^
       |
-      = help: `pass` has a meaning inside a wider rule or with default = "deny", and there is neither here
+      = help: `pass` is only useful inside a wider rule or with default = "deny"; remove this rule
     "#);
     assert_eq!(warned("[policy]\ndefault = 'deny'\n[[policy.rule]]\nprefix = 'quay.io/a'\npass = true"), "");
     assert_eq!(
@@ -262,7 +262,7 @@ fn k3s_has_one_endpoint_for_the_shunt() {
       |
       = help: write a [[policy.rule]] or a [[policy.source]]
 
-    warning: on k3s and RKE2 `present...` works on the image endpoint only
+    warning: on k3s and RKE2 `present` has an effect on the image endpoint only
      --> config.toml:4:11
       |
     4 | present = 'hide'
@@ -291,4 +291,14 @@ fn a_socket_for_everybody() {
       |
       = help: whoever can use the CRI can become root; give a `group` and a mode like "0660" instead
     "#);
+}
+
+#[test]
+fn the_same_place_is_found_at_a_host_that_is_no_image_host() {
+    let source =
+        "mirrors:\n  quay.io:\n    endpoint: ['http://nexus']\n  ghcr.io:\n    endpoint: ['http://nexus']\n";
+    let main = "[[policy.source]]\nregistries-yaml = 'r.yaml'\n";
+    let (loaded, dir) = load_files(&[("config.toml", main), ("r.yaml", source)]);
+    let text = shown(&loaded.unwrap().warnings, dir.path());
+    assert!(text.contains("are looked for in the same place, nexus"), "{text}");
 }

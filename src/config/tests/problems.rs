@@ -128,7 +128,7 @@ fn a_key_that_has_no_effect_any_more_is_accepted_and_never_proposed() {
     4 | prefix = 'quay.io'
       |          ^^^^^^^^^
       |
-      = help: `pass` has a meaning inside a wider rule or with default = "deny", and there is neither here
+      = help: `pass` is only useful inside a wider rule or with default = "deny"; remove this rule
     "#);
     assert_snapshot!(refused_text("[pull]\nsweep-aftre = '1s'"), @"
     error: unknown key `sweep-aftre` in `pull`

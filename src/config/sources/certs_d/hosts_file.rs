@@ -108,7 +108,7 @@ fn read_host(field: &Field<'_>, context: FileContext<'_>, out: &mut Vec<Problem>
         return None;
     }
     let common = Common::read(&mut section, context, out);
-    if let Some(rewrite) = section.field("rewrite") {
+    if let Some(rewrite) = section.refused("rewrite") {
         let hint = "only the containerd of k3s and RKE2 knows it; name their registries.yaml as the source";
         out.push(Problem::error("`rewrite` can't be carried over from this file").at(rewrite.at).hint(hint));
     }

@@ -168,7 +168,7 @@ fn keys_that_do_not_go_together() {
     16 | helper-dir = '/x'
        |              ^^^^
 
-    error: `timeout` has no meaning without `docker-config`
+    error: `timeout` has no meaning without `docker-config` or `image-credential-provider-config`
       --> config.toml:17:11
        |
     17 | timeout = '1s'
