@@ -83,7 +83,7 @@ pub fn expectations(files: Vec<(String, io::Result<Vec<u8>>)>) -> Result<Vec<Exp
         let found = root.sections("expect", &mut problems);
         root.finish(&mut problems);
         if found.is_empty() && problems.len() == before {
-            let problem = Problem::error(format!("there is no expectation in {name}"));
+            let problem = Problem::error(format!("{name} contains no [[expect]]"));
             let hint = "write an [[expect]] for each image, for example:\n\
                         [[expect]]\nimage = \"nginx:1.25\"\ndecision = \"route\"";
             problems.push(problem.at(&Span { text, range: 0..0 }).hint(hint));

@@ -87,7 +87,7 @@ fn sources(request: &ImportRequest) -> Result<Vec<SourceFile>, Diagnostics> {
         && sources.iter().all(|source| source.format != Format::RegistriesYaml)
     {
         let problem = Problem::error(
-            "--disable-default-registry-endpoint works only with a registries.yaml, and there is none here",
+            "--disable-default-registry-endpoint has an effect on a registries.yaml only, and none of the given files is one",
         );
         problems
             .push(problem.hint("in the other formats the file itself says whether the registry is asked"));
@@ -95,13 +95,8 @@ fn sources(request: &ImportRequest) -> Result<Vec<SourceFile>, Diagnostics> {
     if problems.is_empty() { Ok(sources) } else { Err(Diagnostics::new(texts, problems)) }
 }
 
-/// A host in words.
-fn shown_host(host: &str) -> &str {
-    if host == "*" { "every other host" } else { host }
-}
-
 fn login_left_behind(login: &Login) -> Problem {
-    let message = format!("the credentials for {} are not carried over", shown_host(&login.host));
+    let message = format!("the credentials for {} are not carried over", transport::shown_host(&login.host));
     let hint = "a configuration holds no password: write it into a file of its own, and name that by a \
                 [[credentials]] with `registry`, `username` and `password-file`";
     Problem::warning(message).hint(hint).left_behind()

@@ -11,7 +11,7 @@ pub enum MainFile {
     Required(PathBuf),
     /// Where it does not exist, the built-in defaults are used.
     IfPresent(PathBuf),
-    /// There is none: the built-in defaults are used.
+    /// No main file is read; the built-in defaults are used.
     Absent,
 }
 

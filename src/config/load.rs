@@ -1,6 +1,7 @@
 //! Reads all files of a configuration and puts them together.
 //!
-//! Holds: a [`Config`] has been checked as a whole; where one of its files has an error, there is none.
+//! Holds: a [`Config`] has been checked as a whole. Where one of its files has an error, no `Config` is
+//! made.
 
 use std::path::Path;
 

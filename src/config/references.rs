@@ -92,6 +92,6 @@ pub(super) fn check_port(host: &str) -> Result<(), Refusal> {
     };
     match port.parse::<u64>() {
         Ok(1..=65535) => Ok(()),
-        _ => Err(Refusal::new(format!("there is no port {port}")).hint("ports go from 1 to 65535")),
+        _ => Err(Refusal::new(format!("{port} is not a valid port")).hint("ports go from 1 to 65535")),
     }
 }

@@ -168,7 +168,7 @@ impl<'n> Section<'n> {
             Value::Number(text) => text.parse().ok(),
             _ => None,
         };
-        let Some(value) = number else { return field.wrong_type("an integer", out) };
+        let Some(value) = number else { return field.wrong_type("a whole number", out) };
         Some(Located { value, at: field.at.clone() })
     }
 
@@ -199,7 +199,7 @@ impl<'n> Section<'n> {
 
     /// Records that a key is missing here.
     pub(super) fn missing(&self, key: &str, hint: &str, out: &mut Vec<Problem>) {
-        let message = format!("`{}` needs a `{key}`", self.name);
+        let message = format!("`{}` needs the key `{key}`", self.name);
         out.push(Problem::error(message).at(self.at).hint(hint));
     }
 

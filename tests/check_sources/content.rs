@@ -211,7 +211,7 @@ fn wrong_types() {
     exit 1
     "#);
     assert_snapshot!(check_file("--image-cri-shim", "address: 5\nregistries: m.dev\n"), @r#"
-    error: there is no registry in this file
+    error: this file names no registry
      --> shim.yaml:1:1
       |
     1 | address: 5

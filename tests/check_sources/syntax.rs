@@ -52,7 +52,7 @@ fn empty_files() {
     exit 0
     ");
     assert_snapshot!(check_file("--image-cri-shim", ""), @r"
-    error: there is no registry in this file
+    error: this file names no registry
      --> shim.yaml:1:1
       |
     1 |

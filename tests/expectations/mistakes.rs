@@ -147,7 +147,7 @@ rule = ""
 fn a_file_without_an_expectation_is_a_mistake() {
     assert_snapshot!(expect("", &[]), @r#"
     --- stderr
-    error: there is no expectation in e.toml
+    error: e.toml contains no [[expect]]
      --> e.toml:1:1
       |
     1 |

@@ -138,7 +138,7 @@ fn wrong_usage_exits_2() {
     let conf = [("registries.conf", REGISTRIES_CONF)];
     assert_snapshot!(import(&conf, &["--disable-default-registry-endpoint", "registries.conf"]), @r"
     --- stderr
-    error: --disable-default-registry-endpoint works only with a registries.yaml, and there is none here
+    error: --disable-default-registry-endpoint has an effect on a registries.yaml only, and none of the given files is one
      |
      = help: in the other formats the file itself says whether the registry is asked
 

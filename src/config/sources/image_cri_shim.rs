@@ -27,7 +27,7 @@ pub(super) fn read(path: &Path, texts: &mut Texts, out: &mut Vec<Problem>) -> Im
     let Some(text) = text::read(path, texts, out) else { return imported };
     if let Some(registries) = registries(text, texts, out) {
         if registries.offline.is_none() && registries.others.is_empty() {
-            let problem = Problem::error("there is no registry in this file");
+            let problem = Problem::error("this file names no registry");
             let hint = "image-cri-shim needs an `address`, such as http://sealos.hub:5000";
             out.push(problem.at(&Span { text, range: 0..0 }).hint(hint));
         }

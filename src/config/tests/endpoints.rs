@@ -5,7 +5,7 @@ use crate::config::Config;
 use crate::policy::{Asked, Decision};
 use crate::registry::HeaderValue;
 
-/// The endpoints of a name's candidates; `-` where there is none of its own.
+/// The endpoints of a name's candidates; `-` where it has none of its own.
 fn endpoints(config: &Config, name: &str) -> Vec<String> {
     let name = name.parse().unwrap();
     let Decision::Route { candidates, .. } = config.policy.decide(&Asked::of(&name)) else {
@@ -223,7 +223,7 @@ fn what_contradicts_itself_in_a_mirror_is_refused() {
        |
        = help: write a host and, where it has one, its port: mirror.dev.de:5000
 
-    error: `policy.rule.mirrors`: there is no port 0
+    error: `policy.rule.mirrors`: 0 is not a valid port
       --> config.toml:12:1
        |
     12 | "https://m.dev:0/x",

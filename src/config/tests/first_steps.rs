@@ -112,7 +112,7 @@ fn a_reference_says_what_is_wrong_with_it() {
       |
       = help: a digest is `sha256:` and 64 hexadecimal digits in lower case
 
-    error: `policy.rule.prefix`: there is no port 99999
+    error: `policy.rule.prefix`: 99999 is not a valid port
      --> config.toml:5:10
       |
     5 | prefix = 'm.dev:99999'
@@ -120,7 +120,7 @@ fn a_reference_says_what_is_wrong_with_it() {
       |
       = help: ports go from 1 to 65535
 
-    error: `policy.rule.mirrors`: there is no port 0
+    error: `policy.rule.mirrors`: 0 is not a valid port
      --> config.toml:6:12
       |
     6 | mirrors = ['m.dev:0', 'm.dev:65536/x', 'm.dev:00443']
@@ -128,7 +128,7 @@ fn a_reference_says_what_is_wrong_with_it() {
       |
       = help: ports go from 1 to 65535
 
-    error: `policy.rule.mirrors`: there is no port 65536
+    error: `policy.rule.mirrors`: 65536 is not a valid port
      --> config.toml:6:23
       |
     6 | mirrors = ['m.dev:0', 'm.dev:65536/x', 'm.dev:00443']
@@ -145,10 +145,12 @@ fn a_port_that_cannot_be_is_found_in_a_source() {
     let (loaded, dir) = load_files(&[("config.toml", main), ("r.yaml", source)]);
     let text = shown(&loaded.unwrap().warnings, dir.path());
     assert!(
-        text.contains("warning: there is no port 99999: no image comes from m.dev:99999\n --> r.yaml:3:16"),
+        text.contains(
+            "warning: 99999 is not a valid port: no image comes from m.dev:99999\n --> r.yaml:3:16"
+        ),
         "{text}"
     );
-    assert_eq!(text.matches("no port").count(), 1, "{text}");
+    assert_eq!(text.matches("a valid port").count(), 1, "{text}");
 }
 
 #[test]

@@ -139,7 +139,7 @@ fn bad_mirrors() {
     --> config.toml:3:52
      = note: line not shown: it may hold a secret
 
-    error: `policy.rule.mirrors` needs a `location`
+    error: `policy.rule.mirrors` needs the key `location`
     --> config.toml:3:55
      = note: line not shown: it may hold a secret
      = help: name the registry, with a path if it needs one
@@ -204,7 +204,7 @@ fn bad_rewrites() {
     --> config.toml:4:22
      = note: line not shown: it may hold a secret
 
-    error: `policy.rule.rewrite` needs a `replace`
+    error: `policy.rule.rewrite` needs the key `replace`
     --> config.toml:4:46
      = note: line not shown: it may hold a secret
      = help: what to put in its place; $1 is the first group
@@ -213,7 +213,7 @@ fn bad_rewrites() {
     --> config.toml:4:63
      = note: line not shown: it may hold a secret
 
-    error: `policy.rule.rewrite` needs a `match`
+    error: `policy.rule.rewrite` needs the key `match`
     --> config.toml:4:68
      = note: line not shown: it may hold a secret
      = help: a regular expression, tried on the repository without its host

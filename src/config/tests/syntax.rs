@@ -106,7 +106,7 @@ prefix = "k8s.gcr.io"
       |
       = help: write default = "pass"
 
-    error: `policy.rule` needs a `prefix`
+    error: `policy.rule` needs the key `prefix`
      --> config.toml:9:1
       |
     9 | [[policy.rule]]

@@ -113,7 +113,7 @@ fn what_contradicts_itself_is_refused() {
       |
       = help: remove the table, or write what the registry needs
 
-    error: `transport` needs a `registry`
+    error: `transport` needs the key `registry`
       --> config.toml:11:1
        |
     11 | [[transport]]

@@ -234,7 +234,7 @@ fn what_is_no_reference_is_no_candidate() {
         check(&[line], &[(name, &format!("deny {prefix}: {front}{rest}"))]);
     };
     refused("quay.io -> m.de s|a|A|", "quay.io/a/b:1", "m.de/A/b:1 (upper case in the repository)");
-    refused("quay.io -> m.de s|.*||", "quay.io/a/b:1", "m.de/:1 (there is no repository)");
+    refused("quay.io -> m.de s|.*||", "quay.io/a/b:1", "m.de/:1 (the repository is missing)");
     refused(
         "quay.io -> m.de s|b$|b:2|",
         &pinned("quay.io/a/b"),

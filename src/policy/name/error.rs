@@ -32,7 +32,7 @@ pub enum NameError {
         host: String,
     },
     /// A host with nothing behind it.
-    #[error("there is no repository")]
+    #[error("the repository is missing")]
     NoRepository,
     /// Two slashes in a row, or one at the beginning or the end.
     #[error("an empty part in the repository: there is a slash too many")]
@@ -58,7 +58,7 @@ pub enum NameError {
     #[error("64 hex digits are an image id, not a name")]
     Identifier,
     /// Nothing is behind the colon.
-    #[error("there is no tag after the colon")]
+    #[error("the tag after the colon is missing")]
     NoTag,
     /// The tag is too long.
     #[error("a tag of {length} characters, where 128 are the most")]

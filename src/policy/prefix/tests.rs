@@ -103,7 +103,7 @@ fn other_mistakes_have_their_own_hints() {
             "quay.io/a//b",
             "prefix \"quay.io/a//b\" can't match: an empty part in the repository: there is a slash too many",
         ),
-        ("quay.io/a:", "prefix \"quay.io/a:\" can't match: there is no tag after the colon"),
+        ("quay.io/a:", "prefix \"quay.io/a:\" can't match: the tag after the colon is missing"),
         (
             "quay.io/a@sha256:12",
             "prefix \"quay.io/a@sha256:12\" can't match: a sha256 digest has 64 hex digits, not 2",

@@ -31,7 +31,7 @@ pub(super) fn add(registries: Registries, texts: &Texts, imported: &mut Imported
     let first = addresses.map(|registry| registry.address.at.clone()).next();
     let mut ranked = rank(registries, out);
     if let (true, Some(at)) = (ranked.is_empty(), first) {
-        let problem = Problem::error("there is no registry in this file that can be used").at(&at);
+        let problem = Problem::error("none of the registries in this file can be used").at(&at);
         out.push(problem.hint("without one every image would come from the registry in its name"));
     }
     ranked.sort_by(|one, other| {

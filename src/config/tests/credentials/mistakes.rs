@@ -50,7 +50,7 @@ fn a_login_is_whole_and_one() {
       |
       = help: write which registry it is for: registry = "harbor.dev.de/team", or where logins are already stored
 
-    error: `credentials` needs a `username`
+    error: `credentials` needs the key `username`
      --> config.toml:2:1
       |
     2 | [[credentials]]
@@ -58,7 +58,7 @@ fn a_login_is_whole_and_one() {
       |
       = help: and a `password-file`; or an `identity-token-file` alone
 
-    error: `credentials` needs a `password-file`
+    error: `credentials` needs the key `password-file`
      --> config.toml:4:1
       |
     4 | [[credentials]]
@@ -66,7 +66,7 @@ fn a_login_is_whole_and_one() {
       |
       = help: or `password-credential` (systemd), or `password-env`
 
-    error: `credentials` needs a `username`
+    error: `credentials` needs the key `username`
      --> config.toml:7:1
       |
     7 | [[credentials]]
@@ -174,7 +174,7 @@ fn keys_that_do_not_go_together() {
     17 | timeout = '1s'
        |           ^^^^
 
-    error: `credentials` needs a `image-credential-provider-bin-dir`
+    error: `credentials` needs the key `image-credential-provider-bin-dir`
       --> config.toml:18:1
        |
     18 | [[credentials]]

@@ -52,8 +52,8 @@ fn what_is_behind_such_a_host_follows_the_grammar() {
         check(&[line], &[(name, &expected)]);
     };
     refused("quay.io -> !nexus s|a|A|", "quay.io/a/b:1", "nexus/A/b:1 (upper case in the repository)");
-    refused("quay.io -> !nexus s|.*||", "quay.io/a:1", "nexus/:1 (there is no repository)");
-    refused("quay.io/a -> !nexus?strip", "quay.io/a:1", "nexus:1 (there is no repository)");
+    refused("quay.io -> !nexus s|.*||", "quay.io/a:1", "nexus/:1 (the repository is missing)");
+    refused("quay.io/a -> !nexus?strip", "quay.io/a:1", "nexus:1 (the repository is missing)");
     refused("quay.io -> !nexus s|b$|b:2|", "quay.io/b:1", "nexus/b:2:1 (':' in the tag)");
     refused(
         "* -> !nexus/{host}",

@@ -33,7 +33,7 @@ fn every_mistake_of_a_file_at_once() {
     --> shim.yaml:3:7
      = note: line not shown: it may hold a secret
 
-    error: `offlinePriority` must be an integer, not a string
+    error: `offlinePriority` must be a whole number, not a string
      --> shim.yaml:4:18
       |
     4 | offlinePriority: high
@@ -60,7 +60,7 @@ fn every_mistake_of_a_file_at_once() {
      = note: line not shown: it may hold a secret
      = help: write user and password in `auth`
 
-    error: `registries[2].priority` must be an integer, not a number
+    error: `registries[2].priority` must be a whole number, not a number
      --> shim.yaml:9:13
       |
     9 | - priority: 7.5
@@ -93,7 +93,7 @@ fn every_mistake_of_a_file_at_once() {
 #[test]
 fn an_empty_file_and_one_without_a_registry() {
     insta::assert_snapshot!(shim("").shown(), @r"
-    error: there is no registry in this file
+    error: this file names no registry
      --> shim.yaml:1:1
       |
     1 |
@@ -110,7 +110,7 @@ fn an_empty_file_and_one_without_a_registry() {
       |
       = help: sockets, log and pulls are configured in the native configuration
 
-    error: there is no registry in this file
+    error: this file names no registry
      --> shim.yaml:1:1
       |
     1 | debug: true
@@ -184,7 +184,7 @@ fn a_mistake_inside_a_config_map_has_its_place_in_the_file() {
      = note: line not shown: it may hold a secret
      = help: image-cri-shim does not verify them; for one that is not from a known authority, write a [[transport]] with `ca`
 
-    error: `registries[0].priority` must be an integer, not a string
+    error: `registries[0].priority` must be a whole number, not a string
     --> shim.yaml:18:17
      = note: line not shown: it may hold a secret
     "#);
@@ -205,7 +205,7 @@ fn a_login_is_not_shown_wherever_it_is_written() {
      = note: line not shown: it may hold a secret
      = help: write user and password in `auth`
 
-    error: there is no registry in this file that can be used
+    error: none of the registries in this file can be used
     --> shim.yaml:3:10
      = note: line not shown: it may hold a secret
      = help: without one every image would come from the registry in its name

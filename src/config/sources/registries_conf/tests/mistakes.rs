@@ -142,7 +142,7 @@ fn every_mistake_of_a_file_at_once() {
     25 | pull-from-mirror = 'tags'
        |                    ^^^^^^
 
-    error: `registry.mirror` needs a `location`
+    error: `registry.mirror` needs the key `location`
       --> r.conf:26:1
        |
     26 | [[registry.mirror]]
