@@ -1,7 +1,6 @@
 //! The configuration: files in, one checked [`Config`] out, or every problem with its place.
 //!
-//! Holds: a `Config` has been checked as a whole. Where one of its files has an error, no `Config` is
-//! made.
+//! Holds: a `Config` has been checked as a whole. Where one of its files has an error, no `Config` is made.
 //! Not here: what rules do with a name (`policy`, which knows nothing of files).
 //!
 //! The files in reading order. Each imports only from files that come later in this list:
@@ -51,6 +50,8 @@ mod section;
 mod socket_path;
 mod text;
 
+#[cfg(test)]
+mod fixture;
 #[cfg(test)]
 mod tests;
 

@@ -22,6 +22,7 @@ mod texts;
 mod visible;
 
 pub use self::listed::Listed;
+pub(crate) use self::public::is_local;
 pub use self::severity::Severity;
 pub(crate) use self::texts::{Located, Span, TextId, Texts};
 pub(crate) use self::visible::visible;

@@ -1,7 +1,6 @@
 //! Reads all files of a configuration and puts them together.
 //!
-//! Holds: a [`Config`] has been checked as a whole. Where one of its files has an error, no `Config` is
-//! made.
+//! Holds: a [`Config`] has been checked as a whole. Where one of its files has an error, no `Config` is made.
 
 use std::path::Path;
 

@@ -6,7 +6,7 @@
 
 use toml::de::{DeTable, DeValue};
 
-use super::diagnostic::{Problem, Span, TextId};
+use super::diagnostic::{Problem, Span, TextId, is_local};
 use super::node::{Key, Node, Value};
 
 /// Parses a file of this program. `None` where its syntax is broken; the reason is in `out` either way.
@@ -36,11 +36,6 @@ fn parse_with(on_duplicate: &str, text: TextId, content: &str, out: &mut Vec<Pro
     }
     let root = || Node { at: Span { text, range: 0..0 }, value: table(text, document.into_inner()) };
     first_broken.is_none().then(root)
-}
-
-/// Whether the rest of the document is still what its author meant.
-fn is_local(message: &str) -> bool {
-    message == "duplicate key" || message.starts_with("unexpected leading zero")
 }
 
 fn syntax_problem(message: &str, word: &str, on_duplicate: &str) -> Problem {

@@ -16,18 +16,8 @@ mod values;
 
 use std::path::Path;
 
+use super::fixture::write;
 use super::{Config, Diagnostics, Loaded, Style, load};
-
-/// Writes files below a new directory.
-fn write(files: &[(&str, &str)]) -> tempfile::TempDir {
-    let dir = tempfile::tempdir().unwrap();
-    for (name, content) in files {
-        let path = dir.path().join(name);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, content).unwrap();
-    }
-    dir
-}
 
 fn load_files(files: &[(&str, &str)]) -> (Result<Loaded, Diagnostics>, tempfile::TempDir) {
     let dir = write(files);

@@ -87,8 +87,8 @@ pub(super) fn split_name(name: &str) -> Option<(&str, &str)> {
     is_path(name).then_some(("", name))
 }
 
-/// The text of a host for a message. What looks like a host may be a login: its password may hold a slash, and then there
-/// is an `@` behind it. The rest is kept in this case, so that whoever shows the message can hide the login.
+/// The text of a host for a message. What looks like a host may be a login: its password may hold a slash, and then
+/// an `@` follows. The rest is kept in this case, so that whoever shows the message can hide the login.
 pub(super) fn with_login(host: &str, rest: &str) -> String {
     if rest.contains('@') { format!("{host}/{rest}") } else { host.to_owned() }
 }

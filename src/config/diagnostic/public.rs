@@ -126,10 +126,14 @@ fn is_public(key: &str) -> bool {
 
 // === TOML ===
 
+/// Whether the rest of the document is still what its author meant, after this message of the parser.
+pub(crate) fn is_local(message: &str) -> bool {
+    message == "duplicate key" || message.starts_with("unexpected leading zero")
+}
+
 fn toml(content: &str) -> Option<Vec<Range<usize>>> {
     let (document, errors) = DeTable::parse_recoverable(content);
     // What is set twice is left out, and so not shown. After other errors the rest is the parser's guess.
-    let is_local = |word: &str| word == "duplicate key" || word.starts_with("unexpected leading zero");
     if !errors.iter().all(|error| is_local(error.message())) {
         return None;
     }

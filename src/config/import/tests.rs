@@ -9,22 +9,13 @@ use std::path::Path;
 use super::*;
 use crate::config::diagnostic::Style;
 use crate::config::endpoints::by_host;
-use crate::config::{Config, load};
+use crate::config::{Config, fixture, load};
 use crate::policy::{Asked, Decision, Name, Role};
 
-/// Writes files below a new directory; a name that ends with a slash is a directory.
 fn write(files: &[(String, String)]) -> tempfile::TempDir {
-    let directory = tempfile::tempdir().unwrap();
-    for (name, content) in files {
-        let path = directory.path().join(name);
-        if name.ends_with('/') {
-            std::fs::create_dir_all(path).unwrap();
-            continue;
-        }
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, content).unwrap();
-    }
-    directory
+    let files: Vec<(&str, &str)> =
+        files.iter().map(|(name, content)| (name.as_str(), content.as_str())).collect();
+    fixture::write(&files)
 }
 
 /// The configuration of the live sources, and the native one that they are converted into.

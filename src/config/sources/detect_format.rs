@@ -66,7 +66,7 @@ fn file(text: TextId, path: &Path, texts: &Texts) -> Result<Format, Problem> {
         }
         [] => by_name(path).ok_or_else(|| {
             let problem = Problem::error(format!("cannot tell the format of {shown}"));
-            problem.hint(format!("name it with --format: {}", words(&Format::ALL.map(Format::key))))
+            problem.hint(format!("name it with --format: {}", Format::ALL.map(Format::key).join(", ")))
         }),
         several => {
             let reason = |(clue, word): &(Clue, String)| format!("{} (by `{word}`)", clue.name());
@@ -83,10 +83,6 @@ fn one_of_a_tree(message: &str, tree: Option<&Path>) -> Problem {
         Some(tree) => Problem::error(message).hint(format!("{hint}: {}", tree.display())),
         None => Problem::error(message).hint(hint),
     }
-}
-
-fn words(keys: &[&str]) -> String {
-    keys.join(", ")
 }
 
 /// For files without a known key.

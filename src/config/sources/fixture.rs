@@ -11,6 +11,7 @@ use super::source_file::{Format, SourceFile};
 use crate::config::diagnostic::{Diagnostics, Problem, Style, Texts};
 use crate::config::draft::Imported;
 use crate::config::endpoints;
+use crate::config::fixture::write;
 use crate::containerd::hosts::Wanted;
 use crate::policy::{Asked, Decision, Name, Policy, Role, Settings};
 
@@ -25,16 +26,7 @@ pub(super) struct Sample {
 impl Sample {
     /// Reads `path` below a new directory that holds `files`; a name that ends with a slash is a directory.
     pub(super) fn of(format: Format, path: &str, files: &[(&str, &str)]) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        for (name, content) in files {
-            let path = directory.path().join(name);
-            if name.ends_with('/') {
-                std::fs::create_dir_all(path).unwrap();
-                continue;
-            }
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, content).unwrap();
-        }
+        let directory = write(files);
         let mut texts = Texts::default();
         let mut problems = Vec::new();
         let path = directory.path().join(path);
