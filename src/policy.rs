@@ -29,6 +29,7 @@ pub use conflict::Conflict;
 pub use decide::Policy;
 pub use decision::{Candidate, Decision, DenyReason, Role, RuleRef, Unusable};
 pub use grammar::is_digest;
+pub(crate) use key::fold_host;
 pub use location::{Location, LocationError};
 pub use name::{Name, is_image_id};
 pub use prefix::{Prefix, PrefixError, PrefixKind};

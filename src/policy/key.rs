@@ -60,7 +60,7 @@ impl fmt::Display for Key {
 ///
 /// containerd 1.6 asks a loopback host without a port by http (`defaultScheme` of its CRI plugin), so there
 /// `localhost` is `localhost:80`; later versions ask port 443. A rule for either is for both.
-pub(super) fn fold_host(host: &str) -> Cow<'_, str> {
+pub(crate) fn fold_host(host: &str) -> Cow<'_, str> {
     let (bare, port) = split_port(host);
     let port = port.map(|port| match port.trim_start_matches('0') {
         "" => "0",

@@ -6,7 +6,7 @@ use foldhash::HashMap;
 
 use super::host_config::endpoint;
 use super::host_settings::{Transport, TransportNeed};
-use crate::policy::{Layer, Prefix};
+use crate::policy::{Layer, fold_host};
 use crate::registry::Endpoint;
 
 /// Everything that containerd's files should say.
@@ -136,7 +136,7 @@ impl Wanted {
 /// One spelling for all of a host.
 #[must_use]
 pub fn fold(host: &str) -> String {
-    host.parse::<Prefix>().map_or_else(|_| host.to_owned(), |prefix| prefix.as_str().to_owned())
+    fold_host(host).into_owned()
 }
 
 // === impl OfHost ===
@@ -179,12 +179,14 @@ mod tests {
             need("s.dev:443", Layer::Source(1), "/later"),
             need("s.dev:443", Layer::Source(0), "/first"),
             need("*", Layer::Source(0), "/rest"),
+            need("nexus", Layer::Native, "/short"),
         ];
         let wanted = Wanted::new(needs, false);
         let ca = |host: &str| -> Vec<String> {
             wanted.needs_of(host).iter().map(|need| need.what.to_string()).collect()
         };
         assert_eq!(ca("M.dev:443"), ["the certificate authority /native"]);
+        assert_eq!(ca("Nexus"), ["the certificate authority /short"]);
         assert_eq!(ca("m.dev"), ["the certificate authority /native", "the API root /root"]);
         assert_eq!(ca("s.dev:443"), ["the certificate authority /first"]);
         assert_eq!(ca("s.dev"), ["the certificate authority /rest"]);
