@@ -25,6 +25,7 @@ fn policy(count: usize) -> Policy {
         location: location.parse::<Location>().unwrap(),
         only: Only::Any,
         strip_prefix: false,
+        ns: cri_shunt::inside::policy::Ns::Off,
         endpoint: None,
     };
     let rule = |prefix: String, mirrors: Vec<Mirror>, line: usize| Rule {

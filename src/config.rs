@@ -58,7 +58,7 @@ mod tests;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::containerd::hosts::Wanted;
+use crate::containerd::hosts::{Endpoints, Wanted};
 use crate::credentials::Credentials;
 use crate::policy::Policy;
 use crate::registry::Endpoint;
@@ -103,12 +103,10 @@ pub struct Config {
 // === impl Config ===
 
 impl Config {
-    /// How a candidate's registry is reached, and whether the configuration says anything of that.
+    /// How everything is reached that the policy names.
     #[must_use]
-    pub fn endpoint(&self, host: &str, own: Option<u32>) -> (Endpoint, bool) {
-        let own = own.and_then(|index| self.endpoints.get(index as usize)).cloned();
-        let is_said = own.is_some() || !self.transport.needs_of(host).is_empty();
-        (own.unwrap_or_else(|| endpoints::by_host(host, &self.transport)), is_said)
+    pub fn reach(&self) -> Endpoints<'_> {
+        Endpoints { wanted: &self.transport, own: &self.endpoints }
     }
 }
 

@@ -54,8 +54,8 @@ pub mod inside {
 
     pub mod policy {
         pub use crate::policy::{
-            Action, Asked, Checkpoint, Decision, Layer, Location, Mirror, Name, Only, Origin, Policy, Prefix,
-            PrefixKind, Route, Rule, Settings, Source, is_image_id,
+            Action, Asked, Checkpoint, Decision, Layer, Location, Mirror, Name, Ns, Only, Origin, Policy,
+            Prefix, PrefixKind, Route, Rule, Settings, Source, is_image_id,
         };
     }
 

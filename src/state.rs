@@ -178,7 +178,7 @@ mod tests {
     /// How things stand once the files are in place.
     fn report(state: &State, root: &Path) -> Report {
         let generation = state.generation();
-        keep(&plan(&generation.policy, &generation.transport), &Roots::at(root))
+        keep(&plan(&generation.policy, &generation.reach()), &Roots::at(root))
     }
 
     /// Whether a pull finds containerd told of a host, and the seconds that it waits for that.

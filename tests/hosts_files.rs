@@ -129,8 +129,8 @@ fn check_and_the_daemon_look_in_the_same_directory() {
     );
     let shunt = Shunt::start(&config, &containerd);
     let kept = PathBuf::from(&one).join("m.test_5000_/hosts.toml");
-    until(&shunt, "written", || kept.exists());
-    let shown = status(&shunt);
+    shunt.until("written", || kept.exists());
+    let shown = shunt.status();
     assert!(shown.lines().any(|line| line.starts_with("hosts.toml") && line.ends_with(&one)), "{shown}");
     let checked = check(&shunt);
     assert!(checked.contains(&format!("below {one}:\n")), "{checked}");

@@ -112,7 +112,7 @@ fn known() -> &'static (Policy, Plan) {
         let disk = Disk::new("known");
         let loaded = cri_shunt::inside::config::load(&disk.write("config.toml", CONFIG.as_bytes()));
         let config = loaded.unwrap_or_else(|problems| panic!("{:?}", problems.lines())).config;
-        let plan = hosts::plan(&config.policy, &config.transport);
+        let plan = hosts::plan(&config.policy, &config.reach());
         (config.policy, plan)
     })
 }

@@ -65,7 +65,7 @@ fn configuration(disk: &Disk, letter: u8, rest: &[u8]) {
             assert_eq!(decided(&config.policy, name), decided(&config.policy, name));
             let _ = config.credentials.known(name);
         }
-        let plan = hosts::plan(&config.policy, &config.transport);
+        let plan = hosts::plan(&config.policy, &config.reach());
         let _ = (plan.summaries(), plan.is_empty());
     }
     if !matches!(letter, b'n') {

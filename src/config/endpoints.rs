@@ -25,7 +25,7 @@ pub(super) fn settle(rules: &mut [DraftRule], wanted: &Wanted) -> Vec<Endpoint> 
             let host = mirror.location.host();
             let of_host = if own.alone { &native } else { wanted };
             let endpoint = endpoint(host, own, of_host, layer);
-            if endpoint != by_host(host, wanted) {
+            if endpoint != wanted.endpoint(host) {
                 mirror.endpoint = Some(found.number(endpoint));
             }
         }
@@ -33,16 +33,11 @@ pub(super) fn settle(rules: &mut [DraftRule], wanted: &Wanted) -> Vec<Endpoint> 
     found.all
 }
 
-/// How a mirror of which its rule says nothing is reached.
-pub(super) fn by_host(host: &str, wanted: &Wanted) -> Endpoint {
-    if wanted.needs_of(host).is_empty() { Endpoint::of(host) } else { wanted.endpoint(host) }
-}
-
 fn endpoint(host: &str, own: &Own, of_host: &Wanted, layer: Layer) -> Endpoint {
     let says = |test: fn(&Transport) -> bool| own.needs.iter().any(|need| test(&need.value.what));
     let plain_http = says(|what| matches!(what, Transport::PlainHttp));
     let has_tls = says(Transport::is_tls);
-    let mut endpoint = by_host(host, of_host);
+    let mut endpoint = of_host.endpoint(host);
     if of_host.needs_of(host).is_empty() && (own.https || plain_http || has_tls) {
         // containerd does not look at the certificate of a loopback host only where nothing is said of it.
         endpoint.skip_verify = false;

@@ -8,7 +8,7 @@ use super::section::Field;
 use super::sources::endpoint::Scheme;
 use super::transport::{self, Statements};
 use crate::containerd::hosts::Transport;
-use crate::policy::{Mirror, Only};
+use crate::policy::{Mirror, Ns, Only};
 
 /// The mirrors of a rule, in order.
 #[derive(Default)]
@@ -51,7 +51,7 @@ fn read_mirror(item: &Field<'_>, texts: &Texts, out: &mut Vec<Problem>) -> Optio
             let address = item.parse(out, mirror_address)?;
             let address = Located { value: address, at: item.at.clone() };
             let own = own(&address, Statements::default(), texts, out);
-            Some((mirror(address.value, Only::Any, false), own))
+            Some((mirror(address.value, Only::Any, false, Ns::Off), own))
         }
         Value::Map(_) => {
             let mut section = item.section(out)?;
@@ -62,19 +62,42 @@ fn read_mirror(item: &Field<'_>, texts: &Texts, out: &mut Vec<Problem>) -> Optio
             }
             let only = section.choice("only", out, &[("digests", Only::Digests), ("tags", Only::Tags)]);
             let strip = section.boolean("strip-prefix", out);
+            let ns = section.boolean("ns", out).filter(|set| set.value);
             let stated = Statements::read(&mut section, out);
             section.finish(out);
             let address = set?;
             let own = own(&address, stated, texts, out);
             let only = only.map_or(Only::Any, |set| set.value);
-            Some((mirror(address.value, only, strip.is_some_and(|set| set.value)), own))
+            let strip = strip.filter(|set| set.value);
+            if let Some(ns) = &ns {
+                contradicts_ns(ns, &address, strip.as_ref(), out);
+            }
+            let ns = if ns.is_some() { Ns::Needed } else { Ns::Off };
+            Some((mirror(address.value, only, strip.is_some(), ns), own))
         }
         _ => item.wrong_type("a registry or a table with `location`", out),
     }
 }
 
-fn mirror(address: Address, only: Only, strip_prefix: bool) -> Mirror {
-    Mirror { location: address.location, only, strip_prefix, endpoint: None }
+fn mirror(address: Address, only: Only, strip_prefix: bool, ns: Ns) -> Mirror {
+    Mirror { location: address.location, only, strip_prefix, ns, endpoint: None }
+}
+
+/// A mirror that is told of the registry is asked for the repository as the name has it.
+fn contradicts_ns(
+    ns: &Located<bool>,
+    address: &Located<Address>,
+    strip: Option<&Located<bool>>,
+    out: &mut Vec<Problem>,
+) {
+    if address.value.location.has_placeholder() {
+        let message = "`ns` and {host} both tell the mirror the registry";
+        out.push(Problem::error(message).at(&ns.at).also(&address.at, "the mirror").hint("keep one of them"));
+    }
+    if let Some(strip) = strip {
+        let message = "`ns` has no meaning with `strip-prefix`: the mirror is asked for the whole repository";
+        out.push(Problem::error(message).at(&ns.at).also(&strip.at, "here").hint("remove one of them"));
+    }
 }
 
 /// What is said of the mirror itself: by the scheme in its address, and by its table.

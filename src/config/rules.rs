@@ -7,11 +7,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::policy::{
-    Action, Checkpoint, DefaultAction, Layer, Mirror, Names, NodeCredentials, Origin, Present, Rewrite,
+    Action, Checkpoint, DefaultAction, Layer, Mirror, Names, NodeCredentials, Ns, Origin, Present, Rewrite,
     Route, Rule,
 };
 
-use super::diagnostic::{Located, Problem, Texts};
+use super::diagnostic::{Located, Problem, Span, Texts};
 use super::draft::{self, DraftRule, PolicyDraft};
 use super::mirrors::{self, Mirrors};
 use super::node::Value;
@@ -128,6 +128,9 @@ fn read_action(
     check_one_action(section, [&mirrors, &deny, &pass], out);
     if let Some(field) = mirrors {
         let mirrors = mirrors::read(&field, texts, out);
+        if let (Some(found), Some(rewrites)) = (&mirrors, &options.rewrites) {
+            refuse_ns(found, &rewrites.at, out);
+        }
         let action = mirrors.as_ref().map(|found| Action::Route(options.route(found.mirrors.clone())));
         return (action, mirrors.unwrap_or_default(), checkpoint);
     }
@@ -136,6 +139,16 @@ fn read_action(
     }
     let denied = deny.and_then(|field| read_deny(&field, options.checkpoint.as_ref(), out));
     (denied.or_else(|| read_pass(&pass?, out)), Mirrors::default(), checkpoint)
+}
+
+/// A mirror that is told of the registry is asked for the repository as the name has it.
+fn refuse_ns(mirrors: &Mirrors, rewrites: &Span, out: &mut Vec<Problem>) {
+    let told = mirrors.mirrors.iter().position(|mirror| mirror.ns != Ns::Off);
+    if let Some(at) = told.and_then(|told| mirrors.at.get(told)) {
+        let message =
+            "`rewrite` has no meaning for a mirror with `ns`, which is asked for the repository as it is";
+        out.push(Problem::error(message).at(rewrites).also(at, "the mirror"));
+    }
 }
 
 fn check_one_action(section: &Section<'_>, actions: [&Option<Field<'_>>; 3], out: &mut Vec<Problem>) {

@@ -4,12 +4,15 @@
 //! and the shunt's files show by their first line whose they are, so that the next start after a crash knows them.
 //!
 //! `host_settings` is one thing that a host needs; `wanted` and `host_config` put all of it together. `private` gives
-//! each endpoint a host of its own. `plan` has the files for a policy (`planned`), `fence` those of fenced registries;
+//! each endpoint a host of its own. `plan` has the files for a policy (`planned`), `fence` those of fenced registries, `by_ns` those of mirrors that are
+//! told of the registry (`below` has the rules that prevent both);
 //! `reconcile` compares them with the disk. `file` writes the text, `tree` changes the disk, and `place` has the names
 //! there. `existing` reads the files of others, `diff` compares them with the wanted ones. `certificate` looks at the
 //! files that are named in them, `advice` says how to configure containerd.
 
 mod advice;
+mod below;
+mod by_ns;
 mod certificate;
 mod diff;
 mod existing;
@@ -28,11 +31,11 @@ mod wanted;
 pub use advice::set_up;
 pub use certificate::{Fault, faults};
 pub use diff::differing;
-pub use existing::{Redirect, hosts_toml, leads_to, redirect};
+pub use existing::{Redirect, hosts_toml, leads_to, redirect, serves};
 pub use fence::{Covered, Fence};
 pub use host_settings::{Transport, TransportNeed};
 pub use place::is_owned;
 pub use plan::{Plan, plan};
 pub use private::{NotWritten, PRIVATE_DOMAIN, PrivateHosts, is_private, is_unread_private_host};
 pub use reconcile::{Report, keep, survey};
-pub use wanted::{Wanted, fold};
+pub use wanted::{Endpoints, Wanted, fold};

@@ -11,7 +11,7 @@ use super::index::Index;
 use super::key::{Key, fold_host};
 use super::location::Location;
 use super::name::Name;
-use super::rule::{Only, Origin, Rewrite, Route, Rule};
+use super::rule::{Ns, Only, Origin, Rewrite, Route, Rule};
 use super::target::By;
 
 /// The decision of a rule that routes. `denied` finds the native rule that denies a candidate.
@@ -32,7 +32,7 @@ pub(super) fn decide<'p>(
     for mirror in serving {
         let path = if mirror.strip_prefix { own_part(&path, route, rule) } else { &path };
         let target = target(&mirror.location, path, rewritten, key).and_then(|found| {
-            let taken = index.taken(by, &found, key).filter(|_| !route.collapse);
+            let taken = index.taken(by, &found, key).filter(|_| !route.collapse && mirror.ns != Ns::Needed);
             let taken = taken.map(|registry| UnusableCause::Taken { registry });
             let denied =
                 || denied(&found).map(|rule| UnusableCause::Denied { rule: rule.prefix.to_string() });
@@ -42,22 +42,24 @@ pub(super) fn decide<'p>(
             }
         });
         match target {
-            Ok(found) if holds(&candidates, &found, mirror.endpoint) => {}
+            Ok(found) if holds(&candidates, &found, mirror.endpoint, mirror.ns) => {}
             Ok(found) => candidates.push(Candidate {
                 same_host: fold_host(found.host()) == key.host(),
                 name: found,
                 role: Role::Mirror,
+                ns: mirror.ns,
                 endpoint: mirror.endpoint,
                 needs_private_host: mirror.location.needs_private_host(),
             }),
             Err(reason) => unusable.push(reason),
         }
     }
-    if route.origin == Origin::Last && !holds(&candidates, name, None) {
+    if route.origin == Origin::Last && !holds(&candidates, name, None, Ns::Off) {
         candidates.push(Candidate {
             name: name.clone(),
             role: Role::Origin,
             same_host: true,
+            ns: Ns::Off,
             endpoint: None,
             needs_private_host: false,
         });
@@ -70,9 +72,11 @@ pub(super) fn decide<'p>(
     Decision::Deny { rule, reason }
 }
 
-/// Whether this name is among the candidates, by this endpoint.
-fn holds(candidates: &[Candidate], name: &Name, endpoint: Option<u32>) -> bool {
-    candidates.iter().any(|candidate| candidate.name == *name && candidate.endpoint == endpoint)
+/// Whether this name is among the candidates, asked for in this way.
+fn holds(candidates: &[Candidate], name: &Name, endpoint: Option<u32>, ns: Ns) -> bool {
+    let is_needed = |ns| ns == Ns::Needed;
+    let same = |other: &Candidate| other.endpoint == endpoint && is_needed(other.ns) == is_needed(ns);
+    candidates.iter().any(|other| other.name == *name && same(other))
 }
 
 fn serves(only: Only, digest: bool) -> bool {

@@ -6,7 +6,7 @@
 use std::fmt;
 
 use super::name::{Name, NameError};
-use super::rule::{Checkpoint, Rule, Source};
+use super::rule::{Checkpoint, Ns, Rule, Source};
 
 /// What happens to an image that is asked for.
 #[must_use]
@@ -55,6 +55,8 @@ pub struct Candidate {
     pub role: Role,
     /// Whether it is on the registry that was asked for, so that the client's credentials may go there.
     pub same_host: bool,
+    /// The [`Mirror::ns`](super::Mirror::ns) of its mirror.
+    pub ns: Ns,
     /// The [`Mirror::endpoint`](super::Mirror::endpoint) of its mirror.
     pub endpoint: Option<u32>,
     /// Whether containerd cannot be asked for it under its own name, because no image reference can say its

@@ -86,9 +86,23 @@ pub struct Mirror {
     /// Whether the location takes the place of the rule's whole prefix, path included, instead of standing
     /// in front of the whole repository. It has no effect in a route with rewrites, which can do the same.
     pub strip_prefix: bool,
+    /// Whether its registry is told which registry a name is of.
+    pub ns: Ns,
     /// How its registry is reached, where the rule says so: a number that the configuration gives out, and
     /// that candidates carry on. Nothing here depends on what it stands for.
     pub endpoint: Option<u32>,
+}
+
+/// Whether a mirror is told, in the query `ns`, which registry a name is of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Ns {
+    /// It is not: it has one registry's images, or each registry's under a path of its own.
+    #[default]
+    Off,
+    /// It is, as containerd tells every mirror of a `hosts.toml`. It may not look at that.
+    Sent,
+    /// It is, and needs it: it has the images of several registries under one path.
+    Needed,
 }
 
 /// One change of a repository path.

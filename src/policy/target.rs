@@ -7,7 +7,7 @@ use std::collections::HashSet;
 
 use super::key::{HUB, fold_host};
 use super::location::{Location, PLACEHOLDER};
-use super::rule::{Action, Mirror, Only, Origin, Route, Rule, Source};
+use super::rule::{Action, Mirror, Ns, Only, Origin, Route, Rule, Source};
 
 /// The rule behind a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -60,6 +60,7 @@ pub(super) fn default_route(location: &Location) -> Route {
             location: location.clone(),
             only: Only::Any,
             strip_prefix: false,
+            ns: Ns::Off,
             endpoint: None,
         }],
         rewrites: Vec::new(),
@@ -106,7 +107,8 @@ impl Routing<'_> {
         let mut targets = Vec::with_capacity(self.route.mirrors.len());
         // Comparing a few is faster than hashing them.
         let mut seen = (self.route.mirrors.len() > 8).then(HashSet::new);
-        for mirror in &self.route.mirrors {
+        // Where a mirror is told of the registry, two registries' images do not meet.
+        for mirror in self.route.mirrors.iter().filter(|mirror| mirror.ns != Ns::Needed) {
             let folded = mirror.location.folded();
             let location = match (self.host, mirror.location.has_placeholder()) {
                 (_, false) => folded,

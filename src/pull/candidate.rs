@@ -91,7 +91,8 @@ impl Pull<'_> {
             return Ok(Tried::Ended(End::Failed(tonic::Code::Unavailable, reason)));
         };
         self.state.registry.set_proxies(facts.proxies.clone());
-        let mirror = Trial { candidate, endpoint: self.endpoint(candidate), facts, has_successor };
+        let endpoint = self.generation.reach().of(candidate.name.host(), candidate.endpoint);
+        let mirror = Trial { candidate, endpoint, facts, has_successor };
         let auth = match self.auth(&mirror).await {
             Ok(auth) => auth,
             Err(AuthError::Wire(error)) => return Ok(Tried::Answered(Box::new(malformed(&error)))),
@@ -115,16 +116,6 @@ impl Pull<'_> {
         Ok(Tried::Served(Box::new(fetched)))
     }
 
-    /// How the candidate's registry is reached.
-    fn endpoint(&self, candidate: &Candidate) -> Endpoint {
-        let own = candidate.endpoint.and_then(|index| self.generation.endpoints.get(index as usize));
-        if let Some(endpoint) = own {
-            return endpoint.clone();
-        }
-        let (transport, host) = (&self.generation.transport, candidate.name.host());
-        if transport.needs_of(host).is_empty() { Endpoint::of(host) } else { transport.endpoint(host) }
-    }
-
     /// Asks the candidate whether it has the image, and for its digest.
     async fn resolve(&self, mirror: &Trial<'_>, auth: &Auth) -> Result<Resolved, Failure> {
         let Trial { candidate, endpoint, has_successor, .. } = mirror;
@@ -134,7 +125,7 @@ impl Pull<'_> {
             endpoint,
             repository: name.path(),
             reference: name.digest().or(name.tag()).unwrap_or("latest"),
-            ns: None,
+            ns: self.ns(mirror),
             login: &login,
             end: self.answer_by(*has_successor),
         };

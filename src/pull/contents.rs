@@ -59,12 +59,12 @@ impl Pull<'_> {
         // As it was asked before, so that its token serves once more.
         let endpoint = &mirror.endpoint;
         let login = self.login(auth, endpoint)?;
-        let repository = mirror.candidate.name.path();
+        let (repository, ns) = (mirror.candidate.name.path(), self.ns(mirror));
         // One end for all of them: a registry that answers drop by drop has no more time than one that is mute.
         let end = self.answer_by(mirror.has_successor);
         let mut walk = Walk::from(&resolved.digest);
         while let Some(digest) = walk.next_digest() {
-            let question = Resolve { endpoint, repository, reference: &digest, ns: None, login: &login, end };
+            let question = Resolve { endpoint, repository, reference: &digest, ns, login: &login, end };
             let manifest = self.manifest(&question, mirror, auth).await?;
             let refused =
                 |error| Failure::new(Class::Protocol, format!("{digest} is not a manifest: {error}"));

@@ -18,7 +18,7 @@ use super::under_way::{Pull, Trial};
 use crate::containerd::hosts;
 use crate::containerd::unary::malformed;
 use crate::containerd::{Answer, Facts};
-use crate::policy::{Candidate, Names};
+use crate::policy::{Action, Candidate, Names, Ns, Origin};
 use crate::registry::{Endpoint, Resolved};
 use crate::wire::{self, cri};
 
@@ -78,7 +78,7 @@ impl Pull<'_> {
     ) -> Result<Fetched, Unfetched> {
         let (candidate, Resolved { endpoint, digest, .. }) = (mirror.candidate, resolved);
         let host = self.fetch_host(mirror, endpoint).await?;
-        let path = candidate.name.path();
+        let path = if host.is_origin { self.name.path() } else { candidate.name.path() };
         if host.name.len() + 1 + path.len() > LONGEST_NAME {
             let text = format!(
                 "its name at containerd, {}/{path}, would be longer than {LONGEST_NAME} bytes",
@@ -90,6 +90,10 @@ impl Pull<'_> {
         let temporary = Temporary::enter(self.state, &name, host.is_private).await;
         let temporary = temporary.map_err(|error| End::Failed(error.code(), error.to_string()));
         let temporary = temporary.map_err(Unfetched::Ended)?;
+        if host.is_origin {
+            // The image is to have this name anyway.
+            temporary.keep();
+        }
         let message = wire::set(self.message, cri::pull_image_request::IMAGE, name.as_bytes());
         let message = message.and_then(|message| auth.put(&message, &endpoint.host));
         let message =
@@ -162,20 +166,27 @@ impl Pull<'_> {
             );
             return Unfetched::Failed(Failure::new(Class::Config, text));
         }
-        // People know the registry by its own name.
-        let text = status.message().replace(&host.name, &endpoint.host);
+        // People know the mirror by its own name.
+        let text = match host.is_private {
+            true => status.message().replace(&host.name, &endpoint.host),
+            false => status.message().to_owned(),
+        };
         Unfetched::Failed(failure::of_containerd(&Status::new(status.code(), text), &candidate.name))
     }
 
     /// The host by whose name containerd is asked for the candidate.
     async fn fetch_host(&self, mirror: &Trial<'_>, endpoint: &Endpoint) -> Result<FetchHost, Failure> {
         let Trial { candidate, facts, .. } = mirror;
+        if candidate.ns == Ns::Needed && self.serves_by_ns(facts, endpoint).await {
+            let name = self.name.host().to_owned();
+            return Ok(FetchHost { name, is_private: false, is_origin: true });
+        }
         let own = candidate.name.host();
         // Whether the mirror's own name says all that containerd has to know.
         let is_plain = mirror.endpoint == Endpoint::of(own) && !candidate.needs_private_host;
-        let own_name = Ok(FetchHost { name: own.to_owned(), is_private: false });
+        let own_name = Ok(FetchHost { name: own.to_owned(), is_private: false, is_origin: false });
         let problem = match self.private_host(facts, endpoint).await {
-            Ok(name) => return Ok(FetchHost { name, is_private: true }),
+            Ok(name) => return Ok(FetchHost { name, is_private: true, is_origin: false }),
             Err(problem) => problem,
         };
         if is_plain || (candidate.endpoint.is_none() && self.state.synced(own).await) {
@@ -184,6 +195,17 @@ impl Pull<'_> {
         let advice = hosts::set_up(facts).unwrap_or_default();
         let text = format!("containerd cannot be told how {own} is reached: {problem}: {advice}");
         Err(Failure::new(Class::Config, text.trim_end_matches(": ").to_owned()))
+    }
+
+    /// Whether containerd, asked for the name as the client has it, asks this mirror and tells it of the registry, and
+    /// asks nobody whom the rule does not name.
+    async fn serves_by_ns(&self, facts: &Arc<Facts>, endpoint: &Endpoint) -> bool {
+        let Some(Action::Route(route)) = self.rule.rule().map(|rule| &rule.action) else { return false };
+        let allowed = route.mirrors.iter().map(|mirror| hosts::fold(mirror.location.host())).collect();
+        let (host, mirror) = (self.name.host().to_owned(), endpoint.host.clone());
+        let (facts, origin) = (facts.clone(), route.origin == Origin::Last);
+        let reads = move || hosts::serves(facts.roots.read(), &host, &mirror, &allowed, origin);
+        tokio::task::spawn_blocking(reads).await.unwrap_or(false)
     }
 
     /// The endpoint's private host; or why it has not got one.
@@ -206,5 +228,8 @@ impl Pull<'_> {
 
 struct FetchHost {
     name: String,
+    /// Whether it is the endpoint's private host.
     is_private: bool,
+    /// Whether it is the registry's own name, by which containerd's own file leads to the mirror.
+    is_origin: bool,
 }

@@ -57,7 +57,7 @@ async fn look(state: &Arc<State>, facts: Arc<Facts>) -> (Report, bool) {
 }
 
 fn pass(generation: &Generation, facts: &Facts) -> (Report, bool) {
-    let plan = hosts::plan(&generation.policy, &generation.transport);
+    let plan = hosts::plan(&generation.policy, &generation.reach());
     let report = hosts::keep(&plan, &facts.roots);
     let report = match hosts::set_up(facts).filter(|_| plan.must_be_read()) {
         Some(problem) => report.unread(problem),
@@ -81,14 +81,14 @@ mod tests {
     use crate::containerd::Roots;
     use crate::containerd::hosts::{Transport, Wanted};
     use crate::policy::{
-        Action, Checkpoint, Layer, Location, Mirror, Only, Origin, Policy, Route, Rule, Settings, Source,
+        Action, Checkpoint, Layer, Location, Mirror, Ns, Only, Origin, Policy, Route, Rule, Settings, Source,
     };
     use crate::registry::HeaderValue;
     use crate::state::fixture;
 
     /// A rule with this mirror, and nothing that hosts need.
     fn mirrored(location: Location, endpoint: Option<u32>) -> Generation {
-        let mirror = Mirror { location, only: Only::Any, strip_prefix: false, endpoint };
+        let mirror = Mirror { location, only: Only::Any, strip_prefix: false, ns: Ns::Off, endpoint };
         let route = Route {
             mirrors: vec![mirror],
             rewrites: Vec::new(),

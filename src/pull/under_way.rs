@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::record::RuleText;
 use crate::containerd::Facts;
 use crate::containerd::unary::Call;
-use crate::policy::{Candidate, Name, RuleRef};
+use crate::policy::{Candidate, Name, Ns, RuleRef};
 use crate::registry::Endpoint;
 use crate::state::{Generation, Request, State};
 
@@ -42,6 +42,12 @@ pub(super) struct Trial<'a> {
 }
 
 impl Pull<'_> {
+    /// The registry that a mirror is told of, if it is.
+    pub(super) fn ns(&self, mirror: &Trial<'_>) -> Option<&str> {
+        let is_told = mirror.candidate.ns != Ns::Off;
+        mirror.endpoint.ns(self.name.host()).filter(|_| is_told)
+    }
+
     /// The rule in words, with its place.
     pub(super) fn rule_text(&self) -> String {
         RuleText::of(&self.rule).to_string()

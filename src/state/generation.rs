@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use crate::containerd::hosts::Wanted;
+use crate::containerd::hosts::{Endpoints, Wanted};
 use crate::credentials::Credentials;
 use crate::policy::Policy;
 use crate::registry::Endpoint;
@@ -27,6 +27,14 @@ pub struct Generation {
     pub watch: Option<Duration>,
     /// When it was read.
     pub loaded_at: SystemTime,
+}
+
+impl Generation {
+    /// How everything is reached that the policy names.
+    #[must_use]
+    pub fn reach(&self) -> Endpoints<'_> {
+        Endpoints { wanted: &self.transport, own: &self.endpoints }
+    }
 }
 
 /// How long the steps of a pull may take.

@@ -82,6 +82,7 @@ impl Health {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::Ns;
 
     const FIRST: Duration = Duration::from_secs(10);
 
@@ -90,6 +91,7 @@ mod tests {
             name: name.parse().unwrap(),
             role,
             same_host: false,
+            ns: Ns::Off,
             endpoint: None,
             needs_private_host: false,
         }

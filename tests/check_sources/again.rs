@@ -29,7 +29,7 @@ fn k3s_with_a_rewrite_for_every_registry() {
     3 |     endpoint: [m.dev]
       |                ^^^^^
       |
-      = help: this format does so, and the mirror does not learn which registry was asked for; a [[policy.rule]] with {host} in its mirror keeps them apart
+      = help: this format does so; a [[policy.rule]] with {host} in its mirror keeps them apart, or with `ns = true` if the mirror looks at that
 
     exit 0
     "#);
@@ -43,7 +43,7 @@ fn k3s_with_a_rewrite_for_every_registry() {
     3 |     endpoint: [m.dev]
       |                ^^^^^
       |
-      = help: this format does so, and the mirror does not learn which registry was asked for; a [[policy.rule]] with {host} in its mirror keeps them apart
+      = help: this format does so; a [[policy.rule]] with {host} in its mirror keeps them apart, or with `ns = true` if the mirror looks at that
 
     exit 0
     ");
@@ -67,7 +67,7 @@ fn k3s_with_a_rewrite_for_every_registry() {
     3 |     endpoint: [m.dev]
       |                ^^^^^
       |
-      = help: this format does so, and the mirror does not learn which registry was asked for; a [[policy.rule]] with {host} in its mirror keeps them apart
+      = help: this format does so; a [[policy.rule]] with {host} in its mirror keeps them apart, or with `ns = true` if the mirror looks at that
 
     warning: `rewrite` has no effect: this entry has no mirror, and k3s does not rewrite requests to the registry itself
      --> registries.yaml:8:5
@@ -105,7 +105,7 @@ fn k3s_with_a_mirror_that_has_a_mirror() {
     5 |     endpoint: [m.dev]
       |                ^^^^^
       |
-      = help: this format does so, and the mirror does not learn which registry was asked for; a [[policy.rule]] with {host} in its mirror keeps them apart
+      = help: this format does so; a [[policy.rule]] with {host} in its mirror keeps them apart, or with `ns = true` if the mirror looks at that
 
     exit 0
     ");
@@ -116,15 +116,7 @@ fn containerd_with_a_default_directory() {
     let default = ("certs.d/_default/hosts.toml", "[host.\"https://d.dev\"]\n");
     let quay = ("certs.d/quay.io/hosts.toml", "[host.\"https://m.dev\"]\n");
     assert_snapshot!(check(&[default, quay], &["--certs-d", "certs.d", "--verbose"]), @r#"
-    certs.d: usable: 2 rules, default pass; 2 warnings
-    warning: these hosts do not learn which registry an image belongs to
-     --> certs.d/_default/hosts.toml:1:7
-      |
-    1 | [host."https://d.dev"]
-      |       ^^^^^^^^^^^^^^^
-      |
-      = help: containerd sends them the registry in `ns`; the shunt asks for the host's own name, without it. If a host needs it, write a native rule with {host} in the mirror's path
-
+    certs.d: usable: 2 rules, default pass; 1 warning
     note: if containerd reads this tree too, it tries the mirrors again before the registry itself
      --> certs.d/_default/hosts.toml:1:7
       |
@@ -139,7 +131,7 @@ fn containerd_with_a_default_directory() {
     1 | [host."https://d.dev"]
       |       ^^^^^^^^^^^^^^^
       |
-      = help: this format does so, and the mirror does not learn which registry was asked for; a [[policy.rule]] with {host} in its mirror keeps them apart
+      = help: this format does so; a [[policy.rule]] with {host} in its mirror keeps them apart, or with `ns = true` if the mirror looks at that
 
     note: where containerd pulls by the mirror's own name, `m.dev`, it applies certs.d/_default as well and asks https://d.dev/v2
      --> certs.d/quay.io/hosts.toml:1:7
@@ -158,22 +150,14 @@ fn containerd_with_a_default_directory() {
     "#);
     let own = ("certs.d/m.dev/hosts.toml", "server = \"https://m.dev\"\n");
     assert_snapshot!(check(&[default, quay, own], &["--certs-d", "certs.d"]), @r#"
-    certs.d: usable: 3 rules, default pass; 2 warnings
-    warning: these hosts do not learn which registry an image belongs to
-     --> certs.d/_default/hosts.toml:1:7
-      |
-    1 | [host."https://d.dev"]
-      |       ^^^^^^^^^^^^^^^
-      |
-      = help: containerd sends them the registry in `ns`; the shunt asks for the host's own name, without it. If a host needs it, write a native rule with {host} in the mirror's path
-
+    certs.d: usable: 3 rules, default pass; 1 warning
     warning: images of every registry under `*` are looked for in the same place, d.dev
      --> certs.d/_default/hosts.toml:1:7
       |
     1 | [host."https://d.dev"]
       |       ^^^^^^^^^^^^^^^
       |
-      = help: this format does so, and the mirror does not learn which registry was asked for; a [[policy.rule]] with {host} in its mirror keeps them apart
+      = help: this format does so; a [[policy.rule]] with {host} in its mirror keeps them apart, or with `ns = true` if the mirror looks at that
 
     exit 0
     "#);

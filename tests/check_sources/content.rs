@@ -96,7 +96,7 @@ fn unknown_keys() {
     1 | address: https://m.dev
       |          ^^^^^^^^^^^^^
       |
-      = help: this format does so, and the mirror does not learn which registry was asked for; a [[policy.rule]] with {host} in its mirror keeps them apart
+      = help: this format does so; a [[policy.rule]] with {host} in its mirror keeps them apart, or with `ns = true` if the mirror looks at that
 
     warning: unknown key `registry`: image-cri-shim ignores it, and so does cri-shunt
      --> shim.yaml:2:1

@@ -132,7 +132,7 @@ fn two_registries_that_fall_on_one_target() {
     3 | mirrors = ["m.dev"]
       |            ------- the other one
       |
-      = help: this format does so, and the mirror does not learn which registry was asked for; a [[policy.rule]] with {host} in its mirror keeps them apart
+      = help: this format does so; a [[policy.rule]] with {host} in its mirror keeps them apart, or with `ns = true` if the mirror looks at that
 
     exit 0
     "#);
@@ -149,7 +149,7 @@ fn two_registries_that_fall_on_one_target() {
     2 | default-registry = "m.dev"
       |                    ------- the other one
       |
-      = help: this format does so, and the mirror does not learn which registry was asked for; a [[policy.rule]] with {host} in its mirror keeps them apart
+      = help: this format does so; a [[policy.rule]] with {host} in its mirror keeps them apart, or with `ns = true` if the mirror looks at that
 
     exit 0
     "#);
@@ -167,7 +167,7 @@ fn two_registries_that_fall_on_one_target() {
     3 | mirrors = ["m.dev"]
       |            ------- the other one
       |
-      = help: this format does so, and the mirror does not learn which registry was asked for; a [[policy.rule]] with {host} in its mirror keeps them apart
+      = help: this format does so; a [[policy.rule]] with {host} in its mirror keeps them apart, or with `ns = true` if the mirror looks at that
 
     exit 0
     "#);
@@ -192,7 +192,7 @@ fn two_registries_of_sources_that_fall_on_one_target() {
     5 |     endpoint: ["https://m.dev:443"]
       |                ^^^^^^^^^^^^^^^^^^^
       |
-      = help: this format does so, and the mirror does not learn which registry was asked for; a [[policy.rule]] with {host} in its mirror keeps them apart
+      = help: this format does so; a [[policy.rule]] with {host} in its mirror keeps them apart, or with `ns = true` if the mirror looks at that
 
     exit 0
     "#);
@@ -208,7 +208,7 @@ fn two_registries_of_sources_that_fall_on_one_target() {
     6 | location = "m.dev/x"
       |            ^^^^^^^^^
       |
-      = help: this format does so, and the mirror does not learn which registry was asked for; a [[policy.rule]] with {host} in its mirror keeps them apart
+      = help: this format does so; a [[policy.rule]] with {host} in its mirror keeps them apart, or with `ns = true` if the mirror looks at that
 
     exit 0
     "#);
@@ -227,7 +227,7 @@ fn two_registries_of_sources_that_fall_on_one_target() {
     3 |     endpoint: [m.dev]
       |                ----- the other one
       |
-      = help: this format does so, and the mirror does not learn which registry was asked for; a [[policy.rule]] with {host} in its mirror keeps them apart
+      = help: this format does so; a [[policy.rule]] with {host} in its mirror keeps them apart, or with `ns = true` if the mirror looks at that
 
     exit 0
     "#);

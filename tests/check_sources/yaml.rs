@@ -33,7 +33,7 @@ fn yaml_anchors() {
     6 |     <<: *mirror
       |         ^^^^^^^
       |
-      = help: this format does so, and the mirror does not learn which registry was asked for; a [[policy.rule]] with {host} in its mirror keeps them apart
+      = help: this format does so; a [[policy.rule]] with {host} in its mirror keeps them apart, or with `ns = true` if the mirror looks at that
 
     exit 0
     ");
@@ -82,7 +82,7 @@ fn yaml_anchors() {
     2 | address: https://m.dev
       |          ^^^^^^^^^^^^^
       |
-      = help: this format does so, and the mirror does not learn which registry was asked for; a [[policy.rule]] with {host} in its mirror keeps them apart
+      = help: this format does so; a [[policy.rule]] with {host} in its mirror keeps them apart, or with `ns = true` if the mirror looks at that
 
     exit 0
     "#);

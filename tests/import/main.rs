@@ -189,7 +189,7 @@ fn registries_conf() {
     5 | location = 'another-corp-mirror.dev.de/a-rather-long-path'
       |            ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
       |
-      = help: this format does so, and the mirror does not learn which registry was asked for; a [[policy.rule]] with {host} in its mirror keeps them apart
+      = help: this format does so; a [[policy.rule]] with {host} in its mirror keeps them apart, or with `ns = true` if the mirror looks at that
 
     3 rules; not carried over: 1 (listed at the end of the output)
     --- exit 1
@@ -232,7 +232,7 @@ fn image_cri_shim() {
     5 | - address: https://other.dev.de
       |            ^^^^^^^^^^^^^^^^^^^^
       |
-      = help: this format does so, and the mirror does not learn which registry was asked for; a [[policy.rule]] with {host} in its mirror keeps them apart
+      = help: this format does so; a [[policy.rule]] with {host} in its mirror keeps them apart, or with `ns = true` if the mirror looks at that
 
     1 rule; not carried over: 1 (listed at the end of the output)
     --- exit 1

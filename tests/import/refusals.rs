@@ -114,7 +114,7 @@ fn a_format_that_is_said_counts() {
     1 | address: http://localhost:5000
       |          ^^^^^^^^^^^^^^^^^^^^^
       |
-      = help: this format does so, and the mirror does not learn which registry was asked for; a [[policy.rule]] with {host} in its mirror keeps them apart
+      = help: this format does so; a [[policy.rule]] with {host} in its mirror keeps them apart, or with `ns = true` if the mirror looks at that
 
     warning: unknown key `mirrors`: image-cri-shim ignores it, and so does cri-shunt
      --> both.yaml:2:1

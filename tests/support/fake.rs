@@ -30,6 +30,8 @@ pub enum Behaviour {
     Redirect(String),
     /// 403 unless this header comes; then forward.
     Wants(&'static str, String),
+    /// Forward to the repository below the registry that the query `ns` says; 404 where it says none.
+    ByNs,
     /// Forward, but close the connection after so many bytes of the body.
     Cut(usize),
     /// Forward the body with its last byte changed.
@@ -236,6 +238,13 @@ impl Shared {
                 }
                 answer(stream, &message)
             }
+            Behaviour::ByNs => match by_ns(path) {
+                Some(path) => {
+                    let first = format!("{method} {path} HTTP/1.1");
+                    self.forward(stream, &Message { first, ..request })
+                }
+                None => answer(stream, &bare(404)),
+            },
             Behaviour::Cut(bytes) => self.cut(stream, &request, bytes),
             Behaviour::Silent => {
                 self.until_it_goes(stream);
@@ -323,6 +332,13 @@ impl Shared {
         self.until_it_goes(stream);
         Ok(())
     }
+}
+
+/// The path below the registry in its query.
+fn by_ns(path: &str) -> Option<String> {
+    let (path, ns) = path.split_once("?ns=")?;
+    let (rest, ns) = (path.strip_prefix("/v2/")?, ns.replace("%3A", "_"));
+    (!ns.contains('&')).then(|| format!("/v2/{ns}/{rest}"))
 }
 
 /// The first byte that a client sends; none where it hangs up before.

@@ -36,7 +36,7 @@ struct Fence {
 impl Files {
     /// What will be kept for a configuration.
     pub(super) fn of(config: &Config) -> Self {
-        let plan = hosts::plan(&config.policy, &config.transport);
+        let plan = hosts::plan(&config.policy, &config.reach());
         let fence = config.transport.fence().then(|| fence(&plan));
         if !plan.must_be_read() {
             return Files { directory: None, kept: Vec::new(), problems: Vec::new(), fence };

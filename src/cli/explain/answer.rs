@@ -100,7 +100,7 @@ impl Answer {
             Decision::Route { rule, candidates, unusable } => {
                 not_usable = unusable.into_iter().map(UnusableTarget::new).collect();
                 let use_of = policy.node_credentials(&rule);
-                let target = |candidate| Target::candidate(candidate, use_of, credentials);
+                let target = |candidate| Target::candidate(&name, candidate, use_of, credentials);
                 (Verdict::Route, rule, None, candidates.iter().map(target).collect())
             }
             Decision::Pass { rule } => (Verdict::Pass, rule, None, vec![Target::origin(&name)]),
@@ -114,8 +114,9 @@ impl Answer {
     /// Adds how the registries are reached.
     pub(super) fn add_transport(&mut self, config: &Config) {
         for target in &mut self.candidates {
-            let (endpoint, is_said) = config.endpoint(target.name.host(), target.endpoint);
-            target.transport = is_said.then(|| endpoint.to_string());
+            let host = target.name.host();
+            let is_said = target.endpoint.is_some() || !config.transport.needs_of(host).is_empty();
+            target.transport = is_said.then(|| config.reach().of(host, target.endpoint).to_string());
         }
     }
 
@@ -157,10 +158,13 @@ impl Answer {
         }
         let width = self.candidates.iter().map(|target| target.reference.len()).max().unwrap_or(0);
         for (index, target) in self.candidates.iter().enumerate() {
-            let Target { reference, role, transport, live, .. } = target;
+            let Target { reference, ns, role, transport, live, .. } = target;
             let label = if index == 0 { "candidates" } else { "" };
             let credentials = target.credentials_text();
             lines.push((label, format!("{}. {reference:width$}  {role:6}  {credentials}", index + 1)));
+            if let Some(ns) = ns.as_ref().filter(|_| target.needs_ns) {
+                lines.push(("", format!("   told of the registry: ?ns={ns}")));
+            }
             if let Some(transport) = transport {
                 lines.push(("", format!("   by {transport}")));
             }

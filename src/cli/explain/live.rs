@@ -83,7 +83,7 @@ impl Live {
                 hosts.insert(host);
                 continue;
             }
-            let (endpoint, _) = config.endpoint(host, target.endpoint);
+            let endpoint = config.reach().of(host, target.endpoint);
             let blind = self.blind.as_ref();
             found.extend(
                 blind.map(|why| format!("containerd is not told to ask {host} by {endpoint}: {why}")),
@@ -114,7 +114,7 @@ impl Live {
     }
 
     async fn candidate(&self, target: &Target, config: &Config) -> Outcome {
-        let Target { name, endpoint, credentials, .. } = target;
+        let Target { name, ns, endpoint, credentials, .. } = target;
         let whose = *credentials;
         // One limit for everything that is done for a candidate.
         let end = Instant::now() + self.timeout;
@@ -126,8 +126,8 @@ impl Live {
                 return Outcome::failed(Failure::Timeout, error);
             }
         };
-        let (endpoint, _) = config.endpoint(name.host(), *endpoint);
-        let ns = endpoint.ns(name.host());
+        let endpoint = config.reach().of(name.host(), *endpoint);
+        let ns = ns.as_deref().and_then(|ns| endpoint.ns(ns));
         let reference = name.digest().or(name.tag()).unwrap_or("latest");
         let question =
             Resolve { endpoint: &endpoint, repository: name.path(), reference, ns, login: &login, end };

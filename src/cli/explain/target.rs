@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::outcome::Outcome;
 use crate::credentials::{Credentials, Known};
-use crate::policy::{Candidate, Name, NodeCredentials, Role};
+use crate::policy::{Candidate, Name, NodeCredentials, Ns, Role};
 
 const MIRROR: &str = "mirror";
 
@@ -15,6 +15,12 @@ pub(super) struct Target {
     /// The same; its text may not be read back as it is, because no reference can say its host.
     #[serde(skip)]
     pub(super) name: Name,
+    /// The registry that it is told of, in the query `ns`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) ns: Option<String>,
+    /// Whether it cannot serve without that, so that people should know.
+    #[serde(skip)]
+    pub(super) needs_ns: bool,
     /// The number of its endpoint, where its rule says itself how it is reached.
     #[serde(skip)]
     pub(super) endpoint: Option<u32>,
@@ -53,12 +59,14 @@ pub(super) enum Whose {
 
 impl Target {
     pub(super) fn candidate(
+        asked: &Name,
         candidate: &Candidate,
         use_of: NodeCredentials,
         credentials: &Credentials,
     ) -> Self {
         let target = Target::with_credentials(candidate, use_of, credentials);
-        Target { endpoint: candidate.endpoint, ..target }
+        let ns = (candidate.ns != Ns::Off).then(|| asked.host().to_owned());
+        Target { ns, needs_ns: candidate.ns == Ns::Needed, endpoint: candidate.endpoint, ..target }
     }
 
     fn with_credentials(candidate: &Candidate, use_of: NodeCredentials, credentials: &Credentials) -> Self {
@@ -94,6 +102,8 @@ impl Target {
         Target {
             reference,
             name: name.clone(),
+            ns: None,
+            needs_ns: false,
             endpoint: None,
             role,
             credentials,

@@ -6,10 +6,9 @@
 use std::path::{Path, PathBuf};
 
 use super::toml_text::string;
-use crate::config::endpoints::by_host;
 use crate::config::{duration, transport};
 use crate::containerd::hosts::{Transport, Wanted};
-use crate::policy::{Location, Mirror, Only};
+use crate::policy::{Location, Mirror, Ns, Only};
 use crate::registry::Endpoint;
 
 /// How mirrors are reached.
@@ -31,8 +30,8 @@ struct Written<'e> {
 
 /// The mirror as an element of `mirrors`. What cannot be written is added to `left`.
 pub(super) fn mirror(mirror: &Mirror, strips: bool, reach: &Reach<'_>, left: &mut Vec<String>) -> String {
-    let Mirror { location, only, strip_prefix, endpoint } = mirror;
-    let of_host = by_host(location.host(), reach.wanted);
+    let Mirror { location, only, strip_prefix, ns, endpoint } = mirror;
+    let of_host = reach.wanted.endpoint(location.host());
     let own = endpoint.and_then(|index| reach.endpoints.get(index as usize));
     let mut written =
         Written { endpoint: own.unwrap_or(&of_host), of_host: &of_host, keys: Vec::new(), left: Vec::new() };
@@ -43,6 +42,7 @@ pub(super) fn mirror(mirror: &Mirror, strips: bool, reach: &Reach<'_>, left: &mu
         Only::Tags => Some("only = \"tags\"".to_owned()),
     });
     written.keys.extend((*strip_prefix && strips).then(|| "strip-prefix = true".to_owned()));
+    written.keys.extend((*ns == Ns::Needed).then(|| "ns = true".to_owned()));
     if own.is_some() {
         written.fallback();
         written.tls();

@@ -8,7 +8,6 @@ use std::path::Path;
 
 use super::*;
 use crate::config::diagnostic::Style;
-use crate::config::endpoints::by_host;
 use crate::config::{Config, fixture, load};
 use crate::policy::{Asked, Decision, Name, Role};
 
@@ -54,7 +53,7 @@ fn shown(config: &Config, name: &Name) -> String {
                 let role = if candidate.role == Role::Origin { "origin" } else { "mirror" };
                 let credentials = if candidate.same_host { "client's" } else { "none" };
                 let own = candidate.endpoint.map(|index| config.endpoints[index as usize].clone());
-                let endpoint = own.unwrap_or_else(|| by_host(candidate.name.host(), &config.transport));
+                let endpoint = own.unwrap_or_else(|| config.transport.endpoint(candidate.name.host()));
                 let endpoint = endpoint.to_string().replace("%7B", "{").replace("%7D", "}");
                 format!("{role} {} {credentials} by {endpoint}", candidate.name)
             });

@@ -9,7 +9,7 @@ use foldhash::fast::RandomState;
 
 use super::super::diagnostic::{Problem, Span};
 use super::super::draft::{DraftRule, PolicyDraft};
-use crate::policy::{Action, Layer, Location, Mirror, Policy, Prefix, PrefixKind, Route};
+use crate::policy::{Action, Layer, Location, Mirror, Ns, Policy, Prefix, PrefixKind, Route};
 
 /// A place where images of one registry are looked for.
 pub(super) struct Target<'d> {
@@ -54,12 +54,16 @@ pub(super) fn of<'d>(draft: &'d PolicyDraft, policy: &Policy) -> Vec<Target<'d>>
 
 fn target<'d>(drafted: &'d DraftRule, route: &Route, mirror: &Mirror, span: &'d Span) -> Option<Target<'d>> {
     let prefix = &drafted.rule.prefix;
+    let native = drafted.rule.layer == Layer::Native;
+    if native && mirror.ns == Ns::Needed {
+        // The rule says that the mirror keeps registries apart.
+        return None;
+    }
     let (registry, path) = split(prefix);
     let location = folded(&mirror.location)?;
     // A rewrite may lead anywhere below the mirror. Without one the path of the prefix stays.
     let alone = path.is_empty() || mirror.strip_prefix || !route.rewrites.is_empty();
     let at = if alone { location.clone() } else { format!("{location}/{path}") };
-    let native = drafted.rule.layer == Layer::Native;
     Some(Target { prefix: Some(prefix), registry, location, at, span, collapse: route.collapse, native })
 }
 
@@ -151,7 +155,7 @@ pub(super) fn meeting(targets: &[Target<'_>], out: &mut Vec<Problem>) {
         }
     }
     out.extend(problems.into_values().map(|problem| {
-        problem.hint("this format does so, and the mirror does not learn which registry was asked for; a [[policy.rule]] with {host} in its mirror keeps them apart")
+        problem.hint("this format does so; a [[policy.rule]] with {host} in its mirror keeps them apart, or with `ns = true` if the mirror looks at that")
     }));
 }
 

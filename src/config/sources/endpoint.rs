@@ -4,7 +4,7 @@
 
 use std::net::IpAddr;
 
-use crate::policy::Location;
+use crate::policy::{Location, Ns, Prefix};
 
 /// An endpoint in its parts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,6 +88,13 @@ pub(crate) fn is_http_by_itself(host: &str) -> bool {
     is_loopback_with_port(host) && !host.ends_with(":80")
 }
 
+/// Whether a mirror of a file for containerd needs to be told of the registry. containerd tells all of them. One that is
+/// for every registry, or on the node itself as peer-to-peer mirrors are, serves by that.
+pub(crate) fn ns(host: &str, registry: &Prefix) -> Ns {
+    let is_for_all = registry.host().is_none();
+    if is_for_all || is_loopback(host) { Ns::Needed } else { Ns::Sent }
+}
+
 fn is_host(host: &str) -> bool {
     Location::of_endpoint(host, "").is_ok()
 }
@@ -96,9 +103,17 @@ fn is_host(host: &str) -> bool {
 pub(crate) fn is_loopback_with_port(host: &str) -> bool {
     let Some((bare, port)) = host.rsplit_once(':') else { return false };
     let is_port = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+    is_port && port != "443" && is_loopback(bare)
+}
+
+/// Whether a host, with or without a port, is the node itself.
+fn is_loopback(host: &str) -> bool {
+    let bare = match host.rsplit_once(':') {
+        Some((bare, port)) if !port.ends_with(']') => bare,
+        _ => host,
+    };
     let address = bare.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-    let loopback = bare == "localhost" || address.is_ok_and(|address| address.is_loopback());
-    is_port && port != "443" && loopback
+    bare == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]

@@ -152,7 +152,7 @@ fn bad_mirrors() {
     error: unknown key `x` in `policy.rule.mirrors`
     --> config.toml:3:116
      = note: line not shown: it may hold a secret
-     = help: known here: location, only, strip-prefix, plain-http, http-fallback, ca, client-cert, client-key, skip-verify, headers, api-root, dial-timeout
+     = help: known here: location, only, strip-prefix, ns, plain-http, http-fallback, ca, client-cert, client-key, skip-verify, headers, api-root, dial-timeout
     "#);
     assert_snapshot!(refused_text("policy.default-registry = 'https://oci-mirror.dev.de'"), @r#"
     error: `policy.default-registry`: mirror "https://oci-mirror.dev.de" begins with a scheme
@@ -302,5 +302,32 @@ fn layers_from_other_hosts_are_allowed_by_the_rule_alone() {
       |
     4 | foreign-urls = true
       |                ^^^^
+    ");
+}
+
+#[test]
+fn a_mirror_with_ns_is_asked_for_the_repository_as_it_is() {
+    let mirror = |keys: &str| {
+        rule(&format!("prefix = 'quay.io'\nmirrors = [{{ location = 'm.dev/{{host}}', {keys} }}]"))
+    };
+    assert_snapshot!(refused_text(&mirror("ns = true, strip-prefix = true")), @r"
+    error: `ns` and {host} both tell the mirror the registry
+    --> config.toml:3:46
+    ::: config.toml:3:25
+     = note: line not shown: it may hold a secret
+     = help: keep one of them
+
+    error: `ns` has no meaning with `strip-prefix`: the mirror is asked for the whole repository
+    --> config.toml:3:46
+    ::: config.toml:3:67
+     = note: line not shown: it may hold a secret
+     = help: remove one of them
+    ");
+    let rewrite = "prefix = 'quay.io'\nmirrors = [{ location = 'm.dev', ns = true }]\nrewrite = [{ match = 'a', replace = 'b' }]";
+    assert_snapshot!(refused_text(&rule(rewrite)), @r"
+    error: `rewrite` has no meaning for a mirror with `ns`, which is asked for the repository as it is
+    --> config.toml:4:11
+    ::: config.toml:3:12
+     = note: line not shown: it may hold a secret
     ");
 }

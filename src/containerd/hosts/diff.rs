@@ -29,7 +29,7 @@ pub fn differing(roots: &[PathBuf], host: &str, wanted: &Wanted) -> Option<PathB
         return (!needs.is_empty() || !is_empty(&directory)).then_some(directory);
     }
     let text = read(&file)?;
-    let own = render(&[], &entries(&wanted.endpoint(host), "", Serves::Everything)).ok()?.text;
+    let own = render(&[], &entries(&wanted.endpoint(host), "", Serves::Everything), true).ok()?.text;
     (!is_owned(text.as_bytes()) && !says_the_same(&text, &own)).then_some(file)
 }
 

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
 use super::host_config::host_asked;
-use super::place::{HOSTS_TOML, LONGEST, coded, is_owned};
+use super::place::{DEFAULT, HOSTS_TOML, LONGEST, coded, is_owned};
 use super::wanted::fold;
 use crate::files::regular_file;
 
@@ -27,7 +27,7 @@ pub struct Redirect {
 /// The directory that containerd uses for a host: the first that is there of, in each root, the host as `host_port_`,
 /// as `host:port`, and `_default`.
 pub(super) fn directory(roots: &[PathBuf], host: &str) -> Option<PathBuf> {
-    let names = [coded(host), host.to_owned(), "_default".to_owned()];
+    let names = [coded(host), host.to_owned(), DEFAULT.to_owned()];
     let mut all = roots.iter().flat_map(|root| names.iter().map(move |name| root.join(name)));
     all.find(|directory| directory.is_dir())
 }
@@ -83,6 +83,19 @@ pub fn redirect(roots: &[PathBuf], host: &str) -> Option<Redirect> {
     }
     let to: Vec<String> = others(&text, host)?.into_iter().collect();
     (!to.is_empty()).then_some(Redirect { file, to })
+}
+
+/// Whether containerd's own file has it ask `mirror` for the names of `host`, and nobody but hosts of `allowed` (folded,
+/// as [`fold`] does), and the registry itself only where `origin` says so.
+#[must_use]
+pub fn serves(roots: &[PathBuf], host: &str, mirror: &str, allowed: &BTreeSet<String>, origin: bool) -> bool {
+    let Some((_, text)) = chosen(roots, host) else { return false };
+    let (Some(asked), Ok(file)) = (asked(&text), text.parse::<Table>()) else { return false };
+    let own = host_asked(host);
+    // Without a server containerd adds the registry itself.
+    let asks_origin = !file.contains_key("server") || asked.contains(own);
+    let is_allowed = |other: &String| other == own || allowed.contains(&fold(other));
+    asked.contains(mirror) && asked.iter().all(is_allowed) && (origin || !asks_origin)
 }
 
 /// The hosts that a file has containerd ask for pulls; none where it is no TOML.
@@ -206,6 +219,30 @@ mod tests {
         }
         let root = root_with(&[("docker.io", "server = 'https://registry-1.docker.io'")]);
         assert_eq!(redirect(&[root.path().to_owned()], "docker.io"), None);
+    }
+
+    #[test]
+    fn a_mirror_serves_by_a_file_that_asks_nobody_else_than_the_rule() {
+        let allowed = BTreeSet::from(["127.0.0.1:5".to_owned(), "m.dev".to_owned()]);
+        let rows = [
+            ("[host.'http://127.0.0.1:5']", false, true),
+            ("server = 'https://registry-1.docker.io'\n[host.'http://127.0.0.1:5']", false, true),
+            ("server = 'http://127.0.0.1:5'", true, true),
+            ("server = 'http://127.0.0.1:5'\n[host.'https://m.dev:443/p']", true, true),
+            ("server = 'http://127.0.0.1:5'\n[host.'https://other.dev']", false, false),
+            ("server = 'https://m.dev'", false, false),
+            ("server = 'https://m.dev'\n[host.'http://127.0.0.1:5']\ncapabilities = ['push']", false, false),
+            ("no toml", false, false),
+        ];
+        for (text, without_origin, with_origin) in rows {
+            for directory in ["docker.io", "_default"] {
+                let root = root_with(&[(directory, text)]);
+                let roots = [root.path().to_owned()];
+                let served = |origin| serves(&roots, "docker.io", "127.0.0.1:5", &allowed, origin);
+                assert_eq!((served(false), served(true)), (without_origin, with_origin), "{text}");
+            }
+        }
+        assert!(!serves(&[], "docker.io", "127.0.0.1:5", &allowed, true));
     }
 
     #[test]

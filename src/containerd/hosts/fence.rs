@@ -6,18 +6,18 @@
 //!
 //! containerd's files can't treat repositories differently, or refuse one; they can only put a path in front of it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::policy::{
-    Action, Asked, Candidate, Decision, DefaultAction, DenyReason, Name, Origin, Policy, PrefixKind, Role,
-    Rule, RuleRef,
+    Action, Asked, Candidate, Decision, DefaultAction, DenyReason, Name, Policy, PrefixKind, Role, Rule,
+    RuleRef,
 };
 
+use super::below::Below;
 use super::file::{Entry, Serves, entries, is_readable, nowhere};
-use super::host_config::endpoint;
 use super::host_settings::TransportNeed;
 use super::planned::{Planned, Why};
-use super::wanted::Wanted;
+use super::wanted::Endpoints;
 
 /// A repository that does not exist: what the policy answers for it, it answers for the whole registry.
 const PROBE: &str = "cri-shunt/probe";
@@ -51,12 +51,16 @@ struct Sources {
 }
 
 /// Plans the files; `mirrors` are the folded hosts that rules lead to.
-pub(super) fn plan(policy: &Policy, wanted: &Wanted, mirrors: &BTreeSet<String>) -> (Fence, Vec<Planned>) {
+pub(super) fn plan(
+    policy: &Policy,
+    endpoints: &Endpoints<'_>,
+    mirrors: &BTreeSet<String>,
+) -> (Fence, Vec<Planned>) {
     let mut fence = Fence::default();
     let mut files = Vec::new();
     let below = Below::of(policy);
     for host in hosts(policy) {
-        match sources(policy, wanted, &below, mirrors, &host, &mut fence.gaps) {
+        match sources(policy, endpoints, &below, mirrors, &host, &mut fence.gaps) {
             Ok(Some(sources)) => {
                 let to = sources.to.join(", then ");
                 files.extend(spellings(&host).into_iter().map(|spelled| sources.file(&host, spelled, &to)));
@@ -82,7 +86,7 @@ fn hosts(policy: &Policy) -> BTreeSet<String> {
 }
 
 /// The names that containerd has for the registry, but for those that it turns into one of these.
-fn spellings(host: &str) -> Vec<String> {
+pub(super) fn spellings(host: &str) -> Vec<String> {
     if host == "docker.io" {
         let hub = ["docker.io", "docker.io:443", "registry-1.docker.io", "registry-1.docker.io:443"];
         return hub.iter().chain(&["index.docker.io:443"]).map(|name| (*name).to_owned()).collect();
@@ -96,7 +100,7 @@ fn spellings(host: &str) -> Vec<String> {
 /// None where there is nothing to fence; an error that says why it can't be done.
 fn sources(
     policy: &Policy,
-    wanted: &Wanted,
+    endpoints: &Endpoints<'_>,
     below: &Below<'_>,
     mirrors: &BTreeSet<String>,
     host: &str,
@@ -128,7 +132,7 @@ fn sources(
     let mut sources = Sources::default();
     for candidate in &digests {
         let serves_tags = tags.iter().any(|tag| tag.name.repository() == candidate.name.repository());
-        sources.add(candidate, if serves_tags { Serves::Everything } else { Serves::Digests }, wanted);
+        sources.add(candidate, if serves_tags { Serves::Everything } else { Serves::Digests }, endpoints);
     }
     for tag in tags.iter().filter(|tag| digests.iter().all(|d| d.name.repository() != tag.name.repository()))
     {
@@ -137,7 +141,7 @@ fn sources(
     if sources.entries.is_empty() {
         return Err("no mirror of it is left".to_owned());
     }
-    if !is_readable(&sources.entries) {
+    if !is_readable(&sources.entries, true) {
         return Err("containerd 1.x cannot read a file that has a host in brackets before another".to_owned());
     }
     Ok(Some(sources))
@@ -185,43 +189,13 @@ fn gap(rule: &Rule, covered: &BTreeSet<&str>) -> Option<String> {
     Some(format!("{prefix} is {does} by the shunt alone: {round} ({})", rule.source))
 }
 
-/// The rules for a part of a registry, by registry.
-struct Below<'p>(BTreeMap<&'p str, Vec<&'p Rule>>);
-
-// === impl Below ===
-
-impl<'p> Below<'p> {
-    fn of(policy: &'p Policy) -> Self {
-        let mut below: BTreeMap<&str, Vec<&Rule>> = BTreeMap::new();
-        for rule in policy.rules() {
-            if let (PrefixKind::Path | PrefixKind::Exact, Some(host)) =
-                (rule.prefix.kind(), rule.prefix.host())
-            {
-                below.entry(host).or_default().push(rule);
-            }
-        }
-        Self(below)
-    }
-
-    /// A rule by which the shunt itself pulls under the registry's own name, and would meet the fence.
-    fn opening(&self, host: &str) -> Option<&'p Rule> {
-        let opens = |rule: &&&Rule| match &rule.action {
-            Action::Pass => true,
-            Action::Route(route) => route.origin == Origin::Last,
-            Action::Deny { .. } => false,
-        };
-        self.0.get(host)?.iter().find(opens).copied()
-    }
-}
-
 // === impl Sources ===
 
 impl Sources {
-    fn add(&mut self, candidate: &Candidate, serves: Serves, wanted: &Wanted) {
+    fn add(&mut self, candidate: &Candidate, serves: Serves, endpoints: &Endpoints<'_>) {
         let (host, path) = place(candidate);
-        let needs = wanted.needs_of(host);
-        self.entries.extend(entries(&endpoint(host, &needs), path, serves));
-        self.needs.extend(needs.into_iter().cloned());
+        self.entries.extend(entries(&endpoints.of(host, candidate.endpoint), path, serves));
+        self.needs.extend(endpoints.wanted.needs_of(host).into_iter().cloned());
         let slash = if path.is_empty() { "" } else { "/" };
         let word = if candidate.role == Role::Origin { "itself" } else { host };
         self.to.push(format!("{word}{slash}{path}"));
@@ -232,6 +206,7 @@ impl Sources {
             host: spelled,
             why: Why::Fence,
             entries: self.entries.clone(),
+            has_server: true,
             purpose: vec![format!("The fence: images of {host} come from {to}.")],
             needs: self.needs.clone(),
         }

@@ -78,15 +78,19 @@ pub(super) fn nowhere(word: &str) -> Entry {
     }
 }
 
-/// The text; `purpose` says to a reader what the file is for, one line each.
-pub(super) fn render(purpose: &[String], entries: &[Entry]) -> Result<Text, HeaderError> {
+/// The text; `purpose` says to a reader what the file is for, one line each. Without a server containerd adds the
+/// registry itself.
+pub(super) fn render(purpose: &[String], entries: &[Entry], has_server: bool) -> Result<Text, HeaderError> {
     let mut text = format!("{MARK}, which will change and remove it: put nothing here by hand.\n");
     for line in purpose {
         let _ = writeln!(text, "# {}", line.replace(char::is_control, " "));
     }
-    let Some((server, hosts)) = entries.split_last() else { return Ok(Text { text, secret: false }) };
-    let _ = writeln!(text, "\nserver = {}\ncapabilities = {}", quoted(&server.url), server.capabilities());
-    server.write_keys(&mut text, "header")?;
+    let (server, hosts) = split(entries, has_server);
+    if let Some(server) = server {
+        let _ =
+            writeln!(text, "\nserver = {}\ncapabilities = {}", quoted(&server.url), server.capabilities());
+        server.write_keys(&mut text, "header")?;
+    }
     for host in hosts {
         let table = format!("host.{}", quoted(&host.url));
         let _ = writeln!(text, "\n[{table}]\ncapabilities = {}", host.capabilities());
@@ -98,9 +102,15 @@ pub(super) fn render(purpose: &[String], entries: &[Entry]) -> Result<Text, Head
     Ok(Text { text, secret: entries.iter().any(|entry| !entry.endpoint.headers.is_empty()) })
 }
 
+/// The entry that stands as the server, and those before it.
+fn split(entries: &[Entry], has_server: bool) -> (Option<&Entry>, &[Entry]) {
+    let split = entries.split_last().filter(|_| has_server);
+    split.map_or((None, entries), |(server, hosts)| (Some(server), hosts))
+}
+
 /// Whether containerd 1.x can read a file with these entries: its parser ends the key of a table at the first bracket.
-pub(super) fn is_readable(entries: &[Entry]) -> bool {
-    let hosts = entries.split_last().map_or(&[][..], |(_, hosts)| hosts);
+pub(super) fn is_readable(entries: &[Entry], has_server: bool) -> bool {
+    let (_, hosts) = split(entries, has_server);
     hosts.iter().all(|host| !host.url.contains(['[', ']']))
 }
 

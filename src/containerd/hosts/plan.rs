@@ -6,19 +6,22 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::policy::{Action, Mirror, Policy};
 
+use super::by_ns;
 use super::fence::{self, Fence};
 use super::file::{Serves, entries};
 use super::host_config::endpoint;
 use super::host_settings::TransportNeed;
 use super::place::coded;
 use super::planned::{Planned, Why};
-use super::wanted::{Wanted, fold};
+use super::wanted::{Endpoints, fold};
 
 /// The files that are to be on the disk.
 #[derive(Debug, Default)]
 pub struct Plan {
     /// What the fence covers, and what it can't.
     pub fence: Fence,
+    /// The mirrors with `ns` that containerd cannot be told of, and why, in words.
+    pub(super) gaps: Vec<String>,
     pub(super) files: Vec<Planned>,
     /// The hosts that images are pulled from by rules, as references spell them.
     pub(super) mirrors: BTreeSet<String>,
@@ -29,7 +32,8 @@ pub struct Plan {
 
 /// Plans the files for a policy.
 #[must_use]
-pub fn plan(policy: &Policy, wanted: &Wanted) -> Plan {
+pub fn plan(policy: &Policy, endpoints: &Endpoints<'_>) -> Plan {
+    let wanted = endpoints.wanted;
     let mirrors = mirrors(policy);
     let mut hosts: BTreeSet<&str> = mirrors.iter().map(String::as_str).collect();
     // A registry that is asked under its own name may have needs, too.
@@ -41,14 +45,16 @@ pub fn plan(policy: &Policy, wanted: &Wanted) -> Plan {
             files.insert(host.to_owned(), transport(host, &needs));
         }
     }
+    let folded = mirrors.iter().map(|host| fold(host)).collect();
+    let (told, gaps) = by_ns::plan(policy, endpoints, &folded);
+    files.extend(told.into_iter().map(|planned| (planned.host.clone(), planned)));
     let mut fence = Fence::default();
     if wanted.fence() {
-        let folded = mirrors.iter().map(|host| fold(host)).collect();
-        let (found, fenced) = fence::plan(policy, wanted, &folded);
+        let (found, fenced) = fence::plan(policy, endpoints, &folded);
         fence = found;
         files.extend(fenced.into_iter().map(|planned| (planned.host.clone(), planned)));
     }
-    Plan { fence, files: files.into_values().collect(), mirrors, private: needs_private_host(policy) }
+    Plan { fence, gaps, files: files.into_values().collect(), mirrors, private: needs_private_host(policy) }
 }
 
 fn transport(host: &str, needs: &[&TransportNeed]) -> Planned {
@@ -58,6 +64,7 @@ fn transport(host: &str, needs: &[&TransportNeed]) -> Planned {
         host: host.to_owned(),
         why: Why::Transport,
         entries: entries(&endpoint(host, needs), "", Serves::Everything),
+        has_server: true,
         purpose,
         needs: needs.iter().map(|need| (*need).clone()).collect(),
     }

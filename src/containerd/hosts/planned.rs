@@ -4,11 +4,13 @@ use super::file::Entry;
 use super::host_settings::TransportNeed;
 
 /// One file.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Planned {
     pub(super) host: String,
     pub(super) why: Why,
     pub(super) entries: Vec<Entry>,
+    /// Whether the last of them is the one that is asked in place of the registry itself.
+    pub(super) has_server: bool,
     /// What it is for, in words.
     pub(super) purpose: Vec<String>,
     /// What its hosts need.
@@ -19,6 +21,7 @@ pub(super) struct Planned {
 pub(super) enum Why {
     Transport,
     Fence,
+    Ns,
 }
 
 // === impl Planned ===
@@ -28,6 +31,7 @@ impl Planned {
     pub(super) fn summary(&self) -> String {
         match self.why {
             Why::Fence => "fence".to_owned(),
+            Why::Ns => "mirrors that are told of the registry".to_owned(),
             Why::Transport => {
                 let mut what: Vec<String> = self.needs.iter().map(|need| need.what.to_string()).collect();
                 what.dedup();

@@ -157,11 +157,12 @@ impl PrivateHosts {
             return Err(NotWritten::Relative(relative.clone()));
         }
         let entries = file::entries(endpoint, "", Serves::Everything);
-        if !is_readable(&entries) {
+        if !is_readable(&entries, true) {
             return Err(NotWritten::Unreadable(endpoint.host.clone()));
         }
         let host = self.host(endpoint);
-        let text = render(&[format!("How cri-shunt has {} asked for images.", endpoint.host)], &entries)?;
+        let text =
+            render(&[format!("How cri-shunt has {} asked for images.", endpoint.host)], &entries, true)?;
         if roots.written().is_empty() {
             return Err(NotWritten::NoRoots);
         }

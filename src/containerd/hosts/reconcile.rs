@@ -69,6 +69,7 @@ fn pass(plan: &Plan, roots: &Roots, changing: bool) -> Report {
         }
     }
     pass.remove(&wanted);
+    pass.report.problems.extend(plan.gaps.iter().cloned());
     pass.redirects(plan);
     pass.certificates(plan);
     pass.report
@@ -80,7 +81,7 @@ impl Pass<'_> {
     /// Whether a file of the shunt for this host may stand.
     fn file(&mut self, planned: &Planned) -> bool {
         let host = &planned.host;
-        let text = match render(&planned.purpose, &planned.entries) {
+        let text = match render(&planned.purpose, &planned.entries, planned.has_server) {
             Ok(text) => text,
             Err(error) => {
                 self.problem(format!("{host}: containerd has no file for it: {error}"));
@@ -150,6 +151,11 @@ impl Pass<'_> {
             Why::Fence => format!(
                 "{path} is not cri-shunt's and stays as it is, so {host} is not fenced: pulls that do not go through \
                  cri-shunt follow that file; remove its directory to have a fence"
+            ),
+            Why::Ns => format!(
+                "{path} is not cri-shunt's and stays as it is; if it does not lead to the mirrors with `ns` of the rule for \
+                 {host}, they are not told of the registry when containerd fetches layers: write it there, or remove the \
+                 directory"
             ),
         };
         self.problem(problem);
@@ -226,6 +232,9 @@ fn refused(planned: &Planned, path: &Path, error: &io::Error) -> String {
             format!("containerd does not learn that {} needs {}", planned.host, planned.summary())
         }
         Why::Fence => format!("{} is not fenced", planned.host),
+        Why::Ns => {
+            format!("mirrors with `ns` are not told of {} when containerd fetches layers", planned.host)
+        }
     };
     format!("cannot write {}: {error}: {what}{hint}", path.display())
 }

@@ -133,10 +133,30 @@ impl Wanted {
     }
 }
 
+/// How everything is reached that a policy names: mirrors may have endpoints of their own.
+#[derive(Clone, Copy, Debug)]
+pub struct Endpoints<'c> {
+    /// What is said of hosts.
+    pub wanted: &'c Wanted,
+    /// The mirrors' own, by their numbers.
+    pub own: &'c [Endpoint],
+}
+
 /// One spelling for all of a host.
 #[must_use]
 pub fn fold(host: &str) -> String {
     fold_host(host).into_owned()
+}
+
+// === impl Endpoints ===
+
+impl Endpoints<'_> {
+    /// How a mirror or a candidate at `host` is reached, with the number of its own endpoint where it has one.
+    #[must_use]
+    pub fn of(&self, host: &str, own: Option<u32>) -> Endpoint {
+        let own = own.and_then(|number| self.own.get(number as usize));
+        own.cloned().unwrap_or_else(|| self.wanted.endpoint(host))
+    }
 }
 
 // === impl OfHost ===

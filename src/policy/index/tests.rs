@@ -44,6 +44,7 @@ fn rule() -> impl Strategy<Value = Rule> {
             location: location.parse().unwrap(),
             only: Default::default(),
             strip_prefix,
+            ns: Default::default(),
             endpoint: None,
         });
         let route = super::super::rule::Route {

@@ -11,8 +11,8 @@ use super::*;
 use crate::containerd::hosts::Transport;
 use crate::containerd::unary::Call;
 use crate::policy::{
-    Action, Asked, Checkpoint, Decision, Layer, Mirror, Name, Only, Origin, Policy, Route, Rule, Settings,
-    Source,
+    Action, Asked, Checkpoint, Decision, Layer, Mirror, Name, Ns, Only, Origin, Policy, Route, Rule,
+    Settings, Source,
 };
 use crate::registry::Endpoint;
 use crate::state::{Client, CriVersion, Generation, Request, fixture};
@@ -23,6 +23,7 @@ fn policy() -> Policy {
         location: location.parse().unwrap(),
         only: Only::Any,
         strip_prefix: false,
+        ns: Ns::Off,
         endpoint: None,
     };
     let route = Route {

@@ -6,6 +6,7 @@
 
 use crate::config::diagnostic::{Located, Problem, Severity, Span, Texts};
 use crate::config::draft::{self, DraftRule, Imported, Own};
+use crate::config::sources::endpoint;
 use crate::containerd::hosts::Transport;
 use crate::policy::{Action, Location, LocationError, Mirror, Only, Origin, Prefix};
 
@@ -48,12 +49,6 @@ pub(super) fn add(
         (false, origin) => draft::source_route(values, Vec::new(), origin),
     };
     let at = mirrors_at.first().unwrap_or(at).clone();
-    if let (Action::Route(_), None) = (&action, directory.prefix.host()) {
-        let message = "these hosts do not learn which registry an image belongs to";
-        let hint = "containerd sends them the registry in `ns`; the shunt asks for the host's own name, without \
-                    it. If a host needs it, write a native rule with {host} in the mirror's path";
-        out.push(Problem::warning(message).at(&at).hint(hint).left_behind());
-    }
     let drafted = DraftRule::of_source(directory.prefix.clone(), action, &at, mirrors_at, texts);
     imported.rules.push(drafted.with_own(own));
 }
@@ -75,12 +70,12 @@ impl RouteDraft {
     ) -> Self {
         let mut mirrors = Vec::new();
         for host in &file.hosts {
-            mirrors.extend(mirror(host, texts, out));
+            mirrors.extend(mirror(directory, host, texts, out));
         }
         let Some(server) = &file.server else {
             return Self { mirrors, origin: Origin::Last };
         };
-        let Some((last, own)) = mirror(server, texts, out) else {
+        let Some((last, own)) = mirror(directory, server, texts, out) else {
             return Self { mirrors, origin: Origin::Never };
         };
         let whole = last.value.only == Only::Any && server.address.path() == Some("");
@@ -101,7 +96,12 @@ fn is_registry(directory: &Directory, mirror: &Located<Mirror>) -> bool {
 }
 
 /// A host as a mirror; `None` where containerd does not ask it for manifests.
-fn mirror(host: &Host, texts: &Texts, out: &mut Vec<Problem>) -> Option<(Located<Mirror>, Own)> {
+fn mirror(
+    directory: &Directory,
+    host: &Host,
+    texts: &Texts,
+    out: &mut Vec<Problem>,
+) -> Option<(Located<Mirror>, Own)> {
     let only = match host.capabilities {
         Capabilities { pull: true, resolve: true } => Only::Any,
         Capabilities { pull: true, resolve: false } => Only::Digests,
@@ -127,7 +127,8 @@ fn mirror(host: &Host, texts: &Texts, out: &mut Vec<Problem>) -> Option<(Located
     if host.address.plain_http {
         own.say_http(need(Located { value: Transport::PlainHttp, at: host.at.clone() }));
     }
-    let mirror = Mirror { location, only, strip_prefix: false, endpoint: None };
+    let ns = endpoint::ns(&host.address.host, &directory.prefix);
+    let mirror = Mirror { location, only, strip_prefix: false, ns, endpoint: None };
     Some((Located { value: mirror, at: host.at.clone() }, own))
 }
 

@@ -16,7 +16,7 @@ use super::super::endpoint::{self, Endpoint, Scheme};
 use super::super::pattern;
 use super::reader::{PROGRAM, Reader};
 use crate::containerd::hosts::Transport;
-use crate::policy::{Action, Location, Mirror, Only, Origin, Prefix, Rewrite};
+use crate::policy::{Action, Location, Mirror, Ns, Only, Origin, Prefix, Rewrite};
 
 /// An entry of `mirrors` that has a meaning.
 pub(super) struct MirrorEntry {
@@ -93,7 +93,9 @@ pub(super) fn read(
     for (endpoint, at) in parsed {
         // Its host is one, or it would not have been parsed.
         let Some((location, own)) = mirror(&endpoint, at, reader) else { continue };
-        read.mirrors.push(Mirror { location, only: Only::Any, strip_prefix: false, endpoint: None });
+        // A rewritten path is no longer that of the registry.
+        let ns = if read.rewrites.is_empty() { endpoint::ns(&endpoint.host, prefix) } else { Ns::Sent };
+        read.mirrors.push(Mirror { location, only: Only::Any, strip_prefix: false, ns, endpoint: None });
         read.spans.push(at.clone());
         read.own.push(own);
     }

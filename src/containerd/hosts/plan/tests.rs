@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::containerd::hosts::Transport;
 use crate::containerd::hosts::file::render;
+use crate::containerd::hosts::{Transport, Wanted};
 use crate::policy::{
-    Checkpoint, Layer, Mirror, Only, Origin, Prefix, Rewrite, Route, Rule, Settings, Source,
+    Checkpoint, Layer, Mirror, Ns, Only, Origin, Prefix, Rewrite, Route, Rule, Settings, Source,
 };
-use crate::registry::HeaderValue;
+use crate::registry::{Endpoint, HeaderValue};
 
 fn source(line: u32) -> Source {
     Source { file: Arc::from("c.toml"), line }
@@ -35,7 +35,7 @@ fn route(mirrors: &[&str]) -> Action {
             Some((location, _)) => (location, Only::Digests),
             None => (**text, Only::Any),
         };
-        Mirror { location: location.parse().unwrap(), only, strip_prefix: false, endpoint: None }
+        Mirror { location: location.parse().unwrap(), only, strip_prefix: false, ns: Ns::Off, endpoint: None }
     };
     let mirrors = mirrors.iter().filter(|text| **text != "origin").map(|text| mirror(&text)).collect();
     Action::Route(Route { mirrors, rewrites: Vec::new(), origin, collapse: true, node_credentials: None })
@@ -47,7 +47,7 @@ fn deny() -> Action {
 
 fn fenced(rules: Vec<Rule>, settings: Settings) -> (Vec<String>, Vec<String>) {
     let policy = Policy::new(rules, settings).unwrap();
-    let plan = plan(&policy, &Wanted::new(Vec::new(), true));
+    let plan = plan(&policy, &Endpoints { wanted: &Wanted::new(Vec::new(), true), own: &[] });
     let covered = plan.fence.covered.iter().map(|covered| format!("{} <- {}", covered.host, covered.to));
     (covered.collect(), plan.fence.gaps)
 }
@@ -58,7 +58,7 @@ fn need(host: &str, what: Transport) -> TransportNeed {
 
 fn text(plan: &Plan, host: &str) -> String {
     let file = plan.files.iter().find(|file| file.host == host).unwrap();
-    render(&file.purpose, &file.entries).unwrap().text
+    render(&file.purpose, &file.entries, file.has_server).unwrap().text
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn a_hosts_needs_are_one_file_for_each_spelling_that_is_used() {
         need("m.dev", Transport::ApiRoot("/p/v2".to_owned())),
         need("m.dev", Transport::Header { name: "X-A".to_owned(), value: header }),
     ];
-    let plan = plan(&policy, &Wanted::new(needs, false));
+    let plan = plan(&policy, &Endpoints { wanted: &Wanted::new(needs, false), own: &[] });
     assert_eq!(plan.files.iter().map(|file| file.host.as_str()).collect::<Vec<_>>(), ["m.dev", "m.dev:443"]);
     insta::assert_snapshot!(text(&plan, "m.dev:443"), @r#"
 # Written by cri-shunt, which will change and remove it: put nothing here by hand.
@@ -103,7 +103,7 @@ fn a_fence_names_the_mirrors_in_order_and_the_registry_only_where_it_may_be_aske
     ];
     let policy = Policy::new(rules, Settings::default()).unwrap();
     let needs = vec![need("h.dev", Transport::SkipVerify), need("d.dev", Transport::HttpFallback)];
-    let plan = plan(&policy, &Wanted::new(needs, true));
+    let plan = plan(&policy, &Endpoints { wanted: &Wanted::new(needs, true), own: &[] });
     insta::assert_snapshot!(text(&plan, "quay.io:443"), @r#"
 # Written by cri-shunt, which will change and remove it: put nothing here by hand.
 # The fence: images of quay.io come from h.dev/cache/quay.io, then d.dev, then itself.
@@ -195,7 +195,80 @@ fn the_default_registry_is_a_rule_for_docker_hub() {
         Settings { default_registry: Some(("m.dev/hub".parse().unwrap(), source(3))), ..Settings::default() };
     assert_eq!(fenced(Vec::new(), settings.clone()).0, ["docker.io <- m.dev/hub"]);
     let policy = Policy::new(Vec::new(), settings).unwrap();
-    let plan = plan(&policy, &Wanted::new(Vec::new(), true));
+    let plan = plan(&policy, &Endpoints { wanted: &Wanted::new(Vec::new(), true), own: &[] });
     let hosts: Vec<&str> = plan.files.iter().map(|file| file.host.as_str()).collect();
     assert!(hosts.contains(&"docker.io") && hosts.contains(&"registry-1.docker.io"), "{hosts:?}");
+}
+
+/// A route to mirrors that need `ns`, by plain http.
+fn told(mirrors: &[&str]) -> Action {
+    let mut action = route(mirrors);
+    if let Action::Route(route) = &mut action {
+        for mirror in &mut route.mirrors {
+            (mirror.ns, mirror.endpoint) = (Ns::Needed, Some(0));
+        }
+    }
+    action
+}
+
+fn planned(rules: Vec<Rule>) -> Plan {
+    let policy = Policy::new(rules, Settings::default()).unwrap();
+    let own = [Endpoint { schemes: vec!["http"], skip_verify: false, ..Endpoint::of("127.0.0.1:5") }];
+    plan(&policy, &Endpoints { wanted: &Wanted::new(Vec::new(), false), own: &own })
+}
+
+#[test]
+fn mirrors_that_are_told_of_the_registry_stand_in_a_file_for_its_name() {
+    let plan =
+        planned(vec![rule("q.io", told(&["127.0.0.1:5", "127.0.0.1:5/p"])), rule("r.io", route(&["m.dev"]))]);
+    assert_eq!(plan.files.iter().map(|file| file.host.as_str()).collect::<Vec<_>>(), ["q.io", "q.io:443"]);
+    insta::assert_snapshot!(text(&plan, "q.io"), @r#"
+# Written by cri-shunt, which will change and remove it: put nothing here by hand.
+# Images come from 127.0.0.1:5, then 127.0.0.1:5, which is told of the registry.
+
+server = "http://127.0.0.1:5/v2/p"
+capabilities = ["pull", "resolve"]
+override_path = true
+
+[host."http://127.0.0.1:5"]
+capabilities = ["pull", "resolve"]
+"#);
+    // Without a server containerd adds the registry itself, whichever that is.
+    let plan = planned(vec![rule("*", told(&["127.0.0.1:5", "origin"]))]);
+    insta::assert_snapshot!(text(&plan, "_default"), @r#"
+# Written by cri-shunt, which will change and remove it: put nothing here by hand.
+# Images come from 127.0.0.1:5, which is told of the registry.
+
+[host."http://127.0.0.1:5"]
+capabilities = ["pull", "resolve"]
+"#);
+}
+
+#[test]
+fn what_would_lead_others_to_such_a_mirror_is_a_gap() {
+    let rows = [
+        (rule("q.io/team", told(&["127.0.0.1:5"])), None, "so write the rule for that"),
+        (rule("q.io", told(&["127.0.0.1:5"])), Some(rule("q.io/x", Action::Pass)), "the rule for q.io/x"),
+        (rule("*", told(&["127.0.0.1:5"])), Some(rule("q.io", Action::Pass)), "the rule for q.io "),
+        (
+            rule("q.io", told(&["127.0.0.1:5"])),
+            Some(rule("r.io", route(&["q.io/r"]))),
+            "q.io is a mirror itself",
+        ),
+    ];
+    for (own, other, why) in rows {
+        let plan = planned([own].into_iter().chain(other).collect());
+        assert!(plan.files.is_empty(), "{why}: {:?}", plan.files);
+        assert!(plan.gaps.len() == 1 && plan.gaps[0].contains(why), "{why}: {:?}", plan.gaps);
+    }
+}
+
+#[test]
+fn a_fence_reaches_a_mirror_as_its_rule_says() {
+    let policy = Policy::new(vec![rule("q.io", told(&["127.0.0.1:5"]))], Settings::default()).unwrap();
+    let own =
+        [Endpoint { schemes: vec!["https"], ca: vec!["/ca.pem".into()], ..Endpoint::of("127.0.0.1:5") }];
+    let plan = plan(&policy, &Endpoints { wanted: &Wanted::new(Vec::new(), true), own: &own });
+    assert!(text(&plan, "q.io").contains("server = \"https://127.0.0.1:5\"\n"), "{}", text(&plan, "q.io"));
+    assert!(text(&plan, "q.io").contains("ca = [\"/ca.pem\"]"), "{}", text(&plan, "q.io"));
 }

@@ -6,8 +6,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::*;
-use crate::containerd::hosts::{Transport, TransportNeed, Wanted, leads_to, plan};
-use crate::policy::{Action, Checkpoint, Layer, Mirror, Only, Origin, Policy, Route, Rule, Settings, Source};
+use crate::containerd::hosts::{Endpoints, Transport, TransportNeed, Wanted, leads_to, plan};
+use crate::policy::{
+    Action, Checkpoint, Layer, Mirror, Ns, Only, Origin, Policy, Route, Rule, Settings, Source,
+};
 use crate::registry::HeaderValue;
 
 fn source() -> Source {
@@ -16,8 +18,13 @@ fn source() -> Source {
 
 /// Images of `q.io` come from a mirror, then from itself; the mirror needs this.
 fn planned(mirror: &str, what: Transport, fence: bool) -> Plan {
-    let mirror_at =
-        Mirror { location: mirror.parse().unwrap(), only: Only::Any, strip_prefix: false, endpoint: None };
+    let mirror_at = Mirror {
+        location: mirror.parse().unwrap(),
+        only: Only::Any,
+        strip_prefix: false,
+        ns: Ns::Off,
+        endpoint: None,
+    };
     let route = Route {
         mirrors: vec![mirror_at],
         rewrites: Vec::new(),
@@ -35,7 +42,7 @@ fn planned(mirror: &str, what: Transport, fence: bool) -> Plan {
     };
     let policy = Policy::new(vec![rule], Settings::default()).unwrap();
     let need = TransportNeed { host: mirror.to_owned(), what, source: source(), layer: Layer::Native };
-    plan(&policy, &Wanted::new(vec![need], fence))
+    plan(&policy, &Endpoints { wanted: &Wanted::new(vec![need], fence), own: &[] })
 }
 
 fn written(root: &Path, directory: &str) -> bool {

@@ -264,14 +264,6 @@ fn where_containerd_applies_the_tree_again() {
         ("_default/hosts.toml", "server = \"https://d.de\"\n"),
     ]);
     insta::assert_snapshot!(sample.shown(), @r#"
-    warning: these hosts do not learn which registry an image belongs to
-     --> certs.d/_default/hosts.toml:1:10
-      |
-    1 | server = "https://d.de"
-      |          ^^^^^^^^^^^^^^
-      |
-      = help: containerd sends them the registry in `ns`; the shunt asks for the host's own name, without it. If a host needs it, write a native rule with {host} in the mirror's path
-
     note: where containerd pulls by the mirror's own name, `p.de`, it applies certs.d/_default as well and asks https://d.de/v2
      --> certs.d/n.de/hosts.toml:1:7
       |
