@@ -84,7 +84,6 @@ impl Cell<'_> {
         self.restart(base);
         let facts = Facts::learn(&Link::new(self.containerd.socket().into())).await.unwrap();
         let what = format!("{} {:?} {}", facts.version, self.trigger, self.config_path);
-        assert_eq!(facts.config_path.as_deref(), Some(self.config_path.as_str()), "{what}");
         assert_ne!(facts.roots, Roots::Unknown, "{what}");
         let has_transfer = self.containerd.version() >= Version::V2_1;
         let is_local = !has_transfer || self.trigger != TRIGGERS[0];

@@ -31,8 +31,6 @@ pub struct Facts {
     pub pause_image: Option<String>,
     /// How CRI pulls; none where its config could not be read.
     pub pull_mode: Option<PullMode>,
-    /// Its `config_path` as written; none where its config could not be read.
-    pub config_path: Option<String>,
     /// Where it looks for `hosts.toml` when CRI pulls.
     pub roots: Roots,
     /// The proxies of its environment.
@@ -76,7 +74,6 @@ impl Facts {
         let mode = config.pull_mode(&self.version);
         self.roots = Roots::of(&self.version, mode, &config.config_path, config.has_mirrors);
         self.pull_mode = mode;
-        self.config_path = Some(config.config_path);
         self.pause_image = config.sandbox;
         self.lazy_snapshotter = config.lazy;
         self.verifiers = config.verifiers;
@@ -91,9 +88,7 @@ impl Facts {
 
     /// Takes `config_path` from the shunt's own config, whatever containerd says.
     pub fn set_config_path(&mut self, config_path: &Path) {
-        let text = config_path.to_string_lossy().into_owned();
-        self.roots = Roots::of(&self.version, self.pull_mode, &text, false);
-        self.config_path = Some(text);
+        self.roots = Roots::of(&self.version, self.pull_mode, &config_path.to_string_lossy(), false);
     }
 
     /// Why containerd must be asked for images by the mirror's real name, where it must: what comes after the pull asks

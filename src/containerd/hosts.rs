@@ -36,6 +36,6 @@ pub use fence::{Covered, Fence};
 pub use host_settings::{Transport, TransportNeed};
 pub use place::is_owned;
 pub use plan::{Plan, plan};
-pub use private::{NotWritten, PRIVATE_DOMAIN, PrivateHosts, is_private, is_unread_private_host};
+pub use private::{NotWritten, PrivateHosts, is_private, is_unread_private_host};
 pub use reconcile::{Report, keep, survey};
 pub use wanted::{Endpoints, Wanted, fold};

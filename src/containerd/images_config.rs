@@ -29,8 +29,8 @@ pub(super) struct ImagesConfig {
     pub(super) config_path: String,
     /// Whether the deprecated `registry.mirrors` is set.
     pub(super) has_mirrors: bool,
-    /// The first setting by which containerd 2.1 and later pull locally.
-    pub(super) local_because: Option<&'static str>,
+    /// Whether a setting makes containerd 2.1 and later pull locally.
+    pub(super) is_local: bool,
     /// The first snapshotter that fetches layers later, under the pulled name.
     pub(super) lazy: Option<String>,
     /// Where programs are that look at each image which the transfer service pulls.
@@ -55,7 +55,7 @@ impl ImagesConfig {
                 .get("mirrors")
                 .and_then(Value::as_object)
                 .is_some_and(|table| !table.is_empty()),
-            local_because: None,
+            is_local: false,
             lazy: snapshotters.into_iter().find(|name| is_lazy(name)),
             verifiers: None,
             logins: logins(&config["registry"]),
@@ -81,7 +81,7 @@ impl ImagesConfig {
             sandbox: Some(text(&["pinned_images", "sandbox"])).filter(|image| !image.is_empty()),
             config_path: text(&["registry", "config_path"]),
             has_mirrors: is_set(&["registry", "mirrors"]),
-            local_because: local_because(images, &is_set),
+            is_local: is_local(images, &is_set),
             lazy: lazy(config, plugins),
             verifiers: verifiers.filter(|path| !path.is_empty() && !is_disabled(VERIFIER)).map(PathBuf::from),
             logins: images.get("registry").map(as_json).map(|registry| logins(&registry)).unwrap_or_default(),
@@ -90,7 +90,7 @@ impl ImagesConfig {
 
     /// How a containerd of this version pulls with these settings; none if its version is not a number.
     pub(super) fn pull_mode(&self, version: &str) -> Option<PullMode> {
-        let is_local = line(version)? < (2, 1) || self.local_because.is_some();
+        let is_local = line(version)? < (2, 1) || self.is_local;
         Some(if is_local { PullMode::Local } else { PullMode::Transfer })
     }
 }
@@ -103,24 +103,15 @@ fn at<'v>(value: &'v Toml, path: &[&str]) -> Option<&'v Toml> {
     path.iter().try_fold(value, |value, key| value.get(key))
 }
 
-fn local_because(images: &Toml, is_set: &impl Fn(&[&str]) -> bool) -> Option<&'static str> {
-    let differs = |key: &str, usual: i64| {
-        images.get(key).and_then(Toml::as_integer).is_some_and(|value| value != usual)
-    };
-    let rows = [
-        ("use_local_image_pull = true", is_set(&["use_local_image_pull"])),
-        (
-            "disable_snapshot_annotations = false",
-            images.get("disable_snapshot_annotations").and_then(Toml::as_bool) == Some(false),
-        ),
-        ("discard_unpacked_layers = true", is_set(&["discard_unpacked_layers"])),
-        ("registry.mirrors", is_set(&["registry", "mirrors"])),
-        ("registry.configs", is_set(&["registry", "configs"])),
-        ("registry.auths", is_set(&["registry", "auths"])),
-        ("max_concurrent_downloads that is not 3", differs("max_concurrent_downloads", 3)),
-        ("image_pull_with_sync_fs = true", is_set(&["image_pull_with_sync_fs"])),
-    ];
-    rows.into_iter().find(|(_, found)| *found).map(|(setting, _)| setting)
+fn is_local(images: &Toml, is_set: &impl Fn(&[&str]) -> bool) -> bool {
+    let downloads = images.get("max_concurrent_downloads").and_then(Toml::as_integer);
+    let annotations = images.get("disable_snapshot_annotations").and_then(Toml::as_bool);
+    let flags = ["use_local_image_pull", "discard_unpacked_layers", "image_pull_with_sync_fs"];
+    let tables = ["mirrors", "configs", "auths"];
+    downloads.is_some_and(|number| number != 3)
+        || annotations == Some(false)
+        || flags.iter().any(|flag| is_set(&[flag]))
+        || tables.iter().any(|table| is_set(&["registry", table]))
 }
 
 fn lazy(config: &Table, plugins: &Toml) -> Option<String> {
@@ -153,25 +144,24 @@ mod tests {
     #[test]
     fn a_setting_that_the_transfer_service_does_not_know_makes_pulls_local() {
         let rows = [
-            ("", None),
-            ("use_local_image_pull = true", Some("use_local_image_pull = true")),
-            ("discard_unpacked_layers = true", Some("discard_unpacked_layers = true")),
-            ("discard_unpacked_layers = false", None),
-            ("disable_snapshot_annotations = true", None),
-            ("disable_snapshot_annotations = false", Some("disable_snapshot_annotations = false")),
-            ("max_concurrent_downloads = 3", None),
-            ("max_concurrent_downloads = 5", Some("max_concurrent_downloads that is not 3")),
-            ("image_pull_with_sync_fs = true", Some("image_pull_with_sync_fs = true")),
-            ("registry.mirrors.'m.dev'.endpoint = []", Some("registry.mirrors")),
-            ("registry.configs.'m.dev'.tls = {}", Some("registry.configs")),
-            ("registry.auths.'m.dev'.auth = ''", Some("registry.auths")),
-            ("registry.mirrors = {}", None),
+            ("", false),
+            ("use_local_image_pull = true", true),
+            ("discard_unpacked_layers = true", true),
+            ("discard_unpacked_layers = false", false),
+            ("disable_snapshot_annotations = true", false),
+            ("disable_snapshot_annotations = false", true),
+            ("max_concurrent_downloads = 3", false),
+            ("max_concurrent_downloads = 5", true),
+            ("image_pull_with_sync_fs = true", true),
+            ("registry.mirrors.'m.dev'.endpoint = []", true),
+            ("registry.configs.'m.dev'.tls = {}", true),
+            ("registry.auths.'m.dev'.auth = ''", true),
+            ("registry.mirrors = {}", false),
         ];
-        for (text, because) in rows {
+        for (text, is_local) in rows {
             let config = dump(&format!("[plugins.'io.containerd.cri.v1.images']\n{text}"));
-            assert_eq!(config.local_because, because, "{text}");
-            let transfer = because.is_none();
-            assert_eq!(config.pull_mode("v2.1.9") == Some(PullMode::Transfer), transfer, "{text}");
+            let mode = if is_local { PullMode::Local } else { PullMode::Transfer };
+            assert_eq!(config.pull_mode("v2.1.9"), Some(mode), "{text}");
             assert_eq!(config.pull_mode("v2.0.11"), Some(PullMode::Local), "{text}");
         }
     }

@@ -19,7 +19,7 @@ use crate::containerd::Roots;
 use crate::registry::{Endpoint, HeaderValue};
 
 /// The domain of all private hosts. `.invalid` never resolves (RFC 6761).
-pub const PRIVATE_DOMAIN: &str = "cri-shunt.invalid";
+const PRIVATE_DOMAIN: &str = "cri-shunt.invalid";
 
 /// The first label: image names below it sort after all others, so an image's first name is never private.
 const FIRST: &str = "zzz.";
