@@ -62,6 +62,7 @@ use crate::containerd::hosts::{Endpoints, Wanted};
 use crate::credentials::Credentials;
 use crate::policy::Policy;
 use crate::registry::Endpoint;
+use crate::state::PullSettings;
 
 pub(crate) use self::diagnostic::visible;
 pub use self::diagnostic::{Diagnostics, Listed, Severity, Style};
@@ -70,7 +71,7 @@ pub use self::expectations::{Candidates, Expectation, expectations};
 pub use self::import::{ImportRequest, import};
 pub use self::input::{Input, MainFile};
 pub use self::load::{DEFAULT_REGISTRY_FLAG, load, load_from};
-pub use self::settings::{Containerd, Group, Listen, Log, Pull, State};
+pub use self::settings::{Containerd, Group, Listen, Log, State};
 pub use self::sources::source_file::{Format, SourceFile};
 
 /// The whole configuration, checked.
@@ -83,7 +84,7 @@ pub struct Config {
     /// Where images may come from.
     pub policy: Policy,
     /// How they are pulled.
-    pub pull: Pull,
+    pub pull: PullSettings,
     /// What is kept on disk.
     pub state: State,
     /// What is logged.

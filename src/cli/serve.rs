@@ -17,7 +17,7 @@ use crate::containerd::watch::Overrides;
 use crate::serve::listener::socket::{Access, Socket, SocketError};
 use crate::serve::log;
 use crate::serve::{self, AppError, Outcome, Parts};
-use crate::state::{Generation, PullSettings};
+use crate::state::Generation;
 
 /// How long threads that read or write files may take at the end.
 const LAST_FILES: Duration = Duration::from_secs(1);
@@ -204,11 +204,7 @@ impl Fixed {
 /// The parts of a configuration that a reload changes: the policy and how pulls behave.
 fn generation(config: Config) -> Generation {
     Generation {
-        pull: PullSettings {
-            stall_after: config.pull.stall_after,
-            adopt_timeout: config.pull.adopt_timeout,
-            retry_down_after: config.pull.retry_down_after,
-        },
+        pull: config.pull,
         policy: config.policy,
         credentials: config.credentials,
         transport: config.transport,

@@ -16,7 +16,7 @@ pub const LISTEN_MODE: u32 = 0o660;
 /// containerd's own socket as its packages set it up. k3s and RKE2 use `/run/k3s/containerd/containerd.sock`.
 pub const CONTAINERD_SOCKET: &str = "/run/containerd/containerd.sock";
 
-/// How long a candidate that is not the last may show no progress before its host is asked directly.
+/// How long a candidate may take to answer while another one follows.
 pub const STALL_AFTER: Duration = Duration::from_secs(10);
 
 /// How long a pull waits for containerd's CRI side to know the adopted name: tens of milliseconds when

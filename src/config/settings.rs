@@ -3,7 +3,6 @@
 //! Holds: a duration that must not be zero is not zero. The socket of the shunt and that of containerd differ.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use super::diagnostic::{Located, Problem, Span};
 use super::node::Value;
@@ -15,6 +14,7 @@ use super::socket_path::{SocketPath, SocketPathError};
 use super::{defaults, duration};
 use crate::policy::Name;
 use crate::serve::listener::socket::Access;
+use crate::state::PullSettings;
 
 /// Keys of `[pull]` that earlier versions had.
 const RETIRED_OF_PULL: [&str; 1] = ["sweep-after"];
@@ -52,17 +52,6 @@ pub struct Containerd {
     pub fence: bool,
 }
 
-/// How candidates are tried, and what happens after a pull.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pull {
-    /// When a candidate without progress is checked; `None` is never.
-    pub stall_after: Option<Duration>,
-    /// How long adoption may take.
-    pub adopt_timeout: Duration,
-    /// The first wait for a mirror that is down.
-    pub retry_down_after: Duration,
-}
-
 /// What the program keeps on disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct State {
@@ -98,7 +87,7 @@ pub enum Level {
 pub(super) struct Settings {
     pub(super) listen: Listen,
     pub(super) containerd: Containerd,
-    pub(super) pull: Pull,
+    pub(super) pull: PullSettings,
     pub(super) state: State,
     pub(super) log: Log,
     /// The places where the two sockets, ours and containerd's, were set.
@@ -212,8 +201,8 @@ fn read_containerd(
     containerd
 }
 
-fn read_pull(section: Option<Section<'_>>, out: &mut Vec<Problem>) -> Pull {
-    let mut pull = Pull {
+fn read_pull(section: Option<Section<'_>>, out: &mut Vec<Problem>) -> PullSettings {
+    let mut pull = PullSettings {
         stall_after: Some(defaults::STALL_AFTER),
         adopt_timeout: defaults::ADOPT_TIMEOUT,
         retry_down_after: defaults::RETRY_DOWN_AFTER,

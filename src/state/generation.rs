@@ -37,13 +37,14 @@ impl Generation {
     }
 }
 
-/// How long the steps of a pull may take.
+/// `[pull]`: how long its steps may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PullSettings {
-    /// After how long a candidate that shows no life is looked at; none: never.
+    /// How long a candidate may take to say whether it has the image, and to show its manifests, while another
+    /// candidate follows; none: as long as the last one.
     pub stall_after: Option<Duration>,
-    /// How long an adopted name may take to appear in CRI.
+    /// How long containerd may take to show an image by its original name.
     pub adopt_timeout: Duration,
-    /// How long a mirror that did not answer stays behind the others, the first time.
+    /// How long a mirror that did not answer is tried after the others, the first time.
     pub retry_down_after: Duration,
 }

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use super::{accepted, accepted_text};
 use crate::config::settings::Level;
-use crate::config::{Config, Containerd, Group, Listen, Log, Pull, State, defaults};
+use crate::config::{Config, Containerd, Group, Listen, Log, State, defaults};
 use crate::policy::{Action, Checkpoint, DefaultAction, Names, Only, Origin, Present, Route};
+use crate::state::PullSettings;
 
 fn defaults_in_force() -> Config {
     accepted_text("")
@@ -37,7 +38,7 @@ fn an_empty_file_means_every_default() {
     assert!(policy.rules().is_empty() && !policy.has_deny());
     assert_eq!(
         pull,
-        Pull {
+        PullSettings {
             stall_after: Some(Duration::from_secs(10)),
             adopt_timeout: Duration::from_secs(60),
             retry_down_after: Duration::from_secs(10),
@@ -70,7 +71,7 @@ fn containerd_keys() {
 #[test]
 fn pull_keys() {
     let text = "[pull]\nstall-after = '3s'\nadopt-timeout = '2m'\nretry-down-after = '500ms'";
-    let expected = Pull {
+    let expected = PullSettings {
         stall_after: Some(Duration::from_secs(3)),
         adopt_timeout: Duration::from_secs(120),
         retry_down_after: Duration::from_millis(500),
