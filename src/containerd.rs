@@ -3,10 +3,10 @@
 //! Holds: a client's message is sent as it was given, and the answer comes back whole and unedited.
 //! Not here: which call is made, and when (`serve`, `pull`).
 //!
-//! `link` connects to its socket; `unary` is one call of a client that a handler reads, `answer` is its answer;
-//! `typed` and `store` are for the shunt's own questions. `facts` is how it is configured (`images_config` reads that,
-//! `logins` its own logins, `roots` says where it looks for `hosts.toml`); `watch` learns it again after each restart, and `instance` holds all
-//! of it. `hosts` has the `hosts.toml` files that the shunt keeps for it.
+//! `link` connects to its socket; `unary` is one call of a client that a handler reads, `answer` is its answer; `typed`
+//! and `store` are for the shunt's own questions. `facts` is how it is configured (`images_config` reads that, `logins`
+//! its own logins, `roots` says where it looks for `hosts.toml`); `watch` learns it again after each restart, and
+//! `instance` holds all of it. `hosts` has the `hosts.toml` files that the shunt keeps for it.
 
 mod answer;
 mod facts;

@@ -1,7 +1,5 @@
 //! Reads and edits single protobuf fields on raw message bytes.
 //!
-//! Before: `router` hands over the body of a request that chooses an image.  After: `pull` and
-//! `lookup` send the edited bytes to containerd.
 //! Holds: bytes that an edit does not own come out as they went in, in the same order: fields that
 //! no type of ours knows, overlong varints, groups. What two protobuf implementations would read
 //! differently is an error, never a guess.

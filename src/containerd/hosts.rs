@@ -4,11 +4,11 @@
 //! and the shunt's files show by their first line whose they are, so that the next start after a crash knows them.
 //!
 //! `host_settings` is one thing that a host needs; `wanted` and `host_config` put all of it together. `private` gives
-//! each endpoint a host of its own. `plan` has the files for a policy (`planned`), `fence` those of fenced registries, `by_ns` those of mirrors that are
-//! told of the registry (`below` has the rules that prevent both);
-//! `reconcile` compares them with the disk. `file` writes the text, `tree` changes the disk, and `place` has the names
-//! there. `existing` reads the files of others, `diff` compares them with the wanted ones. `certificate` looks at the
-//! files that are named in them, `advice` says how to configure containerd.
+//! an endpoint a host of its own, where a pull needs one. `plan` has the files for a policy (`planned`): `fence` those
+//! of fenced registries, `by_ns` those for mirrors that are told of the registry, and `below` the rules that prevent
+//! both. `reconcile` brings the disk to them. `file` makes the text, `tree` changes the disk, and `place` has the names
+//! there. `existing` reads the files that are there, whoever made them; `diff` compares those of others with what is
+//! wanted. `certificate` looks at the certificate files that hosts need, `advice` says how to configure containerd.
 
 mod advice;
 mod below;

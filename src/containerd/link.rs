@@ -20,7 +20,7 @@ const STREAM_WINDOW: u32 = 1 << 20;
 /// The same for all streams of one connection together.
 const CONNECTION_WINDOW: u32 = 4 << 20;
 
-/// containerd does not answer on its socket.
+/// containerd does not answer on its socket, or its connection broke.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("containerd is not reachable on {socket}: {reason}")]
 pub struct Away {

@@ -27,7 +27,7 @@ enum Handler {
     ImageStatus,
     CreateContainer,
     RunPodSandbox,
-    /// Answered late rather than not at all while containerd is away.
+    /// Answered late rather than with an error while containerd starts.
     Held,
     Admin,
     Relay,

@@ -1,6 +1,6 @@
 //! What `check` says about containerd's `hosts.toml` files: which ones the daemon will keep, and what prevents that.
 //!
-//! Nothing is changed on the disk. Where containerd does not answer, only the plan is shown.
+//! Nothing is changed on the disk. Where it is not known where containerd looks, only the plan is shown.
 
 use std::fmt::Write as _;
 

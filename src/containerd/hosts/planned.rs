@@ -13,7 +13,7 @@ pub(super) struct Planned {
     pub(super) has_server: bool,
     /// What it is for, in words.
     pub(super) purpose: Vec<String>,
-    /// What its hosts need.
+    /// What its host needs.
     pub(super) needs: Vec<TransportNeed>,
 }
 

@@ -1,6 +1,7 @@
 //! Everything that hosts need, put together for one of them.
 //!
-//! Holds: where the native config has a table for a host, that counts, and what sources say of the host does not.
+//! Holds: where the native config has a table for a host, that counts. Of what sources say of the host, only plain http
+//! and the API root can count then (`needs_of`).
 
 use foldhash::HashMap;
 
