@@ -29,7 +29,6 @@ impl Watched {
     async fn start(config: &str) -> Watched {
         let upstream = Upstream::start();
         upstream.on(PULL, Answer::Status(5, "not found"));
-        upstream.on("/containerd.services.events.v1.Events/Subscribe", Answer::Hang);
         let config = format!("[policy]\nwatch = \"50ms\"\n{config}");
         let shunt = Shunt::start_before(&config, upstream.socket());
         let cri = Cri::connect(&shunt.socket()).await;

@@ -2,7 +2,8 @@
 //! can't show (the very bytes of a request) or does not do on demand (a reset in the middle).
 //!
 //! A test sets answers by path and compares `calls()`.
-//! Holds: every request is answered; where nothing is set, with one empty message and status 0.
+//! Holds: every request is answered; where nothing is set, with one empty message and status 0. The stream of events
+//! stays open, as containerd's does.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -13,6 +14,9 @@ use h2::RecvStream;
 use h2::server::SendResponse;
 use http::{HeaderMap, HeaderValue, Request, Response};
 use tokio::sync::Notify;
+
+/// The stream of events.
+pub const EVENTS: &str = "/containerd.services.events.v1.Events/Subscribe";
 
 /// How a path is answered.
 #[derive(Clone, Debug)]
@@ -65,7 +69,7 @@ impl Upstream {
         let socket = dir.path().join("upstream.sock");
         let upstream = Upstream {
             socket,
-            answers: Arc::default(),
+            answers: Arc::new(Mutex::new(HashMap::from([(EVENTS.to_owned(), Answer::Hang)]))),
             come: Arc::default(),
             calls: Arc::default(),
             _dir: dir,
