@@ -33,7 +33,7 @@ struct Shared {
     proxies: RwLock<Proxies>,
     limits: Limits,
     pool: Arc<Pool>,
-    tokens: Tokens,
+    tokens: Arc<Tokens>,
     materials: Arc<Materials>,
 }
 

@@ -14,7 +14,7 @@ use crate::files::secret::Secret;
 use crate::files::{go_duration, regular_file};
 
 /// In bytes; no server takes a longer header.
-const LONGEST_HEADER: u64 = 64 << 10;
+pub(super) const LONGEST_HEADER: usize = 64 << 10;
 
 /// How one registry is reached.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -167,7 +167,7 @@ impl HeaderValue {
             Self::Text(text) => return Ok(text.clone()),
             Self::File(path) => path,
         };
-        let bytes = regular_file::read(path, LONGEST_HEADER)?;
+        let bytes = regular_file::read(path, LONGEST_HEADER as u64)?;
         let text = std::str::from_utf8(&bytes).unwrap_or_default().trim_end_matches(['\r', '\n']);
         if text.is_empty() || text.chars().any(char::is_control) {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "it is not one line of text"));
@@ -225,7 +225,7 @@ mod tests {
         for bad in ["", "\n", "a\nb"] {
             assert_eq!(read(bad), Err("it is not one line of text".to_owned()), "{bad:?}");
         }
-        let longest = "x".repeat(usize::try_from(LONGEST_HEADER).unwrap());
+        let longest = "x".repeat(LONGEST_HEADER);
         read(&longest).unwrap();
         assert_eq!(read(&format!("{longest}x")), Err("it is longer than 64 KiB".to_owned()));
     }

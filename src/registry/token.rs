@@ -17,6 +17,7 @@ use serde::Deserialize;
 
 use super::answer;
 use super::challenge::Challenge;
+use super::endpoint::LONGEST_HEADER;
 use super::error::{Class, Failure, RegistryError, status_text};
 use super::exchange::{Answer, Question};
 use super::guard::Reach;
@@ -27,8 +28,8 @@ use super::url::{Url, form};
 use super::wire::Wire;
 use crate::files::secret::Secret;
 
-/// The longest answer of a token server, in bytes: tokens of some hundred KiB have been seen nowhere.
-const MAX_TOKEN: usize = 1 << 20;
+/// The longest answer of a token server, in bytes: room for the longest token under both of its names.
+const MAX_ANSWER: usize = 256 << 10;
 
 /// The most scopes that a registry may ask for beside the repository's own.
 const MAX_SCOPES: usize = 16;
@@ -168,7 +169,7 @@ impl Request<'_> {
         let form_type = HeaderValue::from_static("application/x-www-form-urlencoded; charset=utf-8");
         headers.insert(CONTENT_TYPE, form_type);
         let (url, body) = (realm.clone(), Bytes::from(form(&pairs)));
-        let question = Question { method: Method::POST, url, headers, body, limit: MAX_TOKEN };
+        let question = Question { method: Method::POST, url, headers, body, limit: MAX_ANSWER };
         self.ask(question, HeaderMap::new()).await
     }
 
@@ -182,7 +183,7 @@ impl Request<'_> {
         private.extend(basic.map(|basic| (AUTHORIZATION, basic)));
         let headers = answer::common_headers("application/json");
         let url = realm.with_query(&pairs);
-        let question = Question { method: Method::GET, url, headers, body: Bytes::new(), limit: MAX_TOKEN };
+        let question = Question { method: Method::GET, url, headers, body: Bytes::new(), limit: MAX_ANSWER };
         self.ask(question, private).await
     }
 
@@ -214,7 +215,7 @@ impl Request<'_> {
         let refuse = |problem: String| self.refuse(problem, Class::of(Failure::Protocol));
         if answer.cut {
             return Err(refuse(format!(
-                "its token server {server} answers with more than {MAX_TOKEN} bytes"
+                "its token server {server} answers with more than {MAX_ANSWER} bytes"
             )));
         }
         let found = read(&answer.body).map_err(|_| {
@@ -222,7 +223,16 @@ impl Request<'_> {
                 "its token server {server} answers something that is not a JSON object with a token"
             ))
         })?;
-        found.ok_or_else(|| refuse(format!("the answer of its token server {server} holds no token")))
+        let grant =
+            found.ok_or_else(|| refuse(format!("the answer of its token server {server} holds no token")))?;
+        if grant.token.expose().len() > LONGEST_HEADER {
+            let most = "which no server takes in a header";
+            let problem = format!(
+                "its token server {server} sends a token of more than {LONGEST_HEADER} bytes, {most}"
+            );
+            return Err(refuse(problem));
+        }
+        Ok(grant)
     }
 
     fn refuse(&self, problem: String, class: Class) -> RegistryError {

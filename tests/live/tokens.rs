@@ -183,8 +183,20 @@ async fn a_token_server_that_grants_nothing_is_told_so() {
     let huge = "x".repeat(2 << 20);
     assert_eq!(
         of(move |_| reply(200, &[], &huge)).await,
-        format!("protocol: {asked}its token server SERVER answers with more than 1048576 bytes")
+        format!("protocol: {asked}its token server SERVER answers with more than 262144 bytes")
     );
+    let longest = "x".repeat(64 << 10);
+    let long = format!(r#"{{"token":"{longest}y"}}"#);
+    assert_eq!(
+        of(move |_| reply(200, &[], &long)).await,
+        format!(
+            "protocol: {asked}its token server SERVER sends a token of more than 65536 bytes, which no server \
+             takes in a header"
+        )
+    );
+    let bearable = format!(r#"{{"token":"{longest}"}}"#);
+    let said = of(move |_| reply(200, &[], &bearable)).await;
+    assert!(!said.contains("no token for"), "{said}");
 }
 
 #[tokio::test]
