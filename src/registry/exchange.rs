@@ -123,7 +123,8 @@ async fn send(
 ) -> Result<Result<http::Response<Incoming>, hyper::Error>, RegistryError> {
     let url = &question.url;
     wire.doing.now(format!("waiting for the answer of {}", url.authority()));
-    let unfit = || RegistryError::Config(format!("{url} is not a URL that can be asked"));
+    // A registry may have chosen the rest of the URL.
+    let unfit = || RegistryError::Config(format!("the URL at {} cannot be asked", url.authority()));
     let target = match &connection.plain_proxy {
         Some(_) => url.to_string(),
         None => url.target.clone(),

@@ -97,7 +97,8 @@ impl Wish {
             refuse(problem, Failure::Protocol)
         })?;
         if wire.own.https && !realm.https && login.parts().is_some() {
-            let problem = format!("its token server {realm} is in plain http, where no credentials go");
+            let server = realm.authority();
+            let problem = format!("its token server {server} is in plain http, where no credentials go");
             return Err(refuse(problem, Failure::Unauthorized));
         }
         let mut scopes = vec![format!("repository:{repository}:pull")];

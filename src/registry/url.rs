@@ -8,6 +8,9 @@ use std::fmt::Write as _;
 
 use http::Uri;
 
+/// The longest host, in bytes: a name in DNS has no more.
+const LONGEST_HOST: usize = 255;
+
 /// An absolute URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Url {
@@ -41,7 +44,8 @@ impl Url {
         };
         let host = authority.host().to_ascii_lowercase();
         let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(&host);
-        if port == 0 || bare.is_empty() || bare.contains(['[', ']']) {
+        // A text about an error names the host, and a registry may choose it.
+        if port == 0 || bare.is_empty() || bare.len() > LONGEST_HOST || bare.contains(['[', ']']) {
             return None;
         }
         let target = uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
@@ -196,6 +200,12 @@ mod tests {
         for (location, expected) in rows {
             assert_eq!(base.join(location).map(|url| url.to_string()).as_deref(), expected, "{location}");
         }
+    }
+
+    #[test]
+    fn a_host_is_no_longer_than_a_name_can_be() {
+        let of = |length: usize| Url::parse(&format!("https://{}/v2/", "a".repeat(length)));
+        assert!(of(LONGEST_HOST).is_some() && of(LONGEST_HOST + 1).is_none());
     }
 
     #[test]
