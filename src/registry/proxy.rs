@@ -128,13 +128,14 @@ fn in_network(address: IpAddr, network: IpAddr, bits: u32) -> bool {
 impl Proxy {
     fn parse(text: &str) -> Self {
         let (scheme, rest) = text.split_once("://").unwrap_or(("http", text));
+        let scheme = scheme.to_ascii_lowercase();
         // Go refuses a password with a slash in it; what matters here is that no part of it is taken for a host.
         let (login, rest) = match rest.rsplit_once('@') {
             Some((login, rest)) => (Some(Secret::new(login.to_owned())), rest),
             None => (None, rest),
         };
         let host = rest.split(['/', '?']).next().unwrap_or(rest);
-        let port = match scheme {
+        let port = match scheme.as_str() {
             "https" => 443,
             "socks5" | "socks5h" => 1080,
             _ => 80,
@@ -143,7 +144,7 @@ impl Proxy {
             Some((_, digits)) if digits.parse::<u16>().is_ok() => host.to_owned(),
             _ => format!("{host}:{port}"),
         };
-        Proxy { scheme: scheme.to_ascii_lowercase(), address, login }
+        Proxy { scheme, address, login }
     }
 }
 
@@ -167,6 +168,20 @@ mod tests {
             let proxy = Proxy::parse(text);
             assert_eq!(proxy.address, "proxy.corp:3128", "{text}");
             assert_eq!(proxy.login.as_ref().map(Secret::expose), login, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_proxy_without_a_port_has_that_of_its_scheme() {
+        for (text, scheme, address) in [
+            ("proxy.corp", "http", "proxy.corp:80"),
+            ("HTTP://proxy.corp", "http", "proxy.corp:80"),
+            ("https://proxy.corp", "https", "proxy.corp:443"),
+            ("HTTPS://proxy.corp/", "https", "proxy.corp:443"),
+            ("Socks5h://proxy.corp", "socks5h", "proxy.corp:1080"),
+        ] {
+            let proxy = Proxy::parse(text);
+            assert_eq!((proxy.scheme.as_str(), proxy.address.as_str()), (scheme, address), "{text}");
         }
     }
 
