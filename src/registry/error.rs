@@ -41,7 +41,8 @@ impl Refusal {
         self.status
     }
 
-    /// How long the registry asks to be left alone (`Retry-After` with 429 or 503), at most one day.
+    /// How long the registry asks to be left alone (`Retry-After` with 429, 503, or 403 and no requests left), at
+    /// most one day.
     pub fn retry_after(&self) -> Option<Duration> {
         self.retry_after
     }
@@ -175,7 +176,7 @@ pub enum Failure {
     Forbidden,
     /// 404.
     NotFound,
-    /// 429, or any other error that comes with a count of zero requests left.
+    /// 429, or 403 or 503 with a count of zero requests left.
     RateLimited,
     /// Another status, see [`Refusal::status`].
     Status,
