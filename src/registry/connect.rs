@@ -23,7 +23,7 @@ use super::pool::{Connection, Io, Key, http1};
 use super::proxy::Proxy;
 use super::secrets::{self, sensitive};
 use super::socks;
-use super::tls::Session;
+use super::tls::{Peer, Session};
 use super::url::Url;
 use super::wire::Wire;
 
@@ -41,10 +41,12 @@ pub(super) fn key(wire: &Wire, url: &Url) -> (Key, Option<Proxy>) {
     if let Some(login) = proxy.as_ref().and_then(|proxy| proxy.login.as_ref()) {
         wire.secrets.add_pair(&String::from_utf8_lossy(&secrets::percent_decoded(login.expose())));
     }
+    let has_tls = url.https || proxy.as_ref().is_some_and(Proxy::speaks_tls);
     let key = Key {
         origin: (url.https, url.host.clone(), url.port),
         proxy: proxy.as_ref().map(|proxy| (proxy.scheme.clone(), proxy.address.clone())),
-        tls: if url.https { wire.tls.number } else { 0 },
+        tls: if has_tls { wire.tls.number } else { 0 },
+        is_own: !wire.is_foreign(url),
     };
     (key, proxy)
 }
@@ -100,7 +102,8 @@ async fn direct(wire: &Wire, url: &Url, reach: Reach) -> Result<Opened, Registry
     })?;
     let (stream, session): (Box<dyn Io>, _) = match url.https {
         true => {
-            handshake(wire, Box::new(stream), url).await.map(|(stream, session)| (stream, Some(session)))?
+            let (stream, session) = handshake(wire, Box::new(stream), url, peer(wire, url)).await?;
+            (stream, Some(session))
         }
         false => (Box::new(stream), None),
     };
@@ -127,29 +130,25 @@ async fn through(wire: &Wire, url: &Url, proxy: Proxy) -> Result<Opened, Registr
     if !url.https {
         return Ok(Opened { stream, session: None, plain_proxy: None, special });
     }
-    let (stream, session) = handshake(wire, stream, url).await?;
+    let (stream, session) = handshake(wire, stream, url, peer(wire, url)).await?;
     Ok(Opened { stream, session: Some(session), plain_proxy: None, special })
 }
 
 /// A stream to a proxy itself, which is configured: it may be at any address.
 async fn reached(wire: &Wire, proxy: &Proxy) -> Result<Box<dyn Io>, RegistryError> {
-    let is_tls = match proxy.scheme.as_str() {
-        "http" | "socks5" | "socks5h" => false,
-        "https" => true,
-        other => {
-            let problem = format!("speaks {other}, which is not the name of a protocol of proxies");
-            return Err(RegistryError::Proxy { proxy: proxy.address.clone(), problem });
-        }
-    };
+    if !matches!(proxy.scheme.as_str(), "http" | "https" | "socks5" | "socks5h") {
+        let problem = format!("speaks {}, which is not the name of a protocol of proxies", proxy.scheme);
+        return Err(RegistryError::Proxy { proxy: proxy.address.clone(), problem });
+    }
     let (stream, _) = tcp(&proxy.address, wire.connect_limit, Reach::Anywhere).await?;
-    if !is_tls {
+    if !proxy.speaks_tls() {
         return Ok(Box::new(stream));
     }
     let own = Url::parse(&format!("https://{}/", proxy.address)).ok_or_else(|| {
         let problem = "has an address that is not a host and a port".to_owned();
         RegistryError::Proxy { proxy: proxy.address.clone(), problem }
     })?;
-    handshake(wire, Box::new(stream), &own).await.map(|(stream, _)| stream)
+    handshake(wire, Box::new(stream), &own, Peer::Proxy).await.map(|(stream, _)| stream)
 }
 
 /// Tries the addresses of a name that may be connected to, one after the other, each for its share of the time.
@@ -191,16 +190,22 @@ async fn tcp(
     Err(failed.unwrap_or_else(|| RegistryError::ConnectSlow { address: address.to_owned(), limit }))
 }
 
+/// Whose the host of `url` is.
+fn peer(wire: &Wire, url: &Url) -> Peer {
+    if wire.is_foreign(url) { Peer::Foreign } else { Peer::Own }
+}
+
 async fn handshake(
     wire: &Wire,
     stream: Box<dyn Io>,
     url: &Url,
+    peer: Peer,
 ) -> Result<(Box<dyn Io>, Session), RegistryError> {
     let host = url.authority();
     let name = ServerName::try_from(url.host.trim_matches(['[', ']']).to_owned()).map_err(|_| {
         RegistryError::tls(&host, TlsProblem::WrongName("; no certificate can be for it".to_owned()))
     })?;
-    let session = wire.tls.session();
+    let session = wire.tls.session(peer);
     let connector = TlsConnector::from(session.config.clone());
     match connector.connect(name, stream).await {
         Ok(stream) => Ok((Box::new(stream), session)),

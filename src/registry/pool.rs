@@ -47,8 +47,10 @@ pub(super) struct Key {
     pub(super) origin: (bool, String, u16),
     /// Scheme and address of the proxy.
     pub(super) proxy: Option<(String, String)>,
-    /// The number of the TLS settings; 0 in plain http.
+    /// The number of the TLS settings; 0 where nothing on the way is in TLS.
     pub(super) tls: u64,
+    /// Whether a client certificate may have been sent on it.
+    pub(super) is_own: bool,
 }
 
 /// A connection that speaks HTTP/1.1. It ends when it is dropped.
@@ -192,7 +194,7 @@ mod tests {
     use super::*;
 
     fn key(host: usize) -> Key {
-        Key { origin: (false, host.to_string(), 80), proxy: None, tls: 0 }
+        Key { origin: (false, host.to_string(), 80), proxy: None, tls: 0, is_own: true }
     }
 
     async fn connection() -> (Connection, DuplexStream) {

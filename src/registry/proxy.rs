@@ -126,6 +126,11 @@ fn in_network(address: IpAddr, network: IpAddr, bits: u32) -> bool {
 }
 
 impl Proxy {
+    /// Whether the proxy itself is spoken to over TLS.
+    pub(super) fn speaks_tls(&self) -> bool {
+        self.scheme == "https"
+    }
+
     fn parse(text: &str) -> Self {
         let (scheme, rest) = text.split_once("://").unwrap_or(("http", text));
         let scheme = scheme.to_ascii_lowercase();

@@ -36,8 +36,21 @@ pub(super) struct Tls {
     /// Different for each that was ever made: connections with the same number are alike.
     pub(super) number: u64,
     config: ClientConfig,
+    /// As `config`, but with a verifier even where the registry may have any certificate.
+    strict: ClientConfig,
     keys: Arc<[Arc<CertifiedKey>]>,
     trusted: String,
+}
+
+/// Who is at the other end of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Peer {
+    /// The registry that the settings are for.
+    Own,
+    /// A host that a registry has led to. It gets no client certificate.
+    Foreign,
+    /// A proxy. It gets none either, and its certificate is always checked: it may get a password.
+    Proxy,
 }
 
 /// TLS on one connection.
@@ -85,26 +98,26 @@ impl Tls {
             client_key(certificate, key.as_deref().unwrap_or(certificate), host, &provider)
         });
         let keys = keys.collect::<Result<Arc<[_]>, _>>()?;
-        let verifier = if settings.skip_verify {
-            Verifier::skipping(&provider)
-        } else {
-            Verifier::trusting(roots.get(), own, &provider)
-        };
-        let config = ClientConfig::builder_with_provider(provider)
+        let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
             .map_err(|error| RegistryError::tls(host, TlsProblem::Other(error.to_string())))?
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(verifier))
+            .dangerous();
+        let strict = config
+            .with_custom_certificate_verifier(Arc::new(Verifier::trusting(roots.get(), own, &provider)))
             .with_no_client_auth();
+        let mut config = strict.clone();
+        if settings.skip_verify {
+            config.dangerous().set_certificate_verifier(Arc::new(Verifier::skipping(&provider)));
+        }
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        Ok(Tls { number, config, keys, trusted: trusted(&settings.ca) })
+        Ok(Tls { number, config, strict, keys, trusted: trusted(&settings.ca) })
     }
 
     /// For one connection, which is watched for what becomes of the client certificates.
-    pub(super) fn session(self: &Arc<Self>) -> Session {
-        let certificates =
-            Arc::new(ClientCertificates { keys: Arc::clone(&self.keys), missed: AtomicBool::new(false) });
-        let mut config = self.config.clone();
+    pub(super) fn session(self: &Arc<Self>, peer: Peer) -> Session {
+        let keys = if peer == Peer::Own { Arc::clone(&self.keys) } else { Arc::default() };
+        let certificates = Arc::new(ClientCertificates { keys, missed: AtomicBool::new(false) });
+        let mut config = if peer == Peer::Proxy { self.strict.clone() } else { self.config.clone() };
         config.client_auth_cert_resolver = certificates.clone();
         Session { config: Arc::new(config), certificates, tls: Arc::clone(self) }
     }

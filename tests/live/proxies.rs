@@ -62,6 +62,33 @@ async fn a_proxy_may_speak_tls_itself() {
 }
 
 #[tokio::test]
+async fn a_proxy_gets_nothing_by_the_settings_of_a_registry() {
+    let (authority, stranger) = (Authority::new(), Authority::named("a stranger"));
+    let said = async |endpoint: &Endpoint, proxy: &Scripted| {
+        for name in ["HTTP_PROXY", "HTTPS_PROXY"] {
+            let client = through(name, format!("https://me:secret@{}", proxy.host()));
+            let schemes = vec![if name == "HTTP_PROXY" { "http" } else { "https" }];
+            let endpoint = Endpoint { schemes, host: "registry.test:80".to_owned(), ..endpoint.clone() };
+            let name = "registry.test:80/a/b:1";
+            let said = ask_through(name, &endpoint, &Login::Anonymous, &client).await;
+            assert!(!said.contains("503"), "{said}");
+        }
+    };
+    // That a registry may have any certificate says nothing of the proxy.
+    let proxy = Scripted::start_tls(&stranger.issue(&["127.0.0.1"], Oddity::None), |_| reply(503, &[], ""));
+    said(&Endpoint { skip_verify: true, ..Endpoint::default() }, &proxy).await;
+    assert_eq!(proxy.requests().len(), 0);
+    // Nor is the client certificate for it.
+    let certificate = authority.issue(&["127.0.0.1"], Oddity::None);
+    let proxy = Scripted::start_tls_for(&authority, &certificate, |_| reply(503, &[], ""));
+    let dir = tempfile::tempdir().unwrap();
+    let (client, key) = authority.issue(&["client"], Oddity::None).files(dir.path(), "client");
+    let ca = vec![authority.file(dir.path())];
+    said(&Endpoint { ca, client: vec![(client, Some(key))], ..Endpoint::default() }, &proxy).await;
+    assert_eq!(proxy.requests().len(), 0);
+}
+
+#[tokio::test]
 async fn plain_http_shows_the_proxy_the_whole_url() {
     let proxy = Scripted::start(|_| reply(503, &[], ""));
     let access = plain("registry.test:5000");

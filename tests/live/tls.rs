@@ -141,6 +141,36 @@ async fn client_certificates() {
 }
 
 #[tokio::test]
+async fn a_host_that_a_registry_leads_to_gets_no_client_certificate() {
+    let dir = tempfile::tempdir().unwrap();
+    let authority = Authority::new();
+    let certificate = authority.issue(HERE, Oddity::None);
+    let other = Scripted::start_tls_for(&authority, &certificate, |_| reply(503, &[], ""));
+    let there = other.host();
+    let (to, realm) = (format!("https://{there}/"), format!("Bearer realm=\"https://{there}/token\""));
+    let leading = Scripted::start_tls_for(&authority, &certificate, move |request| {
+        match request.method_and_path().1.contains("/redirected/") {
+            true => reply(307, &[("Location", &to)], ""),
+            false => reply(401, &[("WWW-Authenticate", &realm)], ""),
+        }
+    });
+    let (client, key) = authority.issue(&["client"], Oddity::None).files(dir.path(), "client");
+    let ca = authority.file(dir.path());
+    let of = |host: &str| Endpoint {
+        client: vec![(client.clone(), Some(key.clone()))],
+        ..verified(host, std::slice::from_ref(&ca))
+    };
+    let missed = format!("TLS with {there}: it wants a client certificate, and none is configured for it");
+    for repository in ["redirected", "challenged"] {
+        let said = ask_at(&leading.host(), &of(&leading.host()), repository).await;
+        assert!(said.starts_with("tls: ") && said.ends_with(&missed), "{said}");
+    }
+    assert_eq!(other.requests().len(), 0);
+    // Where it is asked for its own sake it gets one.
+    assert_eq!(ask_at(&there, &of(&there), "a").await, "status: HOST answers 503 Service Unavailable");
+}
+
+#[tokio::test]
 async fn a_registry_in_plain_http_is_told_from_one_with_tls() {
     let Some(registry) = Registry::shared() else { return };
     let said = ask_at(registry.host(), &verified(registry.host(), &[]), "a").await;

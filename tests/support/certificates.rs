@@ -5,6 +5,8 @@
 use std::path::{Path, PathBuf};
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 
 /// An authority.
 pub struct Authority {
@@ -55,6 +57,11 @@ impl Authority {
         let path = dir.join("ca.crt");
         std::fs::write(&path, &self.pem).unwrap();
         path
+    }
+
+    /// The authority's own certificate, in DER.
+    pub fn der(&self) -> CertificateDer<'static> {
+        CertificateDer::from_pem_slice(self.pem.as_bytes()).unwrap()
     }
 
     /// A certificate for DNS names or addresses.

@@ -4,9 +4,10 @@
 //! Holds: a request is recorded before it is answered.
 //! Not here: a real registry (`registry`, `guarded`), common misbehaviour of one (`fake`).
 
-use super::certificates::Certificate;
+use super::certificates::{Authority, Certificate};
 use super::http1::{self, Message};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
@@ -53,13 +54,38 @@ impl Scripted {
         certificate: &Certificate,
         answer: impl Fn(&Message) -> Reply + Send + Sync + 'static,
     ) -> Scripted {
+        Scripted::with_tls(certificate, None, answer)
+    }
+
+    /// Over TLS, and only for clients with a certificate of this authority.
+    pub fn start_tls_for(
+        clients: &Authority,
+        certificate: &Certificate,
+        answer: impl Fn(&Message) -> Reply + Send + Sync + 'static,
+    ) -> Scripted {
+        Scripted::with_tls(certificate, Some(clients), answer)
+    }
+
+    fn with_tls(
+        certificate: &Certificate,
+        clients: Option<&Authority>,
+        answer: impl Fn(&Message) -> Reply + Send + Sync + 'static,
+    ) -> Scripted {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let clients = match clients {
+            None => WebPkiClientVerifier::no_client_auth(),
+            Some(authority) => {
+                let mut roots = rustls::RootCertStore::empty();
+                roots.add(authority.der()).unwrap();
+                WebPkiClientVerifier::builder_with_provider(roots.into(), provider.clone()).build().unwrap()
+            }
+        };
         let chain = vec![CertificateDer::from(certificate.der.clone())];
         let key = PrivateKeyDer::try_from(certificate.key_der.clone()).unwrap();
         let config = rustls::ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .unwrap()
-            .with_no_client_auth()
+            .with_client_cert_verifier(clients)
             .with_single_cert(chain, key)
             .unwrap();
         Scripted::serve(Some(Arc::new(config)), answer)
