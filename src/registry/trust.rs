@@ -87,8 +87,9 @@ impl ServerCertVerifier for Verifier {
             Whom::Nobody => return Err(Error::InvalidCertificate(CertificateError::UnknownIssuer)),
         };
         match chain.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
-            // webpki has looked at the dates before it says this of an authority's certificate.
-            Err(Error::InvalidCertificate(CertificateError::Other(_)))
+            // webpki has looked at the dates before it says this of an authority's certificate, or of one whose
+            // authority it does not know.
+            Err(Error::InvalidCertificate(CertificateError::Other(_) | CertificateError::UnknownIssuer))
                 if own.contains(end_entity) || system.contains(end_entity) =>
             {
                 let parsed = ParsedCertificate::try_from(end_entity)?;

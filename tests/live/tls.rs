@@ -113,6 +113,26 @@ async fn a_self_signed_authority_may_be_a_server_where_it_is_trusted_itself() {
 }
 
 #[tokio::test]
+async fn a_server_that_is_trusted_itself_needs_no_authority() {
+    let dir = tempfile::tempdir().unwrap();
+    let of = async |names: &[&str], oddity: Oddity| {
+        let certificate = Authority::named("one that nobody knows").issue(names, oddity);
+        let server = Scripted::start_tls(&certificate, |_| reply(503, &[], ""));
+        let (file, _) = certificate.files(dir.path(), "pinned");
+        ask_at(&server.host(), &verified(&server.host(), &[file]), "a").await
+    };
+    assert_eq!(of(HERE, Oddity::None).await, "status: HOST answers 503 Service Unavailable");
+    assert_eq!(
+        of(HERE, Oddity::Expired).await,
+        "tls: TLS with HOST: its certificate has expired (on 2002-03-04T00:00:00Z)"
+    );
+    assert_eq!(
+        of(&["a.example"], Oddity::None).await,
+        "tls: TLS with HOST: its certificate is not for this name; it is for a.example"
+    );
+}
+
+#[tokio::test]
 async fn client_certificates() {
     let Some((registry, found)) = stored("live/client") else { return };
     let dir = tempfile::tempdir().unwrap();
