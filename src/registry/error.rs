@@ -72,9 +72,12 @@ pub(super) enum RegistryError {
     /// No TLS.
     #[error("TLS with {host}: {problem}")]
     Tls { host: String, problem: TlsProblem },
-    /// The answer is cut off, or is not HTTP.
+    /// No answer comes, or it is not HTTP.
     #[error("{host} {problem}")]
     Broken { host: String, problem: String },
+    /// The answer has begun, and does not come to its end.
+    #[error("{host} {problem}")]
+    Cut { host: String, problem: String },
     /// It takes too long.
     #[error("no answer within {}: {doing}", seconds(*limit))]
     TooSlow { doing: String, limit: Duration },
@@ -219,7 +222,9 @@ impl RegistryError {
             Self::ConnectSlow { .. } | Self::TooSlow { .. } => Failure::Timeout,
             Self::Proxy { .. } => Failure::Proxy,
             Self::Tls { .. } => Failure::Tls,
-            Self::Broken { .. } | Self::Redirect { .. } | Self::Astray { .. } => Failure::Protocol,
+            Self::Broken { .. } | Self::Cut { .. } | Self::Redirect { .. } | Self::Astray { .. } => {
+                Failure::Protocol
+            }
             Self::Unauthorized { .. } => {
                 let status = Some(StatusCode::UNAUTHORIZED);
                 return Class { failure: Failure::Unauthorized, status, retry_after: None };

@@ -98,7 +98,7 @@ async fn asked(wire: &Wire, question: &Question, reach: Reach) -> Result<Answer,
             && let Ok(head) = send(wire, &mut connection, question).await?
             && head.status() != StatusCode::REQUEST_TIMEOUT
         {
-            let answer = read(wire, connection.session.clone(), head, question, connection.special).await?;
+            let answer = read(wire, head, question, connection.special).await?;
             if !answer.cut {
                 wire.pool.put(key, connection);
             }
@@ -108,7 +108,7 @@ async fn asked(wire: &Wire, question: &Question, reach: Reach) -> Result<Answer,
     let mut connection = connect::open(wire, url, proxy, reach).await?;
     let head = send(wire, &mut connection, question).await?;
     let head = head.map_err(|error| broken(connection.session.as_ref(), url, &error))?;
-    let answer = read(wire, connection.session.clone(), head, question, connection.special).await?;
+    let answer = read(wire, head, question, connection.special).await?;
     if !answer.cut {
         wire.pool.put(key, connection);
     }
@@ -146,7 +146,6 @@ async fn send(
 
 async fn read(
     wire: &Wire,
-    session: Option<Session>,
     response: http::Response<Incoming>,
     question: &Question,
     special: Option<Special>,
@@ -154,7 +153,8 @@ async fn read(
     let url = question.url.clone();
     let (head, body) = response.into_parts();
     let read = body_of(body, question.limit).await;
-    let (body, cut) = read.map_err(|error| broken(session.as_ref(), &url, &error))?;
+    let cut_off = |error| RegistryError::Cut { host: url.authority(), problem: problem(&error) };
+    let (body, cut) = read.map_err(cut_off)?;
     let words = (!wire.is_foreign(&url)).then(|| Arc::clone(&wire.secrets));
     Ok(Answer { url, status: head.status, headers: head.headers, body, cut, words, special })
 }
@@ -172,16 +172,21 @@ async fn body_of(mut body: Incoming, limit: usize) -> Result<(Bytes, bool), hype
     Ok((read.freeze(), false))
 }
 
-/// Why there is no whole answer.
+/// Why there is no answer.
 fn broken(session: Option<&Session>, url: &Url, error: &hyper::Error) -> RegistryError {
     let host = url.authority();
-    if let Some(session) = session {
+    // What answers something needs no certificate for that.
+    if let Some(session) = session.filter(|_| !error.is_parse()) {
         // Up to TLS 1.2 it is told in the handshake, from 1.3 on only here.
         if let Some(problem) = session.problem(error).or_else(|| session.missed_certificate()) {
             return RegistryError::tls(&host, problem);
         }
     }
-    let problem = if error.is_parse_too_large() {
+    RegistryError::Broken { host, problem: problem(error) }
+}
+
+fn problem(error: &hyper::Error) -> String {
+    if error.is_parse_too_large() {
         format!("answers with a head of more than {MAX_HEAD} bytes or {MAX_HEADERS} headers")
     } else if error.is_parse() {
         "answers something that is not HTTP".to_owned()
@@ -192,8 +197,7 @@ fn broken(session: Option<&Session>, url: &Url, error: &hyper::Error) -> Registr
             Some(source) => format!("breaks the connection: {source}"),
             None => format!("breaks the connection: {error}"),
         }
-    };
-    RegistryError::Broken { host, problem }
+    }
 }
 
 /// Whether a body is shorter than its head says.

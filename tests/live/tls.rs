@@ -7,7 +7,7 @@ use cri_shunt::inside::registry::{Endpoint, Login};
 use crate::support::certificates::{Authority, Oddity};
 use crate::support::guarded::Guard;
 use crate::support::registry::Registry;
-use crate::support::scripted::{Scripted, reply};
+use crate::support::scripted::{Reply, Scripted, reply};
 use crate::{ask, stored};
 
 const HERE: &[&str] = &["127.0.0.1"];
@@ -188,6 +188,29 @@ async fn a_host_that_a_registry_leads_to_gets_no_client_certificate() {
     assert_eq!(other.requests().len(), 0);
     // Where it is asked for its own sake it gets one.
     assert_eq!(ask_at(&there, &of(&there), "a").await, "status: HOST answers 503 Service Unavailable");
+}
+
+#[tokio::test]
+async fn an_answer_that_has_begun_is_no_reason_for_another_scheme_or_a_client_certificate() {
+    let dir = tempfile::tempdir().unwrap();
+    let authority = Authority::new();
+    let certificate = authority.issue(HERE, Oddity::None);
+    for (answer, problem) in [
+        ("HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{", "hangs up before its answer is whole"),
+        ("SSH-2.0\r\n\r\n", "answers something that is not HTTP"),
+    ] {
+        let server = Scripted::start_tls_asking(&authority, &certificate, move |request| {
+            let is_head = answer.starts_with("HTTP") && request.method_and_path().0 == "HEAD";
+            if is_head { reply(405, &[], "") } else { Reply::Raw(answer.as_bytes().to_vec()) }
+        });
+        let ca = authority.file(dir.path());
+        let strict = verified(&server.host(), &[ca]);
+        assert_eq!(ask_at(&server.host(), &strict, "a").await, format!("protocol: HOST {problem}"));
+        // Only where it is not HTTP at all, plain http may be.
+        let both = Endpoint { schemes: vec!["https", "http"], ..strict };
+        let again = if answer.starts_with("HTTP") { String::new() } else { format!("; then HOST {problem}") };
+        assert_eq!(ask_at(&server.host(), &both, "a").await, format!("protocol: HOST {problem}{again}"));
+    }
 }
 
 #[tokio::test]

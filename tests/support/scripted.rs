@@ -7,7 +7,8 @@
 use super::certificates::{Authority, Certificate};
 use super::http1::{self, Message};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{ClientCertVerifierBuilder, WebPkiClientVerifier};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
@@ -54,7 +55,7 @@ impl Scripted {
         certificate: &Certificate,
         answer: impl Fn(&Message) -> Reply + Send + Sync + 'static,
     ) -> Scripted {
-        Scripted::with_tls(certificate, None, answer)
+        Scripted::with_tls(certificate, WebPkiClientVerifier::no_client_auth(), answer)
     }
 
     /// Over TLS, and only for clients with a certificate of this authority.
@@ -63,23 +64,24 @@ impl Scripted {
         certificate: &Certificate,
         answer: impl Fn(&Message) -> Reply + Send + Sync + 'static,
     ) -> Scripted {
-        Scripted::with_tls(certificate, Some(clients), answer)
+        Scripted::with_tls(certificate, verifier(clients).build().unwrap(), answer)
+    }
+
+    /// Over TLS; asks for a certificate of this authority, but does not insist.
+    pub fn start_tls_asking(
+        clients: &Authority,
+        certificate: &Certificate,
+        answer: impl Fn(&Message) -> Reply + Send + Sync + 'static,
+    ) -> Scripted {
+        Scripted::with_tls(certificate, verifier(clients).allow_unauthenticated().build().unwrap(), answer)
     }
 
     fn with_tls(
         certificate: &Certificate,
-        clients: Option<&Authority>,
+        clients: Arc<dyn ClientCertVerifier>,
         answer: impl Fn(&Message) -> Reply + Send + Sync + 'static,
     ) -> Scripted {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let clients = match clients {
-            None => WebPkiClientVerifier::no_client_auth(),
-            Some(authority) => {
-                let mut roots = rustls::RootCertStore::empty();
-                roots.add(authority.der()).unwrap();
-                WebPkiClientVerifier::builder_with_provider(roots.into(), provider.clone()).build().unwrap()
-            }
-        };
         let chain = vec![CertificateDer::from(certificate.der.clone())];
         let key = PrivateKeyDer::try_from(certificate.key_der.clone()).unwrap();
         let config = rustls::ServerConfig::builder_with_provider(provider)
@@ -127,6 +129,14 @@ impl Scripted {
         };
         self.requests().iter().map(line).collect()
     }
+}
+
+/// Takes clients with a certificate of this authority.
+fn verifier(clients: &Authority) -> ClientCertVerifierBuilder {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(clients.der()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    WebPkiClientVerifier::builder_with_provider(roots.into(), provider)
 }
 
 fn handle(
