@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName};
+use tokio::sync::Semaphore;
 
 use super::endpoint::{Endpoint, HeaderValue};
 use super::error::RegistryError;
@@ -26,12 +27,18 @@ const MOST: usize = 1024;
 /// How often a file is read again that changes while it is read.
 const TRIES: usize = 3;
 
+/// How many reads run at once. A read that hangs keeps its permit, so that hanging reads never use up the
+/// threads that the program needs for other files.
+const READERS: usize = 8;
+
 /// What was read of the files of all endpoints.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Materials {
     roots: SystemRoots,
     tls: Kept<TlsSettings, Arc<Tls>>,
     headers: Kept<PathBuf, Secret>,
+    /// One permit for each read.
+    reads: Arc<Semaphore>,
 }
 
 /// What was read of the files of one endpoint.
@@ -45,7 +52,15 @@ pub(super) struct Material {
 #[derive(Debug)]
 struct Kept<K, V>(Mutex<HashMap<K, (Vec<State>, V)>>);
 
+impl Default for Materials {
+    fn default() -> Self {
+        let (roots, tls, headers) = Default::default();
+        Materials { roots, tls, headers, reads: Arc::new(Semaphore::new(READERS)) }
+    }
+}
+
 impl Materials {
+    /// Whoever asks has a time limit; a disk that hangs has none.
     pub(super) async fn of(self: &Arc<Self>, endpoint: &Endpoint) -> Result<Material, RegistryError> {
         let settings = endpoint.tls_settings();
         let from_files = endpoint.headers.iter().any(|(_, value)| matches!(value, HeaderValue::File(_)));
@@ -54,7 +69,11 @@ impl Materials {
         }
         let (here, endpoint) = (Arc::clone(self), endpoint.clone());
         let host = endpoint.host.clone();
-        let reading = tokio::task::spawn_blocking(move || here.read(&endpoint, &settings));
+        let permit = Arc::clone(&self.reads).acquire_owned().await;
+        let reading = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            here.read(&endpoint, &settings)
+        });
         let stopped = |_| RegistryError::Config(format!("reading the files for {host} has been broken off"));
         reading.await.map_err(stopped)?
     }
@@ -162,5 +181,24 @@ impl<K: Clone + Eq + Hash, V: Clone> Kept<K, V> {
         }
         kept.insert(key.clone(), (states, value.clone()));
         value
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn those_who_read_from_a_disk_that_hangs_leave_threads_to_others() {
+        let (materials, file) = (Arc::new(Materials::default()), tempfile::NamedTempFile::new().unwrap());
+        std::fs::write(file.path(), "x").unwrap();
+        let headers = vec![("X-Key".to_owned(), HeaderValue::File(file.path().to_owned()))];
+        let endpoint = Endpoint { headers, ..Endpoint::of("r.example") };
+        // So many have begun to read and do not end.
+        let hanging = Arc::clone(&materials.reads).acquire_many_owned(READERS.try_into().unwrap()).await.unwrap();
+        tokio::time::timeout(Duration::from_secs(60), materials.of(&endpoint)).await.unwrap_err();
+        drop(hanging);
+        assert_eq!(materials.of(&endpoint).await.unwrap().headers["x-key"], "x");
+        assert_eq!(materials.reads.available_permits(), READERS);
     }
 }
