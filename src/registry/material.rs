@@ -35,7 +35,8 @@ const READERS: usize = 8;
 #[derive(Debug)]
 pub(super) struct Materials {
     roots: SystemRoots,
-    tls: Kept<TlsSettings, Arc<Tls>>,
+    /// By the settings, and whether the system had authorities.
+    tls: Kept<(TlsSettings, bool), Arc<Tls>>,
     headers: Kept<PathBuf, Secret>,
     /// One permit for each read.
     reads: Arc<Semaphore>,
@@ -64,25 +65,29 @@ impl Materials {
     pub(super) async fn of(self: &Arc<Self>, endpoint: &Endpoint) -> Result<Material, RegistryError> {
         let settings = endpoint.tls_settings();
         let from_files = endpoint.headers.iter().any(|(_, value)| matches!(value, HeaderValue::File(_)));
-        if !from_files && settings.files().next().is_none() && self.tls.is_known(&settings) {
-            return self.read(endpoint, &settings);
+        let is_known = || self.roots.is_known() && self.tls.is_known(&(settings.clone(), true));
+        if !from_files && settings.files().next().is_none() && is_known() {
+            return self.read(endpoint, settings);
         }
         let (here, endpoint) = (Arc::clone(self), endpoint.clone());
         let host = endpoint.host.clone();
         let permit = Arc::clone(&self.reads).acquire_owned().await;
         let reading = tokio::task::spawn_blocking(move || {
             let _permit = permit;
-            here.read(&endpoint, &settings)
+            here.read(&endpoint, settings)
         });
         let stopped = |_| RegistryError::Config(format!("reading the files for {host} has been broken off"));
         reading.await.map_err(stopped)?
     }
 
-    fn read(&self, endpoint: &Endpoint, settings: &TlsSettings) -> Result<Material, RegistryError> {
+    fn read(&self, endpoint: &Endpoint, settings: TlsSettings) -> Result<Material, RegistryError> {
         let host = &endpoint.host;
-        let files: Vec<&Path> = settings.files().collect();
-        let tls =
-            self.tls.get(settings, &files, host, || Tls::read(settings, host, &self.roots).map(Arc::new))?;
+        // Authorities that the system has got only now are for settings that are known already, too.
+        let roots = self.roots.get();
+        let key = (settings, !roots.is_empty());
+        let files: Vec<&Path> = key.0.files().collect();
+        let read = || Tls::read(&key.0, host, Arc::clone(&roots)).map(Arc::new);
+        let tls = self.tls.get(&key, &files, host, read)?;
         let mut headers = HeaderMap::new();
         for (name, value) in &endpoint.headers {
             let text = match value {
@@ -195,7 +200,8 @@ mod tests {
         let headers = vec![("X-Key".to_owned(), HeaderValue::File(file.path().to_owned()))];
         let endpoint = Endpoint { headers, ..Endpoint::of("r.example") };
         // So many have begun to read and do not end.
-        let hanging = Arc::clone(&materials.reads).acquire_many_owned(READERS.try_into().unwrap()).await.unwrap();
+        let hanging =
+            Arc::clone(&materials.reads).acquire_many_owned(READERS.try_into().unwrap()).await.unwrap();
         tokio::time::timeout(Duration::from_secs(60), materials.of(&endpoint)).await.unwrap_err();
         drop(hanging);
         assert_eq!(materials.of(&endpoint).await.unwrap().headers["x-key"], "x");

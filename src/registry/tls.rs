@@ -19,7 +19,7 @@ use rustls::sign::CertifiedKey;
 use rustls::{AlertDescription, CertificateError, ClientConfig, Error, SignatureScheme};
 
 use super::error::{RegistryError, TlsProblem};
-use super::trust::{SystemRoots, Verifier};
+use super::trust::{Roots, Verifier};
 use crate::files::pem;
 
 /// The files and settings that TLS with an endpoint depends on.
@@ -83,11 +83,7 @@ impl TlsSettings {
 
 impl Tls {
     /// Reads the files.
-    pub(super) fn read(
-        settings: &TlsSettings,
-        host: &str,
-        roots: &SystemRoots,
-    ) -> Result<Self, RegistryError> {
+    pub(super) fn read(settings: &TlsSettings, host: &str, roots: Roots) -> Result<Self, RegistryError> {
         static NUMBER: AtomicU64 = AtomicU64::new(1);
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let mut own = Vec::new();
@@ -103,7 +99,7 @@ impl Tls {
             .map_err(|error| RegistryError::tls(host, TlsProblem::Other(error.to_string())))?
             .dangerous();
         let strict = config
-            .with_custom_certificate_verifier(Arc::new(Verifier::trusting(roots.get(), own, &provider)))
+            .with_custom_certificate_verifier(Arc::new(Verifier::trusting(roots, own, &provider)))
             .with_no_client_auth();
         let mut config = strict.clone();
         if settings.skip_verify {

@@ -6,7 +6,7 @@
 //! trusted ones, an authority's or not. Registries with a self-signed certificate need that; webpki
 //! refuses an authority's certificate there.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Once, OnceLock};
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -16,15 +16,41 @@ use rustls::crypto::{
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use rustls_native_certs::CertificateResult;
 
 /// The authorities of the system, read when first wanted.
 #[derive(Debug, Default)]
-pub(super) struct SystemRoots(OnceLock<Arc<[CertificateDer<'static>]>>);
+pub(super) struct SystemRoots(OnceLock<Roots>);
+
+/// Certificates of authorities.
+pub(super) type Roots = Arc<[CertificateDer<'static>]>;
 
 impl SystemRoots {
-    /// What can be read of them. Reads files at the first call, and never again, as Go.
-    pub(super) fn get(&self) -> Arc<[CertificateDer<'static>]> {
-        self.0.get_or_init(|| rustls_native_certs::load_native_certs().certs.into()).clone()
+    /// What can be read of them. Reads files until there is one, and then never again, as Go.
+    pub(super) fn get(&self) -> Roots {
+        static TOLD: Once = Once::new();
+        self.get_by(|| {
+            let CertificateResult { certs, errors, .. } = rustls_native_certs::load_native_certs();
+            if let Some(error) = errors.first() {
+                TOLD.call_once(|| {
+                    let (found, failed) = (certs.len(), errors.len());
+                    tracing::warn!(%error, failed, found, "authorities of the system cannot be read");
+                });
+            }
+            certs
+        })
+    }
+
+    fn get_by(&self, read: impl FnOnce() -> Vec<CertificateDer<'static>>) -> Roots {
+        if let Some(known) = self.0.get() {
+            return known.clone();
+        }
+        let found = Roots::from(read());
+        if found.is_empty() { found } else { self.0.get_or_init(|| found).clone() }
+    }
+
+    pub(super) fn is_known(&self) -> bool {
+        self.0.get().is_some()
     }
 }
 
@@ -38,11 +64,7 @@ pub(super) struct Verifier {
 #[derive(Debug)]
 enum Whom {
     /// Whatever the trusted ones have signed, and the trusted ones themselves.
-    Trusted {
-        chain: Arc<WebPkiServerVerifier>,
-        system: Arc<[CertificateDer<'static>]>,
-        own: Vec<CertificateDer<'static>>,
-    },
+    Trusted { chain: Arc<WebPkiServerVerifier>, system: Roots, own: Vec<CertificateDer<'static>> },
     /// `skip_verify`.
     Anyone,
     /// The machine has no authorities, and none are configured.
@@ -52,7 +74,7 @@ enum Whom {
 impl Verifier {
     /// Believes the authorities of the system and those of the configuration.
     pub(super) fn trusting(
-        system: Arc<[CertificateDer<'static>]>,
+        system: Roots,
         own: Vec<CertificateDer<'static>>,
         provider: &Arc<CryptoProvider>,
     ) -> Self {
@@ -120,5 +142,20 @@ impl ServerCertVerifier for Verifier {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn authorities_that_come_late_are_found_and_then_kept() {
+        let roots = SystemRoots::default();
+        let one = CertificateDer::from(vec![1]);
+        assert!(roots.get_by(Vec::new).is_empty() && !roots.is_known());
+        assert_eq!(roots.get_by(|| vec![one.clone()]).len(), 1);
+        assert!(roots.is_known());
+        assert_eq!(*roots.get_by(Vec::new), [one]);
     }
 }
