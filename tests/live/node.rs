@@ -3,9 +3,13 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use crate::command::explain;
+use k8s_cri::v1::{StatusResponse, VersionResponse};
+use prost::Message as _;
+
+use crate::command::{explain, explain_at};
 use crate::stored;
 use crate::support::guarded::{Guard, Guarded, PASSWORD, USER};
+use crate::support::upstream::{Answer, Upstream};
 
 const SECRET_ENCODED: &str = "cm9ib3Q6c2VzYW1lLW9mLXJvYm90";
 
@@ -54,6 +58,38 @@ fn a_mirror_is_asked_with_the_login_that_a_pull_would_have() {
         said(dir.path(), host, &config(host, "node-credentials = \"never\"", "password")),
         (format!("error: HOST answers 401 Unauthorized, asked without credentials{wants}"), 1)
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_registry_is_asked_with_the_login_of_containerd_where_a_pull_would_use_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some((registry, digest)) = guarded(dir.path()) else { return };
+    let host = registry.host();
+    let containerd = Upstream::start();
+    let info = serde_json::json!({
+        "registry": {"configs": {host: {"auth": {"username": USER, "password": PASSWORD}}}},
+    });
+    let status =
+        StatusResponse { info: [("config".to_owned(), info.to_string())].into(), ..Default::default() };
+    let version = VersionResponse { runtime_version: "1.7.24".to_owned(), ..Default::default() };
+    containerd.on("/runtime.v1.RuntimeService/Status", Answer::Message(status.encode_to_vec()));
+    containerd.on("/runtime.v1.RuntimeService/Version", Answer::Message(version.encode_to_vec()));
+    std::os::unix::fs::symlink(containerd.socket(), dir.path().join("containerd.sock")).unwrap();
+    let said = |rest: &str, containerd: &str, name: &str| {
+        let rule = format!("[[policy.rule]]\nprefix = \"quay.io\"\nmirrors = [\"{host}\"]\n{rest}\n");
+        let explained = explain_at(dir.path(), &rule, containerd, &[], &[name]);
+        assert!(!explained.text.contains(PASSWORD) && !explained.errors.contains(PASSWORD));
+        explained.text.lines().last().unwrap().trim().to_owned()
+    };
+    let config_path = format!("config-path = \"{}\"", dir.path().display());
+    let own = format!("{host}/live/node:1");
+    for (containerd, name) in [("", "quay.io/live/node:1"), (&config_path, "quay.io/live/node:1"), ("", &own)]
+    {
+        let line = said("", containerd, name);
+        assert!(line.contains(&digest), "{line}");
+    }
+    let line = said("node-credentials = \"never\"", "", "quay.io/live/node:1");
+    assert!(line.contains("asked without credentials"), "{line}");
 }
 
 #[test]

@@ -23,6 +23,8 @@ pub const EVENTS: &str = "/containerd.services.events.v1.Events/Subscribe";
 pub enum Answer {
     /// Head, every request byte back, trailers with `grpc-status: 0` and what is given here.
     Echo(HeaderMap),
+    /// This message.
+    Message(Vec<u8>),
     /// This status in trailers.
     Status(i32, &'static str),
     /// Head, then silence until the client goes.
@@ -179,7 +181,9 @@ async fn serve(
                 trailers.insert("grpc-status", HeaderValue::from(code));
                 trailers.insert("grpc-message", HeaderValue::from_static(message));
             } else {
-                drop(stream.send_data(Bytes::from_static(b"\0\0\0\0\0"), false));
+                let message = if let Some(Answer::Message(message)) = other { message } else { Vec::new() };
+                let length = u32::try_from(message.len()).unwrap().to_be_bytes();
+                drop(stream.send_data([&[0], length.as_slice(), &message].concat().into(), false));
             }
             drop(stream.send_trailers(trailers));
         }

@@ -2,7 +2,7 @@
 
 mod login;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -35,6 +35,8 @@ pub(super) struct Live {
     blind: Option<String>,
     /// Whether a pull leads it to mirrors by host names of the shunt's own.
     leads: bool,
+    /// containerd's own logins, by the host that is really asked.
+    logins: HashMap<String, Login>,
     runtime: Option<Runtime>,
 }
 
@@ -54,7 +56,7 @@ impl Live {
         let facts = runtime.block_on(facts::facts(config));
         let blind = hosts::set_up(&facts);
         let (roots, leads) = (facts.roots.read().to_vec(), leads_to_mirrors(&facts));
-        Ok(Live { client, timeout, roots, blind, leads, runtime: Some(runtime) })
+        Ok(Live { client, timeout, roots, blind, leads, logins: facts.logins, runtime: Some(runtime) })
     }
 
     /// Asks for all candidates; whether one of them can serve.
@@ -116,9 +118,11 @@ impl Live {
     async fn candidate(&self, target: &Target, config: &Config) -> Outcome {
         let Target { name, ns, endpoint, credentials, .. } = target;
         let whose = *credentials;
+        let endpoint = config.reach().of(name.host(), *endpoint);
+        let containerds = self.logins.get(&endpoint.host).filter(|_| !target.is_withheld);
         // One limit for everything that is done for a candidate.
         let end = Instant::now() + self.timeout;
-        let login = match timeout_at(end, login::login(name, whose, &config.credentials)).await {
+        let login = match timeout_at(end, login::login(name, whose, &config.credentials, containerds)).await {
             Ok(Ok(login)) => login,
             Ok(Err(outcome)) => return outcome,
             Err(_) => {
@@ -126,7 +130,6 @@ impl Live {
                 return Outcome::failed(Failure::Timeout, error);
             }
         };
-        let endpoint = config.reach().of(name.host(), *endpoint);
         let ns = ns.as_deref().and_then(|ns| endpoint.ns(ns));
         let reference = name.digest().or(name.tag()).unwrap_or("latest");
         let question =
@@ -136,7 +139,7 @@ impl Live {
             Err(error) => error,
         };
         let failure = error.failure();
-        let own = whose == Whose::Client && login == Login::Anonymous && failure == Failure::Unauthorized;
+        let own = whose == Whose::Client && failure == Failure::Unauthorized;
         let hint =
             if own { "; a pod's own credentials are used there, and they are not known here" } else { "" };
         Outcome::failed(failure, format!("{error}{hint}"))

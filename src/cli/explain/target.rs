@@ -26,6 +26,9 @@ pub(super) struct Target {
     pub(super) endpoint: Option<u32>,
     pub(super) role: &'static str,
     pub(super) credentials: Whose,
+    /// Whether a login of the node, be it containerd's own, is not for it.
+    #[serde(skip)]
+    pub(super) is_withheld: bool,
     /// Where the node's own credentials come from.
     credentials_source: Option<String>,
     /// The user's name in them, where it is known without running a program.
@@ -80,7 +83,9 @@ impl Target {
         let whose = match use_of {
             NodeCredentials::Always => Whose::Node,
             NodeCredentials::WithClient => Whose::NodeWithClient,
-            NodeCredentials::Never => return Target::new(&candidate.name, role, Whose::None),
+            NodeCredentials::Never => {
+                return Target { is_withheld: true, ..Target::new(&candidate.name, role, Whose::None) };
+            }
         };
         let Some(Known { username, source, asks, problem }) = credentials.known(&candidate.name) else {
             return Target::new(&candidate.name, role, Whose::None);
@@ -107,6 +112,7 @@ impl Target {
             endpoint: None,
             role,
             credentials,
+            is_withheld: false,
             credentials_source: None,
             username: None,
             remark,
