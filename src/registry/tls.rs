@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, UNIX_EPOCH};
 
-use rustls::client::ResolvesClientCert;
+use rustls::client::{ResolvesClientCert, Resumption};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::sign::CertifiedKey;
@@ -98,9 +98,12 @@ impl Tls {
             .with_safe_default_protocol_versions()
             .map_err(|error| RegistryError::tls(host, TlsProblem::Other(error.to_string())))?
             .dangerous();
-        let strict = config
+        let mut strict = config
             .with_custom_certificate_verifier(Arc::new(Verifier::trusting(roots, own, &provider)))
             .with_no_client_auth();
+        // rustls resumes no session here: each connection has a resolver of client certificates of its own. Without
+        // this it would still keep what servers send for that.
+        strict.resumption = Resumption::disabled();
         let mut config = strict.clone();
         if settings.skip_verify {
             config.dangerous().set_certificate_verifier(Arc::new(Verifier::skipping(&provider)));
