@@ -279,10 +279,10 @@ mod tests {
 
     #[test]
     fn the_login_of_a_proxy_is_decoded_first() {
-        let login = Some(Secret::new("user:p%40ss%zz%".to_owned()));
+        let login = Some(Secret::new("user:p%40ss%zz%+f%".to_owned()));
         let proxy = Proxy { scheme: "http".to_owned(), address: "p:80".to_owned(), login };
         let value = proxy_authorization(&proxy).unwrap();
-        let expected = base64::engine::general_purpose::STANDARD.encode("user:p@ss%zz%");
+        let expected = base64::engine::general_purpose::STANDARD.encode("user:p@ss%zz%+f%");
         assert_eq!(value.to_str().unwrap(), format!("Basic {expected}"));
         assert!(!format!("{value:?}").contains(&expected));
     }

@@ -100,18 +100,10 @@ pub(super) fn sensitive(text: &str) -> Option<HeaderValue> {
 pub(super) fn percent_decoded(text: &str) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
-    while let Some((&first, after)) = rest.split_first() {
-        let digits = after.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
-        match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()).filter(|_| first == b'%') {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &after[2..];
-            }
-            None => {
-                bytes.push(first);
-                rest = after;
-            }
-        }
+    while let Some(&first) = rest.first() {
+        let (decoded, length) = if first == b'%' { percent(rest) } else { (None, 1) };
+        bytes.push(decoded.unwrap_or(first));
+        rest = &rest[length..];
     }
     bytes
 }
@@ -159,7 +151,10 @@ impl View {
         while let Some(first) = rest.first() {
             let at = text.len() - rest.len();
             let (decoded, length) = match (reading, first) {
-                (Reading::Percent | Reading::Form, b'%') => percent(rest),
+                (Reading::Percent | Reading::Form, b'%') => {
+                    let (byte, length) = percent(rest);
+                    (byte.map(Decoded::Byte), length)
+                }
                 (Reading::Form, b'+') => (None, 1),
                 (Reading::Json, b'\\') => json(rest),
                 _ => (None, 1),
@@ -199,9 +194,9 @@ enum Decoded {
 }
 
 /// `%41`: what it stands for, and its length.
-fn percent(text: &[u8]) -> (Option<Decoded>, usize) {
+fn percent(text: &[u8]) -> (Option<u8>, usize) {
     match hex(text.get(1..3)).and_then(|byte| u8::try_from(byte).ok()) {
-        Some(byte) => (Some(Decoded::Byte(byte)), 3),
+        Some(byte) => (Some(byte), 3),
         None => (None, 1),
     }
 }
