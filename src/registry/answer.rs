@@ -159,17 +159,7 @@ fn retry_after(text: &str) -> Option<Duration> {
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         return Some(text.parse().map_or(LONGEST_REST, Duration::from_secs).min(LONGEST_REST));
     }
-    const MONTHS: [&str; 12] =
-        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    let mut words = text.strip_suffix(" GMT")?.split_once(", ")?.1.split([' ', ':']);
-    let day = words.next()?.parse().ok()?;
-    let month = words.next().and_then(|month| MONTHS.iter().position(|known| *known == month))?;
-    let year = words.next()?.parse().ok()?;
-    let mut number = || words.next()?.parse::<u8>().ok();
-    let (hour, minute, second) = (number()?, number()?, number()?);
-    let month = u8::try_from(month + 1).ok()?;
-    let at = prost_types::Timestamp::date_time(year, month, day, hour, minute, second).ok()?;
-    let at = SystemTime::try_from(at).ok()?;
+    let at = httpdate::parse_http_date(text).ok()?;
     // A time that is over need not be waited for.
     Some(at.duration_since(SystemTime::now()).unwrap_or_default().min(LONGEST_REST))
 }
