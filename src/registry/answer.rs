@@ -74,11 +74,7 @@ pub(super) fn is_digest(text: &str) -> bool {
 }
 
 /// Reads the answer to HEAD for a tag, or for the digest `asked`.
-pub(super) fn of_head(
-    answer: &Answer,
-    asked: Option<&str>,
-    longest: usize,
-) -> Result<Verdict, RegistryError> {
+pub(super) fn of_head(answer: &Answer, asked: Option<&str>) -> Result<Verdict, RegistryError> {
     match answer.status {
         status if status.is_success() => {}
         StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED => return Ok(Verdict::AskAgain),
@@ -91,7 +87,7 @@ pub(super) fn of_head(
     let is_whole = asked.is_some() || size.is_some();
     match (stated.or_else(|| asked.map(str::to_owned)), media_type) {
         (Some(digest), Some(media_type)) if is_whole => {
-            let found = checked(answer, asked, longest, Found { digest, media_type, size });
+            let found = checked(answer, asked, Found { digest, media_type, size });
             found.map(Verdict::Found)
         }
         _ => Ok(Verdict::AskAgain),
@@ -99,12 +95,12 @@ pub(super) fn of_head(
 }
 
 /// Reads the answer to GET, whose body is the manifest itself.
-pub(super) fn of_get(answer: &Answer, asked: Option<&str>, longest: usize) -> Result<Found, RegistryError> {
+pub(super) fn of_get(answer: &Answer, asked: Option<&str>) -> Result<Found, RegistryError> {
     if !answer.status.is_success() {
         return Err(refusal(answer, &detail(answer)));
     }
-    if answer.cut || answer.body.len() > longest {
-        return Err(content(answer, too_large(longest)));
+    if answer.cut || answer.body.len() > MAX_MANIFEST {
+        return Err(content(answer, too_large()));
     }
     let Some(media_type) = media_type(answer).or_else(|| own_media_type(&answer.body)) else {
         return Err(content(answer, "says no media type, nor does the manifest".to_owned()));
@@ -116,7 +112,7 @@ pub(super) fn of_get(answer: &Answer, asked: Option<&str>, longest: usize) -> Re
         return Err(content(answer, format!("its manifest does not have the digest that it says{stated}")));
     }
     let size = u64::try_from(answer.body.len()).ok();
-    checked(answer, asked, longest, Found { digest, media_type, size })
+    checked(answer, asked, Found { digest, media_type, size })
 }
 
 /// The error of a HEAD, with what GET adds to it.
@@ -219,19 +215,14 @@ pub(super) fn detail(answer: &Answer) -> String {
     words.map_or(String::new(), |words| format!(": {words}"))
 }
 
-fn checked(
-    answer: &Answer,
-    asked: Option<&str>,
-    longest: usize,
-    found: Found,
-) -> Result<Found, RegistryError> {
+fn checked(answer: &Answer, asked: Option<&str>, found: Found) -> Result<Found, RegistryError> {
     if !KNOWN.contains(&found.media_type.as_str()) {
         let got = answer.quote(&found.media_type).unwrap_or_else(|| "something".to_owned());
         let problem = format!("with {got}, which is not a manifest; a login page, or not a registry at all?");
         return Err(content(answer, problem));
     }
-    if found.size.is_some_and(|size| size > longest as u64) {
-        return Err(content(answer, too_large(longest)));
+    if found.size.is_some_and(|size| size > MAX_MANIFEST as u64) {
+        return Err(content(answer, too_large()));
     }
     if asked.is_none_or(|asked| asked == found.digest) {
         return Ok(found);
@@ -244,9 +235,8 @@ fn content(answer: &Answer, problem: String) -> RegistryError {
     RegistryError::Content { host: answer.url.authority(), problem }
 }
 
-fn too_large(longest: usize) -> String {
-    let who = if longest == MAX_MANIFEST { ", which containerd refuses" } else { "" };
-    format!("with a manifest of more than {longest} bytes{who}")
+fn too_large() -> String {
+    format!("with a manifest of more than {MAX_MANIFEST} bytes, which containerd refuses")
 }
 
 fn media_type(answer: &Answer) -> Option<String> {

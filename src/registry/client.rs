@@ -66,8 +66,6 @@ struct Trip<'t> {
 pub struct Limits {
     /// How long a connection may take to come about, TLS included, where the endpoint says nothing.
     pub connect: Duration,
-    /// The longest manifest in bytes.
-    pub manifest: usize,
 }
 
 /// One question for one registry.
@@ -112,9 +110,9 @@ pub struct Manifest {
 }
 
 impl Default for Limits {
-    /// 5 s for a connection, and the longest manifest that containerd takes.
+    /// 5 s for a connection.
     fn default() -> Self {
-        Limits { connect: Duration::from_secs(5), manifest: answer::MAX_MANIFEST }
+        Limits { connect: Duration::from_secs(5) }
     }
 }
 
@@ -155,7 +153,7 @@ impl Client {
         Ok(Resolved { digest, media_type, size, endpoint: question.endpoint.settled(https) })
     }
 
-    /// The bytes of the manifest with this digest. They are hashed, and no longer than the limit.
+    /// The bytes of the manifest with this digest. They are hashed, and no longer than containerd takes.
     /// `question.reference` is not looked at.
     ///
     /// # Errors
@@ -177,26 +175,6 @@ impl Client {
         });
         let (Found { digest, media_type, .. }, bytes) = fetched.await?;
         Ok(Manifest { digest, media_type, bytes })
-    }
-
-    /// Whether the registry answers at all: GET of its API root, where any HTTP status counts.
-    ///
-    /// # Errors
-    /// Why nothing comes back.
-    pub async fn answers(&self, endpoint: &Endpoint, end: Instant) -> Result<(), Refusal> {
-        let login = Login::Anonymous;
-        let question = Resolve { endpoint, repository: "", reference: "", ns: None, login: &login, end };
-        let patience = Patience::new(&question);
-        let answered = patience.hold(async {
-            let mut trip = Trip::start(&self.shared, &question, &patience, String::new()).await?;
-            loop {
-                let (session, url) = trip.next()?;
-                if trip.noted(session.knock(&url).await).is_some() {
-                    return Ok(());
-                }
-            }
-        });
-        answered.await
     }
 }
 
@@ -306,7 +284,6 @@ impl<'t> Trip<'t> {
             repository,
             configured: self.material.headers.clone(),
             slot: self.client.tokens.slot(self.identity(url, repository, ns, login)),
-            longest: self.client.limits.manifest,
         }
     }
 
@@ -360,6 +337,5 @@ mod tests {
             Resolve { endpoint: &endpoint, repository: "a", reference: "1", ns: None, login: &login, end };
         sent(&client.resolve(&question));
         sent(&client.manifest(&question, "sha256:0"));
-        sent(&client.answers(&endpoint, end));
     }
 }

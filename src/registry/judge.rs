@@ -25,12 +25,12 @@ pub(super) async fn resolve(
     asked: Option<&str>,
 ) -> Result<Found, RegistryError> {
     let head = session.ask(Method::HEAD, url).await?;
-    match answer::of_head(&head, asked, session.longest)? {
+    match answer::of_head(&head, asked)? {
         Verdict::Found(found) => Ok(found),
-        Verdict::AskAgain => answer::of_get(&session.ask(Method::GET, url).await?, asked, session.longest),
+        Verdict::AskAgain => answer::of_get(&session.ask(Method::GET, url).await?, asked),
         Verdict::AskWhy => {
             let get = tokio::time::timeout(REASON_TIMEOUT, session.ask(Method::GET, url)).await;
-            after_refusal(&head, get.ok().and_then(Result::ok).as_ref(), asked, session.longest)
+            after_refusal(&head, get.ok().and_then(Result::ok).as_ref(), asked)
         }
     }
 }
@@ -42,18 +42,13 @@ pub(super) async fn manifest(
     asked: &str,
 ) -> Result<(Found, Bytes), RegistryError> {
     let answer = session.ask(Method::GET, url).await?;
-    Ok((answer::of_get(&answer, Some(asked), session.longest)?, answer.body))
+    Ok((answer::of_get(&answer, Some(asked))?, answer.body))
 }
 
 /// Some registries refuse HEAD alone.
-fn after_refusal(
-    head: &Answer,
-    get: Option<&Answer>,
-    asked: Option<&str>,
-    longest: usize,
-) -> Result<Found, RegistryError> {
+fn after_refusal(head: &Answer, get: Option<&Answer>, asked: Option<&str>) -> Result<Found, RegistryError> {
     match get {
-        Some(get) if get.status.is_success() => answer::of_get(get, asked, longest),
+        Some(get) if get.status.is_success() => answer::of_get(get, asked),
         get => Err(answer::reason(head, get)),
     }
 }
@@ -81,10 +76,10 @@ pub fn judge(
         let url = Url::parse(&format!("https://{}/v2/", endpoint.host)).ok_or_else(bad)?;
         let [head, get] = [head, get].map(|reply| Answer::own(url.clone(), reply, Arc::clone(&secrets)));
         let asked = Some(reference).filter(|reference| answer::is_digest(reference));
-        match answer::of_head(&head, asked, answer::MAX_MANIFEST)? {
+        match answer::of_head(&head, asked)? {
             Verdict::Found(found) => Ok(found),
-            Verdict::AskAgain => answer::of_get(&get, asked, answer::MAX_MANIFEST),
-            Verdict::AskWhy => after_refusal(&head, Some(&get), asked, answer::MAX_MANIFEST),
+            Verdict::AskAgain => answer::of_get(&get, asked),
+            Verdict::AskWhy => after_refusal(&head, Some(&get), asked),
         }
     };
     let judged = judged().map_err(|error: RegistryError| error.told(&secrets));

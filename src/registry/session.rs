@@ -13,7 +13,7 @@ use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use tokio::time::Instant;
 
-use super::answer::{self, ACCEPTED, MAX_ERROR};
+use super::answer::{self, ACCEPTED, MAX_MANIFEST};
 use super::challenge::{self, Challenge};
 use super::error::RegistryError;
 use super::exchange::{Answer, Question};
@@ -41,15 +41,13 @@ pub(super) struct Session<'s> {
     pub(super) configured: HeaderMap,
     /// What this registry has granted.
     pub(super) slot: Arc<Slot>,
-    /// The longest manifest that is read, in bytes.
-    pub(super) longest: usize,
 }
 
 impl Session<'_> {
     /// Asks for a manifest, and answers a challenge once. The answer is the registry's, never a 401.
     pub(super) async fn ask(&self, method: Method, url: &Url) -> Result<Answer, RegistryError> {
         let headers = answer::common_headers(ACCEPTED);
-        let limit = if method == Method::HEAD { 0 } else { self.longest };
+        let limit = if method == Method::HEAD { 0 } else { MAX_MANIFEST };
         let question = Question { method, url: url.clone(), headers, body: Bytes::new(), limit };
         let sent = self.granted().await;
         let Followed { answer, reach } = self.asked(&question, sent.as_ref()).await?;
@@ -68,14 +66,6 @@ impl Session<'_> {
             return Err(self.unauthorized(&answer, url));
         }
         Ok(answer)
-    }
-
-    /// Asks for the API root, without a login.
-    pub(super) async fn knock(&self, url: &Url) -> Result<(), RegistryError> {
-        let headers = answer::common_headers("application/json");
-        let (url, body) = (url.clone(), Bytes::new());
-        let question = Question { method: Method::GET, url, headers, body, limit: MAX_ERROR };
-        super::exchange::ask(&self.wire, &with(question, &self.configured), Reach::Anywhere).await.map(drop)
     }
 
     async fn asked(
@@ -209,13 +199,6 @@ impl Session<'_> {
         let presented = self.login.presented();
         RegistryError::Unauthorized { host: answer.url.authority(), presented, detail, hint }
     }
-}
-
-fn with(mut question: Question, headers: &HeaderMap) -> Question {
-    for (name, value) in headers {
-        question.headers.append(name, value.clone());
-    }
-    question
 }
 
 fn challenges(answer: &Answer) -> Vec<Challenge> {

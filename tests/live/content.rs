@@ -134,16 +134,3 @@ async fn the_registry_that_a_mirror_stands_in_for_is_said_only_where_it_is_known
         [format!("{path}?ns=docker.io"), format!("{path}?ns=docker.io"), path.to_owned(), path.to_owned()]
     );
 }
-
-#[tokio::test]
-async fn whatever_status_comes_back_is_an_answer() {
-    let end = || Instant::now() + PATIENCE;
-    for status in [200, 302, 401, 404, 503] {
-        let server = Scripted::start(move |_| reply(status, &[("Location", "http://127.0.0.1:1/")], ""));
-        client().answers(&plain(&server.host()), end()).await.unwrap();
-        assert_eq!(server.seen("authorization"), [("GET /v2/".to_owned(), None)], "{status}");
-    }
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-    let said = told(&client().answers(&plain(&free), end()).await.unwrap_err());
-    assert_eq!(said, format!("connect: cannot connect to {free}: Connection refused (os error 111)"));
-}

@@ -37,7 +37,7 @@ fn client() -> Client {
 }
 
 fn client_through(proxies: Proxies, connect: Duration) -> Client {
-    Client::new(proxies, Limits { connect, ..Limits::default() })
+    Client::new(proxies, Limits { connect })
 }
 
 /// The way to a host in plain http.

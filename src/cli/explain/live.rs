@@ -51,8 +51,7 @@ impl Live {
         let behind = runtime.block_on(Facts::proxies_behind(socket));
         // containerd's own environment where it can be read, else the one of this process.
         let proxies = behind.unwrap_or_else(|| Proxies::new(own_environment()));
-        let defaults = Limits::default();
-        let client = Client::new(proxies, Limits { connect: defaults.connect.min(timeout), ..defaults });
+        let client = Client::new(proxies, Limits { connect: Limits::default().connect.min(timeout) });
         let facts = runtime.block_on(facts::facts(config));
         let blind = hosts::set_up(&facts);
         let (roots, leads) = (facts.roots.read().to_vec(), leads_to_mirrors(&facts));

@@ -28,7 +28,7 @@ fn asked(name: &str) -> Option<&str> {
 }
 
 fn head(headers: &[(&'static str, &str)], of: &str) -> String {
-    match of_head(&answer(200, headers, ""), asked(of), MAX_MANIFEST) {
+    match of_head(&answer(200, headers, ""), asked(of)) {
         Ok(Verdict::Found(found)) => format!("{} {} {:?}", found.digest, found.media_type, found.size),
         Ok(Verdict::AskAgain) => "ask again".to_owned(),
         Ok(Verdict::AskWhy) => "ask why".to_owned(),
@@ -77,23 +77,23 @@ fn the_digest_of_a_body_is_counted() {
     let body = format!(r#"{{"mediaType":"{INDEX}"}}"#);
     let digest = digest_like("sha256", body.as_bytes());
     let long = digest_like("sha512:", body.as_bytes());
-    let found = of_get(&answer(200, &[], &body), None, MAX_MANIFEST).unwrap();
+    let found = of_get(&answer(200, &[], &body), None).unwrap();
     assert_eq!((found.digest.as_str(), found.media_type.as_str()), (digest.as_str(), INDEX));
-    let found = of_get(&answer(200, &[], &body), Some(&long), MAX_MANIFEST).unwrap();
+    let found = of_get(&answer(200, &[], &body), Some(&long)).unwrap();
     assert_eq!(found.digest, long);
     let wrong = format!("sha256:{}", "c".repeat(64));
-    let error = of_get(&answer(200, &[], &body), Some(&wrong), MAX_MANIFEST).unwrap_err();
+    let error = of_get(&answer(200, &[], &body), Some(&wrong)).unwrap_err();
     assert_eq!(
         error.to_string(),
         format!("r.example answers, but with another digest than was asked for ({digest})")
     );
     let stated = format!("sha256:{}", "d".repeat(64));
-    let error = of_get(&answer(200, &[("docker-content-digest", &stated)], &body), None, MAX_MANIFEST);
+    let error = of_get(&answer(200, &[("docker-content-digest", &stated)], &body), None);
     assert_eq!(
         error.unwrap_err().to_string(),
         format!("r.example answers, but its manifest does not have the digest that it says ({stated})")
     );
-    let error = of_get(&answer(200, &[], "garbage"), None, MAX_MANIFEST).unwrap_err();
+    let error = of_get(&answer(200, &[], "garbage"), None).unwrap_err();
     assert_eq!(error.to_string(), "r.example answers, but says no media type, nor does the manifest");
 }
 
@@ -114,7 +114,7 @@ fn refusals_say_what_the_registry_says() {
         ),
     ];
     for (get, expected) in rows {
-        let error = of_get(&get, None, MAX_MANIFEST).unwrap_err();
+        let error = of_get(&get, None).unwrap_err();
         assert_eq!(error.to_string(), expected);
     }
     let long = format!(r#"{{"errors":[{{"code":"{}"}}]}}"#, "x".repeat(5000));
@@ -179,7 +179,7 @@ fn nothing_is_repeated_of_a_host_that_somebody_else_has_named() {
     ];
     for status in [200, 403, 429, 503] {
         let foreign = Answer { words: None, ..answer(status, &headers, said) };
-        let error = of_get(&foreign, None, MAX_MANIFEST).unwrap_err().to_string();
+        let error = of_get(&foreign, None).unwrap_err().to_string();
         assert!(!error.to_lowercase().contains("hush"), "{error}");
     }
 }
