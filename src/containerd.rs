@@ -27,7 +27,7 @@ pub use facts::Facts;
 pub use instance::Containerd;
 pub use link::{Away, Link};
 pub use roots::{PullMode, Roots};
-pub use store::{Store, StoreError, is_id_record, record_names};
+pub use store::{Arrived, Store, StoreError, is_id_record, record_names};
 pub use typed::Cri;
 
 /// The gRPC limit for one message of containerd and of the kubelet, in bytes

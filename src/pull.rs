@@ -2,7 +2,7 @@
 //!
 //! PullImage, in the order of its steps: `image` decides; `candidate` takes one candidate: `auth` chooses the login,
 //! the registry is asked for the digest, `contents` looks at what containerd would run, `fetch` has containerd fetch
-//! it; `finish` gives the image its name (`adopt`) and its `provenance`. `record` is what happened, and `report`
+//! it, as long as something arrives (`stalled`); `finish` gives the image its name (`adopt`) and its `provenance`. `record` is what happened, and `report`
 //! tells it. A pull that no rule changes goes on as it came; `credential_scope` binds its login where that is needed.
 //!
 //! `lookup` has ImageStatus and CreateContainer, `pause_image` the image that containerd would pull by itself.
@@ -26,6 +26,7 @@ pub mod pause_image;
 mod provenance;
 mod record;
 mod recorder;
+mod stalled;
 mod under_way;
 pub mod upgrade;
 

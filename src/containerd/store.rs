@@ -15,7 +15,10 @@ use tonic::{Code, Request, Status};
 use super::{Link, MAX_MESSAGE};
 use crate::policy::Name;
 
+mod arrived;
 mod content;
+
+pub use arrived::Arrived;
 
 /// The namespace of everything that CRI stores (containerd `internal/cri/constants`).
 const NAMESPACE: &str = "k8s.io";

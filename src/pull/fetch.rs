@@ -99,7 +99,11 @@ impl Pull<'_> {
         let message =
             message.map_err(|error| Unfetched::Ended(End::Failed(Code::Internal, error.to_string())))?;
         for is_last in [false, true] {
-            let answer = match record.waiting(self.call.forward(&message)).await {
+            let answer = tokio::select! {
+                answer = record.waiting(self.call.forward(&message)) => answer,
+                failure = self.stalled(mirror, auth, resolved) => return Err(failure.into()),
+            };
+            let answer = match answer {
                 Ok(answer) => answer,
                 Err(away) => {
                     return Err(Unfetched::Ended(End::Failed(Code::Unavailable, away.to_string())));

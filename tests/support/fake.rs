@@ -8,6 +8,7 @@ use super::http1::{self, Message};
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
 
 /// The first byte of a TLS client.
 const TLS_GREETING: u8 = 0x16;
@@ -42,6 +43,8 @@ pub enum Behaviour {
     Silent,
     /// Wait until the path has another behaviour, and behave so.
     Held,
+    /// Forward the body in so many parts, with a pause before each.
+    Slow(usize, Duration),
     /// Forward so many bytes of the body, and then nothing more until the client goes.
     Stuck(usize),
 }
@@ -250,6 +253,7 @@ impl Shared {
                 self.until_it_goes(stream);
                 Ok(())
             }
+            Behaviour::Slow(parts, pause) => self.trickle(stream, &request, parts, pause),
             Behaviour::Stuck(bytes) => self.stick(stream, &request, bytes),
         }
     }
@@ -319,6 +323,22 @@ impl Shared {
         stream.write_all(message.head().as_bytes())?;
         stream.write_all(&message.body[..bytes.min(message.body.len())])?;
         stream.shutdown(std::net::Shutdown::Both)
+    }
+
+    fn trickle(
+        &self,
+        mut stream: &TcpStream,
+        request: &Message,
+        parts: usize,
+        pause: Duration,
+    ) -> std::io::Result<()> {
+        let message = self.ask_behind(request)?;
+        stream.write_all(message.head().as_bytes())?;
+        for part in message.body.chunks(message.body.len().div_ceil(parts).max(1)) {
+            std::thread::sleep(pause);
+            stream.write_all(part)?;
+        }
+        Ok(())
     }
 
     fn stick(&self, mut stream: &TcpStream, request: &Message, bytes: usize) -> std::io::Result<()> {

@@ -16,7 +16,7 @@ use crate::policy::Name;
 const MAX_MANIFEST: usize = 8 << 20;
 
 /// How many blobs of one image are looked at. No image that runs has as many.
-const MAX_BLOBS: usize = 1000;
+pub(super) const MAX_BLOBS: usize = 1000;
 
 /// How often a label is set again where somebody else changes it at the same time.
 const ATTEMPTS: usize = 4;
@@ -26,10 +26,10 @@ const SOURCE: &str = "containerd.io/distribution.source.";
 
 /// What a label's name begins with that names a blob which this one holds. An index names children for other platforms,
 /// too, which are not there.
-const CHILD: &str = "containerd.io/gc.ref.content.";
+pub(super) const CHILD: &str = "containerd.io/gc.ref.content.";
 
 /// The kinds of content in the name of a download (`MakeRefKey`).
-const KINDS: [&str; 4] = ["layer", "config", "manifest", "index"];
+pub(super) const KINDS: [&str; 4] = ["layer", "config", "manifest", "index"];
 
 impl Store {
     /// The bytes of the manifest or index `digest`, if they are here.
@@ -166,7 +166,7 @@ impl Store {
             .map_err(content_error("label", digest))
     }
 
-    async fn info(&self, digest: &str) -> Result<Option<api::Info>, StoreError> {
+    pub(super) async fn info(&self, digest: &str) -> Result<Option<api::Info>, StoreError> {
         let request = call(api::InfoRequest { digest: digest.to_owned() });
         found(self.content.clone().info(request).await)
             .map(|answer| answer.and_then(|answer| answer.info))

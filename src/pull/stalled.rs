@@ -1,0 +1,87 @@
+//! Finds out that a mirror gives nothing any more while containerd fetches from it: containerd may wait for ever.
+//!
+//! Holds: a pull for which bytes arrive is not broken off, however slow it is; nor one for which no other candidate is
+//! left, or of which everything is there and is being unpacked.
+
+use tokio::time::{Instant, sleep};
+
+use super::auth::Auth;
+use super::failure;
+use super::record::{Class, Failure};
+use super::under_way::{Pull, Trial};
+use crate::containerd::Arrived;
+use crate::registry::{Refusal, Resolve, Resolved};
+
+/// How often containerd is looked at within `stall-after`.
+const LOOKS: u32 = 4;
+
+/// How many times `stall-after` nothing may arrive from a mirror that still answers: one that fetches a large layer from
+/// elsewhere first sends nothing for a while.
+const LIVING: u32 = 12;
+
+impl Pull<'_> {
+    /// Ends when the mirror gives nothing any more, with what is to be said of that.
+    pub(super) async fn stalled(&self, mirror: &Trial<'_>, auth: &Auth, resolved: &Resolved) -> Failure {
+        let text = self.until_stalled(mirror, auth, resolved).await;
+        let candidate = &mirror.candidate.name;
+        tracing::warn!(image = %self.name, mirror = candidate.host(), "leaving a mirror: {text}");
+        self.state.health.note_down(candidate, self.generation.pull.retry_down_after);
+        Failure::new(Class::Unreachable, text)
+    }
+
+    async fn until_stalled(&self, mirror: &Trial<'_>, auth: &Auth, resolved: &Resolved) -> String {
+        let Some(limit) = self.generation.pull.stall_after.filter(|_| mirror.has_successor) else {
+            return std::future::pending().await;
+        };
+        let mut arrived = Arrived::default();
+        let (mut changed, mut asked) = (Instant::now(), Instant::now());
+        loop {
+            sleep(limit / LOOKS).await;
+            match self.state.containerd.store.arrived(&resolved.digest, &arrived).await {
+                Ok(now) if now.is_missing && now == arrived => {}
+                Ok(now) => {
+                    (arrived, changed) = (now, Instant::now());
+                    continue;
+                }
+                // containerd's own error will come.
+                Err(error) => {
+                    tracing::debug!(%error, "cannot see how much of an image is there");
+                    changed = Instant::now();
+                    continue;
+                }
+            }
+            let nothing = format!("nothing has arrived from it for {:.1} s", changed.elapsed().as_secs_f64());
+            if changed.elapsed() >= limit * LIVING {
+                return nothing;
+            }
+            if asked.max(changed).elapsed() < limit / 2 {
+                continue;
+            }
+            asked = Instant::now();
+            if let Some(refusal) = self.is_mute(mirror, auth, resolved, asked + limit / 2).await {
+                return format!("{nothing}, and it does not answer: {}", refusal.brief());
+            }
+        }
+    }
+
+    /// Why the mirror does not answer any more; none where it does, whatever it says.
+    async fn is_mute(
+        &self,
+        mirror: &Trial<'_>,
+        auth: &Auth,
+        resolved: &Resolved,
+        end: Instant,
+    ) -> Option<Refusal> {
+        let login = self.login(auth, &resolved.endpoint).ok()?;
+        let question = Resolve {
+            endpoint: &mirror.endpoint,
+            repository: mirror.candidate.name.path(),
+            reference: &resolved.digest,
+            ns: self.ns(mirror),
+            login: &login,
+            end,
+        };
+        let refusal = self.state.registry.resolve(&question).await.err()?;
+        (failure::class(&refusal) == Class::Unreachable).then_some(refusal)
+    }
+}

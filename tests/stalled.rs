@@ -1,0 +1,106 @@
+//! Mirrors that stop giving while containerd fetches from them, and mirrors that are only slow.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+mod support;
+
+use std::time::Duration;
+
+use support::containerd::Containerd;
+use support::cri::Cri;
+use support::fake::{Behaviour, Fake};
+use support::image::Image;
+use support::native::Native;
+use support::registry::Registry;
+use support::shunt::{Shunt, rule};
+use support::version::Version;
+use tokio::task::JoinHandle;
+use tonic::Status;
+
+struct Setup {
+    containerd: &'static Containerd,
+    registry: &'static Registry,
+    path: String,
+    /// The first of two mirrors.
+    fake: Fake,
+    shunt: Shunt,
+}
+
+impl Setup {
+    fn start(version: Version, what: &str, stall_after: &str) -> Option<Setup> {
+        let (containerd, registry) = (Containerd::shared(version)?, Registry::shared()?);
+        let fake = Fake::in_front_of(registry.host());
+        let rule = rule("quay.io", &[&fake.host(), registry.host()]);
+        let config = format!("[pull]\nstall-after = \"{stall_after}\"\nretry-down-after = \"1h\"\n{rule}");
+        let shunt = Shunt::start(&config, containerd);
+        let path = format!("stalled/{what}-{}", version.line());
+        Some(Setup { containerd, registry, path, fake, shunt })
+    }
+
+    fn push(&self, tag: &str) -> Image {
+        let image = Image::big(&format!("{}-{tag}", self.path), 2);
+        self.registry.push(&self.path, tag, &image);
+        image
+    }
+
+    async fn begin(&self, tag: &str) -> JoinHandle<Result<String, Status>> {
+        let cri = Cri::connect(&self.shunt.socket()).await;
+        let name = format!("quay.io/{}:{tag}", self.path);
+        tokio::spawn(async move { cri.pull(&name).await })
+    }
+
+    fn below(&self, kind: &str) -> String {
+        format!("/v2/{}/{kind}/", self.path)
+    }
+
+    /// The first mirror was left for the second, and is not asked first any more.
+    async fn was_left(&self, said: &str) {
+        let log = self.shunt.stderr();
+        assert_eq!(log.matches(said).count(), 1, "{log}");
+        self.fake.forget();
+        let next = self.push("next");
+        assert_eq!(self.begin("next").await.await.unwrap().unwrap(), next.id());
+        assert_eq!(self.fake.records(), []);
+        let names = Native::connect(&self.containerd.socket()).await.names_with("cri-shunt.invalid").await;
+        assert!(!names.iter().any(|name| name.contains(&self.path)), "{names:?}");
+    }
+}
+
+async fn a_mirror_that_goes_mute_in_a_layer_is_left(version: Version) {
+    let Some(setup) = Setup::start(version, "mute", "600ms") else { return };
+    let image = setup.push("1");
+    setup.fake.on(&setup.below("blobs"), Behaviour::Stuck(100 << 10));
+    let stuck = setup.fake.stuck();
+    let pulling = setup.begin("1").await;
+    assert!(support::wait_for(async || setup.fake.stuck() > stuck).await, "{}", setup.shunt.stderr());
+    setup.fake.on("/v2/", Behaviour::Silent);
+    assert_eq!(pulling.await.unwrap().unwrap(), image.id(), "{}", setup.shunt.stderr());
+    setup.was_left("and it does not answer").await;
+}
+
+async fn a_mirror_that_answers_and_gives_no_layer_is_left(version: Version) {
+    let Some(setup) = Setup::start(version, "idle", "200ms") else { return };
+    let image = setup.push("1");
+    setup.fake.on(&setup.below("blobs"), Behaviour::Silent);
+    assert_eq!(setup.begin("1").await.await.unwrap().unwrap(), image.id(), "{}", setup.shunt.stderr());
+    setup.was_left("nothing has arrived from it").await;
+}
+
+async fn a_slow_mirror_is_not_left(version: Version) {
+    let Some(setup) = Setup::start(version, "slow", "1s") else { return };
+    let image = setup.push("1");
+    // Longer in all than a mirror that gives nothing may take.
+    let slow = Behaviour::Slow(40, Duration::from_millis(400));
+    setup.fake.on(&format!("{}{}", setup.below("blobs"), image.last_layer()), slow);
+    assert_eq!(setup.begin("1").await.await.unwrap().unwrap(), image.id(), "{}", setup.shunt.stderr());
+    let log = setup.shunt.stderr();
+    assert!(!log.contains("nothing has arrived"), "{log}");
+    let fetched = setup.fake.records();
+    assert!(fetched.iter().any(|record| record.path.contains("/blobs/")), "{fetched:?}");
+}
+
+on_each_containerd!(
+    a_mirror_that_goes_mute_in_a_layer_is_left,
+    a_mirror_that_answers_and_gives_no_layer_is_left,
+    a_slow_mirror_is_not_left,
+);
