@@ -174,33 +174,8 @@ async fn a_mirror_that_is_mute_about_the_manifest_does_not_hold_a_pull(version: 
     cri.remove(&image.id()).await.unwrap();
 }
 
-/// containerd keeps a download with wrong bytes and never asks for that digest again, wherever it is.
-async fn wrong_bytes_do_not_stay_in_containerd(version: Version) {
-    let Some((containerd, registry)) = setup(version).await else { return };
-    let fake = Fake::in_front_of(registry.host());
-    fake.on("/v2/wrong/app/blobs/", Behaviour::Wrong);
-    let [one, two] = ["1", "2"].map(|tag| {
-        let image = Image::busybox(&format!("failover-wrong-{tag}"));
-        registry.push("wrong/app", tag, &image);
-        image
-    });
-    let shunt = Shunt::start(&config("", &[&fake.host(), registry.host()], ""), containerd);
-    let cri = Cri::connect(&shunt.socket()).await;
-    assert_eq!(cri.pull("quay.io/wrong/app:1").await.unwrap(), one.id());
-    // Those bytes may be from a pull past the shunt.
-    let direct = Cri::connect(&containerd.socket()).await;
-    direct.pull(&format!("{}/wrong/app:2", fake.host())).await.unwrap_err();
-    let shunt = Shunt::start(&config("", &[registry.host()], ""), containerd);
-    let cri = Cri::connect(&shunt.socket()).await;
-    assert_eq!(cri.pull("quay.io/wrong/app:2").await.unwrap(), two.id());
-    for image in [&one, &two] {
-        cri.remove(&image.id()).await.unwrap();
-    }
-}
-
 on_each_containerd!(
     a_mirror_that_is_mute_about_the_manifest_does_not_hold_a_pull,
-    wrong_bytes_do_not_stay_in_containerd,
     a_mirror_that_swallows_packets_does_not_hold_a_pull,
     a_mute_mirror_is_waited_for_only_where_it_is_the_last,
     all_that_do_not_answer_make_one_known_reason,

@@ -14,7 +14,7 @@ use cri_shunt::inside::config::{
 };
 use cri_shunt::inside::containerd::hosts::{self, Transport, TransportNeed};
 use cri_shunt::inside::credentials::{Credentials, DockerConfig, Sources, read_providers};
-use cri_shunt::inside::policy::{Asked, Decision, Layer, Name, Policy, Source};
+use cri_shunt::inside::policy::{Asked, Decision, Layer, Name, Ns, Policy, Source};
 
 use super::disk::Disk;
 use super::secrets::{DECODED, SECRET, hidden, with_and_without};
@@ -215,7 +215,11 @@ fn candidates(policy: &Policy, name: &Name) -> Vec<Name> {
 
 fn decided(policy: &Policy, name: &Name) -> String {
     match policy.decide(&Asked::of(name)) {
-        Decision::Route { candidates, .. } => format!("{candidates:?}"),
+        Decision::Route { mut candidates, .. } => {
+            // A native rule tells only a mirror that needs it.
+            candidates.iter_mut().filter(|candidate| candidate.ns == Ns::Sent).for_each(|it| it.ns = Ns::Off);
+            format!("{candidates:?}")
+        }
         Decision::Pass { .. } => "pass".to_owned(),
         Decision::Deny { .. } => "deny".to_owned(),
     }

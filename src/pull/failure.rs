@@ -73,15 +73,16 @@ pub fn is_overtaken(status: &Status) -> bool {
     status.code() == Code::NotFound && (is_snapshot || is_content || own.ends_with("\": not found"))
 }
 
-/// The digest of which containerd had other bytes (`plugins/content/local/writer.go`: `unexpected commit digest
-/// sha256:…, expected sha256:…`).
+/// The digest for which containerd had other bytes (`core/content/helpers.go`: `failed commit on ref
+/// "layer-sha256:…": …`, because of the bytes or of their number).
 pub(super) fn wrong_content(status: &Status) -> Option<String> {
     let own = own_words(status.message());
-    let (_, rest) = own.split_once("unexpected commit digest ")?;
-    let (_, digest) = rest.split_once(", expected ")?;
-    let end = digest.find([' ', '"']).unwrap_or(digest.len());
-    let digest = digest.get(..end)?.trim_end_matches(':');
-    is_digest(digest).then(|| digest.to_owned())
+    let (_, rest) = own.split_once("failed commit on ref \"")?;
+    let (reference, why) = rest.split_once("\": ")?;
+    let (_, digest) = reference.split_once('-')?;
+    let is_wrong =
+        ["unexpected commit digest ", "failed size validation: "].iter().any(|text| why.contains(text));
+    (is_wrong && is_digest(digest)).then(|| digest.to_owned())
 }
 
 /// containerd's own words in its error, in lower case: what stands before a registry's.
@@ -148,14 +149,16 @@ mod tests {
     #[test]
     fn the_digest_of_wrong_content_is_read() {
         let digest = format!("sha256:{}", "a".repeat(64));
-        let text = format!(
-            "failed to copy: failed commit on ref \"layer-{digest}\": unexpected commit digest sha256:{}, expected \
-             {digest}: failed precondition",
-            "b".repeat(64)
-        );
-        assert_eq!(wrong_content(&Status::unknown(&text)), Some(digest));
-        for other in [text.replace("expected sha256", "expected md5"), format!("Server message: {text}")] {
-            assert_eq!(wrong_content(&Status::unknown(&other)), None, "{other}");
+        let commit = format!("failed to copy: failed commit on ref \"layer-{digest}\": ");
+        let other = format!("unexpected commit digest sha256:{}, expected {digest}: failed", "b".repeat(64));
+        let size = format!("\"layer-{digest}\" failed size validation: 300 != 200: failed precondition");
+        for why in [&other, &size] {
+            let found = |text: &str| wrong_content(&Status::unknown(text));
+            assert_eq!(found(&format!("{commit}{why}")), Some(digest.clone()), "{why}");
+            assert_eq!(found(&format!("Server message: {commit}{why}")), None, "{why}");
+        }
+        for text in ["no space left on device".to_owned(), "rename: exists".to_owned()] {
+            assert_eq!(wrong_content(&Status::unknown(format!("{commit}{text}"))), None, "{text}");
         }
     }
 

@@ -112,9 +112,15 @@ impl Pull<'_> {
             if answer.is_ok() {
                 return Ok(self.fetched(candidate, digest, temporary, answer));
             }
-            let is_worth_another = self.throw_away_wrong_content(&answer).await && !is_last;
-            if !is_worth_another {
-                return Err(self.unfetched(candidate, endpoint, &host, &answer));
+            match self.throw_away_wrong_content(&answer).await {
+                None => return Err(self.unfetched(candidate, endpoint, &host, &answer)),
+                // Those bytes were its own.
+                Some(digest) if is_last => {
+                    self.rest(candidate);
+                    let text = format!("what {} sent is not {digest}", endpoint.host);
+                    return Err(Failure::new(Class::Protocol, text).into());
+                }
+                Some(_) => {}
             }
         }
         Err(Unfetched::Gone)
@@ -122,17 +128,16 @@ impl Pull<'_> {
 
     /// containerd keeps a download whose bytes turn out to be wrong, and never gets over it: every later pull of that
     /// digest, from wherever, goes on with those bytes. So they are thrown away. They may also be another pull's, for
-    /// which this registry is not to blame. Says whether there were any.
-    async fn throw_away_wrong_content(&self, answer: &Answer) -> bool {
-        let status = answer.status();
-        let Some(digest) = failure::wrong_content(&status) else { return false };
+    /// which this registry is not to blame. Returns their digest, if there were any.
+    async fn throw_away_wrong_content(&self, answer: &Answer) -> Option<String> {
+        let digest = failure::wrong_content(&answer.status())?;
         match self.state.containerd.store.abort_ingests(&digest).await {
             Ok(()) => {
                 tracing::info!(image = %self.name, digest, "threw away a download that was not what it had to be");
             }
             Err(error) => tracing::warn!(%error, "cannot throw away a download with wrong content"),
         }
-        true
+        Some(digest)
     }
 
     fn fetched(&self, candidate: &Candidate, digest: &str, temporary: Temporary, answer: Answer) -> Fetched {
@@ -175,7 +180,16 @@ impl Pull<'_> {
             true => status.message().replace(&host.name, &endpoint.host),
             false => status.message().to_owned(),
         };
-        Unfetched::Failed(failure::of_containerd(&Status::new(status.code(), text), &candidate.name))
+        let failure = failure::of_containerd(&Status::new(status.code(), text), &candidate.name);
+        if failure.class == Class::Containerd {
+            self.rest(candidate);
+        }
+        Unfetched::Failed(failure)
+    }
+
+    /// Has a mirror tried after the others for a while: it said that it has the image, and did not give it.
+    pub(super) fn rest(&self, candidate: &Candidate) {
+        self.state.health.note_down(&candidate.name, self.generation.pull.retry_down_after);
     }
 
     /// The host by whose name containerd is asked for the candidate.

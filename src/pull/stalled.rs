@@ -23,9 +23,9 @@ impl Pull<'_> {
     /// Ends when the mirror gives nothing any more, with what is to be said of that.
     pub(super) async fn stalled(&self, mirror: &Trial<'_>, auth: &Auth, resolved: &Resolved) -> Failure {
         let text = self.until_stalled(mirror, auth, resolved).await;
-        let candidate = &mirror.candidate.name;
-        tracing::warn!(image = %self.name, mirror = candidate.host(), "leaving a mirror: {text}");
-        self.state.health.note_down(candidate, self.generation.pull.retry_down_after);
+        let host = mirror.candidate.name.host();
+        tracing::warn!(image = %self.name, mirror = host, "leaving a mirror: {text}");
+        self.rest(mirror.candidate);
         Failure::new(Class::Unreachable, text)
     }
 

@@ -35,8 +35,8 @@ pub enum Behaviour {
     ByNs,
     /// Forward, but close the connection after so many bytes of the body.
     Cut(usize),
-    /// Forward the body with its last byte changed.
-    Wrong,
+    /// Forward with another body.
+    Wrong(Wrong),
     /// One request of so many gets this status; the others are forwarded.
     Flaky(usize, u16),
     /// Accept, read, and never answer.
@@ -47,6 +47,33 @@ pub enum Behaviour {
     Slow(usize, Duration),
     /// Forward so many bytes of the body, and then nothing more until the client goes.
     Stuck(usize),
+}
+
+/// What is wrong with a body.
+#[derive(Clone, Copy, Debug)]
+pub enum Wrong {
+    /// Its last byte.
+    Byte,
+    /// It goes on behind its end.
+    TooLong,
+    /// It is a page for people, with status 200.
+    Page,
+}
+
+impl Wrong {
+    fn spoil(self, message: &mut Message) {
+        match self {
+            Wrong::Byte => message.body.iter_mut().next_back().into_iter().for_each(|byte| *byte ^= 1),
+            Wrong::TooLong => message.body.extend([b'x'; 100]),
+            Wrong::Page => message.body = b"<html><body>Please log in.</body></html>".to_vec(),
+        }
+        let length = message.body.len().to_string();
+        for (name, value) in &mut message.headers {
+            if name.eq_ignore_ascii_case("content-length") {
+                value.clone_from(&length);
+            }
+        }
+    }
 }
 
 /// One request that came.
@@ -234,11 +261,9 @@ impl Shared {
                 0 => answer(stream, &bare(status)),
                 _ => self.forward(stream, &request),
             },
-            Behaviour::Wrong => {
+            Behaviour::Wrong(how) => {
                 let mut message = self.ask_behind(&request)?;
-                if let Some(last) = message.body.last_mut() {
-                    *last ^= 1;
-                }
+                how.spoil(&mut message);
                 answer(stream, &message)
             }
             Behaviour::ByNs => match by_ns(path) {

@@ -6,7 +6,8 @@
 use std::path::{Path, PathBuf};
 
 use super::toml_text::string;
-use crate::config::{duration, transport};
+use super::transport::api_root;
+use crate::config::duration;
 use crate::containerd::hosts::{Transport, Wanted};
 use crate::policy::{Location, Mirror, Ns, Only};
 use crate::registry::Endpoint;
@@ -120,12 +121,9 @@ impl Written<'_> {
     fn others(&mut self) {
         let Self { endpoint, of_host, keys, left } = self;
         if let Some(root) = endpoint.api_root.as_ref().filter(|_| endpoint.api_root != of_host.api_root) {
-            // In a URL a brace is written so; in a native key it would look like a placeholder.
-            let written = root.replace('{', "%7B").replace('}', "%7D");
-            let written = if written.is_empty() { "/".to_owned() } else { written };
-            match transport::api_root(&written) {
-                Ok(_) => keys.push(format!("api-root = {}", string(&written))),
-                Err(_) => left.push(Transport::ApiRoot(root.clone())),
+            match api_root(root) {
+                Some(written) => keys.push(format!("api-root = {}", string(&written))),
+                None => left.push(Transport::ApiRoot(root.clone())),
             }
         }
         if endpoint.api_root.is_none() && of_host.api_root.is_some() {

@@ -326,8 +326,11 @@ fn a_mirror_with_ns_is_asked_for_the_repository_as_it_is() {
     let rewrite = "prefix = 'quay.io'\nmirrors = [{ location = 'm.dev', ns = true }]\nrewrite = [{ match = 'a', replace = 'b' }]";
     assert_snapshot!(refused_text(&rule(rewrite)), @r"
     error: `rewrite` has no meaning for a mirror with `ns`, which is asked for the repository as it is
-    --> config.toml:4:11
-    ::: config.toml:3:12
-     = note: line not shown: it may hold a secret
+     --> config.toml:4:11
+      |
+    4 | rewrite = [{ match = 'a', replace = 'b' }]
+      |           ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+     ::: config.toml:3:12
+      = note: line not shown: it may hold a secret
     ");
 }
