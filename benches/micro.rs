@@ -8,7 +8,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, unreachable_pub, reason = "a bench")]
 
 use cri_shunt::inside::policy::{
-    Action, Asked, Layer, Location, Mirror, Name, Only, Origin, Policy, Route, Rule, Settings, Source,
+    Action, Asked, Layer, Location, Mirror, Name, Origin, Policy, Route, Rule, Settings, Source,
 };
 use cri_shunt::inside::wire::{self, cri};
 use divan::{Bencher, black_box};
@@ -21,13 +21,7 @@ const RULES: [usize; 4] = [1, 100, 10_000, 100_000];
 
 /// `count` rules for repositories of Docker Hub, and one for quay.io with three mirrors.
 fn policy(count: usize) -> Policy {
-    let mirror = |location: String| Mirror {
-        location: location.parse::<Location>().unwrap(),
-        only: Only::Any,
-        strip_prefix: false,
-        ns: cri_shunt::inside::policy::Ns::Off,
-        endpoint: None,
-    };
+    let mirror = |location: String| Mirror::at(location.parse::<Location>().unwrap());
     let rule = |prefix: String, mirrors: Vec<Mirror>, line: usize| Rule {
         prefix: prefix.parse().unwrap(),
         action: Action::Route(Route {

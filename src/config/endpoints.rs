@@ -25,7 +25,9 @@ pub(super) fn settle(rules: &mut [DraftRule], wanted: &Wanted) -> Vec<Endpoint> 
             let host = mirror.location.host();
             let of_host = if own.alone { &native } else { wanted };
             let endpoint = endpoint(host, own, of_host, layer);
-            if endpoint != wanted.endpoint(host) {
+            let usual = wanted.endpoint(host);
+            if endpoint != usual {
+                mirror.apart = endpoint.api_root != usual.api_root || endpoint.headers != usual.headers;
                 mirror.endpoint = Some(found.number(endpoint));
             }
         }

@@ -80,7 +80,7 @@ fn read_mirror(item: &Field<'_>, texts: &Texts, out: &mut Vec<Problem>) -> Optio
 }
 
 fn mirror(address: Address, only: Only, strip_prefix: bool, ns: Ns) -> Mirror {
-    Mirror { location: address.location, only, strip_prefix, ns, endpoint: None }
+    Mirror { only, strip_prefix, ns, ..Mirror::at(address.location) }
 }
 
 /// A mirror that is told of the registry is asked for the repository as the name has it.

@@ -32,7 +32,9 @@ pub(super) fn decide<'p>(
     for mirror in serving {
         let path = if mirror.strip_prefix { own_part(&path, route, rule) } else { &path };
         let target = target(&mirror.location, path, rewritten, key).and_then(|found| {
-            let taken = index.taken(by, &found, key).filter(|_| !route.collapse && mirror.ns != Ns::Needed);
+            let taken = index
+                .taken(by, &found, key)
+                .filter(|_| !route.collapse && mirror.ns != Ns::Needed && !mirror.apart);
             let taken = taken.map(|registry| UnusableCause::Taken { registry });
             let denied =
                 || denied(&found).map(|rule| UnusableCause::Denied { rule: rule.prefix.to_string() });

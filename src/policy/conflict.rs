@@ -119,39 +119,43 @@ fn collapses(routings: &[Routing<'_>]) -> Vec<Conflict> {
         .flat_map(|(routing, host)| routing.targets().into_iter().map(move |target| (routing, host, target)))
         .collect();
     // Built only where there is a conflict, which is rare.
-    let by_text = OnceCell::new();
+    let by_place = OnceCell::new();
     // Thousands of rules can have one target, so only which registries there are is compared.
-    let mut at: HashMap<&str, Registries<'_>, RandomState> = HashMap::default();
-    let mut within: HashMap<(&str, &str), Registries<'_>, RandomState> = HashMap::default();
+    let mut at: HashMap<Place<'_>, Registries<'_>, RandomState> = HashMap::default();
+    let mut within: HashMap<(Place<'_>, &str), Registries<'_>, RandomState> = HashMap::default();
     for (_, host, target) in &strict {
-        at.entry(&target.text).or_default().add(host);
-        within.entry((&target.text, &target.location)).or_default().add(host);
+        at.entry((&target.text, target.way)).or_default().add(host);
+        within.entry(((&target.text, target.way), &target.location)).or_default().add(host);
     }
-    let mut groups: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    let mut groups: BTreeMap<Place<'_>, Vec<usize>> = BTreeMap::new();
     for (i, (_, host, target)) in strict.iter().enumerate() {
         for text in Ancestors::of(&target.text).take_while(|text| text.len() >= target.location.len()) {
+            let place = (text, target.way);
             let there = match text == target.text {
-                true => at.get(text),
-                false => within.get(&(text, target.location.as_str())),
+                true => at.get(&place),
+                false => within.get(&(place, target.location.as_str())),
             };
             if there.is_some_and(|there| there.hold_another(host)) {
-                let by_text = by_text.get_or_init(|| indices_by_text(&strict));
-                let all = || by_text.get(text).cloned().unwrap_or_default();
-                groups.entry(text).or_insert_with(all).push(i);
+                let by_place = by_place.get_or_init(|| indices_by_place(&strict));
+                let all = || by_place.get(&place).cloned().unwrap_or_default();
+                groups.entry(place).or_insert_with(all).push(i);
             }
         }
     }
-    groups.into_iter().map(|(text, group)| collapse(text, group, &strict)).collect()
+    groups.into_iter().map(|((text, _), group)| collapse(text, group, &strict)).collect()
 }
 
-fn indices_by_text<'t>(
+/// The text of a target, and the way to it.
+type Place<'t> = (&'t str, Option<u32>);
+
+fn indices_by_place<'t>(
     strict: &'t [(&Routing<'_>, &str, Target)],
-) -> HashMap<&'t str, Vec<usize>, RandomState> {
-    let mut by_text: HashMap<&str, Vec<usize>, RandomState> = HashMap::default();
+) -> HashMap<Place<'t>, Vec<usize>, RandomState> {
+    let mut by_place: HashMap<Place<'_>, Vec<usize>, RandomState> = HashMap::default();
     for (i, (_, _, target)) in strict.iter().enumerate() {
-        by_text.entry(&target.text).or_default().push(i);
+        by_place.entry((&target.text, target.way)).or_default().push(i);
     }
-    by_text
+    by_place
 }
 
 /// The registries whose images are in one place: the first, and whether there are more.

@@ -93,7 +93,7 @@ fn route(words: &str) -> Route {
                 }
                 None => location.parse().unwrap(),
             };
-            route.mirrors.push(Mirror { location, only, strip_prefix, ns: Default::default(), endpoint });
+            route.mirrors.push(Mirror { only, strip_prefix, endpoint, ..Mirror::at(location) });
         }
     }
     route

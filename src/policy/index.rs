@@ -68,7 +68,9 @@ impl Index {
             let collapse = routing.route.collapse;
             let registry = routing.host.filter(|_| !collapse);
             for target in routing.targets() {
-                let owner = Owner { by: routing.by, registry: registry.map(Into::into) };
+                // Those who come in another way may find other images there.
+                let registry = registry.filter(|_| target.way.is_none()).map(Into::into);
+                let owner = Owner { by: routing.by, registry };
                 index.slot(&target.text).owners.push(owner);
             }
             for pattern in routing.patterns() {

@@ -91,6 +91,23 @@ pub struct Mirror {
     /// How its registry is reached, where the rule says so: a number that the configuration gives out, and
     /// that candidates carry on. Nothing here depends on what it stands for.
     pub endpoint: Option<u32>,
+    /// Whether other images may be there for who comes this way than for who comes in another: a header or an API root
+    /// tells the registry which ones are meant.
+    pub apart: bool,
+}
+
+impl Mirror {
+    /// A mirror of which nothing more is said.
+    pub fn at(location: Location) -> Self {
+        Self {
+            location,
+            only: Only::default(),
+            strip_prefix: false,
+            ns: Ns::default(),
+            endpoint: None,
+            apart: false,
+        }
+    }
 }
 
 /// Whether a mirror is told, in the query `ns`, which registry a name is of.

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 
 use super::key::{HUB, fold_host};
 use super::location::{Location, PLACEHOLDER};
-use super::rule::{Action, Mirror, Ns, Only, Origin, Route, Rule, Source};
+use super::rule::{Action, Mirror, Ns, Origin, Route, Rule, Source};
 
 /// The rule behind a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -39,6 +39,8 @@ pub(super) struct Target {
     pub(super) location: String,
     /// The location and what the rule's own prefix adds to it.
     pub(super) text: String,
+    /// The way by which it is reached, where that leads to other images than any other way.
+    pub(super) way: Option<u32>,
 }
 
 /// The targets of a wildcard rule with `{host}`: one for each host.
@@ -56,13 +58,7 @@ pub(super) struct Pattern {
 /// The default registry as a route.
 pub(super) fn default_route(location: &Location) -> Route {
     Route {
-        mirrors: vec![Mirror {
-            location: location.clone(),
-            only: Only::Any,
-            strip_prefix: false,
-            ns: Ns::Off,
-            endpoint: None,
-        }],
+        mirrors: vec![Mirror::at(location.clone())],
         rewrites: Vec::new(),
         origin: Origin::Never,
         collapse: false,
@@ -118,7 +114,8 @@ impl Routing<'_> {
             };
             let alone = self.below.is_empty() || !self.route.rewrites.is_empty() || mirror.strip_prefix;
             let text = if alone { location.clone() } else { format!("{location}/{}", self.below) };
-            let target = Target { location, text };
+            let way = mirror.endpoint.filter(|_| mirror.apart);
+            let target = Target { location, text, way };
             let new = match &mut seen {
                 Some(seen) => seen.insert(target.clone()),
                 None => !targets.contains(&target),

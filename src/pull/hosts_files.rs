@@ -81,14 +81,14 @@ mod tests {
     use crate::containerd::Roots;
     use crate::containerd::hosts::{Transport, Wanted};
     use crate::policy::{
-        Action, Checkpoint, Layer, Location, Mirror, Ns, Only, Origin, Policy, Route, Rule, Settings, Source,
+        Action, Checkpoint, Layer, Location, Mirror, Origin, Policy, Route, Rule, Settings, Source,
     };
     use crate::registry::HeaderValue;
     use crate::state::fixture;
 
     /// A rule with this mirror, and nothing that hosts need.
     fn mirrored(location: Location, endpoint: Option<u32>) -> Generation {
-        let mirror = Mirror { location, only: Only::Any, strip_prefix: false, ns: Ns::Off, endpoint };
+        let mirror = Mirror { endpoint, ..Mirror::at(location) };
         let route = Route {
             mirrors: vec![mirror],
             rewrites: Vec::new(),

@@ -6,8 +6,8 @@
 use std::path::{Path, PathBuf};
 
 use super::toml_text::string;
-use super::transport::api_root;
-use crate::config::duration;
+use super::transport::has_key;
+use crate::config::{duration, transport};
 use crate::containerd::hosts::{Transport, Wanted};
 use crate::policy::{Location, Mirror, Ns, Only};
 use crate::registry::Endpoint;
@@ -31,11 +31,14 @@ struct Written<'e> {
 
 /// The mirror as an element of `mirrors`. What cannot be written is added to `left`.
 pub(super) fn mirror(mirror: &Mirror, strips: bool, reach: &Reach<'_>, left: &mut Vec<String>) -> String {
-    let Mirror { location, only, strip_prefix, ns, endpoint } = mirror;
-    let of_host = reach.wanted.endpoint(location.host());
+    let Mirror { location, only, strip_prefix, ns, endpoint, apart: _ } = mirror;
+    let usual = reach.wanted.endpoint(location.host());
     let own = endpoint.and_then(|index| reach.endpoints.get(index as usize));
+    // What the table for the host will say.
+    let api_root = usual.api_root.clone().filter(|root| has_key(root));
+    let of_host = Endpoint { api_root, ..usual.clone() };
     let mut written =
-        Written { endpoint: own.unwrap_or(&of_host), of_host: &of_host, keys: Vec::new(), left: Vec::new() };
+        Written { endpoint: own.unwrap_or(&usual), of_host: &of_host, keys: Vec::new(), left: Vec::new() };
     let address = written.address(location);
     written.keys.extend(match only {
         Only::Any => None,
@@ -44,7 +47,7 @@ pub(super) fn mirror(mirror: &Mirror, strips: bool, reach: &Reach<'_>, left: &mu
     });
     written.keys.extend((*strip_prefix && strips).then(|| "strip-prefix = true".to_owned()));
     written.keys.extend((*ns == Ns::Needed).then(|| "ns = true".to_owned()));
-    if own.is_some() {
+    if own.is_some() || usual != of_host {
         written.fallback();
         written.tls();
         written.others();
@@ -121,9 +124,12 @@ impl Written<'_> {
     fn others(&mut self) {
         let Self { endpoint, of_host, keys, left } = self;
         if let Some(root) = endpoint.api_root.as_ref().filter(|_| endpoint.api_root != of_host.api_root) {
-            match api_root(root) {
-                Some(written) => keys.push(format!("api-root = {}", string(&written))),
-                None => left.push(Transport::ApiRoot(root.clone())),
+            // In a URL a brace is written so; in a native key it would look like a placeholder.
+            let written = root.replace('{', "%7B").replace('}', "%7D");
+            let written = if written.is_empty() { "/".to_owned() } else { written };
+            match transport::api_root(&written) {
+                Ok(_) => keys.push(format!("api-root = {}", string(&written))),
+                Err(_) => left.push(Transport::ApiRoot(root.clone())),
             }
         }
         if endpoint.api_root.is_none() && of_host.api_root.is_some() {

@@ -101,13 +101,15 @@ fn a_password_is_nowhere_in_what_is_written_or_said() {
 }
 
 #[test]
-fn an_api_root_with_a_brace_is_carried_over_for_a_host_as_for_a_mirror() {
+fn a_mirror_says_the_api_root_that_a_table_for_its_host_cannot_have() {
     let yaml = "mirrors:\n  m.de: {endpoint: ['https://m.de/v2/{x}']}\n  q.io: {endpoint: ['https://n.de/v2/{x}']}\n";
-    let directory = write(&[("registries.yaml".to_owned(), yaml.to_owned())]);
-    let [live, native] = both(directory.path(), &["registries.yaml"], false).unwrap().unwrap();
-    assert_eq!(native.transport.endpoint("m.de").api_root.as_deref(), Some("/v2/%7Bx%7D"));
-    for name in ["m.de/a:1", "q.io/a:1"] {
+    let hosts = "[host.'https://m.de/v2/{x}']\noverride_path = true\n";
+    let files = [("registries.yaml", yaml), ("certs.d/r.io/hosts.toml", hosts)];
+    let directory = write(&files.map(|(name, text)| (name.to_owned(), text.to_owned())));
+    let [live, native] = both(directory.path(), &["registries.yaml", "certs.d"], false).unwrap().unwrap();
+    for name in ["q.io/a:1", "r.io/a:1"] {
         let name: Name = name.parse().unwrap();
+        assert!(shown(&live, &name).contains("API root /v2/{x}/"), "{}", shown(&live, &name));
         assert_eq!(shown(&native, &name), shown(&live, &name));
     }
 }

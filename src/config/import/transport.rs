@@ -19,7 +19,7 @@ struct Table<'n> {
     ca: Vec<String>,
     client: Option<(String, Option<String>)>,
     skip_verify: bool,
-    api_root: Option<String>,
+    api_root: Option<&'n str>,
     dial_timeout: Option<Cow<'n, str>>,
 }
 
@@ -60,12 +60,9 @@ pub(super) fn write(needs: &[TransportNeed], out: &mut String) -> Vec<(String, S
     left
 }
 
-/// An API root as a native key takes it. In a URL a brace is written with a percent sign; in the key it would look like a
-/// placeholder.
-pub(super) fn api_root(root: &str) -> Option<String> {
-    let written = root.replace('{', "%7B").replace('}', "%7D");
-    let written = if written.is_empty() { "/".to_owned() } else { written };
-    crate::config::transport::api_root(&written).is_ok().then_some(written)
+/// Whether a table for a host can have this API root.
+pub(super) fn has_key(root: &str) -> bool {
+    crate::config::transport::api_root(root).is_ok()
 }
 
 // === impl Table ===
@@ -88,10 +85,8 @@ impl<'n> Table<'n> {
             Transport::PlainHttp => {}
             Transport::HttpFallback => self.http_fallback = true,
             Transport::SkipVerify => self.skip_verify = true,
-            Transport::ApiRoot(root) => match api_root(root) {
-                Some(root) => self.api_root = Some(root),
-                None => return false,
-            },
+            Transport::ApiRoot(root) if has_key(root) => self.api_root = Some(root),
+            Transport::ApiRoot(_) => return false,
             Transport::DialTimeout(time) => match crate::config::duration::of_go(time) {
                 Some(time) => self.dial_timeout = Some(time),
                 None => return false,
@@ -145,9 +140,7 @@ impl<'n> Table<'n> {
                 key(name, "true", out);
             }
         }
-        for (name, text) in
-            [("api-root", self.api_root.as_deref()), ("dial-timeout", self.dial_timeout.as_deref())]
-        {
+        for (name, text) in [("api-root", self.api_root), ("dial-timeout", self.dial_timeout.as_deref())] {
             if let Some(text) = text {
                 key(name, &string(text), out);
             }

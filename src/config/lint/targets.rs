@@ -55,8 +55,8 @@ pub(super) fn of<'d>(draft: &'d PolicyDraft, policy: &Policy) -> Vec<Target<'d>>
 fn target<'d>(drafted: &'d DraftRule, route: &Route, mirror: &Mirror, span: &'d Span) -> Option<Target<'d>> {
     let prefix = &drafted.rule.prefix;
     let native = drafted.rule.layer == Layer::Native;
-    if native && mirror.ns == Ns::Needed {
-        // The rule says that the mirror keeps registries apart.
+    if mirror.apart || (native && mirror.ns == Ns::Needed) {
+        // The rule says what keeps registries apart there.
         return None;
     }
     let (registry, path) = split(prefix);

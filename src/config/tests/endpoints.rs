@@ -253,3 +253,29 @@ fn one_mirror_reached_in_two_ways_is_not_in_the_list_twice() {
     assert!(!rule("'m.dev', 'http://m.dev', { location = 'm.dev', api-root = '/r' }").contains(twice));
     assert!(rule("'m.dev', 'https://m.dev'").contains(twice));
 }
+
+/// By a header or an API root one host has the images of several registries, each where it would be alone.
+#[test]
+fn registries_that_a_header_or_an_api_root_tells_apart_are_in_no_conflict() {
+    let rule = |registry: &str, keys: &str| {
+        format!("[[policy.rule]]\nprefix = '{registry}'\nmirrors = [{{ location = 'm.dev', {keys} }}]\n")
+    };
+    let two = |first: &str, second: &str| rule("docker.io", first) + &rule("ghcr.io", second);
+    let apart = [
+        ("headers = { X-Upstream = 'a' }", "headers = { X-Upstream = 'b' }"),
+        ("api-root = '/a/v2'", "api-root = '/b/v2'"),
+        ("api-root = '/a/v2'", "ca = '/etc/ca.pem'"),
+    ];
+    for (first, second) in apart {
+        let config = accepted_text(&two(first, second));
+        for name in ["docker.io/team/app:1", "ghcr.io/team/app:1"] {
+            let name = name.parse().unwrap();
+            assert!(matches!(config.policy.decide(&Asked::of(&name)), Decision::Route { .. }), "{first}");
+        }
+    }
+    let together = [("api-root = '/a/v2'", "api-root = '/a/v2'"), ("ca = '/a.pem'", "ca = '/b.pem'")];
+    for (first, second) in together {
+        let said = refused_text(&two(first, second));
+        assert!(said.contains("images of docker.io and ghcr.io would come from one place, m.dev"), "{said}");
+    }
+}

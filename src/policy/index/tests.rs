@@ -41,11 +41,8 @@ fn rule() -> impl Strategy<Value = Rule> {
     let mirrors = prop::collection::vec((mirror, any::<bool>()), 1..3);
     (prefix, mirrors, any::<bool>()).prop_map(|(prefix, mirrors, collapse)| {
         let mirrors = mirrors.into_iter().map(|(location, strip_prefix)| super::super::rule::Mirror {
-            location: location.parse().unwrap(),
-            only: Default::default(),
             strip_prefix,
-            ns: Default::default(),
-            endpoint: None,
+            ..super::super::rule::Mirror::at(location.parse().unwrap())
         });
         let route = super::super::rule::Route {
             mirrors: mirrors.collect(),

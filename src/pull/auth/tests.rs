@@ -11,21 +11,14 @@ use super::*;
 use crate::containerd::hosts::Transport;
 use crate::containerd::unary::Call;
 use crate::policy::{
-    Action, Asked, Checkpoint, Decision, Layer, Mirror, Name, Ns, Only, Origin, Policy, Route, Rule,
-    Settings, Source,
+    Action, Asked, Checkpoint, Decision, Layer, Mirror, Name, Origin, Policy, Route, Rule, Settings, Source,
 };
 use crate::registry::Endpoint;
 use crate::state::{Client, CriVersion, Generation, Request, fixture};
 
 /// A policy by which q.dev comes from a mirror of another host, from one of its own, and from itself.
 fn policy() -> Policy {
-    let mirror = |location: &str| Mirror {
-        location: location.parse().unwrap(),
-        only: Only::Any,
-        strip_prefix: false,
-        ns: Ns::Off,
-        endpoint: None,
-    };
+    let mirror = |location: &str| Mirror::at(location.parse().unwrap());
     let route = Route {
         mirrors: vec![mirror("m.test/cache"), mirror("q.dev/cache")],
         rewrites: Vec::new(),

@@ -128,7 +128,7 @@ fn mirror(
         own.say_http(need(Located { value: Transport::PlainHttp, at: host.at.clone() }));
     }
     let ns = endpoint::ns(&host.address.host, &directory.prefix);
-    let mirror = Mirror { location, only, strip_prefix: false, ns, endpoint: None };
+    let mirror = Mirror { only, ns, ..Mirror::at(location) };
     Some((Located { value: mirror, at: host.at.clone() }, own))
 }
 

@@ -13,7 +13,7 @@ use crate::config::diagnostic::{Located, Problem, Severity, Span, Texts};
 use crate::config::draft::{self, DraftRule, Imported, Own};
 use crate::containerd::hosts::Transport;
 use crate::credentials::Login;
-use crate::policy::{Location, Mirror, Ns, Only, Origin, Prefix};
+use crate::policy::{Location, Mirror, Origin, Prefix};
 
 use super::keys::{Registries, Registry};
 
@@ -59,7 +59,7 @@ pub(super) fn add(registries: Registries, texts: &Texts, imported: &mut Imported
             identity_token: None,
             source: draft::file_line(&login.at, texts),
         }));
-        mirrors.push(Mirror { location, only: Only::Any, strip_prefix: false, ns: Ns::Off, endpoint: None });
+        mirrors.push(Mirror::at(location));
         mirrors_at.push(at);
     }
     let (Some(at), Ok(prefix)) = (mirrors_at.first().cloned(), "*".parse::<Prefix>()) else { return };

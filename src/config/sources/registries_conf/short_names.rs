@@ -6,7 +6,7 @@
 
 use crate::config::diagnostic::{Located, Problem, Severity, Span, Texts};
 use crate::config::draft::{self, DraftRule, Imported, Own};
-use crate::policy::{self, Action, Name, Ns, Only, Origin};
+use crate::policy::{self, Action, Name, Only, Origin};
 
 use super::file::Registry;
 use super::merge::{Merged, match_len};
@@ -142,9 +142,7 @@ fn mirror(
     out: &mut Vec<Problem>,
 ) -> Option<policy::Mirror> {
     match place.parse::<policy::Location>() {
-        Ok(location) => {
-            Some(policy::Mirror { location, only, strip_prefix: true, ns: Ns::Off, endpoint: None })
-        }
+        Ok(location) => Some(policy::Mirror { only, strip_prefix: true, ..policy::Mirror::at(location) }),
         Err(error) => {
             out.push(Problem::error(error.to_string()).at(&target.at).maybe_hint(error.hint()));
             None

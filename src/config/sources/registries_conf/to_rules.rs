@@ -7,7 +7,7 @@
 use crate::config::diagnostic::{Located, Problem, Severity, Span, Texts};
 use crate::config::draft::{self, DraftRule, Imported, Own};
 use crate::containerd::hosts::{Transport, TransportNeed};
-use crate::policy::{self, Action, Location, Ns, Only, Origin, Prefix, PrefixKind};
+use crate::policy::{self, Action, Location, Only, Origin, Prefix, PrefixKind};
 
 use super::file::Registry;
 use super::merge::Merged;
@@ -193,8 +193,7 @@ impl MirrorPlace<'_> {
             out.push(problem.hint(hint));
             return None;
         }
-        let value =
-            policy::Mirror { location, only: self.only, strip_prefix: true, ns: Ns::Off, endpoint: None };
+        let value = policy::Mirror { only: self.only, strip_prefix: true, ..policy::Mirror::at(location) };
         let needs = insecure(text, self.insecure, texts);
         let own = Own { needs, alone: true, ..Own::default() };
         Some((Located { value, at: at.clone() }, own))

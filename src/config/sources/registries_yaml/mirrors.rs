@@ -16,7 +16,7 @@ use super::super::endpoint::{self, Endpoint, Scheme};
 use super::super::pattern;
 use super::reader::{PROGRAM, Reader};
 use crate::containerd::hosts::Transport;
-use crate::policy::{Action, Location, Mirror, Ns, Only, Origin, Prefix, Rewrite};
+use crate::policy::{Action, Location, Mirror, Ns, Origin, Prefix, Rewrite};
 
 /// An entry of `mirrors` that has a meaning.
 pub(super) struct MirrorEntry {
@@ -95,7 +95,7 @@ pub(super) fn read(
         let Some((location, own)) = mirror(&endpoint, at, reader) else { continue };
         // A rewritten path is no longer that of the registry.
         let ns = if read.rewrites.is_empty() { endpoint::ns(&endpoint.host, prefix) } else { Ns::Sent };
-        read.mirrors.push(Mirror { location, only: Only::Any, strip_prefix: false, ns, endpoint: None });
+        read.mirrors.push(Mirror { ns, ..Mirror::at(location) });
         read.spans.push(at.clone());
         read.own.push(own);
     }

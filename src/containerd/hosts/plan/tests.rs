@@ -35,7 +35,7 @@ fn route(mirrors: &[&str]) -> Action {
             Some((location, _)) => (location, Only::Digests),
             None => (**text, Only::Any),
         };
-        Mirror { location: location.parse().unwrap(), only, strip_prefix: false, ns: Ns::Off, endpoint: None }
+        Mirror { only, ..Mirror::at(location.parse().unwrap()) }
     };
     let mirrors = mirrors.iter().filter(|text| **text != "origin").map(|text| mirror(&text)).collect();
     Action::Route(Route { mirrors, rewrites: Vec::new(), origin, collapse: true, node_credentials: None })

@@ -7,9 +7,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::containerd::hosts::{Endpoints, Transport, TransportNeed, Wanted, leads_to, plan};
-use crate::policy::{
-    Action, Checkpoint, Layer, Mirror, Ns, Only, Origin, Policy, Route, Rule, Settings, Source,
-};
+use crate::policy::{Action, Checkpoint, Layer, Mirror, Origin, Policy, Route, Rule, Settings, Source};
 use crate::registry::HeaderValue;
 
 fn source() -> Source {
@@ -18,13 +16,7 @@ fn source() -> Source {
 
 /// Images of `q.io` come from a mirror, then from itself; the mirror needs this.
 fn planned(mirror: &str, what: Transport, fence: bool) -> Plan {
-    let mirror_at = Mirror {
-        location: mirror.parse().unwrap(),
-        only: Only::Any,
-        strip_prefix: false,
-        ns: Ns::Off,
-        endpoint: None,
-    };
+    let mirror_at = Mirror::at(mirror.parse().unwrap());
     let route = Route {
         mirrors: vec![mirror_at],
         rewrites: Vec::new(),
