@@ -28,6 +28,7 @@ pub mod raw;
 pub mod registry;
 pub mod scripted;
 pub mod shunt;
+pub mod systemd;
 pub mod upstream;
 pub mod version;
 

@@ -1,0 +1,107 @@
+//! The units, run by a real systemd.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+mod support;
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use support::systemd::{Systemd, installed, write};
+
+/// A mirror with a private authority, which containerd has to be told of.
+const RULE: &str = "[[policy.rule]]\nprefix = \"quay.io\"\nmirrors = [\"m.dev:5000\"]\n\
+                    [[transport]]\nregistry = \"m.dev:5000\"\nplain-http = true\n";
+
+const K3S: &str = "/var/lib/rancher/k3s/agent/etc/containerd";
+
+/// A containerd that looks for its files below `config_path`.
+fn containerd(systemd: &Systemd, config_path: &str, socket: &str) {
+    let text = format!(
+        "version = 2\nroot = \"/run/c/root\"\nstate = \"/run/c/state\"\n[grpc]\naddress = \"{socket}\"\n\
+         [plugins.\"io.containerd.grpc.v1.cri\".registry]\nconfig_path = \"{config_path}\"\n"
+    );
+    std::fs::write(systemd.path("/run/containerd.toml"), text).unwrap();
+    let directory = socket.rsplit_once('/').unwrap().0;
+    systemd.output(&["mkdir", "-p", directory]);
+    systemd.output(&[
+        "systemd-run",
+        "--unit=k3s-containerd",
+        "containerd",
+        "--config",
+        "/run/containerd.toml",
+    ]);
+}
+
+/// Starts the daemon as an administrator does.
+fn enable(systemd: &Systemd) {
+    systemd.output(&["systemctl", "enable", "--now", "cri-shunt.socket", "cri-shunt.service"]);
+    assert_eq!(systemd.output(&["systemctl", "is-active", "cri-shunt.service"]).trim(), "active");
+}
+
+/// What the daemon says of itself, also where there are problems.
+fn status(systemd: &Systemd) -> String {
+    String::from_utf8(systemd.run(&["cri-shunt", "status"]).stdout).unwrap()
+}
+
+fn until(systemd: &Systemd, what: &str, ready: impl FnMut() -> bool) {
+    assert!(support::wait_until(ready), "{what}: {}", systemd.log());
+}
+
+/// On a new node the shunt starts before k3s, which makes its directories only then.
+#[test]
+fn at_the_first_boot_of_k3s_files_are_written_without_a_restart() {
+    let files = installed();
+    let socket = "/run/k3s/containerd/containerd.sock";
+    write(&files, "/etc/cri-shunt/config.toml", &format!("{RULE}[containerd]\nsocket = \"{socket}\"\n"));
+    let k3s = write(&files, "/usr/local/bin/k3s", "#!/bin/sh\n");
+    std::fs::set_permissions(k3s, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let Some(systemd) = Systemd::start(files) else { return };
+    assert!(!systemd.path("/var/lib/rancher").exists());
+    enable(&systemd);
+    let config_path = format!("{K3S}/certs.d");
+    containerd(&systemd, &config_path, socket);
+    let file = systemd.path(&format!("{config_path}/m.dev_5000_/hosts.toml"));
+    until(&systemd, "written", || file.exists());
+    let status = status(&systemd);
+    assert!(status.contains(&config_path) && !status.contains("cannot"), "{status}");
+    // Only root looks into it, as k3s has it; what pods use below it has to be reached.
+    let mode = |path: &str| systemd.path(path).metadata().unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode("/var/lib/rancher/k3s/agent"), mode("/var/lib/rancher/k3s/agent/etc")), (0o711, 0o700));
+    assert!(!systemd.path("/var/lib/rancher/rke2").exists(), "rke2 is not installed");
+}
+
+/// For any other directory the message says what to do, and that helps.
+#[test]
+fn a_directory_that_was_made_later_is_written_to_after_a_restart() {
+    let files = installed();
+    write(&files, "/etc/cri-shunt/config.toml", RULE);
+    write(
+        &files,
+        "/etc/systemd/system/cri-shunt.service.d/path.conf",
+        "[Service]\nReadWritePaths=-/opt/node\n",
+    );
+    let Some(systemd) = Systemd::start(files) else { return };
+    enable(&systemd);
+    containerd(&systemd, "/opt/node/certs.d", "/run/containerd/containerd.sock");
+    systemd.output(&["mkdir", "/opt/node"]);
+    until(&systemd, "reported", || status(&systemd).contains("restart cri-shunt"));
+    systemd.output(&["systemctl", "restart", "cri-shunt.service"]);
+    let file = systemd.path("/opt/node/certs.d/m.dev_5000_/hosts.toml");
+    until(&systemd, "written", || file.exists());
+}
+
+/// A bad configuration is refused at a reload, and the daemon goes on with the one before.
+#[test]
+fn a_reload_with_a_mistake_fails_and_changes_nothing() {
+    let files = installed();
+    write(&files, "/etc/cri-shunt/config.toml", RULE);
+    let Some(systemd) = Systemd::start(files) else { return };
+    enable(&systemd);
+    let before = systemd.output(&["systemctl", "show", "--value", "--property=MainPID", "cri-shunt.service"]);
+    std::fs::write(systemd.path("/etc/cri-shunt/config.toml"), "[[policy.rule]]\nprefix = 7\n").unwrap();
+    let reload = systemd.run(&["systemctl", "reload", "cri-shunt.service"]);
+    assert!(!reload.status.success(), "{reload:?}");
+    let after = systemd.output(&["systemctl", "show", "--value", "--property=MainPID", "cri-shunt.service"]);
+    assert_eq!(before, after);
+    assert!(systemd.log().contains("config.toml:2:"), "{}", systemd.log());
+}
