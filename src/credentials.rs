@@ -1,7 +1,7 @@
 //! The node's logins for registries, chosen by the target.
 //!
-//! Before: `config` describes the sources.  After: `pull` uses the login of a candidate's registry, where that
-//! is not the registry that the client asked for; `explain` shows which login that is.
+//! `config` says which sources there are. A pull asks for the login of a candidate's registry, where that is not the
+//! registry that the client asked for; `explain` shows which login that is.
 //! Holds: the most specific login wins, whatever source it is from. A source that is for a target and cannot
 //! be used is an error, never a pull without a login. No secret is in any error, log line or `Debug` output.
 //! Not here: the client's own credentials, and how a login is put into a request (`pull::auth`).

@@ -1,7 +1,7 @@
 //! The image policy: which registries a name may come from, and why.
 //!
-//! Before: `config` builds a `Policy` from validated rules.  After: `pull` and `explain` act on the `Decision`
-//! of `Policy::decide`.
+//! `config` builds a `Policy` from valid rules. `Policy::decide` gives a `Decision` for a name; pulls and `explain` act
+//! on it.
 //! Holds: only values: no I/O, no async, no clock, no logging, and no import from the rest of the crate.
 //! Not here: reading files (`config`), choosing credentials (`credentials`), trying candidates (`pull`).
 

@@ -1,6 +1,6 @@
 //! `cri-shunt check` on other programs' files: what people read, as a whole.
 //!
-//! Before: a directory of files as administrators have them.  After: stdout, stderr and the exit status.
+//! Each test lays out a directory of files as administrators have them, and compares stdout, stderr and the exit status.
 //! Holds: each mistake is shown for each format that it can be made in.
 //! Not here: what the files mean (each reader's own tests).
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]

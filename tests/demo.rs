@@ -1,6 +1,6 @@
 //! The demonstration shows what it should, and clears its stage, however it ends.
 //!
-//! Before: `demo/run`, which checks each of its steps itself.  After: README's first command.
+//! It is README's first command. `demo/run` checks each of its steps itself.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 

@@ -1,6 +1,6 @@
 //! Problems found in configuration, and how they are shown to people.
 //!
-//! Before: the readers of `config` record problems as they find them.  After: `cli` prints them.
+//! The readers of `config` record problems as they find them; `cli` prints them, `serve` logs them.
 //! Holds: a problem about a place in a file has its span. Rendering never fails, shows problems in the order of
 //! the files, and shows no secret: `public` says which lines are shown, `login` goes over messages.
 

@@ -1,6 +1,6 @@
 //! The texts that problems point into.
 //!
-//! Before: the readers of `config` add what they have read.  After: `diagnostic` shows the lines of a problem.
+//! The readers of `config` add each file that they read; `diagnostic` shows from it the lines that a problem is about.
 //! Not here: how a file is read (`config::text`), which lines may be shown (`public`).
 
 use std::ops::Range;
