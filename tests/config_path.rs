@@ -149,4 +149,46 @@ async fn a_verifier_that_is_there_is_found() {
     assert!(why.contains(&directory.display().to_string()), "{why}");
 }
 
-on_each_containerd!(files_are_read_where_the_facts_say);
+/// What `hosts::set_up` tells people to take out of the table that gets a `config_path`, and what may stay.
+async fn mirrors_and_tls_exclude_a_config_path_and_logins_do_not(version: Version) {
+    let Some(containerd) = Containerd::start(version) else { return };
+    let base = std::fs::read_to_string(containerd.config_file()).unwrap();
+    let table = match version {
+        Version::V1_6 | Version::V1_7 => "plugins.\"io.containerd.grpc.v1.cri\".registry",
+        Version::V2_1 => "plugins.\"io.containerd.cri.v1.images\".registry",
+    };
+    let start = |more: &str| {
+        containerd.stop();
+        std::fs::write(containerd.config_file(), format!("{base}{}", more.replace("REGISTRY", table)))
+            .unwrap();
+        std::fs::write(containerd.log_file(), "").unwrap();
+    };
+    start(
+        "[REGISTRY.configs.\"x.dev\".auth]\nusername = \"ann\"\npassword = \"pw\"\n\
+         [REGISTRY.auths.\"https://y.dev\"]\nusername = \"bob\"\npassword = \"pw\"\n",
+    );
+    containerd.start_again();
+    let facts = Facts::learn(&Link::new(containerd.socket().into())).await.unwrap();
+    assert_eq!(facts.roots.read(), [containerd.certs_d()], "logins can stay");
+    let refused = [
+        ("[REGISTRY.mirrors.\"x.dev\"]\nendpoint = [\"https://y.dev\"]\n", "`mirrors` cannot be set when"),
+        (
+            "[REGISTRY.configs.\"x.dev\".tls]\ninsecure_skip_verify = true\n",
+            "`configs.tls` cannot be set when",
+        ),
+    ];
+    // 2.x does not know `tls` any more, and ignores it.
+    let count = if version < Version::V2_1 { 2 } else { 1 };
+    for (excluded, error) in refused.into_iter().take(count) {
+        start(excluded);
+        containerd.spawn();
+        let log = || std::fs::read_to_string(containerd.log_file()).unwrap();
+        let ended = || log().contains(error) || log().contains("containerd successfully booted");
+        assert!(support::wait_until(ended) && log().contains(error), "{excluded}: {}", log());
+    }
+}
+
+on_each_containerd!(
+    files_are_read_where_the_facts_say,
+    mirrors_and_tls_exclude_a_config_path_and_logins_do_not,
+);

@@ -1,6 +1,7 @@
 //! What to add to containerd's config where it reads no `hosts.toml`.
 //!
-//! Holds: the table is the one of the containerd that is there.
+//! Holds: the table is the one of the containerd that is there, and nothing is to be removed that can stay beside a
+//! `config_path` (`tests/config_path.rs`).
 //! Source: containerd `docs/cri/registry.md`, `docs/hosts.md`; k3s' and RKE2's advanced options.
 
 use crate::containerd::{Facts, Roots};
@@ -41,11 +42,11 @@ fn no_config_path(version: &str) -> String {
              /var/lib/rancher/rke2, under {table}, write config_path = \"<that directory>/certs.d\", and restart"
         );
     }
-    let clash =
-        if is_1 { "take mirrors, configs and auths out of that table, which exclude it, " } else { "" };
+    // 2.x ignores `tls`. Logins (`configs.*.auth`, `auths`) work beside a `config_path` in every version.
+    let excluded = if is_1 { "mirrors and configs.*.tls" } else { "mirrors" };
     format!(
-        "{head}, so it reads no hosts.toml: under {table} in /etc/containerd/config.toml write {USUAL}, {clash}and \
-         restart containerd"
+        "{head}, so it reads no hosts.toml: under {table} in /etc/containerd/config.toml write {USUAL}, remove {excluded} \
+         from that table if it has them (logins can stay), and restart containerd"
     )
 }
 
@@ -57,8 +58,9 @@ mod tests {
     fn the_table_is_the_one_of_the_version() {
         for (version, roots, part) in [
             ("1.6.20", Roots::None, "io.containerd.grpc.v1.cri"),
-            ("v1.7.24", Roots::None, "which exclude it"),
+            ("v1.7.24", Roots::None, "remove mirrors and configs.*.tls from that table"),
             ("v2.1.4", Roots::None, "io.containerd.cri.v1.images"),
+            ("v2.1.4", Roots::None, "remove mirrors from that table"),
             ("v2.1.4", Roots::Unknown, "config-path under [containerd], and restart cri-shunt"),
             ("v2.0.5-k3s1", Roots::None, "config.toml.tmpl"),
         ] {
