@@ -10,6 +10,7 @@ mod generation;
 mod health;
 mod request;
 mod temporary_names;
+mod unread_hosts;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -31,6 +32,7 @@ pub use generation::{Generation, PullSettings};
 pub use health::Health;
 pub use request::{Client, CriVersion, Pod, Request, RequestIds};
 pub use temporary_names::{InUse, TemporaryName, TemporaryNames};
+pub use unread_hosts::UnreadHosts;
 
 /// How long a pull waits until the file for a host is in place. It takes milliseconds, once containerd answers.
 const TOLD_WITHIN: Duration = Duration::from_secs(5);
@@ -54,6 +56,8 @@ pub struct State {
     pub private_hosts: PrivateHosts,
     /// Those that pulls of this process need. Their files stay while it runs.
     needed_hosts: Mutex<BTreeSet<String>>,
+    /// Those whose files containerd did not read.
+    pub unread_hosts: UnreadHosts,
     /// The names under which containerd fetches for pulls under way.
     pub temporary_names: TemporaryNames,
     /// What manifests were found to hold.
@@ -85,6 +89,7 @@ impl State {
             registry: registry::Client::new(Proxies::default(), registry::Limits::default()),
             private_hosts,
             needed_hosts: Mutex::default(),
+            unread_hosts: UnreadHosts::default(),
             temporary_names: TemporaryNames::default(),
             contents: KnownContents::default(),
             request_ids: RequestIds::new(),
@@ -102,6 +107,7 @@ impl State {
     pub fn replace_generation(&self, generation: Generation) {
         self.generation.store(Arc::new(generation));
         self.reload_error.store(Arc::new(None));
+        self.unread_hosts.clear();
         self.replaced.send_modify(|count| *count += 1);
     }
 

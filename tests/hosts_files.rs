@@ -92,6 +92,41 @@ fn what_a_person_wrote_stays_and_is_reported() {
     assert_eq!(std::fs::read_to_string(&added).unwrap(), "a person's");
 }
 
+/// `config-path` names a directory that containerd does not read, until the private host is found where it does.
+async fn a_private_host_that_containerd_does_not_read_is_a_problem_in_status(version: Version) {
+    let (Some(registry), Some(containerd)) = (Registry::start(), Containerd::start(version)) else { return };
+    let image = Image::busybox(&format!("hosts-files-unread-{}", version.line()));
+    registry.push("unread/app", "1", &image);
+    let elsewhere = containerd.dir().join("elsewhere");
+    let config = format!(
+        "[[policy.rule]]\nprefix = \"a.dev\"\nmirrors = [\"{}\"]\n\
+         [containerd]\nsocket = \"{}\"\nconfig-path = \"{}\"\n",
+        registry.host(),
+        containerd.socket().display(),
+        elsewhere.display()
+    );
+    let shunt = Shunt::start(&config, &containerd);
+    shunt.says("containerd answers");
+    let problem = format!("containerd does not read the file for {}", registry.host());
+    let line = format!("problem          {problem}, which is below {}:", elsewhere.display());
+    assert!(!shunt.status().contains(&problem), "{}", shunt.status());
+    let cri = Cri::connect(&shunt.socket()).await;
+    for _ in 0..2 {
+        let status = cri.pull("a.dev/unread/app:1").await.unwrap_err();
+        assert!(status.message().contains(&problem), "{status}");
+        assert!(shunt.status().contains(&line), "{}", shunt.status());
+    }
+    let logged = |text: String| text.matches(&format!("{problem}, which is below")).count();
+    assert_eq!(logged(shunt.stderr()), 1, "{}", shunt.stderr());
+    let private = std::fs::read_dir(&elsewhere).unwrap().map(|entry| entry.unwrap().path());
+    for private in private.filter(|path| path.to_string_lossy().ends_with("cri-shunt.invalid")) {
+        let name = private.file_name().unwrap();
+        std::os::unix::fs::symlink(&private, containerd.certs_d().join(name)).unwrap();
+    }
+    assert_eq!(cri.pull("a.dev/unread/app:1").await.unwrap(), image.id());
+    assert!(!shunt.status().contains(&problem), "{}", shunt.status());
+}
+
 #[tokio::test]
 async fn where_nothing_can_be_written_everything_else_goes_on() {
     let (Some(registry), Some(containerd)) = (Registry::start(), Containerd::start(Version::V1_7)) else {
@@ -210,4 +245,7 @@ async fn several_directories_are_written_for_each_way_to_pull() {
     shunt.until("nothing is left", || !above.exists());
 }
 
-on_each_containerd!(the_advice_for_a_containerd_without_config_path_works,);
+on_each_containerd!(
+    the_advice_for_a_containerd_without_config_path_works,
+    a_private_host_that_containerd_does_not_read_is_a_problem_in_status,
+);

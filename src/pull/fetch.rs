@@ -110,10 +110,11 @@ impl Pull<'_> {
                 }
             };
             if answer.is_ok() {
+                self.state.unread_hosts.is_read(&host.name);
                 return Ok(self.fetched(candidate, digest, temporary, answer));
             }
             match self.throw_away_wrong_content(&answer).await {
-                None => return Err(self.unfetched(candidate, endpoint, &host, &answer)),
+                None => return Err(self.unfetched(mirror, endpoint, &host, &answer)),
                 // Those bytes were its own.
                 Some(digest) if is_last => {
                     self.rest(candidate);
@@ -156,12 +157,12 @@ impl Pull<'_> {
 
     fn unfetched(
         &self,
-        candidate: &Candidate,
+        mirror: &Trial<'_>,
         endpoint: &Endpoint,
         host: &FetchHost,
         answer: &Answer,
     ) -> Unfetched {
-        let status = answer.status();
+        let (candidate, status) = (mirror.candidate, answer.status());
         if answer.is_not_initialized() {
             return Unfetched::Ended(End::Failed(status.code(), status.message().to_owned()));
         }
@@ -169,6 +170,7 @@ impl Pull<'_> {
             return Unfetched::Gone;
         }
         if host.is_private && hosts::is_unread_private_host(status.message()) {
+            self.state.unread_hosts.note(&host.name, &endpoint.host, &mirror.facts);
             let text = format!(
                 "containerd does not read the file for {}; cri-shunt status says what to change",
                 endpoint.host

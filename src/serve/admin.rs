@@ -30,6 +30,7 @@ pub async fn status(state: &State) -> Answer {
         Err(_) => format!("no answer within {} s", PATIENCE.as_secs()),
     };
     let transport = state.transport();
+    let unread_hosts = state.unread_hosts.problems(&state.containerd.facts());
     let response = proto::StatusResponse {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         bypass: state.bypassed(),
@@ -42,7 +43,7 @@ pub async fn status(state: &State) -> Answer {
         temporary_names: state.temporary_names.count() as u64,
         config_path: transport.root.as_ref().map(|root| root.display().to_string()).unwrap_or_default(),
         hosts_kept: transport.kept.clone(),
-        hosts_problems: transport.problems.clone(),
+        hosts_problems: [transport.problems.as_slice(), &unread_hosts].concat(),
     };
     Answer::message(&response.encode_to_vec())
 }
