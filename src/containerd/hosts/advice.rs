@@ -43,10 +43,14 @@ fn no_config_path(version: &str) -> String {
         );
     }
     // 2.x ignores `tls`. Logins (`configs.*.auth`, `auths`) work beside a `config_path` in every version.
-    let excluded = if is_1 { "mirrors and configs.*.tls" } else { "mirrors" };
+    let remove = if is_1 {
+        "remove mirrors and configs.*.tls from that table if it has them (logins can stay)"
+    } else {
+        "remove mirrors from that table if it has them (logins can stay)"
+    };
     format!(
-        "{head}, so it reads no hosts.toml: under {table} in /etc/containerd/config.toml write {USUAL}, remove {excluded} \
-         from that table if it has them (logins can stay), and restart containerd"
+        "{head}, so it reads no hosts.toml: under {table} in /etc/containerd/config.toml write {USUAL}, {remove}, and \
+         restart containerd"
     )
 }
 
