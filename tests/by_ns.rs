@@ -1,7 +1,7 @@
 //! Mirrors that have the images of several registries under one path, and find the registry by `?ns=`: peer-to-peer
 //! mirrors on the node, by files that are written for containerd, and by rules.
 //!
-//! Holds: the mirror answers nobody who does not tell it the right registry, for layers neither.
+//! Holds: the mirror gives no manifest and no layer to a client that does not tell it the right registry.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 

@@ -1,7 +1,7 @@
 //! Private hosts: every kind of endpoint is reached through a file of its own, by the containerds themselves.
 //!
-//! Holds: the hosts are none of the loopback but where the test says so, since containerd would try http and any
-//! certificate there by itself.
+//! Holds: no host is on the loopback, unless the test says so: there containerd would try http and accept any
+//! certificate by itself.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 

@@ -13,7 +13,7 @@ use std::sync::Mutex;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// One at a time, so that what is left on the stage is known to be of which.
+/// One at a time, so that it is known which of them has left something on the stage.
 static STAGE: Mutex<()> = Mutex::new(());
 
 /// Starts the part behind the build: cargo has built the program and the examples for this test.
@@ -65,7 +65,7 @@ fn it_shows_what_it_should() {
         "\"registry\": \"127.0.0.1:",
         "mirrors down 127.0.0.1:1",
         "is denied by rule \"docker.io/evil\"",
-        "nobody knocked at the wall",
+        "nothing came to the wall",
     ] {
         assert!(words.contains(part), "{part}:\n{story}");
     }

@@ -1,4 +1,5 @@
-//! The files that the daemon keeps below containerd's `config_path`: whose they are, and what becomes of them.
+//! The files that the daemon keeps below containerd's `config_path`: when it writes and removes them, and which it leaves
+//! alone.
 //!
 //! Holds: what a person made stays as it was, whatever the daemon's config says.
 

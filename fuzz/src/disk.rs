@@ -1,7 +1,7 @@
 //! Files for code that reads files: a directory of this thread, on a file system in memory where there is one.
 //!
-//! Holds: no reader waits until a file has been at rest for a moment, for nobody else writes here, and that wait
-//! takes longer than all the rest; nothing is left of what an earlier input has put there.
+//! Holds: no reader waits until a file has been unchanged for a moment, because only this thread writes here and that
+//! wait takes longer than all the rest; nothing is left of what an earlier input has put there.
 
 use std::ffi::{c_int, c_void};
 use std::fs;

@@ -24,7 +24,7 @@ pub(crate) fn with_and_without(bytes: &[u8]) -> impl Iterator<Item = (Vec<u8>, b
 
 fn planted(json: &[u8]) -> Option<Vec<u8>> {
     let mut value: Value = serde_json::from_slice(json).ok()?;
-    // Whatever happens to stand there already is none.
+    // A text that has it already cannot show a leak.
     if String::from_utf8_lossy(json).contains(SECRET) {
         return None;
     }

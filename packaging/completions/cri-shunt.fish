@@ -73,7 +73,7 @@ complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand test" -l image-cri-s
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand test" -l format -d 'How to write the results' -r -f -a "text\t'For people'
 json\t'JSON, one object a line'"
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand test" -l disable-default-registry-endpoint -d 'With --registries-yaml: do not ask the registry itself after its mirrors, like k3s\' flag of this name'
-complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand test" -s q -l quiet -d 'Show only what is not met'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand test" -s q -l quiet -d 'Show only expectations that fail'
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand test" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand import" -l format -d 'The format of all files [default: found out from the content of each]' -r -f -a "registries-yaml\t'k3s\' and RKE2\'s registries.yaml, and Rancher\'s rkeConfig.registries'
 certs-d\t'A directory of containerd\'s hosts.toml files'

@@ -38,7 +38,7 @@ pub(super) struct Arguments {
     #[command(flatten)]
     inputs: Inputs,
 
-    /// Show only what is not met
+    /// Show only expectations that fail
     #[arg(long, short)]
     quiet: bool,
 

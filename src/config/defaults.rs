@@ -10,7 +10,7 @@ pub const CONFIG_FILE: &str = "/etc/cri-shunt/config.toml";
 /// The socket that kubelet and crictl use.
 pub const LISTEN_SOCKET: &str = "/run/cri-shunt/cri-shunt.sock";
 
-/// Who may use that socket: the CRI can start privileged containers, so nobody but root and a group.
+/// Who may use that socket: only root and a group, because the CRI can start privileged containers.
 pub const LISTEN_MODE: u32 = 0o660;
 
 /// containerd's own socket as its packages set it up. k3s and RKE2 use `/run/k3s/containerd/containerd.sock`.

@@ -37,7 +37,7 @@ pub(super) struct DraftRule {
     pub(super) at: Span,
     /// The place of each mirror of a route, in order.
     pub(super) mirrors_at: Vec<Span>,
-    /// What is said of each of these mirrors itself; empty where nothing is said of any.
+    /// The settings of each of these mirrors itself; empty if no mirror has any.
     pub(super) own: Vec<Own>,
 }
 
@@ -123,7 +123,7 @@ impl DraftRule {
         DraftRule { rule, at: at.clone(), mirrors_at, own: Vec::new() }
     }
 
-    /// With what is said of each mirror itself.
+    /// With the settings of each mirror itself.
     pub(super) fn with_own(self, own: Vec<Own>) -> Self {
         DraftRule { own, ..self }
     }

@@ -1,4 +1,4 @@
-//! How each mirror of each rule is reached: what the rule says of the mirror itself, over what is said of its host.
+//! How each mirror of each rule is reached: the rule's settings for the mirror come before those for its host.
 //!
 //! Holds: two mirrors at one host do not change each other. A mirror for which nothing of its own counts has no
 //! endpoint of its own.
@@ -64,7 +64,7 @@ fn endpoint(host: &str, own: &Own, of_host: &Wanted, layer: Layer) -> Endpoint {
         need.value.what.add_to(&mut endpoint);
     }
     if says(|what| matches!(what, Transport::ApiRoot(root) if root.trim_end_matches('/') == "/v2")) {
-        // The default, against what is said of the host.
+        // The default, although the host has another setting.
         endpoint.api_root = None;
     }
     if plain_http {

@@ -165,7 +165,7 @@ fn rule(text: &str) -> Result<String, Refusal> {
             Err(refusal.hint(format!("write {prefix}")))
         }
         _ if text.is_empty() => Err(Refusal::new("the rule's prefix is empty")),
-        // `default-registry` and `default` are not prefixes, and neither is `mirror`, as which `mirror:443` is shown.
+        // `default-registry` and `default` are not prefixes. `mirror` is not one either: it stands for `mirror:443`.
         _ => Ok(text.to_owned()),
     }
 }

@@ -87,7 +87,7 @@ fn sources(request: &ImportRequest) -> Result<Vec<SourceFile>, Diagnostics> {
         && sources.iter().all(|source| source.format != Format::RegistriesYaml)
     {
         let problem = Problem::error(
-            "--disable-default-registry-endpoint has an effect on a registries.yaml only, and none of the given files is one",
+            "--disable-default-registry-endpoint has no effect: it is for a registries.yaml, and no such file is given",
         );
         problems
             .push(problem.hint("in the other formats the file itself says whether the registry is asked"));

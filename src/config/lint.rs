@@ -1,4 +1,4 @@
-//! Warns of what is valid and probably not meant.
+//! Warns of settings that are valid and probably not meant.
 //!
 //! Holds: each warning says what will happen and what to write instead. Nothing is refused here.
 //! Not here: errors (`rules`, `settings`, `assemble`).

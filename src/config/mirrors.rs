@@ -100,7 +100,7 @@ fn contradicts_ns(
     }
 }
 
-/// What is said of the mirror itself: by the scheme in its address, and by its table.
+/// The mirror's own settings: by the scheme in its address, and by its table.
 fn own(address: &Located<Address>, stated: Statements, texts: &Texts, out: &mut Vec<Problem>) -> Own {
     let Located { value: Address { location, scheme }, at } = address;
     let Statements { mut needs, https, verify } = stated;

@@ -186,7 +186,7 @@ fn read_deny(
     let reason = field.parse(out, |text| {
         if text.trim().is_empty() {
             return Err(
-                Refusal::new("the reason is empty").hint("users see this text; write whom they can ask")
+                Refusal::new("the reason is empty").hint("users see this text: write who can help them")
             );
         }
         Ok(text.to_owned())

@@ -107,8 +107,8 @@ impl Facts {
         (!is_empty).then(|| format!("the image verifiers in {} see the pulled name", directory.display()))
     }
 
-    /// The proxies of the process that listens on `socket`, without asking it anything; none where
-    /// nobody listens or this process may not know.
+    /// The proxies of the process that listens on `socket`, without asking it anything; none if no process
+    /// listens, or this one may not read its environment.
     pub async fn proxies_behind(socket: &Path) -> Option<Proxies> {
         proxies(peer_pid(socket).await?)
     }

@@ -1,7 +1,7 @@
 //! Layers of rules: the native rules, and those of each source.
 //!
-//! Holds: of rules with one prefix the one in the lowest layer is in force. A rule of a source never allows
-//! what the native rules alone would deny, neither by its prefix nor by a target nor as a candidate.
+//! Holds: of rules with one prefix the one in the lowest layer is in force. If the native rules alone
+//! would deny an image, no rule of a source allows it: not by its prefix, its target or a candidate.
 //! Not here: duplicates within one layer (`conflict`).
 
 use std::collections::HashMap;

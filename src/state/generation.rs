@@ -19,7 +19,7 @@ pub struct Generation {
     pub credentials: Credentials,
     /// What containerd is to be told of registry hosts.
     pub transport: Wanted,
-    /// How mirrors are reached whose rule says it itself; candidates have an index into it.
+    /// How mirrors with settings of their own are reached; candidates have an index into it.
     pub endpoints: Vec<Endpoint>,
     /// The files it was read from.
     pub sources: Vec<PathBuf>,

@@ -20,7 +20,7 @@ pub const LIST: &str = "/runtime.v1.ImageService/ListImages";
 pub const METHODS: [&str; 6] =
     ["ListImages", "StreamImages", "ImageStatus", "PullImage", "RemoveImage", "ImageFsInfo"];
 
-/// References that are none, or that only look like some.
+/// Strings that are not references, or only look like one.
 pub const ODD: [&str; 16] = [
     "",
     ":",
@@ -157,7 +157,7 @@ pub const BROKEN: [&[u8]; 6] = [
     b"\x0b",
 ];
 
-/// Sends a message that is none of this method's.
+/// Sends a message that is not one of this method's.
 pub async fn broken(sides: &Sides, path: &str, message: &[u8]) {
     if is_read_by_the_shunt(path.rsplit('/').next().unwrap_or_default()) {
         sides.same_or_refused(path, message).await;

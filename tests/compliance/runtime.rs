@@ -1,6 +1,6 @@
 //! The runtime service, as far as no running container is needed.
 //!
-//! Every method of it, and what is none, is answered alike on both sides.
+//! Every method of it, and a path that is not a method, is answered alike on both sides.
 //! Source of the method names: kubernetes/cri-api v0.37 api.proto.
 
 use crate::images::{BROKEN, broken};

@@ -108,7 +108,7 @@ impl Sides {
         panic!("{path} {}: containerd itself never gives one answer twice", readable(message))
     }
 
-    /// For messages that are none, on methods that the shunt reads: it must never pass on what it cannot
+    /// For bytes that are not a message, on methods that the shunt reads: it must never pass on what it cannot
     /// read, for containerd might read it otherwise. So where containerd refuses, the shunt does too,
     /// in words of its own; where containerd accepts, the answer is the same.
     pub async fn same_or_refused(&self, path: &str, message: &[u8]) {

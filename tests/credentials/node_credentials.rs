@@ -13,7 +13,7 @@ async fn a_rule_says_for_whom_the_nodes_login_is(version: Version) {
     mirror.on("/v2/", LOGIN);
     let login = setup.login(&mirror);
     let client = Some(("ann", "hush-of-the-client"));
-    // The rule's own word, the word for all rules, and what becomes of a client without and with a login.
+    // The rule's own setting, the setting for all rules, and what a client without and with a login gets.
     let rows = [
         ("", "", true, true),
         ("with-client", "", false, true),

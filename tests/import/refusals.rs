@@ -138,7 +138,7 @@ fn wrong_usage_exits_2() {
     let conf = [("registries.conf", REGISTRIES_CONF)];
     assert_snapshot!(import(&conf, &["--disable-default-registry-endpoint", "registries.conf"]), @r"
     --- stderr
-    error: --disable-default-registry-endpoint has an effect on a registries.yaml only, and none of the given files is one
+    error: --disable-default-registry-endpoint has no effect: it is for a registries.yaml, and no such file is given
      |
      = help: in the other formats the file itself says whether the registry is asked
 

@@ -155,7 +155,7 @@ async fn silence_ends() {
 
 #[tokio::test]
 async fn a_connection_that_comes_to_nothing_is_told_apart() {
-    // A listener that has been closed: nobody is on this port now.
+    // A listener that has been closed: no program is on this port now.
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let said = ask(&format!("{free}/a:1"), &Endpoint::of(&free), &Login::Anonymous).await;
     assert_eq!(said, "connect: cannot connect to HOST: Connection refused (os error 111)");

@@ -15,7 +15,7 @@ pub(crate) struct Explained {
     pub(crate) status: i32,
 }
 
-/// Runs it with a configuration; nobody listens on its containerd socket unless a test does.
+/// Runs it with a configuration; no program listens on its containerd socket unless a test does.
 pub(crate) fn explain(
     dir: &Path,
     config: &str,
@@ -52,8 +52,8 @@ pub(crate) fn explain_at(
     }
 }
 
-/// A port where nobody is.
-fn nobody() -> String {
+/// A port where no program listens.
+fn unused_port() -> String {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
 }
 
@@ -62,7 +62,7 @@ fn each_candidate_has_its_outcome_below_it() {
     let Some(registry) = Registry::shared() else { return };
     let digest = registry.push("live/command/a", "1", &Image::busybox("live/command/a"));
     let dir = tempfile::tempdir().unwrap();
-    let dead = nobody();
+    let dead = unused_port();
     let config =
         rule("quay.io", &[&format!("{dead}/live/command"), &format!("{}/live/command", registry.host())]);
     let explained = explain(dir.path(), &config, &[], &["quay.io/a:1"]);
@@ -91,7 +91,7 @@ fn the_json_has_a_stable_key_for_it() {
     let Some(registry) = Registry::shared() else { return };
     let digest = registry.push("live/json/a", "1", &Image::busybox("live/json/a"));
     let dir = tempfile::tempdir().unwrap();
-    let dead = nobody();
+    let dead = unused_port();
     let config = rule("quay.io", &[&format!("{dead}/live/json"), &format!("{}/live/json", registry.host())]);
     let arguments = ["--format", "json", "quay.io/a:1", "quay.io/a:2", "UPPER/Case"];
     let explained = explain(dir.path(), &config, &[], &arguments);
@@ -125,7 +125,7 @@ fn the_json_has_a_stable_key_for_it() {
 #[test]
 fn the_status_is_1_where_no_candidate_has_it() {
     let dir = tempfile::tempdir().unwrap();
-    let config = rule("quay.io", &[&nobody()]);
+    let config = rule("quay.io", &[&unused_port()]);
     assert_eq!(explain(dir.path(), &config, &[], &["quay.io/a:1"]).status, 1);
     let denied = "[[policy.rule]]\nprefix = \"quay.io\"\ndeny = \"no\"\n";
     assert_eq!(explain(dir.path(), denied, &[], &["quay.io/a:1"]).status, 1);
@@ -234,7 +234,7 @@ fn the_time_that_was_set_is_for_all_ways_of_a_candidate() {
         "{}",
         explained.text
     );
-    // The second way had no time left, so nobody has tried it.
+    // No time was left for the second way, so it was not tried.
     silent.set_nonblocking(true).unwrap();
     silent.accept().unwrap();
     assert_eq!(silent.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock);

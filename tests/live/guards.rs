@@ -100,7 +100,7 @@ async fn a_kept_connection_to_the_loopback_is_not_for_a_registry_elsewhere() {
 }
 
 #[tokio::test]
-async fn only_status_and_host_are_repeated_of_whom_a_registry_names() {
+async fn only_status_and_host_are_repeated_of_a_server_that_a_registry_names() {
     let node = Scripted::start(|_| reply(403, &[("Retry-After", "hush"), ("RateLimit-Limit", "hush")], HUSH));
     let registry = Scripted::start(naming(format!("http://{}/token", node.host())));
     let name = format!("{}/a:1", registry.host());

@@ -1,4 +1,4 @@
-//! Whom credentials are shown to: nobody but the registry that they are for and its token server.
+//! Credentials are shown only to the registry that they are for, and to its token server.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

@@ -49,7 +49,7 @@ impl Escapes {
         self.shared.asked.lock().unwrap().clone()
     }
 
-    /// Nobody whose name has this in it was asked for.
+    /// No host with this in its name was asked for.
     pub fn assert_never(&self, part: &str) {
         let asked = self.asked();
         assert!(!asked.iter().any(|target| target.contains(part)), "{asked:?}");

@@ -155,7 +155,7 @@ fn handle(
     };
     // One request a connection: nothing is read ahead that a tunnel would need.
     let request = match http1::read(&mut stream, true) {
-        // As servers do whom a client takes for one that speaks TLS.
+        // As a server does that a client takes for one with TLS.
         Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
             return stream.write_all(b"HTTP/1.0 400 Bad Request\r\n\r\n");
         }

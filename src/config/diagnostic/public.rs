@@ -1,8 +1,8 @@
 //! Which lines of a file may be shown: those on which nothing can be a secret.
 //!
-//! A diagnostic may end in a log. So nothing is shown because it does not look like a secret: a text is parsed
-//! here once more, whatever it is about, and a line is shown where each of its keys is in a list below. A line
-//! under any other key is not shown, and neither is any line of a text that does not parse.
+//! A diagnostic may end in a log. So it is not enough that a line does not look like a secret. Each text is
+//! parsed here once more, and a line is shown only if each of its keys is in a list below. A line under another key
+//! is not shown. Of a text that does not parse, no line is shown.
 
 use std::ops::Range;
 

@@ -1,4 +1,4 @@
-//! Writes one mirror of a rule, with what is said of it itself.
+//! Writes one mirror of a rule, with its own settings.
 //!
 //! Holds: everything that is said is either written or in the list of what is left behind. No header is written, because it
 //! may be a secret.

@@ -115,7 +115,7 @@ pub(super) fn nested(targets: &[Target<'_>], out: &mut Vec<Problem>) {
         let Some(outer) = { around }.find_map(|pair| another(pair, inner.registry)) else { continue };
         let Target { registry, at, .. } = inner;
         let message = format!(
-            "images of `{}` whose place at the mirror is below {at} are refused: that is the place of `{registry}`",
+            "images of `{}` that this mirror would have below {at} are refused: the images of `{registry}` are there",
             outer.registry
         );
         let hint = "give each registry a path of its own that does not lie inside the other's";

@@ -33,7 +33,7 @@ pub(crate) enum EndpointError {
     NoHost,
     #[error("its scheme is {0:?}, but registries use http or https")]
     Scheme(String),
-    #[error("{0:?} is no host")]
+    #[error("{0:?} is not a host")]
     Host(String),
     #[error("it has a query or a fragment")]
     Query,
@@ -154,10 +154,10 @@ mod tests {
             ("/v2", "it has no host"),
             ("https://", "it has no host"),
             ("ftp://m.dev", "its scheme is \"ftp\", but registries use http or https"),
-            ("https://user:bad{@m.dev", "\"m.dev\" is no host"),
-            ("https://user:bad/x@m.dev", "\"user:bad/x@m.dev\" is no host"),
-            ("m dev", "\"m dev\" is no host"),
-            ("m.dev:port", "\"m.dev:port\" is no host"),
+            ("https://user:bad{@m.dev", "\"m.dev\" is not a host"),
+            ("https://user:bad/x@m.dev", "\"user:bad/x@m.dev\" is not a host"),
+            ("m dev", "\"m dev\" is not a host"),
+            ("m.dev:port", "\"m.dev:port\" is not a host"),
             ("https://m.dev/v2?x=1", "it has a query or a fragment"),
         ];
         for (text, expected) in rows {

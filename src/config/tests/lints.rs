@@ -1,4 +1,4 @@
-//! Warnings of what is valid and probably not meant.
+//! Warnings of settings that are valid and probably not meant.
 
 use insta::assert_snapshot;
 
@@ -152,7 +152,7 @@ fn rewrites_for_every_registry() {
 fn a_target_inside_another_one() {
     let text = "[[policy.rule]]\nprefix = 'docker.io'\nmirrors = ['m.dev']\n[[policy.rule]]\nprefix = 'quay.io'\nmirrors = ['m.dev/quay']";
     assert_snapshot!(warned(text), @r"
-    warning: images of `docker.io` whose place at the mirror is below m.dev/quay are refused: that is the place of `quay.io`
+    warning: images of `docker.io` that this mirror would have below m.dev/quay are refused: the images of `quay.io` are there
      --> config.toml:6:12
       |
     3 | mirrors = ['m.dev']
@@ -174,7 +174,7 @@ fn a_target_inside_another_one() {
     assert_eq!(warned(&text.replace("'docker.io'", "'docker.io/a/b'")), "", "only m.dev/a/b is filled");
     let around = text.replace("'docker.io'", "'docker.io/quay/x'").replace("m.dev/quay", "m.dev/quay/x/q");
     assert_snapshot!(warned(&around), @r"
-    warning: images of `docker.io` whose place at the mirror is below m.dev/quay/x/q are refused: that is the place of `quay.io`
+    warning: images of `docker.io` that this mirror would have below m.dev/quay/x/q are refused: the images of `quay.io` are there
      --> config.toml:6:12
       |
     3 | mirrors = ['m.dev']

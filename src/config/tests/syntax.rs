@@ -144,7 +144,7 @@ prefix = "k8s.gcr.io"
     7 | deny = ""
       |        ^^
       |
-      = help: users see this text; write whom they can ask
+      = help: users see this text: write who can help them
 
     error: `policy.rule.rewrite.match`: bad regular expression: unclosed group
       --> conf.d/10-more.toml:12:22

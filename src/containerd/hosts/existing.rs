@@ -85,8 +85,8 @@ pub fn redirect(roots: &[PathBuf], host: &str) -> Option<Redirect> {
     (!to.is_empty()).then_some(Redirect { file, to })
 }
 
-/// Whether containerd's own file has it ask `mirror` for the names of `host`, and nobody but hosts of `allowed` (folded,
-/// as [`fold`] does), and the registry itself only where `origin` says so.
+/// Whether containerd's own file makes it ask `mirror` for the names of `host`, and otherwise only hosts of `allowed`
+/// (folded, as [`fold`] does). It may ask the registry itself only if `origin` is true.
 #[must_use]
 pub fn serves(roots: &[PathBuf], host: &str, mirror: &str, allowed: &BTreeSet<String>, origin: bool) -> bool {
     let Some((_, text)) = chosen(roots, host) else { return false };

@@ -23,6 +23,8 @@ use super::wanted::Endpoints;
 const PROBE: &str = "cri-shunt/probe";
 /// The word in containerd's error for a denied registry.
 const DENIED: &str = "denied-by-cri-shunt";
+/// Where the images of a denied registry come from.
+const NOWHERE: &str = "nowhere";
 
 /// What the fence covers and what it can't cover.
 #[derive(Debug, Default)]
@@ -122,7 +124,7 @@ fn sources(
         return Err(format!("the rule for {} lets images of it through", exception.prefix));
     }
     if let Decision::Deny { reason: DenyReason::Stated(_), .. } = &by_tag {
-        let (to, entries) = (vec!["nowhere".to_owned()], vec![nowhere(DENIED)]);
+        let (to, entries) = (vec![NOWHERE.to_owned()], vec![nowhere(DENIED)]);
         return Ok(Some(Sources { to, entries, ..Sources::default() }));
     }
     if rule.rule().is_some_and(has_rewrites) {
@@ -202,12 +204,16 @@ impl Sources {
     }
 
     fn file(&self, host: &str, spelled: String, to: &str) -> Planned {
+        let what = match to {
+            NOWHERE => "are denied".to_owned(),
+            to => format!("come from {to}"),
+        };
         Planned {
             host: spelled,
             why: Why::Fence,
             entries: self.entries.clone(),
             has_server: true,
-            purpose: vec![format!("The fence: images of {host} come from {to}.")],
+            purpose: vec![format!("The fence: images of {host} {what}.")],
             needs: self.needs.clone(),
         }
     }

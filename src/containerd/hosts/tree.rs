@@ -297,7 +297,7 @@ mod tests {
         fs::write(root.join("ours.dev/extra.crt"), "a person's").unwrap();
         assert_eq!(remove(&root, "ours.dev").unwrap(), Some(root.join("ours.dev")));
         assert!(root.join("ours.dev/extra.crt").exists());
-        // Nor does a directory whose name is not text.
+        // A directory with a name that is not text is not removed either.
         create(&root, "odd.dev", &text("", false)).unwrap();
         let odd = root.join("odd.dev").join(OsStr::from_bytes(b"\xff.crt"));
         fs::write(&odd, "a person's").unwrap();

@@ -122,7 +122,7 @@ impl Wanted {
 /// How everything is reached that a policy names: mirrors may have endpoints of their own.
 #[derive(Clone, Copy, Debug)]
 pub struct Endpoints<'c> {
-    /// What is said of hosts.
+    /// Settings of hosts.
     pub wanted: &'c Wanted,
     /// The mirrors' own, by their numbers.
     pub own: &'c [Endpoint],

@@ -58,8 +58,8 @@ impl Store {
         }
     }
 
-    /// Ends the downloads of `digest`, of whatever kind, and throws away what they have. That there are none is no
-    /// error.
+    /// Ends the downloads of `digest`, of whatever kind, and throws away what they have. It is not an
+    /// error if there are none.
     ///
     /// # Errors
     /// containerd's refusal.

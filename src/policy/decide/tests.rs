@@ -251,7 +251,7 @@ fn what_is_no_reference_is_no_candidate() {
         "m.de/h.de:5000/a:1 ({host} is h.de:5000, and a path can't hold a colon)",
     );
     let long = "a".repeat(250);
-    let length = |length: usize| format!("a repository path of {length} characters, where 255 are the most");
+    let length = |length: usize| format!("a repository path of {length} characters; at most 255 are allowed");
     refused(
         "quay.io -> m.de/proxies",
         &format!("quay.io/{long}:1"),
@@ -285,8 +285,8 @@ fn what_is_no_reference_is_no_candidate() {
             ),
             (
                 "quay.io/two:1",
-                "quay.io -> origin quay.io/two:1; not m.de/p/a//b:1 (an empty part in the repository: there is a slash too many); \
-                 not m.de/q/a//b:1 (an empty part in the repository: there is a slash too many)",
+                "quay.io -> origin quay.io/two:1; not m.de/p/a//b:1 (an empty part in the repository: remove one slash); \
+                 not m.de/q/a//b:1 (an empty part in the repository: remove one slash)",
             ),
         ],
     );

@@ -35,7 +35,7 @@ pub enum NameError {
     #[error("the repository is missing")]
     NoRepository,
     /// Two slashes in a row, or one at the beginning or the end.
-    #[error("an empty part in the repository: there is a slash too many")]
+    #[error("an empty part in the repository: remove one slash")]
     EmptyPart,
     /// Upper case in the repository.
     #[error("upper case in the repository")]
@@ -49,7 +49,7 @@ pub enum NameError {
         text: String,
     },
     /// The repository path is too long.
-    #[error("a repository path of {length} characters, where 255 are the most")]
+    #[error("a repository path of {length} characters; at most 255 are allowed")]
     TooLong {
         /// How long it is.
         length: usize,
@@ -61,7 +61,7 @@ pub enum NameError {
     #[error("the tag after the colon is missing")]
     NoTag,
     /// The tag is too long.
-    #[error("a tag of {length} characters, where 128 are the most")]
+    #[error("a tag of {length} characters; at most 128 are allowed")]
     TagLength {
         /// How long it is.
         length: usize,

@@ -1,4 +1,4 @@
-//! Names, and strings that are none.
+//! Names, and strings that are not names.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
@@ -63,8 +63,8 @@ fn what_is_no_name_says_why() {
         ("h:port/a", "\"h:port\" is not a registry host"),
         ("quay.io/", "the repository is missing"),
         ("quay.io/:1", "the repository is missing"),
-        ("quay.io//a", "an empty part in the repository: there is a slash too many"),
-        ("quay.io/a/", "an empty part in the repository: there is a slash too many"),
+        ("quay.io//a", "an empty part in the repository: remove one slash"),
+        ("quay.io/a/", "an empty part in the repository: remove one slash"),
         ("/run/x.tar", "a path, not an image reference"),
         ("./x.tar", "a path, not an image reference"),
         ("../x", "a path, not an image reference"),
@@ -90,10 +90,10 @@ fn what_is_no_name_says_why() {
         (&format!("a@SHA256:{HEX}"), "upper case in the digest"),
         (&format!("a@md5:{HEX}"), "containerd knows no digest algorithm \"md5\": use sha256"),
         (&format!("a@sha256:{HEX}@sha256:{HEX}"), "more than one digest"),
-        (&format!("quay.io/a:{}", "t".repeat(129)), "a tag of 129 characters, where 128 are the most"),
+        (&format!("quay.io/a:{}", "t".repeat(129)), "a tag of 129 characters; at most 128 are allowed"),
         (
             &format!("quay.io/{}", "a".repeat(256)),
-            "a repository path of 256 characters, where 255 are the most",
+            "a repository path of 256 characters; at most 255 are allowed",
         ),
     ] {
         assert_eq!(text.parse::<Name>().expect_err(text).to_string(), expected, "for {text:?}");

@@ -101,7 +101,7 @@ fn other_mistakes_have_their_own_hints() {
         ),
         (
             "quay.io/a//b",
-            "prefix \"quay.io/a//b\" can't match: an empty part in the repository: there is a slash too many",
+            "prefix \"quay.io/a//b\" can't match: an empty part in the repository: remove one slash",
         ),
         ("quay.io/a:", "prefix \"quay.io/a:\" can't match: the tag after the colon is missing"),
         (
@@ -115,7 +115,7 @@ fn other_mistakes_have_their_own_hints() {
         complaint(&both).ends_with(&format!("[a tag beside a digest is ignored: write quay.io/a@{DIGEST}]"))
     );
     assert!(complaint(&at_host).ends_with("put a repository behind it: quay.io]"), "{}", complaint(&at_host));
-    assert!(complaint(&long).ends_with("a repository path of 256 characters, where 255 are the most"));
+    assert!(complaint(&long).ends_with("a repository path of 256 characters; at most 255 are allowed"));
     for text in ["*x", "*.dev.de/a", "*.*.de", "quay.io/*", "*:5000", "q*.io"] {
         let expected = "[a wildcard stands alone, \"*\", or before a domain, \"*.dev.de\"]";
         assert!(complaint(text).ends_with(expected), "{}", complaint(text));

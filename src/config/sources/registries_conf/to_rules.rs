@@ -61,9 +61,7 @@ fn differences(registry: &Registry, prefix: &Prefix, merged: &Merged, out: &mut 
         out.push(if registry.blocked { problem.left_behind() } else { problem });
     }
     if prefix.kind() == PrefixKind::Domain && !(location.value.is_empty() && registry.mirrors.is_empty()) {
-        let message = format!(
-            "names under `{prefix}` with a port lose the port at the place where they are looked for"
-        );
+        let message = format!("names under `{prefix}` that have a port are looked for without the port");
         let hint = "containers/image keeps the port and puts the new host in front of it";
         out.push(Problem::new(Severity::Note, message).at(at).hint(hint));
     }

@@ -33,7 +33,7 @@ pub(super) struct EntryRoute {
     origin: Origin,
     /// The place of each mirror.
     pub(super) spans: Vec<Span>,
-    /// What is said of each mirror itself.
+    /// The settings of each mirror itself.
     pub(super) own: Vec<Own>,
     /// Whether every endpoint is the registry itself.
     only_itself: bool,

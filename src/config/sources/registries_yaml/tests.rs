@@ -87,7 +87,7 @@ fn every_mistake_of_mirrors_at_once() {
       |
       = help: without the entry they would come from the registry itself; remove it if you want that
 
-    warning: this endpoint is ignored, as in k3s: "m dev" is no host
+    warning: this endpoint is ignored, as in k3s: "m dev" is not a host
      --> registries.yaml:5:16
       |
     5 |     endpoint: ['m dev']
@@ -174,7 +174,7 @@ fn a_login_in_an_endpoint_is_not_shown() {
      = note: line not shown: it may hold a secret
      = help: they belong under `configs`
 
-    warning: this endpoint is ignored, as in k3s: "************@p.dev" is no host
+    warning: this endpoint is ignored, as in k3s: "************@p.dev" is not a host
     --> registries.yaml:7:7
      = note: line not shown: it may hold a secret
      = help: write a URL, https://mirror.dev.de, or a host with its port

@@ -124,7 +124,7 @@ capabilities = ["pull"]
 "#);
     insta::assert_snapshot!(text(&plan, "ghcr.io"), @r#"
 # Written by cri-shunt, which will change and remove it: put nothing here by hand.
-# The fence: images of ghcr.io come from nowhere.
+# The fence: images of ghcr.io are denied.
 
 server = "http://127.0.0.1:1/denied-by-cri-shunt"
 capabilities = ["pull", "resolve"]

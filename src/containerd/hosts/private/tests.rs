@@ -1,4 +1,4 @@
-//! Names of private hosts, and what becomes of their files.
+//! Names of private hosts, and when their files are written and removed.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

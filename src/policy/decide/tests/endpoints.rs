@@ -61,7 +61,7 @@ fn what_is_behind_such_a_host_follows_the_grammar() {
         "nexus/h.de:5000/a:1 ({host} is h.de:5000, and a path can't hold a colon)",
     );
     let long = "a".repeat(254);
-    let told = format!("nexus/p/{long}:1 (a repository path of 256 characters, where 255 are the most)");
+    let told = format!("nexus/p/{long}:1 (a repository path of 256 characters; at most 255 are allowed)");
     refused("quay.io -> !nexus/p", &format!("quay.io/{long}:1"), &told);
 }
 

@@ -108,7 +108,7 @@ async fn what_is_no_socket_is_never_removed() {
     let error = Socket::bind(&path, OWN).unwrap_err();
     assert_eq!(error.to_string(), format!("{} exists and is not a socket", path.display()));
     assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
-    // Nor is a link, even to a stale socket.
+    // A link is not replaced either, even one to a stale socket.
     let (stale, link) = (dir.path().join("stale"), dir.path().join("link"));
     drop(StdListener::bind(&stale).unwrap());
     symlink(&stale, &link).unwrap();

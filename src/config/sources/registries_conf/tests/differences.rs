@@ -69,7 +69,7 @@ fn where_a_rule_differs_from_its_entry() {
         "location = 'gone.de'; blocked = true",
     ]);
     insta::assert_snapshot!(sample.shown(), @r"
-    note: names under `*.b.de` with a port lose the port at the place where they are looked for
+    note: names under `*.b.de` that have a port are looked for without the port
      --> r.conf:2:10
       |
     2 | prefix = '*.b.de'
