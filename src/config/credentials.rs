@@ -16,7 +16,7 @@ use super::path::path;
 use super::section::Section;
 use super::{defaults, duration};
 use crate::credentials::{self, Credentials, DockerConfig, Entry, Login, Sources};
-use crate::files::fingerprint::State;
+use crate::files::fingerprint::FileState;
 use crate::policy::{Action, Location};
 
 /// The tables of all files, before they become one value.
@@ -139,7 +139,7 @@ impl CredentialsDraft {
                 out.push(Problem::warning(cause.to_string()).at(at).hint(hint));
             }
         }
-        let mut seen = |path: &Path| texts.saw(path, State::of(path));
+        let mut seen = |path: &Path| texts.saw(path, FileState::of(path));
         let mut plugins = Vec::new();
         for ProviderFiles { config, bin_dir, timeout } in providers {
             match credentials::read_providers(&config.value, &bin_dir, timeout, &mut seen) {

@@ -12,7 +12,7 @@ use crate::registry::Endpoint;
 
 /// Gives each mirror the number of its endpoint in the answer. Equal endpoints have one number.
 pub(super) fn settle(rules: &mut [DraftRule], wanted: &Wanted) -> Vec<Endpoint> {
-    let mut found = Endpoints::default();
+    let mut found = EndpointNumbers::default();
     let native = wanted.needs().iter().filter(|need| need.layer == Layer::Native).cloned().collect();
     let native = Wanted::new(native, false);
     for drafted in rules {
@@ -89,14 +89,14 @@ fn replaced(endpoint: &mut Endpoint, own: &Own) {
 
 /// Different endpoints, with their numbers. There may be one for each of thousands of mirrors.
 #[derive(Default)]
-struct Endpoints {
+struct EndpointNumbers {
     all: Vec<Endpoint>,
     numbers: HashMap<Endpoint, u32>,
 }
 
-// === impl Endpoints ===
+// === impl EndpointNumbers ===
 
-impl Endpoints {
+impl EndpointNumbers {
     fn number(&mut self, endpoint: Endpoint) -> u32 {
         if let Some(&number) = self.numbers.get(&endpoint) {
             return number;

@@ -16,7 +16,7 @@ use crate::policy::{
 use super::diagnostic::{Problem, Severity, Span};
 use super::draft::{DraftRule, PolicyDraft};
 use super::prefix_map::PrefixMap;
-use super::settings::Settings;
+use super::settings::MainTables;
 
 /// The containerd socket of k3s and RKE2.
 const K3S_SOCKET: &str = "/run/k3s/containerd/containerd.sock";
@@ -25,7 +25,7 @@ const K3S_SOCKET: &str = "/run/k3s/containerd/containerd.sock";
 pub(super) fn policy(
     draft: &PolicyDraft,
     policy: &Policy,
-    settings: &Settings,
+    settings: &MainTables,
     main: Option<&Span>,
     out: &mut Vec<Problem>,
 ) {
@@ -164,7 +164,7 @@ fn idle_default_registry(draft: &PolicyDraft, policy: &Policy) -> Option<Problem
 
 /// On k3s and RKE2 the runtime endpoint cannot be the shunt: their flag for it turns the embedded
 /// containerd off.
-fn k3s(draft: &PolicyDraft, settings: &Settings, out: &mut Vec<Problem>) {
+fn k3s(draft: &PolicyDraft, settings: &MainTables, out: &mut Vec<Problem>) {
     if settings.containerd.socket.as_path() != Path::new(K3S_SOCKET) {
         return;
     }

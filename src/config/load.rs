@@ -12,7 +12,7 @@ use super::input::Input;
 use super::parse_toml;
 use super::refusal::Refusal;
 use super::section::{NATIVE, Section};
-use super::settings::Settings;
+use super::settings::MainTables;
 use super::sources::source_file::SourceFile;
 use super::transport::TransportDraft;
 use super::{Config, Loaded};
@@ -107,7 +107,7 @@ pub(super) fn load_once(input: &Input) -> Result<Loaded, Diagnostics> {
     sources::lint::live(&sources, &mut problems);
     let of_mirrors = draft.rules.iter().flat_map(|drafted| &drafted.own).map(|own| &*own.needs);
     transport::lint(of_mirrors, &needs, &mut problems);
-    let Settings { listen, containerd, pull, state, log, sockets_at: _ } = settings;
+    let MainTables { listen, containerd, pull, state, log, sockets_at: _ } = settings;
     let named = sources.into_iter().map(|source| source.path);
     let sources = found.sources.into_iter().chain(named).collect();
     let watch = draft.watch.map_or(Some(defaults::WATCH), |set| set.value);
@@ -132,7 +132,7 @@ struct OwnFiles {
     draft: PolicyDraft,
     logins: CredentialsDraft,
     needs: TransportDraft,
-    settings: Settings,
+    settings: MainTables,
 }
 
 fn read_own(found: &[(TextId, FileRole)], texts: &Texts, out: &mut Vec<Problem>) -> OwnFiles {
@@ -152,7 +152,7 @@ fn read_own(found: &[(TextId, FileRole)], texts: &Texts, out: &mut Vec<Problem>)
         logins.read(root.sections("credentials", out), texts, out);
         root.finish_with(&OF_POLICY, out);
     }
-    OwnFiles { draft, logins, needs, settings: settings.unwrap_or_else(Settings::built_in) }
+    OwnFiles { draft, logins, needs, settings: settings.unwrap_or_else(MainTables::built_in) }
 }
 
 /// Reports tables that belong in the main file only.
@@ -172,7 +172,7 @@ fn refuse_settings(root: &mut Section<'_>, out: &mut Vec<Problem>) {
 fn read_flags(
     input: &Input,
     texts: &mut Texts,
-    settings: &mut Settings,
+    settings: &mut MainTables,
     draft: &mut PolicyDraft,
     out: &mut Vec<Problem>,
 ) {

@@ -84,7 +84,7 @@ pub enum Level {
 }
 
 /// The tables of the main file that are read here.
-pub(super) struct Settings {
+pub(super) struct MainTables {
     pub(super) listen: Listen,
     pub(super) containerd: Containerd,
     pub(super) pull: PullSettings,
@@ -95,13 +95,13 @@ pub(super) struct Settings {
 }
 
 /// Reads every table but `policy` from the main file.
-pub(super) fn read(root: &mut Section<'_>, out: &mut Vec<Problem>) -> Settings {
+pub(super) fn read(root: &mut Section<'_>, out: &mut Vec<Problem>) -> MainTables {
     let mut listen = root.section("listen", out);
     let mut containerd = root.section("containerd", out);
     let own = listen.as_mut().and_then(|section| section.parse("socket", out, socket));
     let theirs = containerd.as_mut().and_then(|section| section.parse("socket", out, socket));
     let place = |set: &Option<Located<SocketPath>>| set.as_ref().map(|set| set.at.clone());
-    Settings {
+    MainTables {
         sockets_at: (place(&own), place(&theirs)),
         listen: read_listen(listen, own, out),
         containerd: read_containerd(containerd, theirs, out),
@@ -111,11 +111,11 @@ pub(super) fn read(root: &mut Section<'_>, out: &mut Vec<Problem>) -> Settings {
     }
 }
 
-impl Settings {
+impl MainTables {
     /// The settings without a main file.
     pub(super) fn built_in() -> Self {
         let mut out = Vec::new();
-        Settings {
+        MainTables {
             sockets_at: (None, None),
             listen: read_listen(None, None, &mut out),
             containerd: read_containerd(None, None, &mut out),

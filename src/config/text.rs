@@ -12,7 +12,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use super::diagnostic::{Problem, Span, TextId, Texts};
-use crate::files::fingerprint::{Stamp, State};
+use crate::files::fingerprint::{FileState, Stamp};
 use crate::files::regular_file::{self, OpenError};
 
 /// The limit in bytes. A longer file is not a configuration.
@@ -84,12 +84,12 @@ pub(crate) fn bytes(path: &Path, texts: &mut Texts) -> Result<Vec<u8>, TextError
 }
 
 /// The bytes of a file, and its state.
-pub(crate) fn look(path: &Path) -> (Result<Vec<u8>, TextError>, State) {
+pub(crate) fn look(path: &Path) -> (Result<Vec<u8>, TextError>, FileState) {
     if path == Path::new(STDIN) {
-        return (stdin(), State::of(path));
+        return (stdin(), FileState::of(path));
     }
     match settled(|| attempt(path, || {})) {
-        Ok((bytes, stamp)) => (Ok(bytes), State::There(stamp)),
+        Ok((bytes, stamp)) => (Ok(bytes), FileState::There(stamp)),
         Err(error) => {
             let state = seen(path, &error);
             (Err(error), state)
@@ -119,16 +119,19 @@ fn stdin() -> Result<Vec<u8>, TextError> {
 }
 
 /// An entry of a directory.
-pub(crate) struct Listed {
+pub(crate) struct DirectoryEntry {
     pub(crate) path: PathBuf,
     /// Whether it is a directory, or a symbolic link to one.
     pub(crate) is_directory: bool,
 }
 
 /// The entries of a directory, in no order.
-pub(crate) fn list(path: &Path, texts: &mut Texts) -> Result<Vec<Listed>, TextError> {
+pub(crate) fn list(path: &Path, texts: &mut Texts) -> Result<Vec<DirectoryEntry>, TextError> {
     let found = settled(|| attempt_list(path));
-    texts.saw(path, found.as_ref().map_or_else(|error| seen(path, error), |(_, stamp)| State::There(*stamp)));
+    texts.saw(
+        path,
+        found.as_ref().map_or_else(|error| seen(path, error), |(_, stamp)| FileState::There(*stamp)),
+    );
     found.map(|(paths, _)| paths)
 }
 
@@ -165,11 +168,11 @@ pub(crate) fn add(path: &Path, bytes: Vec<u8>, texts: &mut Texts, out: &mut Vec<
 }
 
 /// The state of a path that could not be read.
-fn seen(path: &Path, error: &TextError) -> State {
+fn seen(path: &Path, error: &TextError) -> FileState {
     match error {
-        TextError::Io(cause) => State::Away(cause.kind()),
-        TextError::Changing => State::Moving,
-        TextError::Directory | TextError::NotAFile | TextError::TooLong => State::of(path),
+        TextError::Io(cause) => FileState::Away(cause.kind()),
+        TextError::Changing => FileState::Moving,
+        TextError::Directory | TextError::NotAFile | TextError::TooLong => FileState::of(path),
     }
 }
 
@@ -203,7 +206,7 @@ fn attempt(path: &Path, after_reading: impl FnOnce()) -> Result<Option<(Vec<u8>,
     Ok(whole.then_some((bytes, before)))
 }
 
-fn attempt_list(path: &Path) -> Result<Option<(Vec<Listed>, Stamp)>, TextError> {
+fn attempt_list(path: &Path) -> Result<Option<(Vec<DirectoryEntry>, Stamp)>, TextError> {
     let metadata = || std::fs::metadata(path);
     let Some(before) = at_rest(&metadata()?, metadata)? else { return Ok(None) };
     let entry = |entry: io::Result<std::fs::DirEntry>| {
@@ -213,7 +216,7 @@ fn attempt_list(path: &Path) -> Result<Option<(Vec<Listed>, Stamp)>, TextError> 
         let is_directory = entry
             .file_type()
             .map_or_else(|_| path.is_dir(), |kind| kind.is_dir() || (kind.is_symlink() && path.is_dir()));
-        Ok(Listed { path, is_directory })
+        Ok(DirectoryEntry { path, is_directory })
     };
     let entries = std::fs::read_dir(path)?.map(entry).collect::<io::Result<_>>()?;
     let after = Stamp::of(&metadata()?);

@@ -18,7 +18,7 @@ const REST: Duration = Duration::from_millis(12);
 
 /// The state of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
+pub enum FileState {
     /// Something is there; symbolic links are followed.
     There(Stamp),
     /// Nothing is there, or it cannot be reached: why.
@@ -40,17 +40,17 @@ pub struct Stamp {
 
 /// Paths, each with its state when it was read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Snapshot(Vec<(PathBuf, State)>);
+pub struct Snapshot(Vec<(PathBuf, FileState)>);
 
-// === impl State ===
+// === impl FileState ===
 
-impl State {
+impl FileState {
     /// The state of a path now.
     #[must_use]
     pub fn of(path: &Path) -> Self {
         match std::fs::metadata(path) {
-            Ok(metadata) => State::There(Stamp::of(&metadata)),
-            Err(error) => State::Away(error.kind()),
+            Ok(metadata) => FileState::There(Stamp::of(&metadata)),
+            Err(error) => FileState::Away(error.kind()),
         }
     }
 }
@@ -108,7 +108,7 @@ fn unrest_of((seconds, nanos): (i64, i64), now: SystemTime) -> Duration {
 
 impl Snapshot {
     /// Notes the state of a path.
-    pub fn note(&mut self, path: &Path, state: State) {
+    pub fn note(&mut self, path: &Path, state: FileState) {
         self.0.push((path.to_path_buf(), state));
     }
 
@@ -121,18 +121,20 @@ impl Snapshot {
     /// The state of the same paths now.
     #[must_use]
     pub fn again(&self) -> Self {
-        Snapshot(parallel::map(&self.0, |(path, _)| (path.clone(), State::of(path))))
+        Snapshot(parallel::map(&self.0, |(path, _)| (path.clone(), FileState::of(path))))
     }
 
     /// The first path that has changed. A single path cannot disagree with another one, whatever happened to it
     /// since; and nothing was read of a path that changed while it was examined.
     #[must_use]
     pub fn torn(&self) -> Option<&Path> {
-        let there = self.0.iter().filter(|(_, state)| !matches!(state, State::Away(_)));
+        let there = self.0.iter().filter(|(_, state)| !matches!(state, FileState::Away(_)));
         if there.take(2).count() < 2 {
             return None;
         }
-        let differs = |(path, state): &(PathBuf, State)| *state != State::Moving && State::of(path) != *state;
+        let differs = |(path, state): &(PathBuf, FileState)| {
+            *state != FileState::Moving && FileState::of(path) != *state
+        };
         let differ = parallel::map(&self.0, differs);
         self.0.iter().zip(differ).find(|(_, differs)| *differs).map(|((path, _), _)| path.as_path())
     }
@@ -145,7 +147,7 @@ mod tests {
     fn noted(paths: &[&Path]) -> Snapshot {
         let mut snapshot = Snapshot::default();
         for path in paths {
-            snapshot.note(path, State::of(path));
+            snapshot.note(path, FileState::of(path));
         }
         snapshot
     }

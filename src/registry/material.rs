@@ -18,7 +18,7 @@ use super::error::RegistryError;
 use super::secrets::sensitive;
 use super::tls::{Tls, TlsSettings};
 use super::trust::SystemRoots;
-use crate::files::fingerprint::State;
+use crate::files::fingerprint::FileState;
 use crate::files::secret::Secret;
 
 /// How many files or settings are kept; more come only from configurations that were in force before.
@@ -51,7 +51,7 @@ pub(super) struct Material {
 }
 
 #[derive(Debug)]
-struct Kept<K, V>(Mutex<HashMap<K, (Vec<State>, V)>>);
+struct Kept<K, V>(Mutex<HashMap<K, (Vec<FileState>, V)>>);
 
 impl Default for Materials {
     fn default() -> Self {
@@ -143,7 +143,7 @@ impl<K: Clone + Eq + Hash, V: Clone> Kept<K, V> {
         host: &str,
         read: impl Fn() -> Result<V, RegistryError>,
     ) -> Result<V, RegistryError> {
-        let states = || files.iter().map(|file| State::of(file)).collect::<Vec<_>>();
+        let states = || files.iter().map(|file| FileState::of(file)).collect::<Vec<_>>();
         let mut before = states();
         if let Some((known, value)) = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(key)
             && *known == before
@@ -165,7 +165,7 @@ impl<K: Clone + Eq + Hash, V: Clone> Kept<K, V> {
 
     /// The value to go on with: of several that were read at once the first stays, so that what hangs on it is
     /// shared.
-    fn keep(&self, key: &K, states: Vec<State>, value: V) -> V {
+    fn keep(&self, key: &K, states: Vec<FileState>, value: V) -> V {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((known, first)) = kept.get(key)
             && *known == states
@@ -173,9 +173,9 @@ impl<K: Clone + Eq + Hash, V: Clone> Kept<K, V> {
             return first.clone();
         }
         // Of a file that has changed just now a further change would not show.
-        let at_rest = |state: &State| match state {
-            State::There(stamp) => stamp.unrest() == Duration::ZERO,
-            State::Away(_) | State::Moving => false,
+        let at_rest = |state: &FileState| match state {
+            FileState::There(stamp) => stamp.unrest() == Duration::ZERO,
+            FileState::Away(_) | FileState::Moving => false,
         };
         if !states.iter().all(at_rest) {
             kept.remove(key);

@@ -96,12 +96,12 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::files::fingerprint::State;
+    use crate::files::fingerprint::FileState;
 
     /// A path in one of several states.
     fn state(kind: ErrorKind) -> Snapshot {
         let mut snapshot = Snapshot::default();
-        snapshot.note(Path::new("f"), State::Away(kind));
+        snapshot.note(Path::new("f"), FileState::Away(kind));
         snapshot
     }
 
@@ -129,7 +129,7 @@ mod tests {
         assert_eq!(looks(&seen, &[A, A, B, C, B, C, C]).await, Some(7));
         assert_eq!(looks(&seen, &[B, A]).await, None, "it is what it was again");
         let mut moving = Snapshot::default();
-        moving.note(Path::new("f"), State::Moving);
+        moving.note(Path::new("f"), FileState::Moving);
         assert_eq!(looks(&moving, &[A]).await, Some(2), "what could not be read is read again");
     }
 

@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use crate::files::fingerprint::{Snapshot, State};
+use crate::files::fingerprint::{FileState, Snapshot};
 use crate::policy::Source;
 
 use super::{login, public};
@@ -66,7 +66,7 @@ impl Texts {
     }
 
     /// Notes what a path was like when it was looked at.
-    pub(crate) fn saw(&mut self, path: &Path, state: State) {
+    pub(crate) fn saw(&mut self, path: &Path, state: FileState) {
         self.seen.note(path, state);
     }
 

@@ -8,7 +8,7 @@ use crate::policy::{Location, Ns, Prefix};
 
 /// An endpoint in its parts.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Endpoint {
+pub(crate) struct EndpointUrl {
     pub(crate) scheme: Scheme,
     /// Whether the scheme is written.
     pub(crate) says_scheme: bool,
@@ -39,7 +39,7 @@ pub(crate) enum EndpointError {
     Query,
 }
 
-impl Endpoint {
+impl EndpointUrl {
     /// Reads a text. Without a scheme it is https, but http for a loopback host with a port other than 443:
     /// k3s' `normalizeEndpointAddress`.
     pub(crate) fn parse(text: &str) -> Result<Self, EndpointError> {
@@ -70,7 +70,7 @@ impl Endpoint {
             Some(other) => return Err(EndpointError::Scheme(other.to_owned())),
         };
         let path = path.trim_end_matches('/').to_owned();
-        Ok(Endpoint { scheme, says_scheme, host: host.to_owned(), path, has_login: login.is_some() })
+        Ok(EndpointUrl { scheme, says_scheme, host: host.to_owned(), path, has_login: login.is_some() })
     }
 
     /// The whole endpoint in a uniform spelling.
@@ -141,10 +141,10 @@ mod tests {
             ("https://user:pw@m.dev/v2", "https://m.dev/v2"),
         ];
         for (text, expected) in rows {
-            assert_eq!(Endpoint::parse(text).unwrap().url(), expected, "{text}");
+            assert_eq!(EndpointUrl::parse(text).unwrap().url(), expected, "{text}");
         }
-        assert!(Endpoint::parse("https://user:pw@m.dev").unwrap().has_login);
-        assert!(!Endpoint::parse("https://m.dev/a@b").unwrap().has_login);
+        assert!(EndpointUrl::parse("https://user:pw@m.dev").unwrap().has_login);
+        assert!(!EndpointUrl::parse("https://m.dev/a@b").unwrap().has_login);
     }
 
     #[test]
@@ -161,7 +161,7 @@ mod tests {
             ("https://m.dev/v2?x=1", "it has a query or a fragment"),
         ];
         for (text, expected) in rows {
-            assert_eq!(Endpoint::parse(text).unwrap_err().to_string(), expected, "{text}");
+            assert_eq!(EndpointUrl::parse(text).unwrap_err().to_string(), expected, "{text}");
         }
     }
 
@@ -183,7 +183,7 @@ mod tests {
     #[test]
     fn a_host_may_be_one_that_no_reference_can_say() {
         for text in ["http://nexus", "https://my_registry:5000", "http://[::1]:5000", "nexus"] {
-            Endpoint::parse(text).unwrap();
+            EndpointUrl::parse(text).unwrap();
         }
     }
 }

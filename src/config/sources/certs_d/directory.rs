@@ -9,8 +9,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::config::diagnostic::{Problem, Texts};
-use crate::config::text::{self, Listed, TextError};
-use crate::files::fingerprint::State;
+use crate::config::text::{self, DirectoryEntry, TextError};
+use crate::files::fingerprint::FileState;
 use crate::policy::{Prefix, PrefixKind};
 
 /// The directory for registries without one of their own.
@@ -28,7 +28,7 @@ pub(super) struct Directory {
 /// The directories, sorted by name; problems are in `out`.
 pub(super) fn list(root: &Path, texts: &mut Texts, out: &mut Vec<Problem>) -> Vec<Directory> {
     let mut found: Vec<Directory> = Vec::new();
-    for Listed { path, is_directory } in entries(root, texts, out) {
+    for DirectoryEntry { path, is_directory } in entries(root, texts, out) {
         let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
         let Some(registry) = registry(name) else {
             out.extend(misnamed(&path, name));
@@ -36,7 +36,7 @@ pub(super) fn list(root: &Path, texts: &mut Texts, out: &mut Vec<Problem>) -> Ve
         };
         if !is_directory {
             // The link may lead to a directory later, without a change of the root.
-            texts.saw(&path, State::of(&path));
+            texts.saw(&path, FileState::of(&path));
             out.extend(not_a_directory(&path, name, &registry));
             continue;
         }
@@ -48,7 +48,7 @@ pub(super) fn list(root: &Path, texts: &mut Texts, out: &mut Vec<Problem>) -> Ve
     one_each(found, out)
 }
 
-fn entries(root: &Path, texts: &mut Texts, out: &mut Vec<Problem>) -> Vec<Listed> {
+fn entries(root: &Path, texts: &mut Texts, out: &mut Vec<Problem>) -> Vec<DirectoryEntry> {
     let mut entries = text::list(root, texts).unwrap_or_else(|error| {
         let kind = if let TextError::Io(cause) = &error { Some(cause.kind()) } else { None };
         let hint = match kind {

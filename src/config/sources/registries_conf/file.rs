@@ -28,12 +28,12 @@ pub(super) struct Registry {
     pub(super) location: Located<String>,
     pub(super) blocked: bool,
     pub(super) insecure: Option<Span>,
-    pub(super) mirrors: Vec<Mirror>,
+    pub(super) mirrors: Vec<MirrorTable>,
 }
 
 /// One `[[registry.mirror]]`.
 #[derive(Clone, Debug)]
-pub(super) struct Mirror {
+pub(super) struct MirrorTable {
     pub(super) location: Located<String>,
     pub(super) insecure: Option<Span>,
     pub(super) only: Only,
@@ -180,7 +180,7 @@ fn read_mirror(
     mut section: Section<'_>,
     by_digest: Option<&Located<bool>>,
     out: &mut Vec<Problem>,
-) -> Option<Mirror> {
+) -> Option<MirrorTable> {
     let before = out.len();
     let location = section.parse("location", out, place).filter(|location| !location.value.is_empty());
     let insecure = section.boolean("insecure", out).filter(|set| set.value).map(|set| set.at);
@@ -203,7 +203,7 @@ fn read_mirror(
         None if by_digest.is_some() => Only::Digests,
         None => Only::Any,
     };
-    Some(Mirror { location: location?, insecure, only })
+    Some(MirrorTable { location: location?, insecure, only })
 }
 
 /// A place cannot be both blocked and not blocked, or both verified and not verified. A wildcard without a location

@@ -12,7 +12,7 @@ use regex::Regex;
 use super::super::super::diagnostic::{Located, Problem, Span};
 use super::super::super::draft::{self, Imported, Own};
 use super::super::super::section::Field;
-use super::super::endpoint::{self, Endpoint, Scheme};
+use super::super::endpoint::{self, EndpointUrl, Scheme};
 use super::super::pattern;
 use super::reader::{PROGRAM, Reader};
 use crate::containerd::hosts::Transport;
@@ -54,7 +54,7 @@ pub(super) fn read(
     let rewrite = mapping.field("rewrite");
     let rewrites = rewrite.as_ref().map(|field| rewrites(field, out)).unwrap_or_default();
     mapping.finish(out);
-    let mut parsed: Vec<(Endpoint, &Span)> = Vec::new();
+    let mut parsed: Vec<(EndpointUrl, &Span)> = Vec::new();
     let mut seen: HashMap<(Scheme, String, String), &Span> = HashMap::default();
     for item in &endpoints {
         let Some(endpoint) = parse(item, out) else { continue };
@@ -80,7 +80,7 @@ pub(super) fn read(
         return none_left(entry, !endpoints.is_empty(), reader, out);
     }
     // The registry itself at the end of the list is the default endpoint.
-    let is_default = |endpoint: &Endpoint| is_default(endpoint, prefix);
+    let is_default = |endpoint: &EndpointUrl| is_default(endpoint, prefix);
     if !reader.disable_default_endpoint && parsed.last().is_some_and(|(last, _)| is_default(last)) {
         parsed.pop();
     }
@@ -136,9 +136,9 @@ fn none_left(
     Some(EntryRoute { refused: Some(reason), ..EntryRoute::default() })
 }
 
-fn parse(item: &Field<'_>, out: &mut Vec<Problem>) -> Option<Endpoint> {
+fn parse(item: &Field<'_>, out: &mut Vec<Problem>) -> Option<EndpointUrl> {
     let text = item.string(out)?;
-    match Endpoint::parse(text) {
+    match EndpointUrl::parse(text) {
         Ok(endpoint) => {
             if endpoint.has_login {
                 let message = "the credentials in this endpoint are ignored: containerd does not use them";
@@ -156,19 +156,19 @@ fn parse(item: &Field<'_>, out: &mut Vec<Problem>) -> Option<Endpoint> {
 }
 
 /// The API root.
-fn root(endpoint: &Endpoint) -> &str {
+fn root(endpoint: &EndpointUrl) -> &str {
     if endpoint.path.is_empty() { "/v2" } else { &endpoint.path }
 }
 
 /// Whether containerd would ask it without any configuration.
-fn is_default(endpoint: &Endpoint, prefix: &Prefix) -> bool {
+fn is_default(endpoint: &EndpointUrl, prefix: &Prefix) -> bool {
     let scheme = if endpoint::is_loopback_with_port(&endpoint.host) { Scheme::Http } else { Scheme::Https };
     let is_registry = || endpoint.host.parse().is_ok_and(|host: Prefix| host == *prefix);
     endpoint.scheme == scheme && root(endpoint) == "/v2" && is_registry()
 }
 
 /// The mirror as a reference can express it, and what it cannot express.
-fn mirror(endpoint: &Endpoint, at: &Span, reader: &Reader<'_>) -> Option<(Location, Own)> {
+fn mirror(endpoint: &EndpointUrl, at: &Span, reader: &Reader<'_>) -> Option<(Location, Own)> {
     let need = |what| draft::need(&endpoint.host, Located { value: what, at: at.clone() }, reader.texts);
     let mut own = Own { https: endpoint.scheme == Scheme::Https && endpoint.says_scheme, ..Own::default() };
     let path = match root(endpoint).strip_prefix("/v2") {
