@@ -1,4 +1,4 @@
-//! The messages that the documentation quotes are those that the program has.
+//! The messages that the documentation quotes are those that the program has, and its examples can be used.
 //!
 //! Whatever stands in backquotes and has a space or is in a heading is a message, unless it is a command or a setting; so is a
 //! code block without a language, and what follows `error: ` or `warning: ` in a `console` block. In a quote, `…` and words in capitals stand for
@@ -190,4 +190,29 @@ fn messages_that_the_pages_quote_are_those_of_the_program() {
     // The quotes are found, and a word that the program has not is found too.
     assert!(count > 20, "{count}");
     assert!(!is_said(" reads no hosts toml at all ", &said) && !is_said(" has no certs_path ", &said));
+}
+
+/// An example is whole, or it is a part of a main file; files that it names are not there.
+#[test]
+fn examples_of_the_pages_can_be_used() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut tried = 0;
+    for page in PAGES {
+        let page = read(page);
+        for example in page.split("\n```toml\n").skip(1).filter_map(|rest| rest.split("\n```").next()) {
+            if example.contains("[[policy.source]]") || example.contains("[[expect]]") {
+                continue;
+            }
+            std::fs::write(directory.path().join("config.toml"), example).unwrap();
+            let check = std::process::Command::new(env!("CARGO_BIN_EXE_cri-shunt"))
+                .current_dir(directory.path())
+                .args(["check", "--config", "config.toml"])
+                .output()
+                .unwrap();
+            let said = String::from_utf8_lossy(&check.stdout);
+            assert!(said.contains("config.toml: usable"), "{example}\n{said}{check:?}");
+            tried += 1;
+        }
+    }
+    assert!(tried >= 2, "{tried}");
 }
