@@ -1,8 +1,10 @@
 //! The command line. Each command has a file; data goes to stdout and messages to stderr.
 
 mod check;
+mod daemon;
 mod exit;
 mod explain;
+mod eyes;
 mod facts;
 mod format;
 mod import;
@@ -12,6 +14,7 @@ mod serve;
 mod status;
 mod terminal;
 mod test;
+mod unit;
 
 use std::process::ExitCode;
 

@@ -56,13 +56,17 @@ mod fixture;
 mod tests;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::containerd::hosts::{Endpoints, Wanted};
 use crate::credentials::Credentials;
+use crate::files::reader::Reader;
 use crate::policy::Policy;
 use crate::registry::Endpoint;
-use crate::state::PullSettings;
+use crate::state::{NeededFile, PullSettings};
+
+use self::diagnostic::{Problem, Span};
 
 pub(crate) use self::diagnostic::visible;
 pub use self::diagnostic::{Diagnostics, Listed, Severity, Style};
@@ -95,6 +99,8 @@ pub struct Config {
     pub endpoints: Vec<Endpoint>,
     /// The node's logins for registries.
     pub credentials: Credentials,
+    /// The files that pulls need.
+    pub needed: Arc<[NeededFile]>,
     /// The files as they were named: the main file, the drop-ins, and other programs' files.
     pub sources: Vec<PathBuf>,
     /// How often the files are checked for a change; `None` is never.
@@ -118,4 +124,21 @@ pub struct Loaded {
     pub config: Config,
     /// Warnings and notes, no errors. They also hold which paths were read ([`Diagnostics::seen`]).
     pub warnings: Diagnostics,
+    /// The place of each needed file.
+    needed_at: Vec<Span>,
+}
+
+// === impl Loaded ===
+
+impl Loaded {
+    /// Adds a warning for each needed file that the reader cannot use. Loading does not, because only the caller
+    /// knows whose view counts.
+    pub fn warn_of_files(&mut self, reader: &Reader) {
+        let needed = self.config.needed.iter().zip(&self.needed_at);
+        let faults = needed.filter_map(|(file, at)| {
+            let fault = file.fault(reader)?;
+            Some(Problem::warning(file.message(&fault)).at(at).hint(file.hint(&fault)))
+        });
+        self.warnings.add(faults.collect());
+    }
 }

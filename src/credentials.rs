@@ -13,9 +13,11 @@ mod error;
 mod file;
 mod glob;
 mod key;
+mod known;
 mod kubelet;
 mod login;
 mod native;
+mod needed;
 mod program;
 mod singleflight;
 
@@ -24,6 +26,7 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
+use crate::files::reader::Reader;
 use crate::files::secret::Secret;
 use crate::policy::Name;
 
@@ -36,6 +39,7 @@ pub use self::kubelet::config::{Providers, read as read_providers};
 pub use self::kubelet::exchange::answer as read_provider_answer;
 pub use self::login::Login;
 pub use self::native::{Entry, Means, Reference, Username};
+pub use self::needed::LoginFile;
 
 use self::docker::Held;
 use self::key::{Specificity, WHOLE_HOST};
@@ -150,16 +154,17 @@ impl Credentials {
         }
     }
 
-    /// What [`Credentials::for_target`] would use first, as far as that is known without running programs.
+    /// What [`Credentials::for_target`] would use first, as far as that is known without running programs, and what
+    /// the reader cannot use of it.
     #[must_use]
-    pub fn known(&self, target: &Name) -> Option<Known> {
+    pub fn known(&self, target: &Name, reader: &Reader) -> Option<Known> {
         let sources = &self.0.as_ref()?.sources;
-        let first = sources.matches(target).into_iter().next()?;
+        let first = sources.matches(target, reader).into_iter().next()?;
         Some(match first.source {
-            LoginSource::Entry(entry) => entry.known(),
+            LoginSource::Entry(entry) => known::entry(entry, reader),
             LoginSource::Login(login) => login.known(),
-            LoginSource::Docker(docker, held) => docker.known(&held),
-            LoginSource::Provider(provider) => provider.known(),
+            LoginSource::Docker(docker, held) => known::docker(docker, &held, reader),
+            LoginSource::Provider(provider) => known::provider(provider, reader),
         })
     }
 }
@@ -180,7 +185,7 @@ enum Step {
 impl Sources {
     /// All sources that are for a target, the most specific first. Equally specific ones stand in this order:
     /// the program's own configuration, other programs' files, Docker's files, kubelet's plugins.
-    fn matches(&self, target: &Name) -> Vec<Match<'_>> {
+    fn matches(&self, target: &Name, reader: &Reader) -> Vec<Match<'_>> {
         let mut matches = Vec::new();
         let mut add = |specificity: Option<Specificity>, source| {
             matches.extend(specificity.map(|specificity| Match { specificity, source }));
@@ -195,7 +200,7 @@ impl Sources {
             add(login.covers(target), LoginSource::Login(login));
         }
         for docker in &self.docker {
-            match docker.lookup(target) {
+            match known::lookup(docker, target, reader) {
                 Ok(held) => {
                     for (specificity, held) in held {
                         add(Some(specificity), LoginSource::Docker(docker, held));
@@ -216,7 +221,7 @@ impl Sources {
     /// The matches with every file read, up to the first login.
     fn read(&self, target: &Name) -> Vec<Step> {
         let mut steps = Vec::new();
-        for Match { source, .. } in self.matches(target) {
+        for Match { source, .. } in self.matches(target, &Reader::This) {
             let step = match source {
                 LoginSource::Entry(entry) => {
                     Step::Done(entry.credential().map_err(|cause| (entry.source.to_string(), cause)))

@@ -49,7 +49,7 @@ pub mod inside {
     }
 
     pub mod files {
-        pub use crate::files::secret;
+        pub use crate::files::{reader, secret};
     }
 
     pub mod policy {

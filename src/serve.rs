@@ -6,6 +6,7 @@
 pub mod admin;
 pub mod listener;
 pub mod log;
+mod needed_files;
 mod relay;
 mod reload;
 mod router;
@@ -101,6 +102,7 @@ pub async fn run(parts: Parts, listen: impl FnOnce() -> Result<Socket, SocketErr
         tokio::spawn(watch::run(containerd, parts.overrides)),
         tokio::spawn(pause_image::keep(state.clone())),
         tokio::spawn(hosts_files::run(state.clone())),
+        tokio::spawn(needed_files::run(state.clone())),
         tokio::spawn(leftovers::tidy(state.clone())),
         tokio::spawn(upgrade::tidy(state.clone(), parts.state)),
         tokio::spawn(reload::run(state.clone(), hangup, parts.read, parts.seen)),

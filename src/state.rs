@@ -8,6 +8,7 @@ pub(crate) mod fixture;
 mod gates;
 mod generation;
 mod health;
+mod needed_files;
 mod request;
 mod temporary_names;
 mod unread_hosts;
@@ -30,6 +31,7 @@ pub use contents::{Contents, KnownContents};
 pub use gates::Gates;
 pub use generation::{Generation, PullSettings};
 pub use health::Health;
+pub use needed_files::{NeededFile, Verdict};
 pub use request::{Client, CriVersion, Pod, Request, RequestIds};
 pub use temporary_names::{InUse, TemporaryName, TemporaryNames};
 pub use unread_hosts::UnreadHosts;
@@ -44,6 +46,10 @@ pub struct State {
     replaced: watch::Sender<u64>,
     /// How things stand with containerd's files, and since which generation.
     transport: watch::Sender<(Option<u64>, Arc<Report>)>,
+    /// The files that pulls need, as they were found last.
+    files: ArcSwap<Vec<Verdict>>,
+    /// Held while somebody looks at these files.
+    pub looking: Arc<tokio::sync::Mutex<()>>,
     bypass: PathBuf,
     reload_error: ArcSwap<Option<String>>,
     /// The containerd behind the shunt.
@@ -82,6 +88,8 @@ impl State {
             generation: ArcSwap::from_pointee(generation),
             replaced: watch::Sender::new(0),
             transport: watch::Sender::default(),
+            files: ArcSwap::default(),
+            looking: Arc::default(),
             bypass,
             reload_error: ArcSwap::from_pointee(None),
             containerd,
@@ -135,6 +143,16 @@ impl State {
             Ok(Ok(known)) => known.1.is_synced(host),
             _ => false,
         }
+    }
+
+    /// The files that pulls need, as they were found last.
+    pub fn files(&self) -> Arc<Vec<Verdict>> {
+        self.files.load_full()
+    }
+
+    /// Notes how the files that pulls need were found.
+    pub fn note_files(&self, found: Vec<Verdict>) {
+        self.files.store(Arc::new(found));
     }
 
     /// Notes that a pull needs the file of a private host. To be called before the file is written.

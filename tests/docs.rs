@@ -13,8 +13,10 @@ const PAGES: [&str; 5] =
     ["README.md", "SECURITY.md", "docs/configuration.md", "docs/specification.md", "docs/troubleshooting.md"];
 
 /// What commands begin with.
-const COMMANDS: [&str; 15] = [
+const COMMANDS: [&str; 17] = [
     "cargo",
+    "check",
+    "chown",
     "containerd",
     "cri-shunt",
     "crictl",
@@ -32,8 +34,13 @@ const COMMANDS: [&str; 15] = [
 ];
 
 /// What stands in quotes as an example of what a user, a registry or the system may say.
-const VALUES: [&str; 4] =
-    ["not from this registry", "Read-only file system", "robot", "rule \"docker.io/evil\""];
+const VALUES: [&str; 5] = [
+    "not from this registry",
+    "Permission denied",
+    "Read-only file system",
+    "robot",
+    "rule \"docker.io/evil\"",
+];
 
 fn read(path: &str) -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()

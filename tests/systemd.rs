@@ -105,3 +105,51 @@ fn a_reload_with_a_mistake_fails_and_changes_nothing() {
     assert_eq!(before, after);
     assert!(systemd.log().contains("config.toml:2:"), "{}", systemd.log());
 }
+
+/// A login of another user, which the unit's limits keep from the daemon, and systemd credentials: root sees what the
+/// daemon sees, whether it runs or not.
+#[test]
+fn root_sees_with_the_daemons_eyes() {
+    let files = installed();
+    let login = |name: &str| {
+        format!(
+            "[[credentials]]\nregistry = \"{name}.dev\"\nusername = \"robot\"\npassword-credential = \"{name}\"\n"
+        )
+    };
+    let logins = login("right") + &login("wrong") + "[[credentials]]\ndocker-config = \"/srv/config.json\"\n";
+    write(&files, "/etc/cri-shunt/config.toml", &(RULE.to_owned() + &logins));
+    write(&files, "/etc/secret", "hush-hush\n");
+    write(
+        &files,
+        "/etc/systemd/system/cri-shunt.service.d/login.conf",
+        "[Service]\nLoadCredential=right:/etc/secret\n",
+    );
+    let docker = write(&files, "/srv/config.json", "{\"auths\": {}}\n");
+    std::fs::set_permissions(&docker, std::fs::Permissions::from_mode(0o600)).unwrap();
+    std::os::unix::fs::chown(&docker, Some(1000), Some(1000)).unwrap();
+    let Some(systemd) = Systemd::start(files) else { return };
+    let checked = || {
+        let output = systemd.run(&["cri-shunt", "check"]);
+        String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
+    };
+    let closed = "cannot read /srv/config.json: Permission denied";
+    let wrong = "the systemd credential wrong is not there, only right";
+    for run in ["not yet", "running", "stopped"] {
+        match run {
+            "running" => {
+                enable(&systemd);
+                let told = || systemd.log().contains(closed) && systemd.log().contains(wrong);
+                until(&systemd, "told", told);
+                let shown = status(&systemd);
+                assert!(shown.contains(closed) && shown.contains(wrong), "{shown}");
+            }
+            "stopped" => {
+                drop(systemd.output(&["systemctl", "stop", "cri-shunt.socket", "cri-shunt.service"]))
+            }
+            _ => {}
+        }
+        let said = checked();
+        assert!(said.contains(closed) && said.contains(wrong), "{run}: {said}");
+        assert!(!said.contains("credential right"), "{run}: {said}");
+    }
+}

@@ -12,9 +12,10 @@ use cri_shunt::inside::config::{
     Diagnostics, Format, ImportRequest, Input, Loaded, MainFile, Severity, SourceFile, Style, expectations,
     import, load_from,
 };
-use cri_shunt::inside::containerd::hosts::{self, Transport, TransportNeed};
+use cri_shunt::inside::containerd::hosts::{self, HostFile, Transport};
 use cri_shunt::inside::credentials::{Credentials, DockerConfig, Sources, read_providers};
-use cri_shunt::inside::policy::{Asked, Decision, Layer, Name, Ns, Policy, Source};
+use cri_shunt::inside::files::reader::Reader;
+use cri_shunt::inside::policy::{Asked, Decision, Name, Ns, Policy};
 
 use super::disk::Disk;
 use super::secrets::{DECODED, SECRET, hidden, with_and_without};
@@ -63,7 +64,7 @@ fn configuration(disk: &Disk, letter: u8, rest: &[u8]) {
         let names = names(&config.policy);
         for name in &names {
             assert_eq!(decided(&config.policy, name), decided(&config.policy, name));
-            let _ = config.credentials.known(name);
+            let _ = config.credentials.known(name, &Reader::This);
         }
         let plan = hosts::plan(&config.policy, &config.reach());
         let _ = (plan.summaries(), plan.is_empty());
@@ -101,7 +102,7 @@ fn load(disk: &Disk, letter: u8, rest: &[u8]) -> Result<Loaded, Diagnostics> {
             let name = if index == 0 { "config.toml".to_owned() } else { format!("conf.d/{index}.toml") };
             disk.write(&name, part);
         }
-        return load_from(&Input::file(&path));
+        return load_from(&Input::file(&path)).map(with_files);
     }
     let source = source(disk, letter);
     for (index, part) in parts(rest).into_iter().enumerate() {
@@ -121,6 +122,13 @@ fn load(disk: &Disk, letter: u8, rest: &[u8]) -> Result<Loaded, Diagnostics> {
     }
     let (main, sources) = (MainFile::Absent, vec![source]);
     load_from(&Input { main, default_registry: None, sources, socket: None, containerd: None })
+        .map(with_files)
+}
+
+/// With what is wrong with the files that it names.
+fn with_files(mut loaded: Loaded) -> Loaded {
+    loaded.warn_of_files(&Reader::This);
+    loaded
 }
 
 fn source(disk: &Disk, letter: u8) -> SourceFile {
@@ -262,18 +270,19 @@ fn kubelet(disk: &Disk, bytes: &[u8]) {
 /// What is known of a login for each of the names.
 fn known(sources: Sources) -> String {
     let credentials = Credentials::new(sources);
-    NAMES.iter().map(|name| format!("{:?}", credentials.known(&name.parse().unwrap()))).collect()
+    NAMES
+        .iter()
+        .map(|name| format!("{:?}", credentials.known(&name.parse().unwrap(), &Reader::This)))
+        .collect()
 }
 
 fn certificates(disk: &Disk, bytes: &[u8]) {
     let file = disk.write("certificate.pem", bytes);
-    let source = Source { file: "fuzz".into(), line: 1 };
-    let need =
-        |what| TransportNeed { host: "m.dev".to_owned(), what, source: source.clone(), layer: Layer::Native };
     let client = |key: Option<PathBuf>| Transport::ClientCert { cert: file.clone(), key };
-    let needs = [need(Transport::CaFile(file.clone())), need(client(None)), need(client(Some(file.clone())))];
-    for fault in hosts::faults(&needs, SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000)) {
-        let _ = fault.to_string();
+    let needs = [Transport::CaFile(file.clone()), client(None), client(Some(file.clone()))];
+    let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+    for needed in needs.iter().flat_map(HostFile::of) {
+        let _ = needed.check(now);
     }
 }
 

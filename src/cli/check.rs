@@ -5,6 +5,7 @@ mod hosts;
 use serde::Serialize;
 
 use super::exit::Exit;
+use super::eyes;
 use super::format::Format;
 use super::inputs::Inputs;
 use super::terminal;
@@ -20,8 +21,9 @@ their own, pulls inside containerd, ctr and nerdctl, the Transfer API.
 /// Check the configuration and report everything that is wrong with it.
 ///
 /// Reads the configuration as `serve` does and reports every problem of every file at once, each with its place and
-/// what to do. Needs no daemon and no containerd. Where containerd needs hosts.toml files, check asks it where it
-/// looks for them, if it answers.
+/// what to do. Needs no daemon and no containerd. Where pulls need files, check asks the daemon whether it can use
+/// them; if it does not run, check judges by its unit. Where containerd needs hosts.toml files, check asks it where
+/// it looks for them, if it answers.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "Examples:\n  \
     cri-shunt check\n  \
@@ -75,7 +77,8 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
             Exit::Bad
         }
         (Format::Json, Err(problems)) => print(&terminal::json(&unusable(title, &problems)), true),
-        (_, Ok(loaded)) => {
+        (_, Ok(mut loaded)) => {
+            loaded.warn_of_files(&eyes::of_the_daemon(&loaded.config));
             let files = hosts::Files::of(&loaded.config);
             let warned = loaded.warnings.count(Severity::Warning) + files.problems.len() > 0;
             let text = match format {

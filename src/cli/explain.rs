@@ -1,6 +1,7 @@
 //! `cri-shunt explain`: where may this image come from, and why?
 //!
-//! The daemon decides with the same code (`policy`). No daemon is asked, and no registry without `--live`. The JSON keys
+//! The daemon decides with the same code (`policy`). It is asked only which files it can use, and no registry is asked
+//! without `--live`. The JSON keys
 //! and their order are stable.
 
 mod answer;
@@ -15,15 +16,18 @@ pub(super) use self::answer::Answer;
 use self::answer::Verdict;
 use self::live::Live;
 use super::exit::Exit;
+use super::eyes;
 use super::format::Format;
 use super::inputs::{Inputs, STDIN};
 use super::terminal;
 use crate::config::{self, Config, Input};
+use crate::files::reader::Reader;
 
 /// Show where an image may come from, and why.
 ///
 /// Decides as the running daemon does for a pull, and shows the rule, the candidates in their order, and the
-/// credentials that each of them gets. Needs no daemon and no containerd, and pulls nothing.
+/// credentials that each of them gets. Needs no daemon and no containerd, and pulls nothing. If the daemon runs, it
+/// says which files it cannot use; else its unit says that.
 ///
 /// With --live, explain asks the registry of each candidate for the manifest, and shows its digest or the error. This
 /// is the fastest way to find out why a pull fails. It asks from this machine's network, with the node's credentials
@@ -90,7 +94,14 @@ pub(super) fn run(arguments: Arguments) -> Exit {
 
 /// Answers image by image, so that a long stdin is answered as it comes.
 fn explain(config: &Config, live: Option<Live>, format: Format, images: &[String]) -> Result<Exit, Exit> {
-    let mut writer = AnswerWriter { config, live, format, written: false, refused: false };
+    let mut writer = AnswerWriter {
+        config,
+        live,
+        reader: eyes::of_the_daemon(config),
+        format,
+        written: false,
+        refused: false,
+    };
     for image in images {
         if image != STDIN {
             writer.answer(image)?;
@@ -112,6 +123,8 @@ fn explain(config: &Config, live: Option<Live>, format: Format, images: &[String
 struct AnswerWriter<'c> {
     config: &'c Config,
     live: Option<Live>,
+    /// Whose view of files counts.
+    reader: Reader,
     format: Format,
     written: bool,
     refused: bool,
@@ -119,11 +132,11 @@ struct AnswerWriter<'c> {
 
 impl AnswerWriter<'_> {
     fn answer(&mut self, image: &str) -> Result<(), Exit> {
-        let mut answer = Answer::new(image, &self.config.policy, &self.config.credentials);
-        answer.add_transport(self.config);
+        let mut answer = Answer::new(image, &self.config.policy, &self.config.credentials, &self.reader);
+        answer.add_transport(self.config, &self.reader);
         self.refused |= matches!(answer.decision, Verdict::Deny | Verdict::Invalid);
         if let Some(live) = &self.live {
-            self.refused |= !live.ask(&mut answer, self.config);
+            self.refused |= !live.ask(&mut answer, self.config, &self.reader);
         }
         let text = match self.format {
             Format::Json => terminal::json(&answer),

@@ -95,7 +95,7 @@ fn log(warnings: &Diagnostics) {
 
 /// Hands over to the daemon. A reload reads the same input again.
 fn start(input: Input, loaded: Loaded) -> Exit {
-    let Loaded { config, warnings } = loaded;
+    let Loaded { config, warnings, .. } = loaded;
     let seen = warnings.seen().clone();
     // It holds the texts of all files, which are not needed any more.
     drop(warnings);
@@ -152,7 +152,7 @@ fn failed(error: &dyn std::error::Error) -> Exit {
 
 fn read_again(input: &Input, fixed: &Fixed) -> Outcome {
     match config::load_from(input) {
-        Ok(Loaded { config, warnings }) => {
+        Ok(Loaded { config, warnings, .. }) => {
             log(&warnings);
             let tables = fixed.changed_in(&config);
             if !tables.is_empty() {
@@ -209,6 +209,7 @@ fn generation(config: Config) -> Generation {
         credentials: config.credentials,
         transport: config.transport,
         endpoints: config.endpoints,
+        needed: config.needed,
         sources: config.sources,
         watch: config.watch,
         loaded_at: std::time::SystemTime::now(),

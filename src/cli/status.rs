@@ -1,21 +1,17 @@
 //! `cri-shunt status`: what the running daemon is doing.
 
 use std::fmt::Write as _;
-use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
-use tokio::net::UnixStream;
-use tonic::{Code, Status};
 
+use super::daemon;
 use super::exit::Exit;
 use super::format::Format;
 use super::terminal;
 use crate::config::{defaults, visible};
-use crate::containerd::Link;
-use crate::serve::admin::proto::admin_client::AdminClient;
-use crate::serve::admin::proto::{StatusRequest, StatusResponse};
+use crate::serve::admin::proto::StatusResponse;
 use crate::serve::admin::time;
 
 /// How long the daemon may take to answer.
@@ -24,7 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Ask the running daemon how it is.
 ///
 /// Shows the version, whether containerd answers, which policy is loaded and since when, whether a reload was
-/// refused, which mirrors are down, and whether the bypass file switches the policy off.
+/// refused, which mirrors are down, which files for pulls cannot be used, and whether the bypass file switches the policy
+/// off.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "Examples:\n  \
     cri-shunt status\n  \
@@ -57,6 +54,14 @@ struct Report<'s> {
     mirrors_down: &'s [String],
     temporary_names: u64,
     hosts_toml: Files<'s>,
+    needed_files: Needed<'s>,
+}
+
+/// The files that pulls need.
+#[derive(Serialize)]
+struct Needed<'s> {
+    count: usize,
+    problems: Vec<&'s str>,
 }
 
 #[derive(Serialize)]
@@ -83,7 +88,7 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
             return Exit::Runtime;
         }
     };
-    let status = match runtime.block_on(ask(Path::new(socket))) {
+    let status = match runtime.block_on(daemon::ask(Path::new(socket), PATIENCE)) {
         Ok(status) => status,
         Err(reason) => {
             terminal::say(&format!("error: {}\n", visible(&reason)));
@@ -99,48 +104,6 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
     }
     let well = status.containerd_error.is_empty() && status.reload_error.is_empty() && !status.bypass;
     if well { Exit::Ok } else { Exit::Bad }
-}
-
-/// The daemon's answer, or the reason why it did not come.
-async fn ask(socket: &Path) -> Result<StatusResponse, String> {
-    let late =
-        || format!("cri-shunt does not answer on {} within {} s", socket.display(), PATIENCE.as_secs());
-    // The way to the daemon is the one to containerd, whose errors speak of containerd.
-    let connected = tokio::time::timeout(PATIENCE, UnixStream::connect(socket)).await.map_err(|_| late())?;
-    connected.map_err(|error| not_connected(socket, &error))?;
-    let mut client = AdminClient::new(Link::new(socket.into()));
-    match tokio::time::timeout(PATIENCE, client.status(StatusRequest {})).await {
-        // Something that takes every call may answer with nothing.
-        Ok(Ok(status)) if status.get_ref().version.is_empty() => Err(another_program(socket)),
-        Ok(Ok(status)) => Ok(status.into_inner()),
-        Ok(Err(status)) => Err(refused(socket, &status)),
-        Err(_) => Err(late()),
-    }
-}
-
-fn not_connected(socket: &Path, error: &io::Error) -> String {
-    let socket = socket.display();
-    match error.kind() {
-        ErrorKind::NotFound | ErrorKind::ConnectionRefused => {
-            format!("cri-shunt is not running: nothing listens on {socket}")
-        }
-        ErrorKind::PermissionDenied => format!("cannot connect to {socket}: permission denied (run as root)"),
-        _ => format!("cannot connect to {socket}: {error}"),
-    }
-}
-
-fn refused(socket: &Path, status: &Status) -> String {
-    match status.code() {
-        Code::Unimplemented => another_program(socket),
-        _ => format!("cri-shunt does not answer on {}: {}", socket.display(), status.message()),
-    }
-}
-
-fn another_program(socket: &Path) -> String {
-    format!(
-        "the program that listens on {} is not cri-shunt (is it containerd's own socket?)",
-        socket.display()
-    )
 }
 
 fn render(status: &StatusResponse) -> String {
@@ -169,6 +132,7 @@ fn render(status: &StatusResponse) -> String {
         lines.extend(status.hosts_kept.iter().map(|kept| ("", kept.clone())));
     }
     lines.extend(status.hosts_problems.iter().map(|problem| ("problem", problem.clone())));
+    lines.extend(faults(status).map(|line| ("cannot be used", line.to_owned())));
     let mut text = String::new();
     for (label, value) in lines {
         // Writing to a String does not fail.
@@ -181,6 +145,11 @@ fn render(status: &StatusResponse) -> String {
         }
     }
     text
+}
+
+/// What the daemon cannot use of the files that pulls need.
+fn faults(status: &StatusResponse) -> impl Iterator<Item = &str> {
+    status.needed_files.iter().map(|file| file.line.as_str()).filter(|line| !line.is_empty())
 }
 
 fn report(status: &StatusResponse) -> Report<'_> {
@@ -202,6 +171,7 @@ fn report(status: &StatusResponse) -> Report<'_> {
             kept: &status.hosts_kept,
             problems: &status.hosts_problems,
         },
+        needed_files: Needed { count: status.needed_files.len(), problems: faults(status).collect() },
     }
 }
 
@@ -213,6 +183,11 @@ fn loaded_at(status: &StatusResponse) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::serve::admin::proto::NeededFile;
+
+    fn file(line: &str) -> NeededFile {
+        NeededFile { subject: "/p".into(), line: line.into(), ..NeededFile::default() }
+    }
 
     fn bad() -> StatusResponse {
         StatusResponse {
@@ -228,6 +203,7 @@ mod tests {
             config_path: "/c".into(),
             hosts_kept: vec!["m.example_1_ (plain http)".into()],
             hosts_problems: vec!["/c/x/hosts.toml is not cri-shunt's".into()],
+            needed_files: vec![file(""), file("/etc/config.toml:3: cannot read /p: it is empty")],
         }
     }
 
@@ -243,6 +219,7 @@ mod tests {
     hosts.toml       /c
                      m.example_1_ (plain http)
     problem          /c/x/hosts.toml is not cri-shunt's
+    cannot be used   /etc/config.toml:3: cannot read /p: it is empty
     reload refused, still using the policy of 2023-11-14T22:13:20Z:
       config.toml:1:1: no
       config.toml:2:1: no
@@ -252,10 +229,10 @@ mod tests {
     #[test]
     fn the_same_as_json() {
         insta::assert_snapshot!(terminal::json(&report(&bad())), @r#"
-    {"version":"0.1.0","containerd":{"socket":"/run/c.sock","error":"gone"},"suspended":true,"sources":["/etc/config.toml"],"loaded_at":"2023-11-14T22:13:20Z","reload_error":"config.toml:1:1: no\nconfig.toml:2:1: no","mirrors_down":["m.example"],"temporary_names":2,"hosts_toml":{"directory":"/c","kept":["m.example_1_ (plain http)"],"problems":["/c/x/hosts.toml is not cri-shunt's"]}}
+    {"version":"0.1.0","containerd":{"socket":"/run/c.sock","error":"gone"},"suspended":true,"sources":["/etc/config.toml"],"loaded_at":"2023-11-14T22:13:20Z","reload_error":"config.toml:1:1: no\nconfig.toml:2:1: no","mirrors_down":["m.example"],"temporary_names":2,"hosts_toml":{"directory":"/c","kept":["m.example_1_ (plain http)"],"problems":["/c/x/hosts.toml is not cri-shunt's"]},"needed_files":{"count":2,"problems":["/etc/config.toml:3: cannot read /p: it is empty"]}}
     "#);
         insta::assert_snapshot!(terminal::json(&report(&StatusResponse::default())), @r#"
-    {"version":"","containerd":{"socket":"","error":null},"suspended":false,"sources":[],"loaded_at":"1970-01-01T00:00:00Z","reload_error":null,"mirrors_down":[],"temporary_names":0,"hosts_toml":{"directory":null,"kept":[],"problems":[]}}
+    {"version":"","containerd":{"socket":"","error":null},"suspended":false,"sources":[],"loaded_at":"1970-01-01T00:00:00Z","reload_error":null,"mirrors_down":[],"temporary_names":0,"hosts_toml":{"directory":null,"kept":[],"problems":[]},"needed_files":{"count":0,"problems":[]}}
     "#);
     }
 }

@@ -14,6 +14,7 @@ use super::inputs::{Inputs, STDIN};
 use super::terminal;
 use crate::config::{self, Expectation, Style};
 use crate::credentials::Credentials;
+use crate::files::reader::Reader;
 use crate::policy::Policy;
 
 /// Compare the decisions of a policy with a file of expectations.
@@ -99,7 +100,7 @@ fn compare(expectations: &[Expectation], policy: &Policy, quiet: bool, format: F
     let mut out = String::new();
     let mut failures = Vec::new();
     for expectation in expectations {
-        let answer = Answer::new(&expectation.image, policy, &no_logins);
+        let answer = Answer::new(&expectation.image, policy, &no_logins, &Reader::This);
         let found = Difference::find(expectation, &answer);
         match format {
             Format::Json if found.is_some() || !quiet => {

@@ -1,7 +1,7 @@
 //! Reads `[[credentials]]`: logins by reference, and files that hold logins.
 //!
 //! Holds: the configuration contains no secret, and no secret is read here. Two logins for one registry are an error.
-//! A file that does not exist now is only a warning: it may be created before it is needed.
+//! A file that does not exist now is only a warning: it may be created before it is needed (`Loaded::warn_of_files`).
 //! Not here: which login a registry gets (the room `credentials`).
 
 mod login;
@@ -15,9 +15,10 @@ use super::draft::{self, PolicyDraft};
 use super::path::path;
 use super::section::Section;
 use super::{defaults, duration};
-use crate::credentials::{self, Credentials, DockerConfig, Entry, Login, Sources};
+use crate::credentials::{self, Credentials, DockerConfig, Entry, Login, LoginFile, Sources};
 use crate::files::fingerprint::FileState;
 use crate::policy::{Action, Location};
+use crate::state::NeededFile;
 
 /// The tables of all files, before they become one value.
 #[derive(Default)]
@@ -118,6 +119,7 @@ impl CredentialsDraft {
         logins: Vec<Login>,
         policy: &PolicyDraft,
         texts: &mut Texts,
+        needed: &mut Vec<Located<NeededFile>>,
         out: &mut Vec<Problem>,
     ) -> Credentials {
         let CredentialsDraft { entries, docker, providers } = self;
@@ -125,6 +127,9 @@ impl CredentialsDraft {
         let mirrors = if entries.is_empty() { HashSet::new() } else { mirrors(policy) };
         for (entry, at) in &entries {
             login::lint(entry, at, out);
+            for file in LoginFile::of(entry) {
+                add_needed(file, Some(entry.key.as_str()), at, texts, needed);
+            }
             if !mirrors.contains(entry.key.host()) {
                 let message =
                     format!("no rule has a mirror on `{}`: this login is never used", entry.key.host());
@@ -133,18 +138,18 @@ impl CredentialsDraft {
             }
         }
         for (file, at) in &docker {
-            if let Err(cause) = file.examine() {
-                let hint =
-                    "a missing file counts as empty; with any other fault, pulls that need the file fail";
-                out.push(Problem::warning(cause.to_string()).at(at).hint(hint));
-            }
+            add_needed(LoginFile::of_docker(file), None, at, texts, needed);
         }
-        let mut seen = |path: &Path| texts.saw(path, FileState::of(path));
         let mut plugins = Vec::new();
         for ProviderFiles { config, bin_dir, timeout } in providers {
+            let mut seen = |path: &Path| texts.saw(path, FileState::of(path));
             match credentials::read_providers(&config.value, &bin_dir, timeout, &mut seen) {
                 Ok(found) => {
                     lint_plugins(&found, &config.at, out);
+                    for provider in &found.providers {
+                        let program = LoginFile::Program(provider.program().to_owned());
+                        add_needed(program, None, &config.at, texts, needed);
+                    }
                     plugins.extend(found.providers);
                 }
                 Err(cause) => out.push(Problem::error(cause.to_string()).at(&config.at)),
@@ -199,21 +204,18 @@ fn lint_plugins(found: &credentials::Providers, at: &Span, out: &mut Vec<Problem
             Problem::warning(message).at(at).hint("only kubelet has that; give the mirror another login"),
         );
     }
-    for provider in &found.providers {
-        let program = provider.program();
-        let fault = match std::fs::metadata(program) {
-            Err(error) => error.to_string(),
-            Ok(metadata) if !is_executable(&metadata) => "it is not executable".to_owned(),
-            Ok(_) => continue,
-        };
-        let message = format!("cannot run {}: {fault}", program.display());
-        out.push(Problem::warning(message).at(at).hint("pulls that need it fail until it can be run"));
-    }
 }
 
-fn is_executable(metadata: &std::fs::Metadata) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    metadata.is_file() && metadata.permissions().mode() & 0o111 != 0
+fn add_needed(
+    file: LoginFile,
+    registry: Option<&str>,
+    at: &Span,
+    texts: &Texts,
+    needed: &mut Vec<Located<NeededFile>>,
+) {
+    let source = draft::file_line(at, texts);
+    let value = NeededFile::of_login(file, registry.map(str::to_owned), source);
+    needed.push(Located { value, at: at.clone() });
 }
 
 /// Makes a path absolute: the daemon and the programs that it runs have other working directories than a shell.

@@ -257,6 +257,12 @@ impl Diagnostics {
         Diagnostics { texts, problems }
     }
 
+    /// Adds problems, in the order of their places.
+    pub(crate) fn add(&mut self, problems: Vec<Problem>) {
+        self.problems.extend(problems);
+        self.problems.sort_by_key(Problem::order);
+    }
+
     /// Every file and directory that was looked at, as it was then.
     #[must_use]
     pub fn seen(&self) -> &Snapshot {

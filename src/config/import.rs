@@ -21,6 +21,7 @@ use super::load::load_from;
 use super::sources::detect_format;
 use super::sources::source_file::{Format, SourceFile};
 use crate::credentials::Login;
+use crate::files::reader::Reader;
 
 /// What to convert.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,7 +55,9 @@ pub fn import(request: &ImportRequest) -> Result<Import, Diagnostics> {
     let sources = sources(request)?;
     let input =
         Input { main: MainFile::Absent, default_registry: None, sources, socket: None, containerd: None };
-    let Loaded { config, warnings: mut report } = load_from(&input)?;
+    let mut loaded = load_from(&input)?;
+    loaded.warn_of_files(&Reader::This);
+    let Loaded { config, warnings: mut report, .. } = loaded;
     let mut tables = String::new();
     let mut needs = transport::write(config.transport.needs(), &mut tables);
     report.extend(config.credentials.logins().iter().map(|login| (login_left_behind(login), &login.source)));

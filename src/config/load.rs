@@ -91,11 +91,11 @@ pub(super) fn load_once(input: &Input) -> Result<Loaded, Diagnostics> {
     let imported = sources::read_all(&sources, &mut texts, &mut draft, &mut problems);
     let mut needs = needs.finish(&mut problems);
     needs.extend(imported.transport);
-    transport::check_files(draft.own_needs().chain(&needs), &mut problems);
+    let mut needed = transport::needed_files(draft.own_needs().chain(&needs));
     let wanted = needs.iter().map(|need| need.value.clone()).collect();
     let transport = Wanted::new(wanted, settings.containerd.fence);
     let endpoints = endpoints::settle(&mut draft.rules, &transport);
-    let credentials = logins.finish(imported.logins, &draft, &mut texts, &mut problems);
+    let credentials = logins.finish(imported.logins, &draft, &mut texts, &mut needed, &mut problems);
     let policy = assemble::policy(&draft, &texts, &mut problems);
     let Some(policy) = policy.filter(|_| problems.iter().all(|problem| problem.severity != Severity::Error))
     else {
@@ -111,6 +111,8 @@ pub(super) fn load_once(input: &Input) -> Result<Loaded, Diagnostics> {
     let named = sources.into_iter().map(|source| source.path);
     let sources = found.sources.into_iter().chain(named).collect();
     let watch = draft.watch.map_or(Some(defaults::WATCH), |set| set.value);
+    let (needed, needed_at): (Vec<_>, _) = needed.into_iter().map(|file| (file.value, file.at)).unzip();
+    let needed = needed.into();
     let config = Config {
         listen,
         containerd,
@@ -121,10 +123,11 @@ pub(super) fn load_once(input: &Input) -> Result<Loaded, Diagnostics> {
         transport,
         endpoints,
         credentials,
+        needed,
         sources,
         watch,
     };
-    Ok(Loaded { config, warnings: Diagnostics::new(texts, problems) })
+    Ok(Loaded { config, warnings: Diagnostics::new(texts, problems), needed_at })
 }
 
 /// What the program's own files say.

@@ -18,6 +18,7 @@ use std::path::Path;
 
 use super::fixture::write;
 use super::{Config, Diagnostics, Loaded, Style, load};
+use crate::files::reader::Reader;
 
 fn load_files(files: &[(&str, &str)]) -> (Result<Loaded, Diagnostics>, tempfile::TempDir) {
     let dir = write(files);
@@ -45,7 +46,10 @@ fn refused_text(text: &str) -> String {
 fn warned(text: &str) -> String {
     let (loaded, dir) = load_files(&[("config.toml", text)]);
     match loaded {
-        Ok(loaded) => shown(&loaded.warnings, dir.path()),
+        Ok(mut loaded) => {
+            loaded.warn_of_files(&Reader::This);
+            shown(&loaded.warnings, dir.path())
+        }
         Err(problems) => panic!("refused:\n{}", shown(&problems, dir.path())),
     }
 }

@@ -5,11 +5,11 @@
 //! Not here: how containerd is configured for it (`containerd::hosts`).
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::time::SystemTime;
 
-use crate::containerd::hosts::{self, Transport, TransportNeed};
+use crate::containerd::hosts::{self, HostFile, Transport, TransportNeed};
 use crate::files::secret::Secret;
 use crate::registry::HeaderValue;
+use crate::state::NeededFile;
 
 use super::diagnostic::{Located, Problem, Severity, Span, Texts};
 use super::draft;
@@ -278,18 +278,18 @@ pub(super) fn contradictions(needs: &[Located<Transport>], out: &mut Vec<Problem
     }
 }
 
-/// Warns of files that cannot be used.
-pub(super) fn check_files<'n>(
+/// The files that hosts and mirrors need.
+pub(super) fn needed_files<'n>(
     needs: impl Iterator<Item = &'n Located<TransportNeed>>,
-    out: &mut Vec<Problem>,
-) {
-    let now = SystemTime::now();
-    for need in needs {
-        for fault in hosts::faults([&need.value], now) {
-            let hint = "until this is fixed, no image comes from there";
-            out.push(Problem::warning(fault.to_string()).at(&need.at).hint(hint));
-        }
-    }
+) -> Vec<Located<NeededFile>> {
+    let of_need = |Located { value: need, at }: &'n Located<TransportNeed>| {
+        let files = HostFile::of(&need.what).into_iter();
+        files.map(move |file| {
+            let value = NeededFile::of_host(file, need.host.clone(), need.source.clone());
+            Located { value, at: at.clone() }
+        })
+    };
+    needs.flat_map(of_need).collect()
 }
 
 /// Notes for each host what containerd will be configured to do, for all mirrors there and for single ones.

@@ -29,7 +29,7 @@ mod tree;
 mod wanted;
 
 pub use advice::set_up;
-pub use certificate::{Fault, faults};
+pub use certificate::HostFile;
 pub use diff::differing;
 pub use existing::{Redirect, hosts_toml, leads_to, redirect, serves};
 pub use fence::{Covered, Fence};

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::credential::{Given, Known, Proof};
+use super::credential::{Given, Proof};
 use super::error::Cause;
 use super::file;
 use super::glob::Glob;
@@ -83,6 +83,25 @@ impl DockerConfig {
         Ok(())
     }
 
+    /// Where its helpers are.
+    pub(super) fn helper_dir(&self) -> Option<&Path> {
+        self.helper_dir.as_deref()
+    }
+
+    /// The programs that it names.
+    ///
+    /// # Errors
+    /// It cannot be read, or a name cannot be that of a program.
+    pub(super) fn helpers(&self) -> Result<Vec<PathBuf>, Cause> {
+        let value = self.parse(&file::text(&self.path, file::MAX_LOGINS)?)?;
+        let of_hosts = self.object(&value, "credHelpers")?.into_iter().flatten().map(|(_, name)| name);
+        let names = of_hosts.chain(value.get("credsStore")).filter_map(Value::as_str);
+        let programs = names
+            .filter(|name| !name.is_empty())
+            .map(|name| self.helper_named(name, String::new()).map(|helper| helper.program().to_owned()));
+        programs.collect()
+    }
+
     /// The file's name in messages.
     pub(super) fn place(&self) -> String {
         format!("docker config {}", self.path.display())
@@ -128,16 +147,6 @@ impl DockerConfig {
     pub(super) async fn ask(&self, helper: &Helper) -> Result<Option<Given>, Cause> {
         let key = format!("{} {}", helper.program.display(), helper.server);
         self.single_flight.join(key, helper.get(self.timeout)).await
-    }
-
-    /// A match as far as it is known without a program.
-    pub(super) fn known(&self, held: &Held) -> Known {
-        let nothing = Known { username: None, source: self.place(), asks: None, problem: None };
-        match held {
-            Held::Login(username, _) => Known { username: username.clone(), ..nothing },
-            Held::Helper(helper) => Known { asks: Some(helper.program.display().to_string()), ..nothing },
-            Held::Unusable(cause) => Known { problem: Some(cause.to_string()), ..nothing },
-        }
     }
 
     fn is_missing(&self) -> bool {

@@ -61,6 +61,17 @@ pub enum Cause {
         /// The credential.
         name: String,
     },
+    /// systemd has passed other credentials.
+    #[error("the systemd credential {name} is not there, {others} (LoadCredential= in the unit)")]
+    NoCredential {
+        /// The credential.
+        name: String,
+        /// The names of the others, in words.
+        others: String,
+    },
+    /// The daemon cannot open a file that this process can; in words.
+    #[error("{0}")]
+    Closed(String),
     /// A login that is written out cannot be used.
     #[error("{0}")]
     Login(&'static str),
@@ -87,4 +98,20 @@ pub enum Cause {
         /// What was written.
         name: String,
     },
+}
+
+// === impl Cause ===
+
+impl Cause {
+    /// A credential that is not among those that there are.
+    pub(super) fn no_credential(name: &str, there: &[String]) -> Self {
+        let mut there = there.to_vec();
+        there.sort();
+        let others = match there.as_slice() {
+            [] => "and there is no other one".to_owned(),
+            [one] => format!("only {one}"),
+            [first @ .., last] => format!("only {} and {last}", first.join(", ")),
+        };
+        Cause::NoCredential { name: name.to_owned(), others }
+    }
 }

@@ -22,7 +22,7 @@ use tokio::time::Instant;
 
 use self::cache::Cache;
 use self::exchange::{KeyType, ProviderAnswer};
-use super::credential::{Credential, Given, Known, Proof};
+use super::credential::{Credential, Given, Proof};
 use super::error::Cause;
 use super::glob::Glob;
 use super::key::Specificity;
@@ -69,11 +69,6 @@ impl Provider {
     /// Its name in messages.
     pub(super) fn place(&self) -> String {
         format!("credential provider {} ({})", self.name, self.file.display())
-    }
-
-    pub(super) fn known(&self) -> Known {
-        let asks = Some(self.program.display().to_string());
-        Known { username: None, source: self.place(), asks, problem: None }
     }
 
     /// Drops the cached answer for a name if it gives this login. A newer answer stays.

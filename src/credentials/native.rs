@@ -4,14 +4,18 @@
 //! Not here: the keys in the file (`config`).
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 
-use super::credential::{Credential, Known, Proof};
+use super::credential::{Credential, Proof};
 use super::error::Cause;
 use super::file;
 use super::key::RegistryKey;
 use crate::files::secret::Secret;
 use crate::policy::Source;
+
+/// Where systemd keeps them for the unit. Only root may look; a command of root sees what the daemon sees.
+const OF_THE_UNIT: &str = "/run/credentials/cri-shunt.service";
 
 /// Set by systemd to the directory of a unit's credentials, see systemd.exec(5).
 const CREDENTIALS_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
@@ -73,30 +77,18 @@ impl Entry {
         })
     }
 
-    /// The login without its secret.
-    pub(super) fn known(&self) -> Known {
-        let source = self.source.to_string();
-        let (username, secret) = match &self.means {
-            Means::Password(username, password) => (Some(username.read()), password),
-            Means::IdentityToken(token) => (None, token),
-        };
-        let (username, no_name) = match username {
-            Some(Ok(name)) => (Some(name), None),
-            Some(Err(cause)) => (None, Some(cause)),
-            None => (None, None),
-        };
-        // The daemon has another environment, so a variable that is missing in this one says nothing.
-        let unreadable = match secret {
-            Reference::File(_) => secret.read().err(),
-            Reference::Systemd(_) | Reference::Variable(_) => None,
-        };
-        let problem = no_name.or(unreadable).map(|cause| cause.to_string());
-        Known { username, source, asks: None, problem }
+    /// The user's name, where there is one and it can be read.
+    pub(super) fn username(&self) -> Option<String> {
+        match &self.means {
+            Means::Password(username, _) => username.read().ok(),
+            Means::IdentityToken(_) => None,
+        }
     }
 }
 
 impl Username {
-    fn read(&self) -> Result<String, Cause> {
+    /// The name.
+    pub(super) fn read(&self) -> Result<String, Cause> {
         match self {
             Username::Text(name) => Ok(name.clone()),
             Username::File(path) => file::line(path),
@@ -105,16 +97,36 @@ impl Username {
 }
 
 impl Reference {
-    fn read(&self) -> Result<Secret, Cause> {
+    /// The secret.
+    pub(super) fn read(&self) -> Result<Secret, Cause> {
         match self {
             Reference::File(path) => file::secret(path),
-            Reference::Systemd(name) => match std::env::var_os(CREDENTIALS_DIRECTORY) {
-                Some(directory) => file::secret(&PathBuf::from(directory).join(name)),
+            Reference::Systemd(name) => match credentials_directory() {
+                Some(directory) => credential(&directory, name),
                 None => Err(Cause::NoCredentialsDirectory { name: name.clone() }),
             },
             Reference::Variable(name) => {
                 given(std::env::var_os(name)).map_err(|what| Cause::Variable { name: name.clone(), what })
             }
+        }
+    }
+}
+
+/// The directory of systemd's credentials: this process's own, else that of the daemon's unit, if it runs.
+pub(super) fn credentials_directory() -> Option<PathBuf> {
+    let own = std::env::var_os(CREDENTIALS_DIRECTORY).map(PathBuf::from);
+    own.or_else(|| Some(PathBuf::from(OF_THE_UNIT)).filter(|directory| directory.is_dir()))
+}
+
+/// A credential in its directory. Where it is not there, the names of the others help.
+fn credential(directory: &Path, name: &str) -> Result<Secret, Cause> {
+    let path = directory.join(name);
+    let is_missing = matches!(path.metadata(), Err(error) if error.kind() == ErrorKind::NotFound);
+    match std::fs::read_dir(directory).ok().filter(|_| is_missing) {
+        None => file::secret(&path),
+        Some(entries) => {
+            let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+            Err(Cause::no_credential(name, &names.collect::<Vec<_>>()))
         }
     }
 }
@@ -133,6 +145,20 @@ mod tests {
     use std::os::unix::ffi::OsStringExt;
 
     use super::*;
+
+    #[test]
+    fn a_credential_with_another_name_is_found_by_the_names_that_there_are() {
+        let dir = tempfile::tempdir().unwrap();
+        let told = |name: &str| credential(dir.path(), name).map(|secret| secret.expose().to_owned());
+        let missing = told("mirror").unwrap_err().to_string();
+        insta::assert_snapshot!(missing, @"the systemd credential mirror is not there, and there is no other one (LoadCredential= in the unit)");
+        std::fs::write(dir.path().join("mirror"), "hush\n").unwrap();
+        std::fs::write(dir.path().join("hub"), "").unwrap();
+        assert_eq!(told("mirror").unwrap(), "hush");
+        let missing = told("miror").unwrap_err().to_string();
+        insta::assert_snapshot!(missing, @"the systemd credential miror is not there, only hub and mirror (LoadCredential= in the unit)");
+        assert!(told("hub").unwrap_err().to_string().ends_with("hub: it is empty"));
+    }
 
     #[test]
     fn a_variable_without_a_text_says_why() {

@@ -168,7 +168,7 @@ fn what_is_known_needs_no_program_and_shows_no_secret() {
         .provider("p.de", "exit 9")
         .build();
     let shown = |name: &str| {
-        let known = all.1.known(&name.parse().unwrap());
+        let known = all.1.known(&name.parse().unwrap(), &Reader::This);
         format!("{known:?}").replace(all.0.path().to_str().unwrap(), "")
     };
     let rows = [
@@ -182,7 +182,7 @@ fn what_is_known_needs_no_program_and_shows_no_secret() {
         ),
         (
             "e.de/x",
-            r#"Some(Known { username: None, source: "docker config /config-0.json", asks: Some("/docker-credential-x"), problem: None })"#,
+            r#"Some(Known { username: None, source: "docker config /config-0.json", asks: Some("/docker-credential-x"), problem: Some("cannot run /docker-credential-x: No such file or directory (os error 2)") })"#,
         ),
         (
             "p.de/x",

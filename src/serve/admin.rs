@@ -1,11 +1,14 @@
 //! The program's own service on its socket: what it is doing.
 
+use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use prost::Message;
 
+use super::needed_files;
 use crate::containerd::Answer;
-use crate::state::State;
+use crate::state::{State, Verdict};
 
 /// How long containerd may take to say that it is there.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -22,7 +25,7 @@ pub const SERVICE_PREFIX: &str = "crishunt.v1.Admin/";
 pub const STATUS: &str = "Status";
 
 /// Answers `Status`.
-pub async fn status(state: &State) -> Answer {
+pub async fn status(state: &Arc<State>) -> Answer {
     let generation = state.generation();
     let containerd_error = match tokio::time::timeout(PATIENCE, state.containerd.cri.version()).await {
         Ok(Ok(_)) => String::new(),
@@ -31,6 +34,9 @@ pub async fn status(state: &State) -> Answer {
     };
     let transport = state.transport();
     let unread_hosts = state.unread_hosts.problems(&state.containerd.facts());
+    // A disk that hangs does not keep the answer back: then it says what was found last.
+    let files = tokio::time::timeout(PATIENCE, needed_files::look(state)).await;
+    let files = files.unwrap_or_else(|_| state.files());
     let response = proto::StatusResponse {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         bypass: state.bypassed(),
@@ -44,8 +50,24 @@ pub async fn status(state: &State) -> Answer {
         config_path: transport.root.as_ref().map(|root| root.display().to_string()).unwrap_or_default(),
         hosts_kept: transport.kept.clone(),
         hosts_problems: [transport.problems.as_slice(), &unread_hosts].concat(),
+        needed_files: distinct(&files),
     };
     Answer::message(&response.encode_to_vec())
+}
+
+/// Each file once for each purpose: thousands of hosts may need the same one.
+fn distinct(files: &[Verdict]) -> Vec<proto::NeededFile> {
+    let mut seen = HashSet::new();
+    let new = files.iter().filter(|file| seen.insert((&file.purpose, &file.subject, &file.line)));
+    new.map(|Verdict { purpose, subject, fault, line }| proto::NeededFile {
+        purpose: purpose.clone(),
+        subject: subject.clone(),
+        fault: fault.as_ref().map(|fault| fault.what.clone()).unwrap_or_default(),
+        advice: fault.as_ref().and_then(|fault| fault.advice.clone()).unwrap_or_default(),
+        is_closed: fault.as_ref().is_some_and(|fault| fault.is_closed),
+        line: line.clone(),
+    })
+    .collect()
 }
 
 fn seconds(time: SystemTime) -> i64 {

@@ -31,6 +31,7 @@ pub(crate) fn generation(host: &str, what: Transport) -> Generation {
         credentials: Credentials::default(),
         transport: Wanted::new(vec![need], false),
         endpoints: Vec::new(),
+        needed: Arc::default(),
         sources: Vec::new(),
         watch: None,
         loaded_at: SystemTime::UNIX_EPOCH,

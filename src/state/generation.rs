@@ -1,8 +1,10 @@
 //! One policy with everything that is read with it.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use super::needed_files::NeededFile;
 use crate::containerd::hosts::{Endpoints, Wanted};
 use crate::credentials::Credentials;
 use crate::policy::Policy;
@@ -21,6 +23,8 @@ pub struct Generation {
     pub transport: Wanted,
     /// How mirrors with settings of their own are reached; candidates have an index into it.
     pub endpoints: Vec<Endpoint>,
+    /// The files that pulls need.
+    pub needed: Arc<[NeededFile]>,
     /// The files it was read from.
     pub sources: Vec<PathBuf>,
     /// How often these are looked at for a change; none: never.

@@ -42,6 +42,8 @@ pub fn rule(prefix: &str, mirrors: &[&str]) -> String {
 pub struct Shunt {
     child: Mutex<Option<Child>>,
     environment: Vec<(String, String)>,
+    /// Whether it has no more capabilities than in its unit.
+    limited: bool,
     keeper: Keeper,
 }
 
@@ -61,7 +63,18 @@ impl Shunt {
 
     /// Starts one in front of whatever is to answer at `upstream`.
     pub fn start_before(config: &str, upstream: &Path) -> Shunt {
-        let shunt = Shunt { child: Mutex::new(None), environment: Vec::new(), keeper: Keeper::new("shunt") };
+        Shunt::launch(config, upstream, &[], false)
+    }
+
+    /// As `start_before`, with the capabilities of its unit and with more environment.
+    pub fn start_limited(config: &str, upstream: &Path, environment: &[(&str, &str)]) -> Shunt {
+        Shunt::launch(config, upstream, environment, true)
+    }
+
+    fn launch(config: &str, upstream: &Path, environment: &[(&str, &str)], limited: bool) -> Shunt {
+        let environment = environment.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+        let keeper = Keeper::new("shunt");
+        let shunt = Shunt { child: Mutex::new(None), environment, limited, keeper };
         shunt.write_config_for(config, upstream);
         shunt.spawn();
         shunt.listens();
@@ -74,7 +87,7 @@ impl Shunt {
         let mut environment: Vec<(String, String)> =
             environment.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
         environment.extend(containerd.proxy_environment().into_iter().map(|(n, v)| (n.to_owned(), v)));
-        let shunt = Shunt { child: Mutex::new(None), environment, keeper };
+        let shunt = Shunt { child: Mutex::new(None), environment, limited: false, keeper };
         shunt.write_config(config, containerd);
         shunt
     }
@@ -164,7 +177,12 @@ impl Shunt {
     pub fn spawn(&self) {
         let stderr =
             File::options().create(true).append(true).open(self.keeper.dir().join("stderr")).unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_cri-shunt"))
+        let program = env!("CARGO_BIN_EXE_cri-shunt");
+        let mut command = Command::new(if self.limited { "setpriv" } else { program });
+        if self.limited {
+            command.args(["--bounding-set=-all,+sys_ptrace", program]);
+        }
+        let child = command
             .args(["serve", "--config"])
             .arg(self.config_file())
             .envs(self.environment.iter().cloned())

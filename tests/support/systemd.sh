@@ -30,4 +30,6 @@ export container=lxc
 # A mount namespace that systemd gives a unit begins at the root of this one.
 pivot_root . mnt
 umount -l /mnt
+# What a unit mounts for itself, its credentials for one, comes from a process of its own.
+mount --make-rshared /
 exec /usr/lib/systemd/systemd --system --unit=basic.target --log-target=journal

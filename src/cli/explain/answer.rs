@@ -8,6 +8,7 @@ use super::outcome::Outcome;
 use super::target::Target;
 use crate::config::{Config, DEFAULT_REGISTRY_FLAG, visible};
 use crate::credentials::Credentials;
+use crate::files::reader::Reader;
 use crate::policy::{Asked, Decision, Name, Policy, RuleRef, Source, Unusable, is_image_id};
 
 /// The answer for one input. The order of the fields is the order of the JSON keys.
@@ -72,7 +73,7 @@ struct UnusableTarget {
 
 impl Answer {
     /// Decides as PullImage would.
-    pub(crate) fn new(input: &str, policy: &Policy, credentials: &Credentials) -> Self {
+    pub(crate) fn new(input: &str, policy: &Policy, credentials: &Credentials, reader: &Reader) -> Self {
         let parsed = input.parse::<Name>();
         let kind = kind(input, parsed.is_ok());
         let input = input.to_owned();
@@ -100,7 +101,7 @@ impl Answer {
             Decision::Route { rule, candidates, unusable } => {
                 not_usable = unusable.into_iter().map(UnusableTarget::new).collect();
                 let use_of = policy.node_credentials(&rule);
-                let target = |candidate| Target::candidate(&name, candidate, use_of, credentials);
+                let target = |candidate| Target::candidate(&name, candidate, use_of, credentials, reader);
                 (Verdict::Route, rule, None, candidates.iter().map(target).collect())
             }
             Decision::Pass { rule } => (Verdict::Pass, rule, None, vec![Target::origin(&name)]),
@@ -112,11 +113,11 @@ impl Answer {
     }
 
     /// Adds how the registries are reached.
-    pub(super) fn add_transport(&mut self, config: &Config) {
+    pub(super) fn add_transport(&mut self, config: &Config, reader: &Reader) {
         for target in &mut self.candidates {
-            let host = target.name.host();
-            let is_said = target.endpoint.is_some() || !config.transport.needs_of(host).is_empty();
-            target.transport = is_said.then(|| config.reach().of(host, target.endpoint).to_string());
+            let host = target.name.host().to_owned();
+            let is_said = target.endpoint.is_some() || !config.transport.needs_of(&host).is_empty();
+            target.add_transport(&config.reach().of(&host, target.endpoint), is_said, reader);
         }
     }
 
@@ -168,6 +169,8 @@ impl Answer {
             if let Some(transport) = transport {
                 lines.push(("", format!("   by {transport}")));
             }
+            let problems = target.transport_problems().iter();
+            lines.extend(problems.map(|problem| ("", format!("   cannot use {problem}"))));
             if let Some(outcome) = live {
                 lines.push(("", format!("   {}", outcome.text())));
             }

@@ -18,6 +18,7 @@ use crate::cli::{facts, terminal};
 use crate::config::Config;
 use crate::containerd::Facts;
 use crate::containerd::hosts::{self, Wanted};
+use crate::files::reader::Reader;
 use crate::registry::proxy::Proxies;
 use crate::registry::{Client, Failure, Limits, Login, Resolve};
 
@@ -59,9 +60,9 @@ impl Live {
     }
 
     /// Asks for all candidates; whether one of them can serve.
-    pub(super) fn ask(&self, answer: &mut Answer, config: &Config) -> bool {
+    pub(super) fn ask(&self, answer: &mut Answer, config: &Config, reader: &Reader) -> bool {
         let Some(runtime) = &self.runtime else { return false };
-        let asking = answer.targets().iter().map(|target| self.candidate(target, config));
+        let asking = answer.targets().iter().map(|target| self.candidate(target, config, reader));
         let outcomes = runtime.block_on(join_all(asking));
         let digests: BTreeSet<&str> = outcomes.iter().filter_map(|found| found.digest.as_deref()).collect();
         let (serves, differ) = (!digests.is_empty(), digests.len() > 1);
@@ -114,14 +115,18 @@ impl Live {
         Some(format!("{what}: a pull may end differently than shown here"))
     }
 
-    async fn candidate(&self, target: &Target, config: &Config) -> Outcome {
+    async fn candidate(&self, target: &Target, config: &Config, reader: &Reader) -> Outcome {
         let Target { name, ns, endpoint, credentials, .. } = target;
         let whose = *credentials;
+        // This command may have more rights than the daemon.
+        if let Some(problem) = &target.is_cut_off {
+            return Outcome::failed(Failure::Config, format!("the daemon cannot use {problem}"));
+        }
         let endpoint = config.reach().of(name.host(), *endpoint);
         let containerds = self.logins.get(&endpoint.host).filter(|_| !target.is_withheld);
         // One limit for everything that is done for a candidate.
         let end = Instant::now() + self.timeout;
-        let login = match timeout_at(end, login::login(name, whose, &config.credentials, containerds)).await {
+        let login = match timeout_at(end, login::login(target, config, containerds, reader)).await {
             Ok(Ok(login)) => login,
             Ok(Err(outcome)) => return outcome,
             Err(_) => {

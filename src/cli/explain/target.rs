@@ -3,8 +3,11 @@
 use serde::Serialize;
 
 use super::outcome::Outcome;
+use crate::containerd::hosts::HostFile;
 use crate::credentials::{Credentials, Known};
+use crate::files::reader::{Need, Reader};
 use crate::policy::{Candidate, Name, NodeCredentials, Ns, Role};
+use crate::registry::Endpoint;
 
 const MIRROR: &str = "mirror";
 
@@ -33,12 +36,21 @@ pub(super) struct Target {
     credentials_source: Option<String>,
     /// The user's name in them, where it is known without running a program.
     username: Option<String>,
-    /// More about them, for people.
+    /// The program that will be asked for them, for people.
     #[serde(skip)]
-    remark: String,
+    asks: Option<String>,
+    /// Why the daemon cannot use them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) credentials_problem: Option<String>,
     /// How its registry is reached, where the configuration says it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) transport: Option<String>,
+    /// What the daemon cannot use of the files by which it is reached.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    transport_problems: Vec<String>,
+    /// The first of them for which its registry is not asked at all.
+    #[serde(skip)]
+    pub(super) is_cut_off: Option<String>,
     /// With `--live`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) live: Option<Outcome>,
@@ -66,13 +78,19 @@ impl Target {
         candidate: &Candidate,
         use_of: NodeCredentials,
         credentials: &Credentials,
+        reader: &Reader,
     ) -> Self {
-        let target = Target::with_credentials(candidate, use_of, credentials);
+        let target = Target::with_credentials(candidate, use_of, credentials, reader);
         let ns = (candidate.ns != Ns::Off).then(|| asked.host().to_owned());
         Target { ns, needs_ns: candidate.ns == Ns::Needed, endpoint: candidate.endpoint, ..target }
     }
 
-    fn with_credentials(candidate: &Candidate, use_of: NodeCredentials, credentials: &Credentials) -> Self {
+    fn with_credentials(
+        candidate: &Candidate,
+        use_of: NodeCredentials,
+        credentials: &Credentials,
+        reader: &Reader,
+    ) -> Self {
         let role = match candidate.role {
             Role::Mirror => MIRROR,
             Role::Origin => "origin",
@@ -87,14 +105,17 @@ impl Target {
                 return Target { is_withheld: true, ..Target::new(&candidate.name, role, Whose::None) };
             }
         };
-        let Some(Known { username, source, asks, problem }) = credentials.known(&candidate.name) else {
+        let Some(Known { username, source, asks, problem }) = credentials.known(&candidate.name, reader)
+        else {
             return Target::new(&candidate.name, role, Whose::None);
         };
-        let asks = asks.map(|program| format!(", asks {program} at the pull"));
-        let problem = problem.map(|problem| format!(" ({problem})"));
-        let remark = [asks, problem].into_iter().flatten().collect();
-        let credentials_source = Some(source);
-        Target { credentials_source, username, remark, ..Target::new(&candidate.name, role, whose) }
+        Target {
+            credentials_source: Some(source),
+            username,
+            asks,
+            credentials_problem: problem,
+            ..Target::new(&candidate.name, role, whose)
+        }
     }
 
     pub(super) fn origin(name: &Name) -> Self {
@@ -103,7 +124,6 @@ impl Target {
 
     fn new(name: &Name, role: &'static str, credentials: Whose) -> Self {
         let reference = name.as_str().to_owned();
-        let remark = String::new();
         Target {
             reference,
             name: name.clone(),
@@ -115,10 +135,31 @@ impl Target {
             is_withheld: false,
             credentials_source: None,
             username: None,
-            remark,
+            asks: None,
+            credentials_problem: None,
             transport: None,
+            transport_problems: Vec::new(),
+            is_cut_off: None,
             live: None,
         }
+    }
+
+    /// Adds how its registry is reached, and what the daemon cannot use of the files for that.
+    pub(super) fn add_transport(&mut self, endpoint: &Endpoint, is_said: bool, reader: &Reader) {
+        self.transport = is_said.then(|| endpoint.to_string());
+        for file in HostFile::of_endpoint(endpoint) {
+            let Some(fault) = reader.fault(&file) else { continue };
+            let problem = format!("{}: {}", file.subject(), fault.what);
+            if fault.is_closed && self.is_cut_off.is_none() {
+                self.is_cut_off = Some(problem.clone());
+            }
+            self.transport_problems.push(problem);
+        }
+    }
+
+    /// What the daemon cannot use of the files by which it is reached.
+    pub(super) fn transport_problems(&self) -> &[String] {
+        &self.transport_problems
     }
 
     pub(super) fn is_mirror(&self) -> bool {
@@ -126,7 +167,10 @@ impl Target {
     }
 
     pub(super) fn credentials_text(&self) -> String {
-        let Target { username, remark, .. } = self;
+        let Target { username, .. } = self;
+        let asks = self.asks.iter().map(|program| format!(", asks {program} at the pull"));
+        let problem = self.credentials_problem.iter().map(|problem| format!(" ({problem})"));
+        let remark: String = asks.chain(problem).collect();
         let source = self.credentials_source.as_deref().unwrap_or_default();
         let node = match username {
             Some(name) => format!("as {name} from {source}{remark}"),

@@ -144,31 +144,13 @@ fn variable_name(text: &str) -> Result<String, Refusal> {
     Ok(text.to_owned())
 }
 
-/// Warns of files that cannot be used now; they may be created later.
+/// Warns of a secret that every user of the node can read.
 pub(super) fn lint(field: &Entry, at: &Span, out: &mut Vec<Problem>) {
-    let (username, secret) = match &field.means {
-        Means::Password(username, secret) => (Some(username), secret),
-        Means::IdentityToken(secret) => (None, secret),
-    };
-    if let Some(Username::File(path)) = username {
-        out.extend(unreadable(path, at));
-    }
+    let (Means::Password(_, secret) | Means::IdentityToken(secret)) = &field.means;
     let Reference::File(path) = secret else { return };
-    out.extend(unreadable(path, at));
     let mode = std::fs::metadata(path).map_or(0, |metadata| metadata.permissions().mode());
     if mode & 0o007 != 0 {
         let message = format!("every user of the node can read {}, which holds a secret", path.display());
         out.push(Problem::warning(message).at(at).hint(format!("chmod 600 {}", path.display())));
     }
-}
-
-fn unreadable(path: &Path, at: &Span) -> Option<Problem> {
-    // Opening a pipe would block. Other problems are reported at the pull.
-    let error = std::fs::metadata(path).and_then(|found| match found.is_file() {
-        true => std::fs::File::open(path).map(drop),
-        false => Err(std::io::Error::other("it is not a regular file")),
-    });
-    let error = error.err()?;
-    let message = format!("cannot read {}: {error}", path.display());
-    Some(Problem::warning(message).at(at).hint("pulls that need this login fail until it can be read"))
 }

@@ -7,6 +7,7 @@ use insta::assert_snapshot;
 use super::{accepted, accepted_text, refused, refused_text, shown, warned, write};
 use crate::config::load;
 use crate::credentials::{Credentials, Known};
+use crate::files::reader::Reader;
 use crate::policy::{Action, NodeCredentials};
 
 const PROVIDERS: &str = "\
@@ -15,7 +16,7 @@ const PROVIDERS: &str = "\
       apiVersion: credentialprovider.kubelet.k8s.io/v1\n";
 
 fn known(credentials: &Credentials, name: &str) -> Option<Known> {
-    credentials.known(&name.parse().unwrap())
+    credentials.known(&name.parse().unwrap(), &Reader::This)
 }
 
 #[test]
@@ -40,7 +41,8 @@ fn each_key_has_its_meaning() {
     assert!(found.source.ends_with("/config.toml:2"), "{found:?}");
     assert!(known(&config.credentials, "h.de/team/x").unwrap().source.ends_with("/config.toml:6"));
     let found = known(&config.credentials, "i.de:5000/x").unwrap();
-    assert_eq!((found.username, found.problem), (None, None));
+    assert_eq!(found.username, None);
+    assert_eq!(found.problem.as_deref(), Some("the environment variable TOKEN is not set"));
     assert_eq!(known(&config.credentials, "i.de/x"), None);
     let found = known(&config.credentials, "1.dkr.ecr.eu.amazonaws.com/x").unwrap();
     assert_eq!(found.asks.as_deref(), Some("/plugins/ecr"));
@@ -105,7 +107,8 @@ fn what_is_not_there_now_is_a_warning() {
     let mode = |mode| std::fs::Permissions::from_mode(mode);
     std::fs::set_permissions(dir.path().join("open"), mode(0o644)).unwrap();
     std::fs::set_permissions(dir.path().join("ecr"), mode(0o644)).unwrap();
-    let loaded = load(&dir.path().join("config.toml")).unwrap();
+    let mut loaded = load(&dir.path().join("config.toml")).unwrap();
+    loaded.warn_of_files(&Reader::This);
     assert_snapshot!(shown(&loaded.warnings, dir.path()), @r#"
     warning: cannot read missing: No such file or directory (os error 2)
      --> config.toml:3:12
@@ -113,7 +116,7 @@ fn what_is_not_there_now_is_a_warning() {
     3 | registry = 'h.de'
       |            ^^^^^^
       |
-      = help: pulls that need this login fail until it can be read
+      = help: pulls that need this login for h.de fail until it can be read
 
     warning: every user of the node can read open, which holds a secret
      --> config.toml:7:12

@@ -25,6 +25,7 @@ fn an_empty_file_means_every_default() {
         transport,
         endpoints,
         credentials,
+        needed: _,
         sources,
         watch,
     } = defaults_in_force();

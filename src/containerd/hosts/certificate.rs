@@ -1,58 +1,125 @@
-//! Looks for faults in the certificate files that hosts need, before containerd fails with them.
+//! The files that hosts need, and the faults in them, before a pull or containerd fails with them.
 //!
 //! Holds: a file that containerd takes has no fault.
 //! Not here: reading the files (`pem`); whether they have issued a registry's certificate, which containerd finds out.
 
-use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use rustls::InconsistentKeys;
 use rustls::sign::CertifiedKey;
 
-use super::host_settings::{Transport, TransportNeed};
+use super::host_settings::Transport;
+use crate::files::access::Access;
 use crate::files::pem::{self, PemError};
+use crate::files::reader::{Need, Reader};
+use crate::registry::{Endpoint, HeaderValue};
 
 mod dates;
 
 use dates::Date;
 
-/// A fault of a file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
-    /// The host that it is for.
-    pub host: String,
-    /// The file.
-    pub file: PathBuf,
-    /// The problem with it.
-    pub what: String,
+/// A file that says how a host is reached, or proves who asks.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum HostFile {
+    /// Certificate authorities.
+    Authority(PathBuf),
+    /// A client certificate.
+    ClientCert(PathBuf),
+    /// Its key.
+    ClientKey {
+        /// The certificate's file.
+        cert: PathBuf,
+        /// The key's file, which may be the same.
+        key: PathBuf,
+    },
+    /// The value of a header.
+    Header(PathBuf),
 }
 
-/// Everything that is wrong with the files of these needs.
-pub fn faults<'n>(needs: impl IntoIterator<Item = &'n TransportNeed>, now: SystemTime) -> Vec<Fault> {
-    let now = Date::of(now);
-    let mut faults = Vec::new();
-    for need in needs {
-        let mut add = |file: &Path, result: Result<(), Wrong>| {
-            let Err(Wrong(what)) = result else { return };
-            faults.push(Fault { host: need.host.clone(), file: file.to_owned(), what });
-        };
-        match &need.what {
-            Transport::CaFile(file) => add(file, certificates(file, now, Which::Any)),
-            Transport::ClientCert { cert, key } => {
-                add(cert, certificates(cert, now, Which::First));
-                let key = key.as_ref().unwrap_or(cert);
-                add(key, private_key(cert, key));
-            }
-            Transport::Header { value, .. } => {
-                if let crate::registry::HeaderValue::File(file) = value {
-                    add(file, value.read().map(drop).map_err(|error| Wrong(error.to_string())));
-                }
-            }
-            _ => {}
+// === impl HostFile ===
+
+impl HostFile {
+    /// The files that a host needs for one thing.
+    #[must_use]
+    pub fn of(what: &Transport) -> Vec<Self> {
+        match what {
+            Transport::CaFile(file) => vec![Self::Authority(file.clone())],
+            Transport::ClientCert { cert, key } => Self::of_client(cert, key.as_ref()),
+            Transport::Header { value: HeaderValue::File(file), .. } => vec![Self::Header(file.clone())],
+            _ => Vec::new(),
         }
     }
-    faults
+
+    /// All files that are needed to reach a registry.
+    #[must_use]
+    pub fn of_endpoint(endpoint: &Endpoint) -> Vec<Self> {
+        let headers = endpoint.headers.iter().filter_map(|(_, value)| match value {
+            HeaderValue::File(file) => Some(Self::Header(file.clone())),
+            HeaderValue::Text(_) => None,
+        });
+        let authorities = endpoint.ca.iter().map(|file| Self::Authority(file.clone()));
+        let clients = endpoint.client.iter().flat_map(|(cert, key)| Self::of_client(cert, key.as_ref()));
+        authorities.chain(clients).chain(headers).collect()
+    }
+
+    fn of_client(cert: &Path, key: Option<&PathBuf>) -> Vec<Self> {
+        let (cert, key) = (cert.to_owned(), key.map_or(cert, |key| key).to_owned());
+        vec![Self::ClientCert(cert.clone()), Self::ClientKey { cert, key }]
+    }
+
+    fn path(&self) -> &Path {
+        match self {
+            Self::Authority(file) | Self::ClientCert(file) | Self::Header(file) => file,
+            Self::ClientKey { key, .. } => key,
+        }
+    }
+
+    /// Whether it can be used at a time.
+    ///
+    /// # Errors
+    /// The problem with it.
+    pub fn check(&self, now: SystemTime) -> Result<(), String> {
+        let now = Date::of(now);
+        let checked = match self {
+            Self::Authority(file) => certificates(file, now, Which::Any),
+            Self::ClientCert(file) => certificates(file, now, Which::First),
+            Self::ClientKey { cert, key } => private_key(cert, key),
+            Self::Header(file) => {
+                let read = HeaderValue::File(file.clone()).read();
+                read.map(drop).map_err(|error| Wrong(error.to_string()))
+            }
+        };
+        checked.map_err(|Wrong(what)| what)
+    }
+}
+
+impl Need for HostFile {
+    fn purpose(&self) -> String {
+        match self {
+            Self::Authority(_) => "certificate authority".to_owned(),
+            Self::ClientCert(_) => "client certificate".to_owned(),
+            Self::ClientKey { cert, .. } => format!("key of {}", cert.display()),
+            Self::Header(_) => "header".to_owned(),
+        }
+    }
+
+    fn subject(&self) -> String {
+        self.path().display().to_string()
+    }
+
+    fn file(&self) -> Option<(&Path, Access)> {
+        Some((self.path(), Access::Read))
+    }
+
+    fn examine(&self, _: &Reader) -> Result<(), String> {
+        self.check(SystemTime::now())
+    }
+
+    fn unusable(&self, error: &io::Error) -> String {
+        error.to_string()
+    }
 }
 
 /// Which certificates of a file must be valid now.
@@ -99,12 +166,6 @@ fn private_key(cert: &Path, key: &Path) -> Result<(), Wrong> {
 impl From<PemError> for Wrong {
     fn from(error: PemError) -> Self {
         Wrong(error.to_string())
-    }
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}, for the registry {}: {}", self.file.display(), self.host, self.what)
     }
 }
 

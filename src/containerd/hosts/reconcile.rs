@@ -6,9 +6,7 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
-use super::certificate;
 use super::existing;
 use super::file::{Text, render};
 use super::place::{HOSTS_TOML, coded};
@@ -71,7 +69,6 @@ fn pass(plan: &Plan, roots: &Roots, changing: bool) -> Report {
     pass.remove(&wanted);
     pass.report.problems.extend(plan.gaps.iter().cloned());
     pass.redirects(plan);
-    pass.certificates(plan);
     pass.report
 }
 
@@ -208,13 +205,6 @@ impl Pass<'_> {
                     redirect.to.join(", ")
                 ));
             }
-        }
-    }
-
-    fn certificates(&mut self, plan: &Plan) {
-        let needs = plan.files.iter().flat_map(|planned| &planned.needs);
-        for fault in certificate::faults(needs, SystemTime::now()) {
-            self.problem(fault.to_string());
         }
     }
 

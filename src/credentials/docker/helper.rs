@@ -32,6 +32,11 @@ const NOT_FOUND: &str = "credentials not found";
 const COMPLAINTS: [&str; 2] = ["no credentials server URL", "no credentials username"];
 
 impl Helper {
+    /// The program file.
+    pub(crate) fn program(&self) -> &std::path::Path {
+        &self.program
+    }
+
     /// Runs the helper.
     pub(super) async fn get(&self, timeout: Duration) -> Result<Option<Given>, Cause> {
         let arguments = ["get".to_owned()];

@@ -1,12 +1,9 @@
 //! Files as openssl makes them, and what people put in their place.
 
 use std::process::Command;
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
-use crate::policy::{Layer, Source};
-use crate::registry::HeaderValue;
 
 const YEAR: Duration = Duration::from_secs(365 * 86_400);
 
@@ -26,14 +23,9 @@ fn certificate(dir: &Path) -> PathBuf {
 }
 
 fn found(what: Transport, now: SystemTime) -> Option<String> {
-    let source = Source { file: Arc::from("f"), line: 1 };
-    let need = TransportNeed { host: "m.dev".to_owned(), what, source, layer: Layer::Native };
-    let found = faults([&need], now);
-    assert!(found.len() < 2, "{found:?}");
-    found.first().map(|fault| {
-        assert!(fault.to_string().contains("for the registry m.dev"), "{fault}");
-        fault.what.clone()
-    })
+    let faults: Vec<String> = HostFile::of(&what).iter().filter_map(|file| file.check(now).err()).collect();
+    assert!(faults.len() < 2, "{faults:?}");
+    faults.into_iter().next()
 }
 
 #[test]

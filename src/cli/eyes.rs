@@ -1,0 +1,91 @@
+//! Whose view of files counts for `check` and `explain`: the daemon's.
+//!
+//! Holds: where the daemon runs, it is asked, and it is never started by that. Else its unit says what it may read.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::time::Duration;
+
+use super::daemon;
+use super::unit::Unit;
+use crate::config::Config;
+use crate::files::reader::{Daemon, Fault, Reader};
+use crate::serve::admin::proto::NeededFile;
+
+/// How long the daemon may take to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Where systemd says which units run.
+const RUNNING: &str = "/run/systemd/units";
+
+/// The view of the daemon, for a configuration that it may have.
+pub(super) fn of_the_daemon(config: &Config) -> Reader {
+    let groups = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    // systemd runs this command for the unit, with the rights of the daemon. The daemon may wait for its end.
+    if config.needed.is_empty() || is_of_the_unit(&groups) {
+        return Reader::This;
+    }
+    let unit = Unit::installed();
+    let said =
+        if may_be_asked(Path::new(RUNNING)) { said(config.listen.socket.as_path()) } else { Vec::new() };
+    Reader::Daemon(Box::new(Daemon {
+        rights: unit.rights(),
+        hidden: unit.hidden(),
+        credentials: unit.credentials(),
+        said: by_file(said),
+    }))
+}
+
+/// Whether this process belongs to the daemon's unit, by cgroups(7).
+fn is_of_the_unit(groups: &str) -> bool {
+    groups.lines().any(|line| line.split('/').any(|part| part == "cri-shunt.service"))
+}
+
+/// Where systemd holds the socket and the daemon does not run, a connection would start it.
+fn may_be_asked(running: &Path) -> bool {
+    let runs = |unit: &str| running.join(format!("invocation:cri-shunt.{unit}")).symlink_metadata().is_ok();
+    !runs("socket") || runs("service")
+}
+
+/// What the daemon says of its files; nothing where it does not answer.
+fn said(socket: &Path) -> Vec<NeededFile> {
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
+        return Vec::new();
+    };
+    runtime.block_on(daemon::ask(socket, PATIENCE)).map(|status| status.needed_files).unwrap_or_default()
+}
+
+fn by_file(said: Vec<NeededFile>) -> HashMap<(String, String), Option<Fault>> {
+    let fault = |file: NeededFile| {
+        let advice = Some(file.advice).filter(|advice| !advice.is_empty());
+        let fault = Fault { what: file.fault, advice, is_closed: file.is_closed };
+        ((file.purpose, file.subject), Some(fault).filter(|fault| !fault.what.is_empty()))
+    };
+    said.into_iter().map(fault).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn systemd_runs_the_command_for_the_unit_with_the_same_rights() {
+        assert!(is_of_the_unit("0::/system.slice/cri-shunt.service\n"));
+        assert!(is_of_the_unit("1:name=systemd:/system.slice/cri-shunt.service\n0::/\n"));
+        assert!(!is_of_the_unit("0::/user.slice/user-0.slice/session-2.scope\n"));
+    }
+
+    #[test]
+    fn a_daemon_that_does_not_run_is_not_started() {
+        let dir = tempfile::tempdir().unwrap();
+        let start = |unit: &str| {
+            std::os::unix::fs::symlink("id", dir.path().join(format!("invocation:cri-shunt.{unit}")))
+                .unwrap();
+        };
+        assert!(may_be_asked(dir.path()), "it may run without systemd");
+        start("socket");
+        assert!(!may_be_asked(dir.path()));
+        start("service");
+        assert!(may_be_asked(dir.path()));
+    }
+}
