@@ -26,6 +26,7 @@ fn policy(count: usize) -> Policy {
         prefix: prefix.parse().unwrap(),
         action: Action::Route(Route {
             mirrors,
+            order: Default::default(),
             rewrites: Vec::new(),
             origin: Origin::Never,
             collapse: false,

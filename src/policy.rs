@@ -34,6 +34,6 @@ pub use location::{Location, LocationError};
 pub use name::{Name, is_image_id};
 pub use prefix::{Prefix, PrefixError, PrefixKind};
 pub use rule::{
-    Action, Checkpoint, DefaultAction, Layer, Mirror, Names, NodeCredentials, Ns, Only, Origin, Present,
-    Rewrite, Route, Rule, Settings, Source,
+    Action, Checkpoint, DefaultAction, Layer, Mirror, Names, NodeCredentials, Ns, Only, Order, Origin,
+    Present, Rewrite, Route, Rule, Settings, Source,
 };

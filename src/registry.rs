@@ -20,6 +20,7 @@ mod error;
 mod exchange;
 mod guard;
 mod judge;
+mod limits;
 mod login;
 mod material;
 mod pool;

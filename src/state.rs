@@ -30,7 +30,7 @@ use crate::registry::proxy::Proxies;
 pub use contents::{Contents, KnownContents};
 pub use gates::Gates;
 pub use generation::{Generation, PullSettings};
-pub use health::Health;
+pub use health::{Health, Rest, Trouble};
 pub use needed_files::{NeededFile, Verdict};
 pub use request::{Client, CriVersion, Pod, Request, RequestIds};
 pub use temporary_names::{InUse, TemporaryName, TemporaryNames};
@@ -54,7 +54,7 @@ pub struct State {
     reload_error: ArcSwap<Option<String>>,
     /// The containerd behind the shunt.
     pub containerd: Arc<Containerd>,
-    /// Mirrors that do not answer at present.
+    /// Registries that fail or want to be left alone at present.
     pub health: Health,
     /// Asks registries.
     pub registry: registry::Client,

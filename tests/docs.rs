@@ -48,11 +48,16 @@ fn read(path: &str) -> String {
 
 // === what the pages quote ===
 
+/// `RateLimit-Remaining:` stands before a value.
+fn is_header(word: &str) -> bool {
+    word.strip_suffix(':').is_some_and(|name| name.starts_with(char::is_uppercase) && name.contains('-'))
+}
+
 fn is_message(span: &str, in_heading: bool) -> bool {
     let first = span.split(' ').next().unwrap();
     let is_command = COMMANDS.contains(&first) && !span.contains(" cannot ") && !span.contains(" does not ");
     let is_setting = first.starts_with(['-', '[', '{', '"', '#']) || span.split(' ').nth(1) == Some("=");
-    let is_other = span.contains("unix://") || first.ends_with("-Authenticate:");
+    let is_other = span.contains("unix://") || is_header(first);
     (span.contains(' ') || in_heading) && !is_command && !is_setting && !is_other && !first.contains('=')
 }
 

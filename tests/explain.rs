@@ -92,6 +92,23 @@ fn the_origin_comes_last_and_the_clients_credentials_go_to_its_host_only() {
 }
 
 #[test]
+fn an_order_that_depends_on_the_mirrors_is_said() {
+    let config =
+        "[[policy.rule]]\nprefix = \"gcr.io\"\nmirrors = [\"m.dev\", \"n.dev\"]\norder = \"fastest\"\n";
+    assert_snapshot!(explain(config, &["gcr.io/x:1"]), @r#"
+    gcr.io/x:1
+      name        gcr.io/x:1
+      decision    route, by rule "gcr.io" (config.toml:2)
+      order       fastest: the mirror that answered fastest lately is tried first
+      candidates  1. m.dev/x:1  mirror  no credentials
+                  2. n.dev/x:1  mirror  no credentials
+    --- exit 0
+    "#);
+    let json = explain(config, &["--format", "json", "gcr.io/x:1"]);
+    assert!(json.contains("}],\"order\":\"fastest\"}"), "{json}");
+}
+
+#[test]
 fn a_denied_image_says_why_and_exits_1() {
     assert_snapshot!(explain(CONFIG, &["Docker.io/evil/miner:1", "nginx"]), @r#"
     Docker.io/evil/miner:1

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use rustix::net::{AddressFamily, SocketType, bind, connect, getsockname, listen, socket};
 use support::containerd::Containerd;
 use support::cri::Cri;
-use support::fake::{Behaviour, Fake};
+use support::fake::{Behaviour, Fake, Wrong};
 use support::image::Image;
 use support::registry::Registry;
 use support::shunt::{Shunt, rule};
@@ -126,7 +126,7 @@ async fn a_registry_that_answers_is_not_put_behind(version: Version) {
     let image = Image::busybox("failover-answers");
     registry.push("answers/app", "1", &image);
     let first = Fake::in_front_of(registry.host());
-    first.on("/v2/answers/app/manifests/", Behaviour::Status(429));
+    first.on("/v2/answers/app/manifests/", Behaviour::Status(404));
     let shunt = Shunt::start(&config("", &[&first.host(), registry.host()], ""), containerd);
     let cri = Cri::connect(&shunt.socket()).await;
     assert_eq!(cri.pull("quay.io/answers/app:1").await.unwrap(), image.id());
@@ -174,7 +174,72 @@ async fn a_mirror_that_is_mute_about_the_manifest_does_not_hold_a_pull(version: 
     cri.remove(&image.id()).await.unwrap();
 }
 
+/// What a mirror does for which it is tried after the others; and then it is well.
+async fn a_mirror_that_fails_is_tried_after_the_others(version: Version) {
+    let Some((containerd, registry)) = setup(version).await else { return };
+    let page: &[(&str, &str)] = &[("Content-Type", "text/html"), ("Docker-Content-Digest", "")];
+    let rows = [
+        ("/v2/", Behaviour::Status(500), "mirror answers with errors"),
+        ("/v2/", Behaviour::Status(503), "mirror answers with errors"),
+        ("/v2/after/app/manifests/", Behaviour::With(200, page), "mirror does not give what it says it has"),
+        ("/v2/after/app/blobs/", Behaviour::Wrong(Wrong::Byte), "mirror does not give what it says it has"),
+    ];
+    for (number, (path, behaviour, said)) in rows.into_iter().enumerate() {
+        let images = ["a", "b"].map(|tag| {
+            let image = Image::busybox(&format!("failover-after-{number}-{tag}-{}", version.line()));
+            registry.push("after/app", tag, &image);
+            image
+        });
+        let first = Fake::in_front_of(registry.host());
+        first.on(path, behaviour);
+        let config = config("retry-down-after = \"1h\"", &[&first.host(), registry.host()], "");
+        let shunt = Shunt::start(&config, containerd);
+        let cri = Cri::connect(&shunt.socket()).await;
+        assert_eq!(cri.pull("quay.io/after/app:a").await.unwrap(), images[0].id());
+        assert!(shunt.stderr().contains(said), "{}", shunt.stderr());
+        assert!(shunt.status().contains(&first.host()), "{}", shunt.status());
+        first.forget();
+        assert_eq!(cri.pull("quay.io/after/app:b").await.unwrap(), images[1].id());
+        assert_eq!(first.records(), [], "{said}");
+        for image in images {
+            cri.remove(&image.id()).await.unwrap();
+        }
+    }
+}
+
+/// Both hold the image; only how fast they answer differs.
+async fn the_fastest_mirror_is_tried_first_where_the_rule_says_so(version: Version) {
+    let Some((containerd, registry)) = setup(version).await else { return };
+    let image = Image::busybox("failover-fastest");
+    registry.push("fastest/app", "1", &image);
+    for (order, is_first) in [("", true), ("order = \"fixed\"\n", true), ("order = \"fastest\"\n", false)] {
+        let [slow, fast] = [(); 2].map(|()| Fake::in_front_of(registry.host()));
+        slow.on("/v2/", Behaviour::Held);
+        let other = rule("fast.dev", &[&fast.host()]) + "collapse = true\n";
+        let rest = format!("collapse = true\n{order}{other}");
+        let config = config("stall-after = \"1h\"", &[&slow.host(), &fast.host()], &rest);
+        let shunt = Shunt::start(&config, containerd);
+        let cri = Cri::connect(&shunt.socket()).await;
+        let pulling = tokio::spawn(async move { cri.pull("quay.io/fastest/app:1").await });
+        assert!(support::wait_for(async || !slow.records().is_empty() || pulling.is_finished()).await);
+        // While the one is still asked, the other has answered.
+        let cri = Cri::connect(&shunt.socket()).await;
+        assert_eq!(cri.pull("fast.dev/fastest/app:1").await.unwrap(), image.id());
+        slow.on("/v2/", Behaviour::Forward);
+        assert_eq!(pulling.await.unwrap().unwrap(), image.id());
+        slow.forget();
+        fast.forget();
+        for _ in 0..3 {
+            assert_eq!(cri.pull("quay.io/fastest/app:1").await.unwrap(), image.id());
+        }
+        assert_eq!((!slow.records().is_empty(), fast.records().is_empty()), (is_first, is_first), "{order}");
+        cri.remove(&image.id()).await.unwrap();
+    }
+}
+
 on_each_containerd!(
+    the_fastest_mirror_is_tried_first_where_the_rule_says_so,
+    a_mirror_that_fails_is_tried_after_the_others,
     a_mirror_that_is_mute_about_the_manifest_does_not_hold_a_pull,
     a_mirror_that_swallows_packets_does_not_hold_a_pull,
     a_mute_mirror_is_waited_for_only_where_it_is_the_last,

@@ -177,7 +177,12 @@ async fn mirrors_may_disagree_and_one_of_them_fail_often(version: Version) {
     let flaky = Fake::in_front_of(registry.host());
     flaky.on("/v2/", Behaviour::Flaky(4, 500));
     let mirrors = [format!("{}/one", flaky.host()), format!("{}/two", registry.host())];
-    let shunt = Shunt::start(&rule("docker.io/disagree", &[&mirrors[0], &mirrors[1]]), &containerd);
+    // The one that fails stays the first to be tried.
+    let config = format!(
+        "[pull]\nretry-down-after = \"1ms\"\n{}",
+        rule("docker.io/disagree", &[&mirrors[0], &mirrors[1]])
+    );
+    let shunt = Shunt::start(&config, &containerd);
     let cri = Cri::connect(&shunt.socket()).await;
     let slots = Arc::new(Semaphore::new(AT_ONCE));
     let mut pulls = JoinSet::new();

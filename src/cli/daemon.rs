@@ -11,6 +11,19 @@ use crate::containerd::Link;
 use crate::serve::admin::proto::admin_client::AdminClient;
 use crate::serve::admin::proto::{StatusRequest, StatusResponse};
 
+/// Where systemd says which units run.
+const RUNNING: &str = "/run/systemd/units";
+
+/// Whether a connection starts nothing: where systemd holds the socket and the daemon does not run, it would start it.
+pub(super) fn may_be_asked() -> bool {
+    runs(Path::new(RUNNING))
+}
+
+fn runs(units: &Path) -> bool {
+    let runs = |unit: &str| units.join(format!("invocation:cri-shunt.{unit}")).symlink_metadata().is_ok();
+    !runs("socket") || runs("service")
+}
+
 /// The daemon's answer, or the reason why it did not come.
 pub(super) async fn ask(socket: &Path, patience: Duration) -> Result<StatusResponse, String> {
     let late =
@@ -51,4 +64,23 @@ fn another_program(socket: &Path) -> String {
         "the program that listens on {} is not cri-shunt (is it containerd's own socket?)",
         socket.display()
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_daemon_that_does_not_run_is_not_started() {
+        let dir = tempfile::tempdir().unwrap();
+        let start = |unit: &str| {
+            std::os::unix::fs::symlink("id", dir.path().join(format!("invocation:cri-shunt.{unit}")))
+                .unwrap();
+        };
+        assert!(runs(dir.path()), "it may run without systemd");
+        start("socket");
+        assert!(!runs(dir.path()));
+        start("service");
+        assert!(runs(dir.path()));
+    }
 }

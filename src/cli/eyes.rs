@@ -15,9 +15,6 @@ use crate::serve::admin::proto::NeededFile;
 /// How long the daemon may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Where systemd says which units run.
-const RUNNING: &str = "/run/systemd/units";
-
 /// The view of the daemon, for a configuration that it may have.
 pub(super) fn of_the_daemon(config: &Config) -> Reader {
     let groups = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
@@ -26,8 +23,7 @@ pub(super) fn of_the_daemon(config: &Config) -> Reader {
         return Reader::This;
     }
     let unit = Unit::installed();
-    let said =
-        if may_be_asked(Path::new(RUNNING)) { said(config.listen.socket.as_path()) } else { Vec::new() };
+    let said = if daemon::may_be_asked() { said(config.listen.socket.as_path()) } else { Vec::new() };
     Reader::Daemon(Box::new(Daemon {
         rights: unit.rights(),
         hidden: unit.hidden(),
@@ -39,12 +35,6 @@ pub(super) fn of_the_daemon(config: &Config) -> Reader {
 /// Whether this process belongs to the daemon's unit, by cgroups(7).
 fn is_of_the_unit(groups: &str) -> bool {
     groups.lines().any(|line| line.split('/').any(|part| part == "cri-shunt.service"))
-}
-
-/// Where systemd holds the socket and the daemon does not run, a connection would start it.
-fn may_be_asked(running: &Path) -> bool {
-    let runs = |unit: &str| running.join(format!("invocation:cri-shunt.{unit}")).symlink_metadata().is_ok();
-    !runs("socket") || runs("service")
 }
 
 /// What the daemon says of its files; nothing where it does not answer.
@@ -73,19 +63,5 @@ mod tests {
         assert!(is_of_the_unit("0::/system.slice/cri-shunt.service\n"));
         assert!(is_of_the_unit("1:name=systemd:/system.slice/cri-shunt.service\n0::/\n"));
         assert!(!is_of_the_unit("0::/user.slice/user-0.slice/session-2.scope\n"));
-    }
-
-    #[test]
-    fn a_daemon_that_does_not_run_is_not_started() {
-        let dir = tempfile::tempdir().unwrap();
-        let start = |unit: &str| {
-            std::os::unix::fs::symlink("id", dir.path().join(format!("invocation:cri-shunt.{unit}")))
-                .unwrap();
-        };
-        assert!(may_be_asked(dir.path()), "it may run without systemd");
-        start("socket");
-        assert!(!may_be_asked(dir.path()));
-        start("service");
-        assert!(may_be_asked(dir.path()));
     }
 }

@@ -20,8 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Ask the running daemon how it is.
 ///
 /// Shows the version, whether containerd answers, which policy is loaded and since when, whether a reload was
-/// refused, which mirrors are down, which files for pulls cannot be used, and whether the bypass file switches the policy
-/// off.
+/// refused, which mirrors are down, which registries are left alone until when, which files for pulls cannot be used, and
+/// whether the bypass file switches the policy off.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "Examples:\n  \
     cri-shunt status\n  \
@@ -52,6 +52,7 @@ struct Report<'s> {
     loaded_at: String,
     reload_error: Option<&'s str>,
     mirrors_down: &'s [String],
+    rests: &'s [String],
     temporary_names: u64,
     hosts_toml: Files<'s>,
     needed_files: Needed<'s>,
@@ -125,8 +126,9 @@ fn render(status: &StatusResponse) -> String {
         ("policy", policy),
         ("loaded", loaded_at(status)),
         ("mirrors down", down),
-        ("temporary names", status.temporary_names.to_string()),
     ];
+    lines.extend(status.rests.iter().map(|rest| ("left alone", rest.clone())));
+    lines.push(("temporary names", status.temporary_names.to_string()));
     if !status.hosts_kept.is_empty() {
         lines.push(("hosts.toml", status.config_path.clone()));
         lines.extend(status.hosts_kept.iter().map(|kept| ("", kept.clone())));
@@ -165,6 +167,7 @@ fn report(status: &StatusResponse) -> Report<'_> {
         loaded_at: loaded_at(status),
         reload_error: set(&status.reload_error).map(|()| status.reload_error.as_str()),
         mirrors_down: &status.mirrors_down,
+        rests: &status.rests,
         temporary_names: status.temporary_names,
         hosts_toml: Files {
             directory: set(&status.config_path).map(|()| status.config_path.as_str()),
@@ -199,6 +202,7 @@ mod tests {
             policy_loaded_at: 1_700_000_000,
             reload_error: "config.toml:1:1: no\nconfig.toml:2:1: no".into(),
             mirrors_down: vec!["m.example".into()],
+            rests: vec!["n.example: rate-limited until 14:05 UTC for robot".into()],
             temporary_names: 2,
             config_path: "/c".into(),
             hosts_kept: vec!["m.example_1_ (plain http)".into()],
@@ -215,6 +219,7 @@ mod tests {
     policy           SUSPENDED: the bypass file exists, so every call goes to containerd unchanged
     loaded           2023-11-14T22:13:20Z
     mirrors down     m.example
+    left alone       n.example: rate-limited until 14:05 UTC for robot
     temporary names  2
     hosts.toml       /c
                      m.example_1_ (plain http)
@@ -229,10 +234,10 @@ mod tests {
     #[test]
     fn the_same_as_json() {
         insta::assert_snapshot!(terminal::json(&report(&bad())), @r#"
-    {"version":"0.1.0","containerd":{"socket":"/run/c.sock","error":"gone"},"suspended":true,"sources":["/etc/config.toml"],"loaded_at":"2023-11-14T22:13:20Z","reload_error":"config.toml:1:1: no\nconfig.toml:2:1: no","mirrors_down":["m.example"],"temporary_names":2,"hosts_toml":{"directory":"/c","kept":["m.example_1_ (plain http)"],"problems":["/c/x/hosts.toml is not cri-shunt's"]},"needed_files":{"count":2,"problems":["/etc/config.toml:3: cannot read /p: it is empty"]}}
+    {"version":"0.1.0","containerd":{"socket":"/run/c.sock","error":"gone"},"suspended":true,"sources":["/etc/config.toml"],"loaded_at":"2023-11-14T22:13:20Z","reload_error":"config.toml:1:1: no\nconfig.toml:2:1: no","mirrors_down":["m.example"],"rests":["n.example: rate-limited until 14:05 UTC for robot"],"temporary_names":2,"hosts_toml":{"directory":"/c","kept":["m.example_1_ (plain http)"],"problems":["/c/x/hosts.toml is not cri-shunt's"]},"needed_files":{"count":2,"problems":["/etc/config.toml:3: cannot read /p: it is empty"]}}
     "#);
         insta::assert_snapshot!(terminal::json(&report(&StatusResponse::default())), @r#"
-    {"version":"","containerd":{"socket":"","error":null},"suspended":false,"sources":[],"loaded_at":"1970-01-01T00:00:00Z","reload_error":null,"mirrors_down":[],"temporary_names":0,"hosts_toml":{"directory":null,"kept":[],"problems":[]},"needed_files":{"count":0,"problems":[]}}
+    {"version":"","containerd":{"socket":"","error":null},"suspended":false,"sources":[],"loaded_at":"1970-01-01T00:00:00Z","reload_error":null,"mirrors_down":[],"rests":[],"temporary_names":0,"hosts_toml":{"directory":null,"kept":[],"problems":[]},"needed_files":{"count":0,"problems":[]}}
     "#);
     }
 }

@@ -11,8 +11,8 @@ use super::sources::source_file::SourceFile;
 use crate::containerd::hosts::{Transport, TransportNeed};
 use crate::credentials::Login;
 use crate::policy::{
-    Action, Checkpoint, DefaultAction, Layer, Location, Mirror, Names, NodeCredentials, Origin, Policy,
-    Prefix, Present, Rewrite, Route, Rule, Source,
+    Action, Checkpoint, DefaultAction, Layer, Location, Mirror, Names, NodeCredentials, Order, Origin,
+    Policy, Prefix, Present, Rewrite, Route, Rule, Source,
 };
 
 /// The policy tables of all files, before they become one policy.
@@ -150,5 +150,12 @@ impl Own {
 /// What a source does with the images of a rule. All formats ask a mirror for the repository without its registry,
 /// so images of several registries may have one place.
 pub(super) fn source_route(mirrors: Vec<Mirror>, rewrites: Vec<Rewrite>, origin: Origin) -> Action {
-    Action::Route(Route { mirrors, rewrites, origin, collapse: true, node_credentials: None })
+    Action::Route(Route {
+        mirrors,
+        order: Order::Fixed,
+        rewrites,
+        origin,
+        collapse: true,
+        node_credentials: None,
+    })
 }

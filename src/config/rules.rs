@@ -7,8 +7,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::policy::{
-    Action, Checkpoint, DefaultAction, Layer, Mirror, Names, NodeCredentials, Ns, Origin, Present, Rewrite,
-    Route, Rule,
+    Action, Checkpoint, DefaultAction, Layer, Mirror, Names, NodeCredentials, Ns, Order, Origin, Present,
+    Rewrite, Route, Rule,
 };
 
 use super::diagnostic::{Located, Problem, Span, Texts};
@@ -207,6 +207,7 @@ fn read_pass(field: &Field<'_>, out: &mut Vec<Problem>) -> Option<Action> {
 
 /// The keys of a rule besides its action.
 struct Options {
+    order: Option<Located<Order>>,
     rewrites: Option<Located<Vec<Rewrite>>>,
     origin: Option<Located<Origin>>,
     collapse: Option<Located<bool>>,
@@ -219,6 +220,7 @@ struct Options {
 impl Options {
     fn read(section: &mut Section<'_>, out: &mut Vec<Problem>) -> Self {
         Options {
+            order: section.choice("order", out, &[("fixed", Order::Fixed), ("fastest", Order::Fastest)]),
             rewrites: section
                 .field("rewrite")
                 .and_then(|field| Some(Located { value: read_rewrites(&field, out)?, at: field.at.clone() })),
@@ -236,6 +238,7 @@ impl Options {
     fn route(&self, mirrors: Vec<Mirror>) -> Route {
         Route {
             mirrors,
+            order: self.order.as_ref().map_or(Order::Fixed, |set| set.value),
             rewrites: self.rewrites.as_ref().map(|set| set.value.clone()).unwrap_or_default(),
             origin: self.origin.as_ref().map_or(Origin::Never, |set| set.value),
             collapse: self.collapse.as_ref().is_some_and(|set| set.value),
@@ -246,6 +249,7 @@ impl Options {
     /// Reports keys that only a rule with mirrors can have.
     fn refuse_routing(&self, out: &mut Vec<Problem>) {
         let set = [
+            ("order", self.order.as_ref().map(|set| &set.at)),
             ("rewrite", self.rewrites.as_ref().map(|set| &set.at)),
             ("origin", self.origin.as_ref().map(|set| &set.at)),
             ("collapse", self.collapse.as_ref().map(|set| &set.at)),

@@ -6,7 +6,7 @@
 use std::fmt;
 
 use super::name::{Name, NameError};
-use super::rule::{Checkpoint, Ns, Rule, Source};
+use super::rule::{Action, Checkpoint, Ns, Order, Rule, Source};
 
 /// What happens to an image that is asked for.
 #[must_use]
@@ -149,6 +149,14 @@ impl<'p> RuleRef<'p> {
     /// Whether layers may come from other hosts.
     pub fn foreign_urls(&self) -> bool {
         self.rule().is_some_and(|rule| rule.foreign_urls)
+    }
+
+    /// In which order mirrors are tried.
+    pub fn order(&self) -> Order {
+        match self.rule().map(|rule| &rule.action) {
+            Some(Action::Route(route)) => route.order,
+            _ => Order::Fixed,
+        }
     }
 
     /// The rule; `None` for the default registry and the default.

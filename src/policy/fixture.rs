@@ -61,6 +61,7 @@ fn rule(line: usize, prefix: &str, action: &str) -> Rule {
 fn route(words: &str) -> Route {
     let mut route = Route {
         mirrors: Vec::new(),
+        order: Default::default(),
         rewrites: Vec::new(),
         origin: Origin::Never,
         collapse: false,

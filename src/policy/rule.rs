@@ -64,8 +64,10 @@ pub enum Action {
 /// Where a routed name is pulled from.
 #[derive(Clone, Debug)]
 pub struct Route {
-    /// The mirrors, in the order in which they are tried.
+    /// The mirrors, in the order of the rule.
     pub mirrors: Vec<Mirror>,
+    /// In which order they are tried.
+    pub order: Order,
     /// Changes of the repository path, made before a mirror's own path is put in front.
     pub rewrites: Vec<Rewrite>,
     /// Whether the registry that the name itself asks for may be tried.
@@ -141,6 +143,16 @@ pub enum Only {
     Digests,
     /// Those with a tag.
     Tags,
+}
+
+/// In which order mirrors are tried.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// In that of the rule.
+    #[default]
+    Fixed,
+    /// First the one that has answered fastest lately.
+    Fastest,
 }
 
 /// Whether the registry of the name itself may be tried.

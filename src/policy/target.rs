@@ -7,7 +7,7 @@ use std::collections::HashSet;
 
 use super::key::{HUB, fold_host};
 use super::location::{Location, PLACEHOLDER};
-use super::rule::{Action, Mirror, Ns, Origin, Route, Rule, Source};
+use super::rule::{Action, Mirror, Ns, Order, Origin, Route, Rule, Source};
 
 /// The rule behind a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -59,6 +59,7 @@ pub(super) struct Pattern {
 pub(super) fn default_route(location: &Location) -> Route {
     Route {
         mirrors: vec![Mirror::at(location.clone())],
+        order: Order::Fixed,
         rewrites: Vec::new(),
         origin: Origin::Never,
         collapse: false,

@@ -3,6 +3,7 @@
 //! Holds: nothing is asked of containerd before the candidate has said that it has the image; containerd is asked for
 //! exactly the digest that was found, at the candidate that has it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -13,10 +14,11 @@ use super::fetch::Unfetched;
 use super::fetched::Fetched;
 use super::record::{Attempt, Class, End, Failure, Record, Served};
 use super::under_way::{Pull, Trial};
-use crate::containerd::Answer;
 use crate::containerd::unary::malformed;
+use crate::containerd::{Answer, Facts};
 use crate::policy::{Candidate, Role};
 use crate::registry::{Endpoint, Login, Refusal, Resolve, Resolved};
+use crate::state::Trouble;
 
 /// How long a registry may take to say whether it has an image, and as long again for its manifests, where no other
 /// candidate is left.
@@ -91,22 +93,32 @@ impl Pull<'_> {
             return Ok(Tried::Ended(End::Failed(tonic::Code::Unavailable, reason)));
         };
         self.state.registry.set_proxies(facts.proxies.clone());
-        let endpoint = self.generation.reach().of(candidate.name.host(), candidate.endpoint);
-        let mirror = Trial { candidate, endpoint, facts, has_successor };
+        let mirror = self.trial(candidate, facts, has_successor);
         let auth = match self.auth(&mirror).await {
             Ok(auth) => auth,
             Err(AuthError::Wire(error)) => return Ok(Tried::Answered(Box::new(malformed(&error)))),
             Err(AuthError::Login(reason)) => return Err(Failure::new(Class::Login, reason)),
         };
+        let presented = self.login(&auth, &mirror.endpoint)?;
+        if let Some(rest) = self.state.health.rest(&candidate.name, &presented) {
+            return Err(failure::of_rest(rest));
+        }
         *login = Some(auth.to_string());
-        let resolved = self.resolve(&mirror, &auth).await?;
+        let resolved = self.resolve(&mirror, &auth, &presented).await?;
         self.admit(&mirror, &auth, &resolved).await?;
         let fetched = match self.fetch(record, &mirror, &auth, &resolved).await {
             Ok(fetched) => fetched,
-            Err(Unfetched::Failed(failure)) => return Err(failure),
+            Err(Unfetched::Failed(failure)) => {
+                // It said that it has the image.
+                if matches!(failure.class, Class::Protocol | Class::Containerd | Class::Unreachable) {
+                    self.note_down(candidate, Trouble::NotGiven);
+                }
+                return Err(failure);
+            }
             Err(Unfetched::Ended(end)) => return Ok(Tried::Ended(end)),
             Err(Unfetched::Gone) => return Ok(Tried::Gone),
         };
+        self.state.health.note_served(&candidate.name);
         record.served = Some(Served {
             reference: candidate.name.clone(),
             registry: resolved.endpoint.host,
@@ -116,22 +128,40 @@ impl Pull<'_> {
         Ok(Tried::Served(Box::new(fetched)))
     }
 
+    fn trial<'a>(&self, candidate: &'a Candidate, facts: Arc<Facts>, has_successor: bool) -> Trial<'a> {
+        let endpoint = self.generation.reach().of(candidate.name.host(), candidate.endpoint);
+        Trial { candidate, endpoint, facts, has_successor }
+    }
+
+    /// Whether the candidate's registry is left alone now.
+    pub(super) async fn rests(&self, candidate: &Candidate) -> bool {
+        if candidate.role == Role::Origin || !self.state.health.has_rests(&candidate.name) {
+            return false;
+        }
+        let mirror = self.trial(candidate, self.state.containerd.facts(), true);
+        let Ok(auth) = self.auth(&mirror).await else { return false };
+        let login = self.login(&auth, &mirror.endpoint);
+        login.is_ok_and(|login| self.state.health.rest(&candidate.name, &login).is_some())
+    }
+
     /// Asks the candidate whether it has the image, and for its digest.
-    async fn resolve(&self, mirror: &Trial<'_>, auth: &Auth) -> Result<Resolved, Failure> {
+    async fn resolve(&self, mirror: &Trial<'_>, auth: &Auth, login: &Login) -> Result<Resolved, Failure> {
         let Trial { candidate, endpoint, has_successor, .. } = mirror;
-        let login = self.login(auth, endpoint)?;
         let name = &candidate.name;
         let question = Resolve {
             endpoint,
             repository: name.path(),
             reference: name.digest().or(name.tag()).unwrap_or("latest"),
             ns: self.ns(mirror),
-            login: &login,
+            login,
             end: self.answer_by(*has_successor),
         };
+        let begin = Instant::now();
         let resolved = self.state.registry.resolve(&question).await;
-        self.note(mirror, auth, resolved.as_ref().err());
-        resolved.map_err(|refusal| failure::of_registry(&refusal, auth))
+        let resolved = resolved.map_err(|refusal| self.refused(mirror, auth, login, &refusal))?;
+        self.state.health.note_speed(candidate, begin.elapsed());
+        self.note_last(mirror, login, resolved.rest);
+        Ok(resolved)
     }
 
     /// As whom the candidate's registry is asked.
@@ -148,22 +178,39 @@ impl Pull<'_> {
         self.request.deadline.map_or(end, |deadline| deadline.min(end))
     }
 
-    /// What a candidate's answer says of its registry and of the login.
-    pub(super) fn note(&self, mirror: &Trial<'_>, auth: &Auth, refusal: Option<&Refusal>) {
-        let candidate = mirror.candidate;
-        let class = refusal.map(failure::class);
-        match class {
-            // The client's time was up, which says nothing of the registry.
-            Some(Class::Unreachable) if self.call.expired() => {}
-            Some(Class::Unreachable) => {
-                self.state.health.note_down(&candidate.name, self.generation.pull.retry_down_after);
-            }
-            // It has not been asked.
-            Some(Class::Config | Class::Login) => {}
-            _ => self.state.health.note_up(&candidate.name),
+    /// The registry has answered, and may want to be left alone from now on.
+    pub(super) fn note_last(&self, mirror: &Trial<'_>, login: &Login, rest: Option<Duration>) {
+        if let Some(rest) = rest {
+            self.state.health.note_rest(&mirror.candidate.name, login, Some(rest));
         }
-        if let (Some(Class::Unauthorized), Auth::Node { credential, .. }) = (class, auth) {
+    }
+
+    /// What a candidate's refusal says of its registry and of the login, and what it means for the pull.
+    pub(super) fn refused(
+        &self,
+        mirror: &Trial<'_>,
+        auth: &Auth,
+        login: &Login,
+        refusal: &Refusal,
+    ) -> Failure {
+        let (candidate, class) = (mirror.candidate, failure::class(refusal));
+        match failure::trouble(refusal) {
+            // The client's time was up, which says nothing of the registry.
+            Some(Trouble::Mute) if self.call.expired() => {}
+            Some(trouble) => self.note_down(candidate, trouble),
+            // It has not been asked.
+            None if matches!(class, Class::Config | Class::Login) => {}
+            None => self.state.health.note_answer(&candidate.name),
+        }
+        if let (Class::Unauthorized, Auth::Node { credential, .. }) = (class, auth) {
             self.generation.credentials.refused(&candidate.name, credential);
         }
+        let rest = failure::wants_rest(refusal)
+            .then(|| self.state.health.note_rest(&candidate.name, login, refusal.retry_after()));
+        failure::of_registry(refusal, auth, rest)
+    }
+
+    fn note_down(&self, candidate: &Candidate, trouble: Trouble) {
+        self.state.health.note_down(&candidate.name, trouble, self.generation.pull.retry_down_after);
     }
 }

@@ -12,7 +12,6 @@ pub use walk::Walk;
 
 use self::walk::CHECKPOINT;
 use super::auth::Auth;
-use super::failure;
 use super::record::{Class, Failure};
 use super::under_way::{Pull, Trial};
 use crate::containerd::StoreError;
@@ -85,10 +84,8 @@ impl Pull<'_> {
             return Ok(bytes);
         }
         let manifest = self.state.registry.manifest(question, digest).await;
-        let manifest = manifest.map_err(|refusal| {
-            self.note(mirror, auth, Some(&refusal));
-            failure::of_registry(&refusal, auth)
-        })?;
+        let manifest = manifest.map_err(|refusal| self.refused(mirror, auth, question.login, &refusal))?;
+        self.note_last(mirror, question.login, manifest.rest);
         // containerd finds it there, and does not ask the registry for it a second time.
         if let Err(error) = store.add_manifest(digest, &manifest.bytes).await {
             tracing::debug!(%error, "containerd fetches a manifest once more");

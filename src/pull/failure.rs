@@ -10,6 +10,7 @@ use super::auth::Auth;
 use super::record::{Class, Failure};
 use crate::policy::{Name, is_digest};
 use crate::registry::{self, Refusal};
+use crate::state::{Rest, Trouble};
 
 /// What containerd says of its own machine, in lower case. No other registry can help there.
 ///
@@ -20,16 +21,50 @@ const LOCAL: [&str; 4] =
 /// Where a registry's words begin in containerd's error. `Server message:` and the lines behind
 /// `unexpected status` are as the registry sent them (containerd `core/remotes/docker/{resolver,fetcher}.go`,
 /// `core/remotes/errors`).
-const WORDS_OF_A_REGISTRY: [&str; 3] = ["server message:", "unexpected status", "failed with status code"];
+const WORDS_OF_A_REGISTRY: [&str; 3] = [SERVER_MESSAGE, "unexpected status", "failed with status code"];
+const SERVER_MESSAGE: &str = "server message:";
 
-/// What a registry's refusal means for the pull.
-pub(super) fn of_registry(refusal: &Refusal, auth: &Auth) -> Failure {
+/// What containerd says of a registry that it cannot reach (Go's `net`).
+const NO_ANSWER: [&str; 3] = ["dial tcp", "i/o timeout", "connection reset by peer"];
+
+/// What a registry's refusal means for the pull. `rest` says until when it is left alone, if it is.
+pub(super) fn of_registry(refusal: &Refusal, auth: &Auth, rest: Option<Rest>) -> Failure {
     let class = class(refusal);
-    let text = match class {
+    let mut text = match class {
         Class::Unauthorized | Class::Forbidden => format!("{} ({auth})", refusal.brief()),
         _ => refusal.brief().to_owned(),
     };
-    Failure { class, text, retry_after: refusal.retry_after() }
+    let mut short = refusal.short().to_owned();
+    if let Some(rest) = &rest {
+        text = format!("{text}; {rest}");
+        short = format!("{}: {rest}", rest.host);
+    }
+    Failure { class, text, short: Some(short), rest: rest.map(Box::new) }
+}
+
+/// The failure of a candidate that is not asked, as its registry wants to be left alone.
+pub(super) fn of_rest(rest: Rest) -> Failure {
+    Failure {
+        class: Class::RateLimited,
+        text: format!("{}: {rest}", rest.host),
+        short: None,
+        rest: Some(Box::new(rest)),
+    }
+}
+
+/// Whether the registry wants to be left alone after this.
+pub(super) fn wants_rest(refusal: &Refusal) -> bool {
+    refusal.failure() == registry::Failure::RateLimited || refusal.retry_after().is_some()
+}
+
+/// What a refusal says against the registry; none where nothing.
+pub(super) fn trouble(refusal: &Refusal) -> Option<Trouble> {
+    match (class(refusal), refusal.failure()) {
+        (Class::Unreachable, _) => Some(Trouble::Mute),
+        (Class::ServerError, _) => Some(Trouble::Errors),
+        (_, registry::Failure::Content | registry::Failure::Protocol) => Some(Trouble::NotGiven),
+        _ => None,
+    }
 }
 
 /// What sort of failure a refusal is.
@@ -58,9 +93,30 @@ pub fn of_containerd(status: &Status, candidate: &Name) -> Failure {
         Code::NotFound => Class::NotFound,
         Code::Unauthenticated => Class::Unauthorized,
         Code::PermissionDenied => Class::Forbidden,
-        _ => Class::Containerd,
+        // Better known than from an error of containerd's: of a registry that the shunt does not ask itself.
+        _ if NO_ANSWER.iter().any(|text| own.contains(text)) => Class::Unreachable,
+        _ if wrong_content(status).is_some() => Class::Protocol,
+        _ => of_status(status.message()),
     };
     Failure::new(class, short(status.message(), candidate.as_str()))
+}
+
+/// What the number means that a registry has answered containerd with. Only the reason is named after it, and nothing
+/// else follows from it: a registry could say it as well to the shunt.
+fn of_status(message: &str) -> Class {
+    let text = message.to_ascii_lowercase();
+    let places = WORDS_OF_A_REGISTRY.iter().filter_map(|words| Some((text.find(words)?, *words)));
+    // What is behind it is the status, after a URL: `unexpected status code https://m.dev/v2/…: 503 Service Unavailable`.
+    let status = places.min().filter(|(_, words)| *words != SERVER_MESSAGE).and_then(|(at, _)| {
+        let (_, behind) = text[at..].split_once(": ")?;
+        let number = behind.split([' ', '\n']).next()?;
+        number.parse::<u16>().ok().filter(|_| number.len() == 3)
+    });
+    match status {
+        Some(429) => Class::RateLimited,
+        Some(500..=599) => Class::ServerError,
+        _ => Class::Containerd,
+    }
 }
 
 /// Whether containerd's garbage collection removed what it was working with: an image record, a layer that was unpacked
@@ -129,6 +185,32 @@ mod tests {
                 Class::Containerd,
                 "on another line: {text}"
             );
+        }
+    }
+
+    #[test]
+    fn a_registry_that_cannot_serve_anybody_is_known_by_containerds_words() {
+        let head = r#"failed to do request: Head "https://m.dev/v2/r/manifests/1": dial tcp 1.2.3.4:443: i/o timeout"#;
+        assert_eq!(class(head), Class::Unreachable);
+        let rows = [
+            (
+                "unexpected status code https://m.dev/v2/r/manifests/1: 503 Service Unavailable",
+                Class::ServerError,
+            ),
+            (
+                "unexpected status from HEAD request to https://m.dev/v2/: 429 Too Many Requests",
+                Class::RateLimited,
+            ),
+            (
+                "pulling from host m.dev failed with status code [manifests 1]: 500 Internal",
+                Class::ServerError,
+            ),
+            ("unexpected status code https://m.dev/v2/: 418 503 dial tcp", Class::Containerd),
+            ("unexpected status code https://m.dev/v2/: 5030", Class::Containerd),
+            ("Server message: x: 503 unexpected status y: 503", Class::Containerd),
+        ];
+        for (text, expected) in rows {
+            assert_eq!(class(&format!("failed to resolve: {text}")), expected, "{text}");
         }
     }
 

@@ -117,7 +117,6 @@ impl Pull<'_> {
                 None => return Err(self.unfetched(mirror, endpoint, &host, &answer)),
                 // Those bytes were its own.
                 Some(digest) if is_last => {
-                    self.rest(candidate);
                     let text = format!("what {} sent is not {digest}", endpoint.host);
                     return Err(Failure::new(Class::Protocol, text).into());
                 }
@@ -183,15 +182,7 @@ impl Pull<'_> {
             false => status.message().to_owned(),
         };
         let failure = failure::of_containerd(&Status::new(status.code(), text), &candidate.name);
-        if failure.class == Class::Containerd {
-            self.rest(candidate);
-        }
         Unfetched::Failed(failure)
-    }
-
-    /// Has a mirror tried after the others for a while: it said that it has the image, and did not give it.
-    pub(super) fn rest(&self, candidate: &Candidate) {
-        self.state.health.note_down(&candidate.name, self.generation.pull.retry_down_after);
     }
 
     /// The host by whose name containerd is asked for the candidate.

@@ -91,6 +91,7 @@ mod tests {
         let mirror = Mirror { endpoint, ..Mirror::at(location) };
         let route = Route {
             mirrors: vec![mirror],
+            order: Default::default(),
             rewrites: Vec::new(),
             origin: Origin::Never,
             collapse: true,

@@ -112,12 +112,12 @@ impl Pull<'_> {
     async fn round(&self, record: &mut Record, candidates: &[Candidate]) -> Result<Outcome, Gone> {
         record.attempts.clear();
         record.served = None;
-        let ordered = self.state.health.order(candidates);
+        let ordered = self.state.health.order(candidates, self.rule.order());
         for (index, candidate) in ordered.iter().enumerate() {
             if self.call.expired() {
                 return Ok(Outcome::Ended(End::TooLate));
             }
-            let has_successor = index + 1 < ordered.len();
+            let has_successor = self.has_one_to_ask(&ordered[index + 1..]).await;
             match self.try_candidate(record, candidate, has_successor).await {
                 Tried::Served(fetched) => return finish::adopted(*fetched, record).await.map(outcome),
                 Tried::Answered(answer) => return Ok(Outcome::Answered(answer)),
@@ -127,6 +127,16 @@ impl Pull<'_> {
             }
         }
         Ok(Outcome::Ended(End::NoneServed))
+    }
+
+    /// Whether one of the candidates would be asked now.
+    async fn has_one_to_ask(&self, candidates: &[Candidate]) -> bool {
+        for candidate in candidates {
+            if !self.rests(candidate).await {
+                return true;
+            }
+        }
+        false
     }
 }
 

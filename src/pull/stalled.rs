@@ -25,7 +25,6 @@ impl Pull<'_> {
         let text = self.until_stalled(mirror, auth, resolved).await;
         let host = mirror.candidate.name.host();
         tracing::warn!(image = %self.name, mirror = host, "leaving a mirror: {text}");
-        self.rest(mirror.candidate);
         Failure::new(Class::Unreachable, text)
     }
 

@@ -4,7 +4,7 @@
 //! `Docker-Content-Digest`, a media type and a length. Where it has not, or HEAD is refused, GET is asked and
 //! its body hashed.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use http::header::{ACCEPT, USER_AGENT};
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -13,6 +13,7 @@ use sha2::{Digest as _, Sha256, Sha384, Sha512};
 
 use super::error::{Class, Failure, RegistryError};
 use super::exchange::Answer;
+use super::limits;
 use crate::policy::is_image_id;
 
 /// The media types that are asked for, as containerd does.
@@ -39,9 +40,6 @@ pub(super) const MAX_MANIFEST: usize = 4 * 1048 * 1048;
 /// How many bytes of an error's body are looked at.
 pub(super) const MAX_ERROR: usize = 64 << 10;
 
-/// The longest time that a registry can ask to be left alone for.
-const LONGEST_REST: Duration = Duration::from_secs(24 * 3600);
-
 /// A manifest that is there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Found {
@@ -49,6 +47,8 @@ pub(super) struct Found {
     pub(super) media_type: String,
     /// Its length in bytes, where the registry says it.
     pub(super) size: Option<u64>,
+    /// How long the registry wants to be left alone after this answer, where it says so.
+    pub(super) rest: Option<Duration>,
 }
 
 /// What HEAD has brought.
@@ -78,6 +78,8 @@ pub(super) fn of_head(answer: &Answer, asked: Option<&str>) -> Result<Verdict, R
     match answer.status {
         status if status.is_success() => {}
         StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED => return Ok(Verdict::AskAgain),
+        // Where no request is left, a second one is refused as well.
+        StatusCode::FORBIDDEN if limits::none_left(answer) => return Err(refusal(answer, "")),
         StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => return Ok(Verdict::AskWhy),
         _ => return Err(refusal(answer, "")),
     }
@@ -87,7 +89,8 @@ pub(super) fn of_head(answer: &Answer, asked: Option<&str>) -> Result<Verdict, R
     let is_whole = asked.is_some() || size.is_some();
     match (stated.or_else(|| asked.map(str::to_owned)), media_type) {
         (Some(digest), Some(media_type)) if is_whole => {
-            let found = checked(answer, asked, Found { digest, media_type, size });
+            let rest = limits::after_success(answer);
+            let found = checked(answer, asked, Found { digest, media_type, size, rest });
             found.map(Verdict::Found)
         }
         _ => Ok(Verdict::AskAgain),
@@ -112,7 +115,8 @@ pub(super) fn of_get(answer: &Answer, asked: Option<&str>) -> Result<Found, Regi
         return Err(content(answer, format!("its manifest does not have the digest that it says{stated}")));
     }
     let size = u64::try_from(answer.body.len()).ok();
-    checked(answer, asked, Found { digest, media_type, size })
+    let rest = limits::after_success(answer);
+    checked(answer, asked, Found { digest, media_type, size, rest })
 }
 
 /// The error of a HEAD, with what GET adds to it.
@@ -122,7 +126,7 @@ pub(super) fn reason(head: &Answer, get: Option<&Answer>) -> RegistryError {
 
 fn refusal(answer: &Answer, detail: &str) -> RegistryError {
     let class = class(answer);
-    let limits = if class.failure == Failure::RateLimited { limits(answer) } else { rest(answer, class) };
+    let limits = limits::words(answer, class);
     // Go's server answers so where it is spoken to without TLS.
     let plain = answer.status == StatusCode::BAD_REQUEST && !answer.url.https;
     let hint = if plain { "; it was asked in plain http, does it want TLS?" } else { "" };
@@ -133,56 +137,18 @@ fn refusal(answer: &Answer, detail: &str) -> RegistryError {
 ///
 /// 403 and 503 with a count of zero requests left are limits as well: GitHub answers the one.
 pub(super) fn class(answer: &Answer) -> Class {
-    let none_left = ["ratelimit-remaining", "x-ratelimit-remaining"].into_iter().any(|name| {
-        let count = answer.header(name).and_then(|value| value.split(';').next());
-        count.is_some_and(|count| count.trim() == "0")
-    });
     let failure = match answer.status {
         StatusCode::TOO_MANY_REQUESTS => Failure::RateLimited,
-        StatusCode::FORBIDDEN | StatusCode::SERVICE_UNAVAILABLE if none_left => Failure::RateLimited,
+        StatusCode::FORBIDDEN | StatusCode::SERVICE_UNAVAILABLE if limits::none_left(answer) => {
+            Failure::RateLimited
+        }
         StatusCode::FORBIDDEN => Failure::Forbidden,
         StatusCode::NOT_FOUND => Failure::NotFound,
         _ => Failure::Status,
     };
     let may_rest = failure == Failure::RateLimited || answer.status == StatusCode::SERVICE_UNAVAILABLE;
-    let retry_after = answer.header("retry-after").filter(|_| may_rest).and_then(retry_after);
+    let retry_after = if may_rest { limits::rest(answer) } else { None };
     Class { failure, status: Some(answer.status), retry_after }
-}
-
-/// `Retry-After`: seconds, or a date as in `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110, 10.2.3 and 5.6.7).
-fn retry_after(text: &str) -> Option<Duration> {
-    let text = text.trim();
-    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Some(text.parse().map_or(LONGEST_REST, Duration::from_secs).min(LONGEST_REST));
-    }
-    let at = httpdate::parse_http_date(text).ok()?;
-    // A time that is over need not be waited for.
-    Some(at.duration_since(SystemTime::now()).unwrap_or_default().min(LONGEST_REST))
-}
-
-/// `Retry-After`, and the limits in the headers of Docker Hub and others.
-fn limits(answer: &Answer) -> String {
-    let names = ["ratelimit-limit", "ratelimit-remaining", "x-ratelimit-limit", "x-ratelimit-remaining"];
-    let values = names.into_iter().filter_map(|name| Some((name, answer.quote(answer.header(name)?)?)));
-    let said: Vec<String> = values.map(|(name, value)| format!("{name} {value}")).collect();
-    let rest = rest(answer, class(answer));
-    match said.is_empty() {
-        true => rest,
-        false if rest.is_empty() => format!("; {}", said.join(", ")),
-        false => format!("{rest}, {}", said.join(", ")),
-    }
-}
-
-/// For how long the registry wants to be left alone: in its own words, or in seconds where they may not be told.
-pub(super) fn rest(answer: &Answer, class: Class) -> String {
-    let may_rest = class.retry_after.is_some() || class.failure == Failure::RateLimited;
-    let Some(text) = answer.header("retry-after").filter(|_| may_rest) else { return String::new() };
-    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
-    match (answer.quote(text), class.retry_after) {
-        (Some(words), _) if !is_number => format!("; again after {words}"),
-        (_, Some(rest)) => format!("; again after {} s", rest.as_secs()),
-        (_, None) => String::new(),
-    }
 }
 
 /// What `errors` in a body says (OCI distribution-spec, "Error Codes"), or a token server's `error`. Begins with a

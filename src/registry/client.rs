@@ -94,6 +94,8 @@ pub struct Resolved {
     pub media_type: String,
     /// Its length in bytes, where the registry says it.
     pub size: Option<u64>,
+    /// How long the registry wants to be left alone from now on, as this was the last answer for a while.
+    pub rest: Option<Duration>,
     /// The endpoint with the one scheme that has led to this answer.
     pub endpoint: Endpoint,
 }
@@ -105,6 +107,8 @@ pub struct Manifest {
     pub digest: String,
     /// Its media type.
     pub media_type: String,
+    /// How long the registry wants to be left alone from now on, as this was the last answer for a while.
+    pub rest: Option<Duration>,
     /// The manifest itself.
     pub bytes: Bytes,
 }
@@ -149,8 +153,8 @@ impl Client {
                 }
             }
         });
-        let (Found { digest, media_type, size }, https) = found.await?;
-        Ok(Resolved { digest, media_type, size, endpoint: question.endpoint.settled(https) })
+        let (Found { digest, media_type, size, rest }, https) = found.await?;
+        Ok(Resolved { digest, media_type, size, rest, endpoint: question.endpoint.settled(https) })
     }
 
     /// The bytes of the manifest with this digest. They are hashed, and no longer than containerd takes.
@@ -173,8 +177,8 @@ impl Client {
                 }
             }
         });
-        let (Found { digest, media_type, .. }, bytes) = fetched.await?;
-        Ok(Manifest { digest, media_type, bytes })
+        let (Found { digest, media_type, rest, .. }, bytes) = fetched.await?;
+        Ok(Manifest { digest, media_type, rest, bytes })
     }
 }
 

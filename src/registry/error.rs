@@ -20,6 +20,7 @@ pub struct Refusal {
     failure: Failure,
     text: String,
     brief: Option<String>,
+    short: Option<String>,
     status: Option<u16>,
     retry_after: Option<Duration>,
 }
@@ -36,13 +37,18 @@ impl Refusal {
         self.brief.as_deref().unwrap_or(&self.text)
     }
 
+    /// The text where there is little room: the host, and what it does.
+    pub fn short(&self) -> &str {
+        self.short.as_deref().unwrap_or_else(|| self.brief())
+    }
+
     /// The HTTP status that the registry or its token server answered with, where one did.
     pub fn status(&self) -> Option<u16> {
         self.status
     }
 
-    /// How long the registry asks to be left alone (`Retry-After` with 429, 503, or 403 and no requests left), at
-    /// most one day.
+    /// How long the registry asks to be left alone (`Retry-After`, or the end of its window, with 429, 503, or 403 and no
+    /// requests left), at most one day.
     pub fn retry_after(&self) -> Option<Duration> {
         self.retry_after
     }
@@ -90,6 +96,9 @@ pub(super) enum RegistryError {
     /// The credentials are not enough. `detail` is empty, or begins with a separator; so is `hint`.
     #[error("{host} answers 401 Unauthorized, asked {presented}{detail}{hint}")]
     Unauthorized { host: String, presented: String, detail: String, hint: &'static str },
+    /// It has asked for a password, and takes none but another. `detail` is empty, or begins with a separator.
+    #[error("{host} answers 401 Unauthorized: {}{detail}", not_accepted(username))]
+    Password { host: String, username: String, detail: String },
     /// No token for the registry.
     #[error("no token for {host}, asked {presented}: {problem}")]
     Token { host: String, presented: String, problem: String, class: Class },
@@ -198,8 +207,8 @@ impl RegistryError {
     pub(super) fn told(&self, secrets: &Secrets) -> Refusal {
         let Class { failure, status, retry_after } = self.class();
         let text = secrets.hide(&self.to_string());
-        let brief = self.brief().map(|brief| secrets.hide(&brief));
-        Refusal { failure, text, brief, status: status.map(|status| status.as_u16()), retry_after }
+        let [brief, short] = [self.brief(), self.short()].map(|text| text.map(|text| secrets.hide(&text)));
+        Refusal { failure, text, brief, short, status: status.map(|status| status.as_u16()), retry_after }
     }
 
     fn brief(&self) -> Option<String> {
@@ -209,6 +218,25 @@ impl RegistryError {
             }
             Self::Unauthorized { host, detail, .. } => Some(format!("{host} answers 401{detail}")),
             Self::Token { host, problem, .. } => Some(format!("no token for {host}: {problem}")),
+            Self::Password { host, username, .. } => Some(format!("{host}: {}", not_accepted(username))),
+            _ => None,
+        }
+    }
+
+    fn short(&self) -> Option<String> {
+        match self {
+            Self::Resolve { host, .. } => Some(format!("cannot find the address of {host}")),
+            Self::Connect { address, .. } => Some(format!("cannot connect to {address}")),
+            Self::Tls { host, .. } => Some(format!("no TLS with {host}")),
+            Self::Unauthorized { host, .. } => Some(format!("{host} answers 401")),
+            Self::Token { host, .. } => Some(format!("no token for {host}")),
+            Self::Status { host, class: Class { failure, status: Some(status), .. }, .. }
+                if *failure != Failure::NotFound =>
+            {
+                Some(format!("{host} answers {}", status.as_u16()))
+            }
+            Self::Beyond(error) => error.short(),
+            Self::Several(errors) => errors.last()?.short(),
             _ => None,
         }
     }
@@ -225,7 +253,7 @@ impl RegistryError {
             Self::Broken { .. } | Self::Cut { .. } | Self::Redirect { .. } | Self::Astray { .. } => {
                 Failure::Protocol
             }
-            Self::Unauthorized { .. } => {
+            Self::Unauthorized { .. } | Self::Password { .. } => {
                 let status = Some(StatusCode::UNAUTHORIZED);
                 return Class { failure: Failure::Unauthorized, status, retry_after: None };
             }
@@ -272,6 +300,10 @@ pub(super) fn status_text(status: Option<StatusCode>) -> String {
         Some((number, None)) => number.to_string(),
         None => "no status".to_owned(),
     }
+}
+
+fn not_accepted(username: &str) -> String {
+    format!("the registry does not accept the password of {username}")
 }
 
 fn joined(errors: &[RegistryError]) -> String {

@@ -83,5 +83,5 @@ pub fn judge(
         }
     };
     let judged = judged().map_err(|error: RegistryError| error.told(&secrets));
-    judged.map(|Found { digest, media_type, size }| (digest, media_type, size))
+    judged.map(|Found { digest, media_type, size, .. }| (digest, media_type, size))
 }

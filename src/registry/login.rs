@@ -1,5 +1,7 @@
 //! As whom a registry is asked.
 
+use std::hash::{BuildHasher, RandomState};
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
@@ -38,6 +40,20 @@ impl Login {
     pub(super) fn basic(&self) -> Option<String> {
         let (username, secret) = self.parts()?;
         Some(format!("Basic {}", STANDARD.encode(format!("{username}:{}", secret.expose()))))
+    }
+
+    /// A number for what it sends. It cannot be made without the keys, nor the secret out of it.
+    pub fn number(&self, keys: &RandomState) -> u64 {
+        keys.hash_one(self.parts().map(|(username, secret)| (username, secret.expose())))
+    }
+
+    /// Whose requests are counted with it, for people: behind "for".
+    pub fn whose(&self) -> String {
+        match self {
+            Login::IdentityToken(_) => "an identity token".to_owned(),
+            Login::Password { username, .. } if self.parts().is_some() => username.clone(),
+            Login::Anonymous | Login::Password { .. } => "requests without a login".to_owned(),
+        }
     }
 
     /// Who asks, for people.

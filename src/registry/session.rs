@@ -58,12 +58,12 @@ impl Session<'_> {
             return Err(self.unauthorized(&answer, url));
         }
         let Some(new) = self.authorized(&answer, reach, sent.as_ref()).await? else {
-            return Err(self.unauthorized(&answer, url));
+            return Err(self.not_accepted(&answer, url, sent.as_ref()));
         };
         let Followed { answer, .. } = self.asked(&question, Some(&new)).await?;
         if answer.status == StatusCode::UNAUTHORIZED {
             self.forget(&new).await;
-            return Err(self.unauthorized(&answer, url));
+            return Err(self.not_accepted(&answer, url, Some(&new)));
         }
         Ok(answer)
     }
@@ -181,6 +181,19 @@ impl Session<'_> {
     fn refused(&self, detail: String, hint: &'static str) -> RegistryError {
         let (host, presented) = (self.wire.own.authority(), self.login.presented());
         RegistryError::Unauthorized { host, presented, detail, hint }
+    }
+
+    /// A 401 to what the login was worth. Of a password that was sent as such there is nothing else to say.
+    fn not_accepted(&self, answer: &Answer, url: &Url, sent: Option<&HeaderValue>) -> RegistryError {
+        let is_password = sent.is_some_and(|sent| sent.as_bytes().starts_with(b"Basic "));
+        match (self.unauthorized(answer, url), self.login) {
+            (RegistryError::Unauthorized { host, detail, .. }, Login::Password { username, .. })
+                if is_password && answer.url.same_origin(url) =>
+            {
+                RegistryError::Password { host, username: username.clone(), detail }
+            }
+            (error, _) => error,
+        }
     }
 
     fn unauthorized(&self, answer: &Answer, url: &Url) -> RegistryError {

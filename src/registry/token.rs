@@ -21,6 +21,7 @@ use super::endpoint::LONGEST_HEADER;
 use super::error::{Class, Failure, RegistryError, status_text};
 use super::exchange::{Answer, Question};
 use super::guard::Reach;
+use super::limits;
 use super::login::Login;
 use super::redirect;
 use super::secrets::sensitive;
@@ -204,7 +205,7 @@ impl Request<'_> {
         let server = self.wish.realm.authority();
         if !answer.status.is_success() {
             let (status, class) = (status_text(Some(answer.status)), answer::class(answer));
-            let words = answer::rest(answer, class) + &answer::detail(answer);
+            let words = limits::again(answer, class) + &answer::detail(answer);
             let problem = format!("its token server {server} answers {status}{words}");
             let failure = match answer.status.as_u16() {
                 _ if class.failure == Failure::RateLimited => Failure::RateLimited,

@@ -46,6 +46,7 @@ pub async fn status(state: &Arc<State>) -> Answer {
         policy_loaded_at: seconds(generation.loaded_at),
         reload_error: state.reload_error().unwrap_or_default(),
         mirrors_down: state.health.down(),
+        rests: state.health.rests().iter().map(|rest| format!("{}: {rest}", rest.host)).collect(),
         temporary_names: state.temporary_names.count() as u64,
         config_path: transport.root.as_ref().map(|root| root.display().to_string()).unwrap_or_default(),
         hosts_kept: transport.kept.clone(),

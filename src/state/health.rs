@@ -1,7 +1,11 @@
-//! Which mirrors did not answer lately, so that a dead one costs a short wait and not one per pull.
+//! Which registries cannot serve at present, so that one of them costs a short wait or one question, and not that much
+//! for each pull.
 //!
-//! Holds: a mirror is put behind the other mirrors, never behind the origin and never left out; only a
-//! failed connection counts, by host and port, not an answer such as 401, 403, 404 or 429.
+//! Holds: a mirror that fails is put behind the other mirrors, never behind the origin and never left out. A registry
+//! that wants to be left alone is not asked at all (`rests`). All of it is bounded.
+
+mod rests;
+mod speeds;
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,20 +13,38 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::policy::{Candidate, Name, Role};
+pub use self::rests::Rest;
+use self::rests::{MOST, Rests};
+use self::speeds::Speeds;
+use crate::policy::{Candidate, Name, Order, Role};
+use crate::registry::Login;
 
 /// The longest that a mirror stays behind the others after one more failure.
 const LONGEST: Duration = Duration::from_secs(300);
 
-/// The mirrors that do not answer at present.
+/// The mirrors that fail at present.
 #[derive(Default)]
 pub struct Health {
     down: Mutex<HashMap<String, Down>>,
+    rests: Rests,
+    speeds: Speeds,
 }
 
 struct Down {
     until: Instant,
     wait: Duration,
+    trouble: Trouble,
+}
+
+/// How a mirror fails. The later one is forgotten later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Trouble {
+    /// It does not answer.
+    Mute,
+    /// It answers with errors of its own (5xx).
+    Errors,
+    /// It does not give what it says that it has, or something else.
+    NotGiven,
 }
 
 impl Health {
@@ -32,44 +54,95 @@ impl Health {
     }
 
     /// The candidates in the order in which to try them now.
-    pub fn order(&self, candidates: &[Candidate]) -> Vec<Candidate> {
+    pub fn order(&self, candidates: &[Candidate], order: Order) -> Vec<Candidate> {
         let down = self.lock();
         let now = Instant::now();
-        let rests = |candidate: &Candidate| {
+        let fails = |candidate: &Candidate| {
             down.get(candidate.name.key().host()).is_some_and(|down| down.until > now)
         };
         let mut ordered = candidates.to_vec();
-        ordered.sort_by_key(|candidate| match candidate.role {
-            Role::Mirror if !rests(candidate) => 0,
+        ordered.sort_by_cached_key(|candidate| match candidate.role {
+            Role::Mirror if !fails(candidate) => 0,
             Role::Mirror => 1,
             Role::Origin => 2,
         });
+        if order == Order::Fastest {
+            let well = |candidate: &&Candidate| candidate.role == Role::Mirror && !fails(candidate);
+            let count = ordered.iter().take_while(well).count();
+            self.speeds.sort(&mut ordered[..count]);
+        }
         ordered
     }
 
-    /// The candidate's host did not answer: it rests for `first`, and longer each time it fails again.
-    pub fn note_down(&self, candidate: &Name, first: Duration) {
+    /// The candidate said within this time that it has the image.
+    pub fn note_speed(&self, candidate: &Candidate, took: Duration) {
+        self.speeds.note(candidate, took);
+    }
+
+    /// The candidate's host failed: it is tried after the others for `first`, and longer each time it fails again.
+    pub fn note_down(&self, candidate: &Name, trouble: Trouble, first: Duration) {
         let key = candidate.key();
         let now = Instant::now();
         let mut hosts = self.lock();
-        let down = hosts.entry(key.host().to_owned()).or_insert(Down { until: now, wait: Duration::ZERO });
+        if hosts.len() >= MOST {
+            hosts.retain(|_, down| down.until > now);
+        }
+        let new = Down { until: now, wait: Duration::ZERO, trouble };
+        let down = hosts.entry(key.host().to_owned()).or_insert(new);
         // Pulls that failed together are one failure.
         if down.until <= now {
             down.wait = (down.wait * 2).clamp(first, LONGEST.max(first));
             down.until = now + down.wait;
-            tracing::warn!(mirror = key.host(), rests_for = ?down.wait, "mirror does not answer");
+            let what = match trouble {
+                Trouble::Mute => "mirror does not answer",
+                Trouble::Errors => "mirror answers with errors",
+                Trouble::NotGiven => "mirror does not give what it says it has",
+            };
+            tracing::warn!(mirror = key.host(), last_for = ?down.wait, "{what}");
         }
+        down.trouble = down.trouble.max(trouble);
     }
 
-    /// The candidate's host answered.
-    pub fn note_up(&self, candidate: &Name) {
+    /// The candidate's host gave an answer that says nothing against it. Only an image mends wrong content.
+    pub fn note_answer(&self, candidate: &Name) {
+        self.forget(candidate, |trouble| trouble != Trouble::NotGiven);
+    }
+
+    /// The candidate served an image.
+    pub fn note_served(&self, candidate: &Name) {
+        self.forget(candidate, |_| true);
+    }
+
+    fn forget(&self, candidate: &Name, is_over: impl Fn(Trouble) -> bool) {
         let key = candidate.key();
-        if self.lock().remove(key.host()).is_some() {
-            tracing::info!(mirror = key.host(), "mirror answers again");
+        let mut hosts = self.lock();
+        if hosts.get(key.host()).is_some_and(|down| is_over(down.trouble)) {
+            hosts.remove(key.host());
+            tracing::info!(mirror = key.host(), "mirror is well again");
         }
     }
 
-    /// The hosts that rest now.
+    /// The candidate's registry wants to be left alone by this login, for as long as it has `said`.
+    pub fn note_rest(&self, candidate: &Name, login: &Login, said: Option<Duration>) -> Rest {
+        self.rests.note(candidate, login, said)
+    }
+
+    /// Whether the candidate's registry is left alone by this login now, and until when.
+    pub fn rest(&self, candidate: &Name, login: &Login) -> Option<Rest> {
+        self.rests.of(candidate, login)
+    }
+
+    /// Whether the candidate's registry is left alone by any login now.
+    pub fn has_rests(&self, candidate: &Name) -> bool {
+        self.rests.any_at(candidate)
+    }
+
+    /// The registries that are left alone now.
+    pub fn rests(&self) -> Vec<Rest> {
+        self.rests.all()
+    }
+
+    /// The hosts that fail now.
     pub fn down(&self) -> Vec<String> {
         let now = Instant::now();
         let mut hosts: Vec<String> =
@@ -109,19 +182,44 @@ mod tests {
             candidate("b.example:443/x", Role::Mirror),
             candidate("docker.io/x", Role::Origin),
         ];
-        assert_eq!(hosts(&health.order(&candidates)), ["a.example", "b.example:443", "docker.io"]);
-        health.note_down(&candidates[0].name, FIRST);
-        assert_eq!(hosts(&health.order(&candidates)), ["b.example:443", "a.example", "docker.io"]);
-        health.note_down(&candidates[1].name, FIRST);
-        assert_eq!(hosts(&health.order(&candidates)), ["a.example", "b.example:443", "docker.io"]);
+        assert_eq!(
+            hosts(&health.order(&candidates, Order::Fixed)),
+            ["a.example", "b.example:443", "docker.io"]
+        );
+        health.note_down(&candidates[0].name, Trouble::Mute, FIRST);
+        assert_eq!(
+            hosts(&health.order(&candidates, Order::Fixed)),
+            ["b.example:443", "a.example", "docker.io"]
+        );
+        health.note_down(&candidates[1].name, Trouble::Mute, FIRST);
+        assert_eq!(
+            hosts(&health.order(&candidates, Order::Fixed)),
+            ["a.example", "b.example:443", "docker.io"]
+        );
         assert_eq!(health.down(), ["a.example", "b.example"]);
 
         tokio::time::advance(FIRST).await;
         assert!(health.down().is_empty());
-        health.note_down(&candidates[0].name, FIRST);
+        health.note_down(&candidates[0].name, Trouble::Mute, FIRST);
         tokio::time::advance(FIRST).await;
         assert_eq!(health.down(), ["a.example"], "the second rest is twice as long");
-        health.note_up(&candidates[0].name);
+        health.note_answer(&candidates[0].name);
+        assert!(health.down().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_does_not_mend_wrong_content() {
+        let health = Health::default();
+        let name: Name = "a.example/x".parse().unwrap();
+        health.note_down(&name, Trouble::NotGiven, FIRST);
+        health.note_answer(&name);
+        assert_eq!(health.down(), ["a.example"]);
+        tokio::time::advance(FIRST).await;
+        health.note_down(&name, Trouble::Mute, FIRST);
+        health.note_answer(&name);
+        tokio::time::advance(FIRST).await;
+        assert_eq!(health.down(), ["a.example"], "it grows");
+        health.note_served(&name);
         assert!(health.down().is_empty());
     }
 }

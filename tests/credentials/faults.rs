@@ -21,7 +21,14 @@ async fn another_password_counts_from_the_next_pull_on(version: Version) {
     let refused = setup.pull(&shunt, None).await.unwrap_err();
     let message = refused.message();
     let config = shunt.config_file();
-    assert!(message.contains(&format!("(logged in as {USER}, from {}:", config.display())), "{message}");
+    let host = mirror.host();
+    let said = format!(
+        "[1] {host}: the registry does not accept the password of {USER} (logged in as {USER}, from {}:",
+        config.display()
+    );
+    assert!(message.contains(&said), "{message}");
+    assert!(message.contains("; details: cri-shunt explain --live "), "{message}");
+    assert_eq!(refused.code(), Code::Unauthenticated);
     setup.file("password", PASSWORD);
     assert_eq!(setup.pull(&shunt, None).await.unwrap(), setup.image.id());
     setup.file("password", "hush-wrong");

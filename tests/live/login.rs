@@ -14,10 +14,9 @@ async fn a_user_and_a_password() {
     let name = format!("{}/live/basic:1", guarded.host());
     let access = Endpoint::of(guarded.host());
     assert_eq!(ask(&name, &access, &user(USER, PASSWORD)).await, found);
-    let refused = "; there is no such repository, or these credentials may not read it";
     assert_eq!(
         ask(&name, &access, &user(USER, "wrong")).await,
-        format!("unauthorized: HOST answers 401 Unauthorized, asked as robot{refused}")
+        "unauthorized: HOST answers 401 Unauthorized: the registry does not accept the password of robot"
     );
     let wants = "; it wants a user and a password";
     let rows = [

@@ -48,11 +48,8 @@ fn a_mirror_is_asked_with_the_login_that_a_pull_would_have() {
     assert!(line.starts_with(&digest) && status == 0, "{line}");
     let (line, _) = said(dir.path(), host, &config(host, "node-credentials = \"with-client\"", "password"));
     assert!(line.starts_with(&digest), "{line}");
-    let refused = "; there is no such repository, or these credentials may not read it";
-    assert_eq!(
-        said(dir.path(), host, &config(host, "", "wrong")),
-        (format!("error: HOST answers 401 Unauthorized, asked as robot{refused}"), 1)
-    );
+    let refused = "error: HOST answers 401 Unauthorized: the registry does not accept the password of robot";
+    assert_eq!(said(dir.path(), host, &config(host, "", "wrong")), (refused.to_owned(), 1));
     let wants = "; it wants a user and a password";
     assert_eq!(
         said(dir.path(), host, &config(host, "node-credentials = \"never\"", "password")),

@@ -4,6 +4,7 @@
 //! credentials.
 //! Holds: every request is recorded before it is answered, its `Authorization` header included.
 
+pub use super::http1::basic;
 use super::http1::{self, Message};
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -20,6 +21,8 @@ pub enum Behaviour {
     Forward,
     /// A bare status, 429 and 503 with `Retry-After`.
     Status(u16),
+    /// A bare status with these headers; 200 is forwarded, and gets them in the place of its own.
+    With(u16, &'static [(&'static str, &'static str)]),
     /// 401 with a Basic challenge until this user and password come; then forward.
     Basic(&'static str, &'static str),
     /// 401 with a Bearer challenge towards `/token` here, which wants this user and password
@@ -230,6 +233,13 @@ impl Shared {
         match self.settled_behaviour(path) {
             Behaviour::Forward | Behaviour::Held => self.forward(stream, &request),
             Behaviour::Status(status) => answer(stream, &bare(status)),
+            Behaviour::With(status, headers) => {
+                let mut message = if status == 200 { self.ask_behind(&request)? } else { bare(status) };
+                let is_said = |name: &str| headers.iter().any(|(said, _)| said.eq_ignore_ascii_case(name));
+                message.headers.retain(|(name, _)| name != "Retry-After" && !is_said(name));
+                message.headers.extend(headers.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())));
+                answer(stream, &message)
+            }
             Behaviour::Basic(user, password) => {
                 if authorization == basic(user, password) {
                     return self.forward(stream, &request);
@@ -419,19 +429,4 @@ fn challenge(stream: &TcpStream, challenge: String) -> std::io::Result<()> {
 fn answer(mut stream: &TcpStream, message: &Message) -> std::io::Result<()> {
     stream.write_all(message.head().as_bytes())?;
     stream.write_all(&message.body)
-}
-
-/// The `Authorization` header of a user and a password (RFC 7617).
-pub fn basic(user: &str, password: &str) -> String {
-    const SIGNS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::from("Basic ");
-    for group in format!("{user}:{password}").as_bytes().chunks(3) {
-        let bits =
-            group.iter().fold(0u32, |sum, byte| (sum << 8) | u32::from(*byte)) << (8 * (3 - group.len()));
-        for place in 0..4 {
-            let sign = SIGNS[(bits >> (18 - 6 * place)) as usize & 63] as char;
-            text.push(if place > group.len() { '=' } else { sign });
-        }
-    }
-    text
 }

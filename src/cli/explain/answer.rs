@@ -9,7 +9,7 @@ use super::target::Target;
 use crate::config::{Config, DEFAULT_REGISTRY_FLAG, visible};
 use crate::credentials::Credentials;
 use crate::files::reader::Reader;
-use crate::policy::{Asked, Decision, Name, Policy, RuleRef, Source, Unusable, is_image_id};
+use crate::policy::{Asked, Decision, Name, Order, Policy, RuleRef, Source, Unusable, is_image_id};
 
 /// The answer for one input. The order of the fields is the order of the JSON keys.
 #[derive(Debug, Serialize)]
@@ -21,6 +21,9 @@ pub(crate) struct Answer {
     rule: Option<DecidingRule>,
     pub(crate) reason: Option<String>,
     candidates: Vec<Target>,
+    /// Where it is not that of the candidates here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    order: Option<&'static str>,
     /// What the rule makes of the name beside the candidates and can't be pulled.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     unusable: Vec<UnusableTarget>,
@@ -91,6 +94,7 @@ impl Answer {
                     rule,
                     reason,
                     candidates,
+                    order: None,
                     unusable: Vec::new(),
                     warnings: None,
                 };
@@ -108,8 +112,9 @@ impl Answer {
             Decision::Deny { rule, reason } => (Verdict::Deny, rule, Some(reason.to_string()), Vec::new()),
         };
         let name = Some(name.as_str().to_owned());
-        let rule = Some(DecidingRule::new(rule));
-        Answer { input, kind, name, decision, rule, reason, candidates, unusable: not_usable, warnings: None }
+        let order = (decision == Verdict::Route && rule.order() == Order::Fastest).then_some("fastest");
+        let (rule, unusable) = (Some(DecidingRule::new(rule)), not_usable);
+        Answer { input, kind, name, decision, rule, reason, candidates, order, unusable, warnings: None }
     }
 
     /// Adds how the registries are reached.
@@ -156,6 +161,9 @@ impl Answer {
         lines.push(("decision", self.decision_text()));
         if let Some(reason) = &self.reason {
             lines.push(("reason", reason.clone()));
+        }
+        if let Some(order) = self.order {
+            lines.push(("order", format!("{order}: the mirror that answered fastest lately is tried first")));
         }
         let width = self.candidates.iter().map(|target| target.reference.len()).max().unwrap_or(0);
         for (index, target) in self.candidates.iter().enumerate() {

@@ -14,13 +14,17 @@ use super::answer::Answer;
 use super::outcome::Outcome;
 use super::target::{Target, Whose};
 use crate::cli::exit::Exit;
-use crate::cli::{facts, terminal};
+use crate::cli::{daemon, facts, terminal};
 use crate::config::Config;
 use crate::containerd::Facts;
 use crate::containerd::hosts::{self, Wanted};
 use crate::files::reader::Reader;
 use crate::registry::proxy::Proxies;
 use crate::registry::{Client, Failure, Limits, Login, Resolve};
+use crate::state::Rest;
+
+/// How long the running daemon may take to say which registries it leaves alone.
+const DAEMON_WITHIN: Duration = Duration::from_secs(3);
 
 const DIFFER: &str =
     "the candidates have different digests: a mirror is out of date, or is for another registry";
@@ -63,10 +67,12 @@ impl Live {
     pub(super) fn ask(&self, answer: &mut Answer, config: &Config, reader: &Reader) -> bool {
         let Some(runtime) = &self.runtime else { return false };
         let asking = answer.targets().iter().map(|target| self.candidate(target, config, reader));
-        let outcomes = runtime.block_on(join_all(asking));
+        let (outcomes, left_alone) =
+            runtime.block_on(async { tokio::join!(join_all(asking), left_alone(answer, config)) });
         let digests: BTreeSet<&str> = outcomes.iter().filter_map(|found| found.digest.as_deref()).collect();
         let (serves, differ) = (!digests.is_empty(), digests.len() > 1);
         let mut warnings = self.differences(answer, config);
+        warnings.extend(left_alone);
         warnings.extend(differ.then(|| DIFFER.to_owned()));
         answer.add_live(outcomes, warnings);
         serves
@@ -143,11 +149,33 @@ impl Live {
             Err(error) => error,
         };
         let failure = error.failure();
+        if failure == Failure::RateLimited || error.retry_after().is_some() {
+            let rest = Rest::from_now(name.key().host(), &login, error.retry_after());
+            return Outcome::failed(failure, format!("{error}; {rest}"));
+        }
         let own = whose == Whose::Client && failure == Failure::Unauthorized;
         let hint =
             if own { "; a pod's own credentials are used there, and they are not known here" } else { "" };
         Outcome::failed(failure, format!("{error}{hint}"))
     }
+}
+
+/// Which of the candidates' registries the running daemon does not ask at present, in words. Without a daemon there are
+/// none.
+async fn left_alone(answer: &Answer, config: &Config) -> Vec<String> {
+    let hosts: BTreeSet<String> =
+        answer.targets().iter().map(|target| target.name.key().host().to_owned()).collect();
+    if !daemon::may_be_asked() {
+        return Vec::new();
+    }
+    let Ok(daemon) = daemon::ask(config.listen.socket.as_path(), DAEMON_WITHIN).await else {
+        return Vec::new();
+    };
+    let of_these = daemon.rests.into_iter().filter_map(|rest| {
+        let (host, until) = rest.split_once(": ")?;
+        hosts.contains(host).then(|| format!("the daemon does not ask {host}: {until}"))
+    });
+    of_these.collect()
 }
 
 /// Whether a pull leads containerd to mirrors by private hosts, and not by the mirrors' own names.

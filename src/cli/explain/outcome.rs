@@ -16,7 +16,7 @@ pub(super) struct Outcome {
 
 impl Outcome {
     pub(super) fn found(found: Resolved) -> Self {
-        let Resolved { digest, media_type, size, endpoint: _ } = found;
+        let Resolved { digest, media_type, size, .. } = found;
         Outcome { digest: Some(digest), media_type: Some(media_type), size, failure: None, error: None }
     }
 

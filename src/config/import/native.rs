@@ -4,7 +4,7 @@
 
 use super::mirror::{Reach, mirror};
 use super::toml_text::{array, comment, key, string};
-use crate::policy::{Action, Checkpoint, Origin, Prefix, PrefixKind, Rewrite, Route, Rule};
+use crate::policy::{Action, Checkpoint, Order, Origin, Prefix, PrefixKind, Rewrite, Route, Rule};
 
 /// The rules. What cannot be written of their mirrors comes with its place.
 pub(super) fn rules(rules: &[&Rule], reach: &Reach<'_>) -> (String, Vec<(String, String)>) {
@@ -69,12 +69,16 @@ fn write_rule(rule: &Rule, reach: &Reach<'_>, left: &mut Vec<String>, out: &mut 
 
 fn write_route(route: &Route, prefix: &Prefix, reach: &Reach<'_>, left: &mut Vec<String>, out: &mut String) {
     // A rule of a source has no such key; the policy's setting applies.
-    let Route { mirrors, rewrites, origin, collapse, node_credentials: _ } = route;
+    let Route { mirrors, order, rewrites, origin, collapse, node_credentials: _ } = route;
     // Without a path in the prefix there is nothing to strip, and a rewrite strips it itself.
     let strips = matches!(prefix.kind(), PrefixKind::Path | PrefixKind::Exact) && rewrites.is_empty();
     array("mirrors", mirrors.iter().map(|one| mirror(one, strips, reach, left)).collect(), out);
     if !rewrites.is_empty() {
         array("rewrite", rewrites.iter().map(rewrite).collect(), out);
+    }
+    match order {
+        Order::Fixed => {}
+        Order::Fastest => key("order", "\"fastest\"", out),
     }
     match origin {
         Origin::Never => {}

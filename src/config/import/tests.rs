@@ -76,6 +76,20 @@ fn what_is_in_a_file_stays_in_its_string_or_comment() {
 }
 
 #[test]
+fn the_order_of_a_rule_is_written() {
+    for order in ["fixed", "fastest"] {
+        let rule =
+            format!("[[policy.rule]]\nprefix = 'q.io'\nmirrors = ['m.de', 'n.de']\norder = '{order}'\n");
+        let directory = write(&[("config.toml".to_owned(), rule)]);
+        let config = load(&directory.path().join("config.toml")).unwrap().config;
+        let rules: Vec<_> = config.policy.rules_in_force().collect();
+        let reach = Reach { endpoints: &config.endpoints, wanted: &config.transport };
+        let (text, _) = native::rules(&rules, &reach);
+        assert_eq!(text.contains("order = \"fastest\"\n"), order == "fastest", "{text}");
+    }
+}
+
+#[test]
 fn a_password_is_nowhere_in_what_is_written_or_said() {
     let yaml = "mirrors:\n  docker.io: {endpoint: ['https://u:s3cret0@m.de']}\nconfigs:\n  m.de:\n    auth:\n      \
                 password: s3cret1\n      username: u\n      auth: dTpzM2NyZXQy\n      identity_token: s3cret3\n";

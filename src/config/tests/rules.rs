@@ -167,30 +167,36 @@ fn bad_mirrors() {
 
 #[test]
 fn options_of_routing_need_mirrors() {
-    let options = "rewrite = []\norigin = 'last'\ncollapse = true\ncheckpoint = 'allow'\n";
+    let options = "order = 'fastest'\nrewrite = []\norigin = 'last'\ncollapse = true\ncheckpoint = 'allow'\n";
     assert_snapshot!(refused_text(&rule(&format!("prefix = 'quay.io'\ndeny = 'no'\n{options}"))), @r"
-    error: `rewrite` has no meaning without `mirrors`
-     --> config.toml:4:11
+    error: `order` has no meaning without `mirrors`
+     --> config.toml:4:9
       |
-    4 | rewrite = []
+    4 | order = 'fastest'
+      |         ^^^^^^^^^
+
+    error: `rewrite` has no meaning without `mirrors`
+     --> config.toml:5:11
+      |
+    5 | rewrite = []
       |           ^^
 
     error: `origin` has no meaning without `mirrors`
-     --> config.toml:5:10
+     --> config.toml:6:10
       |
-    5 | origin = 'last'
+    6 | origin = 'last'
       |          ^^^^^^
 
     error: `collapse` has no meaning without `mirrors`
-     --> config.toml:6:12
+     --> config.toml:7:12
       |
-    6 | collapse = true
+    7 | collapse = true
       |            ^^^^
 
     error: `checkpoint` has no meaning in a rule that denies
-     --> config.toml:7:14
+     --> config.toml:8:14
       |
-    7 | checkpoint = 'allow'
+    8 | checkpoint = 'allow'
       |              ^^^^^^^
     ");
 }

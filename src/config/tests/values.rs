@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{accepted, accepted_text};
 use crate::config::settings::Level;
 use crate::config::{Config, Containerd, Group, Listen, Log, State, defaults};
-use crate::policy::{Action, Checkpoint, DefaultAction, Names, Only, Origin, Present, Route};
+use crate::policy::{Action, Checkpoint, DefaultAction, Names, Only, Order, Origin, Present, Route};
 use crate::state::PullSettings;
 
 fn defaults_in_force() -> Config {
@@ -131,6 +131,7 @@ fn keys_of_a_routing_rule() {
     let plain = accepted_text("policy.rule = [{ prefix = 'quay.io', mirrors = ['m.dev'] }]");
     let route = only_route(&plain);
     assert_eq!((route.origin, route.collapse, route.rewrites.len()), (Origin::Never, false, 0));
+    assert_eq!(route.order, Order::Fixed);
     assert_eq!(plain.policy.rules()[0].checkpoint, Checkpoint::Refuse);
     assert_eq!(route.mirrors[0].only, Only::Any);
 
@@ -145,6 +146,7 @@ mirrors = [
     { location = "d.dev" },
 ]
 rewrite = [{ match = "^a/(.*)$", replace = "b/$1" }, { match = "x", replace = "" }]
+order = "fastest"
 origin = "last"
 collapse = true
 checkpoint = "allow"
@@ -162,7 +164,7 @@ checkpoint = "allow"
         .map(|rewrite| (rewrite.pattern.as_str(), rewrite.replacement.as_str()))
         .collect();
     assert_eq!(rewrites, [("^a/(.*)$", "b/$1"), ("x", "")]);
-    assert_eq!((route.origin, route.collapse), (Origin::Last, true));
+    assert_eq!((route.origin, route.collapse, route.order), (Origin::Last, true, Order::Fastest));
     assert_eq!(full.policy.rules()[0].checkpoint, Checkpoint::Allow);
 }
 

@@ -46,6 +46,7 @@ fn rule() -> impl Strategy<Value = Rule> {
         });
         let route = super::super::rule::Route {
             mirrors: mirrors.collect(),
+            order: Default::default(),
             rewrites: Vec::new(),
             origin: Default::default(),
             collapse,

@@ -21,6 +21,7 @@ fn policy() -> Policy {
     let mirror = |location: &str| Mirror::at(location.parse().unwrap());
     let route = Route {
         mirrors: vec![mirror("m.test/cache"), mirror("q.dev/cache")],
+        order: Default::default(),
         rewrites: Vec::new(),
         origin: Origin::Last,
         collapse: false,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::policy::{Name, Role};
+use crate::state::Rest;
 
 /// One candidate that was tried.
 #[derive(Clone, Debug)]
@@ -26,8 +27,10 @@ pub struct Failure {
     pub class: Class,
     /// Why, for people: the registry's words or containerd's, without secrets.
     pub text: String,
-    /// How long the registry asks to be left alone, if it says so.
-    pub retry_after: Option<Duration>,
+    /// The same where there is little room.
+    pub short: Option<String>,
+    /// Until when the registry is left alone, and by whom, if it wants that.
+    pub rest: Option<Box<Rest>>,
 }
 
 /// The sorts of failures. The later one tells more, where several candidates failed.
@@ -70,6 +73,11 @@ impl Class {
         matches!(self, Self::Unreachable | Self::ServerError | Self::RateLimited)
     }
 
+    /// Whether `explain --live`, which asks the registries and pulls nothing, can show more of it.
+    pub fn can_be_explained(self) -> bool {
+        !matches!(self, Self::Containerd | Self::Content | Self::Local)
+    }
+
     /// As it is written in log lines.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -92,7 +100,7 @@ impl Class {
 impl Failure {
     /// A failure with its reason.
     pub fn new(class: Class, text: impl Into<String>) -> Self {
-        Self { class, text: text.into(), retry_after: None }
+        Self { class, text: text.into(), short: None, rest: None }
     }
 }
 

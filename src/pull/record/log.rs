@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{End, Record, Verdict};
+use super::{Class, End, Record, Verdict};
 
 impl Record {
     /// Writes it.
@@ -43,8 +43,8 @@ impl Record {
                 tracing::info!(image, rule, %client, pod, ?took, tried, "the client left before its pull was over");
             }
             _ => {
-                let error = self.status();
-                tracing::warn!(image, rule, %client, pod, ?took, tried, error = error.message(), "not pulled");
+                let error = self.whole_error();
+                tracing::warn!(image, rule, %client, pod, ?took, tried, error, "not pulled");
             }
         }
     }
@@ -55,7 +55,12 @@ impl Record {
         for attempt in &self.attempts {
             let Some(failure) = &attempt.failure else { continue };
             let separator = if text.is_empty() { "" } else { ", " };
-            let _ = write!(text, "{separator}{} {}", attempt.candidate.host(), failure.class.as_str());
+            let host = attempt.candidate.host();
+            let _ = match (&failure.rest, failure.class) {
+                (Some(rest), Class::RateLimited) => write!(text, "{separator}{host} {rest}"),
+                (Some(rest), class) => write!(text, "{separator}{host} {} ({rest})", class.as_str()),
+                (None, class) => write!(text, "{separator}{host} {}", class.as_str()),
+            };
         }
         (!text.is_empty()).then_some(text)
     }

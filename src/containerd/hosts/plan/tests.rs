@@ -38,7 +38,14 @@ fn route(mirrors: &[&str]) -> Action {
         Mirror { only, ..Mirror::at(location.parse().unwrap()) }
     };
     let mirrors = mirrors.iter().filter(|text| **text != "origin").map(|text| mirror(&text)).collect();
-    Action::Route(Route { mirrors, rewrites: Vec::new(), origin, collapse: true, node_credentials: None })
+    Action::Route(Route {
+        mirrors,
+        order: Default::default(),
+        rewrites: Vec::new(),
+        origin,
+        collapse: true,
+        node_credentials: None,
+    })
 }
 
 fn deny() -> Action {

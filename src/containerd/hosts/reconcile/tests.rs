@@ -19,6 +19,7 @@ fn planned(mirror: &str, what: Transport, fence: bool) -> Plan {
     let mirror_at = Mirror::at(mirror.parse().unwrap());
     let route = Route {
         mirrors: vec![mirror_at],
+        order: Default::default(),
         rewrites: Vec::new(),
         origin: Origin::Last,
         collapse: false,
