@@ -38,7 +38,7 @@ impl Setup {
     }
 
     fn push(&self, tag: &str) -> Image {
-        let image = Image::big(&format!("{}-{tag}", self.path), 2);
+        let image = Image::index(Image::big(&format!("{}-{tag}", self.path), 2));
         self.registry.push(&self.path, tag, &image);
         image
     }
@@ -91,7 +91,7 @@ async fn a_slow_mirror_is_not_left(version: Version) {
     let image = setup.push("1");
     // Longer in all than a mirror that gives nothing may take.
     let slow = Behaviour::Slow(40, Duration::from_millis(400));
-    setup.fake.on(&format!("{}{}", setup.below("blobs"), image.last_layer()), slow);
+    setup.fake.on(&format!("{}{}", setup.below("blobs"), image.children()[0].last_layer()), slow);
     assert_eq!(setup.begin("1").await.await.unwrap().unwrap(), image.id(), "{}", setup.shunt.stderr());
     let log = setup.shunt.stderr();
     assert!(!log.contains("nothing has arrived"), "{log}");

@@ -118,6 +118,22 @@ pub(super) async fn refused_checkpoint(
     })
 }
 
+/// The manifests and indexes of the image `digest` that are for this machine, as far as they are on the node.
+///
+/// # Errors
+/// containerd does not show the content.
+pub(super) async fn manifests_here(state: &State, digest: &str) -> Result<Vec<String>, StoreError> {
+    let (mut walk, mut here) = (Walk::from(digest), Vec::new());
+    while let Some(digest) = walk.next_digest() {
+        if let Some(bytes) = state.containerd.store.manifest(&digest).await?
+            && walk.add_bytes(&bytes).is_ok()
+        {
+            here.push(digest);
+        }
+    }
+    Ok(here)
+}
+
 /// What the image `digest` holds, as far as it is on the node.
 async fn on_the_node(state: &State, digest: &str) -> Result<Contents, StoreError> {
     if let Some(contents) = state.contents.get(digest) {

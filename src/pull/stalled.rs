@@ -6,10 +6,11 @@
 use tokio::time::{Instant, sleep};
 
 use super::auth::Auth;
+use super::contents;
 use super::failure;
 use super::record::{Class, Failure};
 use super::under_way::{Pull, Trial};
-use crate::containerd::Arrived;
+use crate::containerd::{Arrived, StoreError};
 use crate::registry::{Refusal, Resolve, Resolved};
 
 /// How often containerd is looked at within `stall-after`.
@@ -32,11 +33,11 @@ impl Pull<'_> {
         let Some(limit) = self.generation.pull.stall_after.filter(|_| mirror.has_successor) else {
             return std::future::pending().await;
         };
-        let mut arrived = Arrived::default();
+        let (mut arrived, mut manifests) = (Arrived::default(), Vec::new());
         let (mut changed, mut asked) = (Instant::now(), Instant::now());
         loop {
             sleep(limit / LOOKS).await;
-            match self.state.containerd.store.arrived(&resolved.digest, &arrived).await {
+            match self.arrived(&resolved.digest, &mut manifests, &arrived).await {
                 Ok(now) if now.is_missing && now == arrived => {}
                 Ok(now) => {
                     (arrived, changed) = (now, Instant::now());
@@ -61,6 +62,18 @@ impl Pull<'_> {
                 return format!("{nothing}, and it does not answer: {}", refusal.brief());
             }
         }
+    }
+
+    async fn arrived(
+        &self,
+        digest: &str,
+        manifests: &mut Vec<String>,
+        before: &Arrived,
+    ) -> Result<Arrived, StoreError> {
+        if manifests.is_empty() {
+            *manifests = contents::manifests_here(self.state, digest).await?;
+        }
+        self.state.containerd.store.arrived(manifests, before).await
     }
 
     /// Why the mirror does not answer any more; none where it does, whatever it says.

@@ -22,43 +22,39 @@ pub struct Arrived {
 }
 
 impl Store {
-    /// How much of the image `digest` is there. `before` is an earlier answer: what was whole then is not looked at again.
+    /// How much is there of the image with these manifests. `before` is an earlier answer: what was whole then is not
+    /// looked at again.
     ///
     /// # Errors
     /// containerd's refusal.
-    pub async fn arrived(&self, digest: &str, before: &Arrived) -> Result<Arrived, StoreError> {
+    pub async fn arrived(&self, manifests: &[String], before: &Arrived) -> Result<Arrived, StoreError> {
         let mut now = Arrived { whole: before.whole.clone(), ..Arrived::default() };
-        let mut next = vec![digest.to_owned()];
-        let mut seen = BTreeSet::from([digest.to_owned()]);
-        let (mut missing, mut is_known) = (BTreeSet::new(), false);
-        while let Some(manifest) = next.pop() {
-            let Some(info) = self.info(&manifest).await? else { continue };
-            for (label, child) in info.labels.iter().filter(|(label, _)| label.starts_with(CHILD)) {
-                if seen.len() >= MAX_BLOBS || !seen.insert(child.clone()) {
-                    continue;
-                }
-                // An index has children for other machines too, which never come.
-                if label[CHILD.len()..].starts_with("m.") {
-                    next.push(child.clone());
-                    continue;
-                }
-                is_known = true;
-                if now.whole.contains(child) {
-                    continue;
-                }
-                match self.info(child).await? {
-                    Some(_) => now.whole.insert(child.clone()),
-                    None => missing.insert(child.clone()),
-                };
+        let mut blobs: BTreeSet<String> = BTreeSet::new();
+        for manifest in manifests {
+            let labels = self.info(manifest).await?.map(|info| info.labels).unwrap_or_default();
+            // What an index names is among the manifests, or for other machines.
+            let of_image = |label: &str| {
+                label.strip_prefix(CHILD).is_some_and(|kind| kind == "config" || kind.starts_with("l."))
+            };
+            let children = labels.into_iter().filter(|(label, _)| of_image(label)).map(|(_, child)| child);
+            blobs.extend(children.take(MAX_BLOBS.saturating_sub(blobs.len())));
+        }
+        let mut missing = false;
+        for blob in blobs.iter().filter(|blob| !before.whole.contains(*blob)) {
+            match self.info(blob).await? {
+                Some(_) => drop(now.whole.insert(blob.clone())),
+                None => missing = true,
             }
         }
-        now.is_missing = !missing.is_empty() || !is_known;
+        let is_known = !blobs.is_empty();
+        blobs.extend(manifests.iter().cloned());
+        now.is_missing = missing || !is_known;
         let request = call(api::ListStatusesRequest::default());
         let answer = self.content.clone().list_statuses(request).await;
-        let statuses = answer.map_err(content_error("list the downloads of", digest))?.into_inner().statuses;
+        let statuses = answer.map_err(content_error("list", "downloads"))?.into_inner().statuses;
         for status in statuses {
             let of = KINDS.iter().find_map(|kind| status.r#ref.strip_prefix(kind)?.strip_prefix('-'));
-            if of.is_some_and(|of| seen.contains(of)) {
+            if of.is_some_and(|of| blobs.contains(of)) {
                 now.partly.insert(status.r#ref, status.offset);
             }
         }
