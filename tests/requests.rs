@@ -107,6 +107,39 @@ async fn a_mirror_without_the_image_is_asked_for_nothing_else(version: Version) 
     assert!(!kinds(&has).is_empty());
 }
 
+/// A pod's author may name an image whose index has tens of thousands of entries.
+async fn only_what_containerd_would_run_is_looked_at(version: Version) {
+    let Some((containerd, registry)) = setup(version) else { return };
+    let path = format!("requests/wide-{}", version.line());
+    let image = Image::index(Image::busybox(&path));
+    registry.push(&path, "1", &image);
+    for (machine, is_served) in [("s390x", true), (support::image::architecture(), false)] {
+        let index = image.wide_index(18_000, machine);
+        assert!((3 << 20..4 << 20).contains(&index.len()), "{}", index.len());
+        let fake = Fake::in_front_of(registry.host());
+        let digest = support::image::digest(&index);
+        for reference in ["1", &digest] {
+            let index = Arc::new(index.clone());
+            fake.on(&format!("/v2/{path}/manifests/{reference}"), Behaviour::Index(index));
+        }
+        let shunt = Shunt::start(&rule("docker.io/requests", &[&fake.host()]), containerd);
+        let cri = Cri::connect(&shunt.socket()).await;
+        let pulled = cri.pull(&format!("docker.io/{path}:1")).await;
+        let asked = fake.records().iter().filter(|record| record.path.contains("/manifests/")).count();
+        assert!(asked < 30, "{asked}");
+        if is_served {
+            assert_eq!(pulled.unwrap(), image.id());
+            cri.remove(&image.id()).await.unwrap();
+        } else {
+            let status = pulled.unwrap_err();
+            assert!(
+                status.message().contains("is not a manifest") || status.message().contains("not found"),
+                "{status}"
+            );
+        }
+    }
+}
+
 async fn a_layer_from_elsewhere_is_refused_unless_the_rule_allows_it(version: Version) {
     let Some((containerd, registry)) = setup(version) else { return };
     let line = version.line();
@@ -204,6 +237,7 @@ async fn mirrors_may_disagree_and_one_of_them_fail_often(version: Version) {
 }
 
 on_each_containerd!(
+    only_what_containerd_would_run_is_looked_at,
     a_pull_costs_one_question_more_than_containerds_own,
     a_mirror_without_the_image_is_asked_for_nothing_else,
     a_layer_from_elsewhere_is_refused_unless_the_rule_allows_it,

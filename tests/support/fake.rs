@@ -6,6 +6,7 @@
 
 pub use super::http1::basic;
 use super::http1::{self, Message};
+use super::image;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex};
@@ -40,6 +41,8 @@ pub enum Behaviour {
     Cut(usize),
     /// Forward with another body.
     Wrong(Wrong),
+    /// Answer with this index.
+    Index(Arc<Vec<u8>>),
     /// One request of so many gets this status; the others are forwarded.
     Flaky(usize, u16),
     /// Accept, read, and never answer.
@@ -271,6 +274,7 @@ impl Shared {
                 0 => answer(stream, &bare(status)),
                 _ => self.forward(stream, &request),
             },
+            Behaviour::Index(bytes) => answer(stream, &index(&bytes)),
             Behaviour::Wrong(how) => {
                 let mut message = self.ask_behind(&request)?;
                 how.spoil(&mut message);
@@ -418,6 +422,15 @@ fn bare(status: u16) -> Message {
     // containerd 1.6 repeats the word, and what it means is read from that.
     let word = if status == 401 { "Unauthorized" } else { "Testbed" };
     Message { first: format!("HTTP/1.1 {status} {word}"), headers, body: Vec::new() }
+}
+
+fn index(bytes: &[u8]) -> Message {
+    let mut message = bare(200);
+    message.headers.push(("Content-Type".to_owned(), image::INDEX.to_owned()));
+    message.headers.push(("Content-Length".to_owned(), bytes.len().to_string()));
+    message.headers.push(("Docker-Content-Digest".to_owned(), image::digest(bytes)));
+    message.body = bytes.to_vec();
+    message
 }
 
 fn challenge(stream: &TcpStream, challenge: String) -> std::io::Result<()> {

@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 use std::sync::{Arc, OnceLock};
 
 pub const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
-const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+pub const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
 
@@ -78,6 +78,17 @@ impl Image {
             urls: Vec::new(),
             children: vec![other, image],
         }
+    }
+
+    /// The bytes of an index with so many entries more, of manifests for `architecture` that nobody has.
+    pub fn wide_index(&self, more: usize, architecture: &str) -> Vec<u8> {
+        let mut index: Value = serde_json::from_slice(&self.manifest()).unwrap();
+        let entries = (0..more).map(|number| {
+            json!({"mediaType": MANIFEST, "digest": digest(&number.to_be_bytes()), "size": 500,
+                   "platform": {"os": "linux", "architecture": architecture}})
+        });
+        index["manifests"].as_array_mut().unwrap().extend(entries);
+        serde_json::to_vec(&index).unwrap()
     }
 
     /// The config's `User`, as CRI's uid and username report it.
@@ -169,7 +180,7 @@ fn entry(image: &Image) -> Value {
     entry
 }
 
-fn architecture() -> &'static str {
+pub fn architecture() -> &'static str {
     match std::env::consts::ARCH {
         "aarch64" => "arm64",
         _ => "amd64",
