@@ -31,6 +31,7 @@ fn policy(count: usize) -> Policy {
             origin: Origin::Never,
             collapse: false,
             node_credentials: None,
+            outage: Default::default(),
         }),
         checkpoint: cri_shunt::inside::policy::Checkpoint::Refuse,
         foreign_urls: false,

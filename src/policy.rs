@@ -31,9 +31,9 @@ pub use decision::{Candidate, Decision, DenyReason, Role, RuleRef, Unusable};
 pub use grammar::is_digest;
 pub(crate) use key::fold_host;
 pub use location::{Location, LocationError};
-pub use name::{Name, is_image_id};
+pub use name::{Name, is_image_id, tag_beside_digest};
 pub use prefix::{Prefix, PrefixError, PrefixKind};
 pub use rule::{
-    Action, Checkpoint, DefaultAction, Layer, Mirror, Names, NodeCredentials, Ns, Only, Order, Origin,
-    Present, Rewrite, Route, Rule, Settings, Source,
+    Action, Checkpoint, DefaultAction, Layer, Mirror, Names, NodeCredentials, Ns, OnOutage, Only, Order,
+    Origin, Outage, Present, Rewrite, Route, Rule, Settings, Source,
 };

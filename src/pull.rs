@@ -3,7 +3,8 @@
 //! PullImage, in the order of its steps: `image` decides; `candidate` takes one candidate: `auth` chooses the login,
 //! the registry is asked for the digest, `contents` looks at what containerd would run, `fetch` has containerd fetch
 //! it, as long as something arrives (`stalled`); `finish` gives the image its name (`adopt`) and its `provenance`. `record` is what happened, and `report`
-//! tells it. A pull that no rule changes goes on as it came; `credential_scope` binds its login where that is needed.
+//! tells it. `outage` answers with the image on the node if no registry can serve and the rule says so; `same_login` tells
+//! whether the client may have it. A pull that no rule changes goes on as it came; `credential_scope` binds its login where that is needed.
 //!
 //! `lookup` has ImageStatus and CreateContainer, `pause_image` the image that containerd would pull by itself.
 //! `hosts_files` keeps containerd's `hosts.toml` files, `leftovers` removes what a crash left behind,
@@ -22,10 +23,12 @@ pub mod hosts_files;
 mod image;
 pub mod leftovers;
 pub mod lookup;
+mod outage;
 pub mod pause_image;
 mod provenance;
 mod record;
 mod recorder;
+mod same_login;
 mod stalled;
 mod under_way;
 pub mod upgrade;

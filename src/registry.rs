@@ -1,8 +1,8 @@
 //! Asks a registry for a manifest as containerd would: the registry client.
 //!
-//! `client` is what pulls and `explain --live` ask through. A question goes through `session` (who asks),
-//! `redirect`, `exchange` (one request), `connect` and `pool` to an answer, which `judge` and `answer` read.
-//! `tokens` and `material` keep what the next question needs too.
+//! `client` is what pulls and `explain --live` ask through; `warm` asks a cache by a tag where it needs that. A question
+//! goes through `session` (who asks), `redirect`, `exchange` (one request), `connect` and `pool` to an answer, which
+//! `judge` and `answer` read. `tokens` and `material` keep what the next question needs too.
 //!
 //! A secret goes to the host that it was given for, and to the token server that this host names; never to a
 //! redirect's target on another host, and never in plain text where the registry is asked over TLS. What others
@@ -34,6 +34,7 @@ pub mod token;
 mod tokens;
 mod trust;
 mod url;
+mod warm;
 mod wire;
 
 pub use client::{Client, Limits, Manifest, Resolve, Resolved};

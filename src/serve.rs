@@ -26,7 +26,7 @@ use crate::containerd::hosts::PrivateHosts;
 use crate::containerd::watch::{self, Overrides};
 use crate::files::fingerprint::Snapshot;
 use crate::pull::{hosts_files, leftovers, pause_image, upgrade};
-use crate::state::{Generation, State};
+use crate::state::{Generation, LoginKey, State};
 
 pub use self::reload::{Outcome, Read};
 
@@ -93,6 +93,7 @@ pub async fn run(parts: Parts, listen: impl FnOnce() -> Result<Socket, SocketErr
         parts.generation,
         containerd.clone(),
         PrivateHosts::of(&parts.state),
+        LoginKey::of(&parts.state),
         parts.bypass,
     ));
     let stop = CancellationToken::new();

@@ -8,7 +8,9 @@ pub(crate) mod fixture;
 mod gates;
 mod generation;
 mod health;
+mod login_key;
 mod needed_files;
+mod outages;
 mod request;
 mod temporary_names;
 mod unread_hosts;
@@ -31,7 +33,9 @@ pub use contents::{Contents, KnownContents};
 pub use gates::Gates;
 pub use generation::{Generation, PullSettings};
 pub use health::{Health, Rest, Trouble};
+pub use login_key::{LoginKey, NoKey, random};
 pub use needed_files::{NeededFile, Verdict};
+pub use outages::Outages;
 pub use request::{Client, CriVersion, Pod, Request, RequestIds};
 pub use temporary_names::{InUse, TemporaryName, TemporaryNames};
 pub use unread_hosts::UnreadHosts;
@@ -74,6 +78,10 @@ pub struct State {
     pub tasks: TaskTracker,
     /// The adoptions that are under way.
     pub adopting: Gates,
+    /// By which logins are remembered.
+    pub login_key: LoginKey,
+    /// Pulls that were answered from the node.
+    pub outages: Outages,
 }
 
 impl State {
@@ -82,6 +90,7 @@ impl State {
         generation: Generation,
         containerd: Arc<Containerd>,
         private_hosts: PrivateHosts,
+        login_key: LoginKey,
         bypass: PathBuf,
     ) -> Self {
         Self {
@@ -103,6 +112,8 @@ impl State {
             request_ids: RequestIds::new(),
             tasks: TaskTracker::new(),
             adopting: Gates::default(),
+            login_key,
+            outages: Outages::default(),
         }
     }
 

@@ -6,6 +6,7 @@
 
 mod answer;
 mod live;
+mod outage;
 mod outcome;
 mod target;
 

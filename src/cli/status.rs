@@ -54,6 +54,7 @@ struct Report<'s> {
     mirrors_down: &'s [String],
     rests: &'s [String],
     temporary_names: u64,
+    answered_in_outage: Answered<'s>,
     hosts_toml: Files<'s>,
     needed_files: Needed<'s>,
 }
@@ -63,6 +64,14 @@ struct Report<'s> {
 struct Needed<'s> {
     count: usize,
     problems: Vec<&'s str>,
+}
+
+/// Pulls that were answered with the image on the node.
+#[derive(Serialize)]
+struct Answered<'s> {
+    pulls: u64,
+    last_image: Option<&'s str>,
+    last_at: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -129,6 +138,11 @@ fn render(status: &StatusResponse) -> String {
     ];
     lines.extend(status.rests.iter().map(|rest| ("left alone", rest.clone())));
     lines.push(("temporary names", status.temporary_names.to_string()));
+    if status.answered_in_outage > 0 {
+        let StatusResponse { answered_in_outage: pulls, last_in_outage: image, .. } = status;
+        let at = at(status.last_in_outage_at);
+        lines.push(("from the node", format!("{pulls} (no registry could serve), the last {image} at {at}")));
+    }
     if !status.hosts_kept.is_empty() {
         lines.push(("hosts.toml", status.config_path.clone()));
         lines.extend(status.hosts_kept.iter().map(|kept| ("", kept.clone())));
@@ -169,6 +183,11 @@ fn report(status: &StatusResponse) -> Report<'_> {
         mirrors_down: &status.mirrors_down,
         rests: &status.rests,
         temporary_names: status.temporary_names,
+        answered_in_outage: Answered {
+            pulls: status.answered_in_outage,
+            last_image: set(&status.last_in_outage).map(|()| status.last_in_outage.as_str()),
+            last_at: set(&status.last_in_outage).map(|()| at(status.last_in_outage_at)),
+        },
         hosts_toml: Files {
             directory: set(&status.config_path).map(|()| status.config_path.as_str()),
             kept: &status.hosts_kept,
@@ -179,7 +198,11 @@ fn report(status: &StatusResponse) -> Report<'_> {
 }
 
 fn loaded_at(status: &StatusResponse) -> String {
-    let seconds = u64::try_from(status.policy_loaded_at).unwrap_or_default();
+    at(status.policy_loaded_at)
+}
+
+fn at(seconds: i64) -> String {
+    let seconds = u64::try_from(seconds).unwrap_or_default();
     time(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds.min(u64::from(u32::MAX))))
 }
 
@@ -204,6 +227,9 @@ mod tests {
             mirrors_down: vec!["m.example".into()],
             rests: vec!["n.example: rate-limited until 14:05 UTC for robot".into()],
             temporary_names: 2,
+            answered_in_outage: 3,
+            last_in_outage: "q.io/a:1".into(),
+            last_in_outage_at: 1_700_000_060,
             config_path: "/c".into(),
             hosts_kept: vec!["m.example_1_ (plain http)".into()],
             hosts_problems: vec!["/c/x/hosts.toml is not cri-shunt's".into()],
@@ -221,6 +247,7 @@ mod tests {
     mirrors down     m.example
     left alone       n.example: rate-limited until 14:05 UTC for robot
     temporary names  2
+    from the node    3 (no registry could serve), the last q.io/a:1 at 2023-11-14T22:14:20Z
     hosts.toml       /c
                      m.example_1_ (plain http)
     problem          /c/x/hosts.toml is not cri-shunt's
@@ -234,10 +261,10 @@ mod tests {
     #[test]
     fn the_same_as_json() {
         insta::assert_snapshot!(terminal::json(&report(&bad())), @r#"
-    {"version":"0.1.0","containerd":{"socket":"/run/c.sock","error":"gone"},"suspended":true,"sources":["/etc/config.toml"],"loaded_at":"2023-11-14T22:13:20Z","reload_error":"config.toml:1:1: no\nconfig.toml:2:1: no","mirrors_down":["m.example"],"rests":["n.example: rate-limited until 14:05 UTC for robot"],"temporary_names":2,"hosts_toml":{"directory":"/c","kept":["m.example_1_ (plain http)"],"problems":["/c/x/hosts.toml is not cri-shunt's"]},"needed_files":{"count":2,"problems":["/etc/config.toml:3: cannot read /p: it is empty"]}}
+    {"version":"0.1.0","containerd":{"socket":"/run/c.sock","error":"gone"},"suspended":true,"sources":["/etc/config.toml"],"loaded_at":"2023-11-14T22:13:20Z","reload_error":"config.toml:1:1: no\nconfig.toml:2:1: no","mirrors_down":["m.example"],"rests":["n.example: rate-limited until 14:05 UTC for robot"],"temporary_names":2,"answered_in_outage":{"pulls":3,"last_image":"q.io/a:1","last_at":"2023-11-14T22:14:20Z"},"hosts_toml":{"directory":"/c","kept":["m.example_1_ (plain http)"],"problems":["/c/x/hosts.toml is not cri-shunt's"]},"needed_files":{"count":2,"problems":["/etc/config.toml:3: cannot read /p: it is empty"]}}
     "#);
         insta::assert_snapshot!(terminal::json(&report(&StatusResponse::default())), @r#"
-    {"version":"","containerd":{"socket":"","error":null},"suspended":false,"sources":[],"loaded_at":"1970-01-01T00:00:00Z","reload_error":null,"mirrors_down":[],"rests":[],"temporary_names":0,"hosts_toml":{"directory":null,"kept":[],"problems":[]},"needed_files":{"count":0,"problems":[]}}
+    {"version":"","containerd":{"socket":"","error":null},"suspended":false,"sources":[],"loaded_at":"1970-01-01T00:00:00Z","reload_error":null,"mirrors_down":[],"rests":[],"temporary_names":0,"answered_in_outage":{"pulls":0,"last_image":null,"last_at":null},"hosts_toml":{"directory":null,"kept":[],"problems":[]},"needed_files":{"count":0,"problems":[]}}
     "#);
     }
 }

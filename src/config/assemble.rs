@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::policy::{Conflict, Policy, Settings, Source};
+use crate::policy::{Conflict, Outage, Policy, Settings, Source};
 
 use super::diagnostic::{Located, Problem, Span, Texts};
 use super::draft::{PolicyDraft, file_line};
@@ -30,6 +30,8 @@ fn settings(draft: &PolicyDraft, texts: &Texts) -> Settings {
         present,
         names,
         node_credentials,
+        on_outage,
+        outage_max_age,
         watch: _,
         rules: _,
         sources: _,
@@ -43,6 +45,10 @@ fn settings(draft: &PolicyDraft, texts: &Texts) -> Settings {
         present: present.as_ref().map(|set| set.value).unwrap_or_default(),
         names: names.as_ref().map(|set| set.value).unwrap_or_default(),
         node_credentials: node_credentials.as_ref().map(|set| set.value).unwrap_or_default(),
+        outage: Outage {
+            answer: on_outage.as_ref().map(|set| set.value),
+            max_age: outage_max_age.as_ref().map(|set| set.value),
+        },
     }
 }
 

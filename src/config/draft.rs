@@ -11,8 +11,8 @@ use super::sources::source_file::SourceFile;
 use crate::containerd::hosts::{Transport, TransportNeed};
 use crate::credentials::Login;
 use crate::policy::{
-    Action, Checkpoint, DefaultAction, Layer, Location, Mirror, Names, NodeCredentials, Order, Origin,
-    Policy, Prefix, Present, Rewrite, Route, Rule, Source,
+    Action, Checkpoint, DefaultAction, Layer, Location, Mirror, Names, NodeCredentials, OnOutage, Order,
+    Origin, Outage, Policy, Prefix, Present, Rewrite, Route, Rule, Source,
 };
 
 /// The policy tables of all files, before they become one policy.
@@ -23,6 +23,8 @@ pub(super) struct PolicyDraft {
     pub(super) present: Option<Located<Present>>,
     pub(super) names: Option<Located<Names>>,
     pub(super) node_credentials: Option<Located<NodeCredentials>>,
+    pub(super) on_outage: Option<Located<OnOutage>>,
+    pub(super) outage_max_age: Option<Located<Duration>>,
     /// How often the files are checked; the inner `None` is never.
     pub(super) watch: Option<Located<Option<Duration>>>,
     pub(super) rules: Vec<DraftRule>,
@@ -157,5 +159,6 @@ pub(super) fn source_route(mirrors: Vec<Mirror>, rewrites: Vec<Rewrite>, origin:
         origin,
         collapse: true,
         node_credentials: None,
+        outage: Outage::default(),
     })
 }

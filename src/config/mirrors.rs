@@ -51,7 +51,7 @@ fn read_mirror(item: &Field<'_>, texts: &Texts, out: &mut Vec<Problem>) -> Optio
             let address = item.parse(out, mirror_address)?;
             let address = Located { value: address, at: item.at.clone() };
             let own = own(&address, Statements::default(), texts, out);
-            Some((mirror(address.value, Only::Any, false, Ns::Off), own))
+            Some((Mirror::at(address.value.location), own))
         }
         Value::Map(_) => {
             let mut section = item.section(out)?;
@@ -63,24 +63,31 @@ fn read_mirror(item: &Field<'_>, texts: &Texts, out: &mut Vec<Problem>) -> Optio
             let only = section.choice("only", out, &[("digests", Only::Digests), ("tags", Only::Tags)]);
             let strip = section.boolean("strip-prefix", out);
             let ns = section.boolean("ns", out).filter(|set| set.value);
+            let warm = section.boolean("warm-by-tag", out).filter(|set| set.value);
             let stated = Statements::read(&mut section, out);
             section.finish(out);
             let address = set?;
             let own = own(&address, stated, texts, out);
-            let only = only.map_or(Only::Any, |set| set.value);
+            if let (Some(warm), Some(Located { value: Only::Tags, at })) = (&warm, &only) {
+                let message = "`warm-by-tag` has no meaning for a mirror that is asked for tags only";
+                out.push(Problem::error(message).at(&warm.at).also(at, "here").hint("remove one of them"));
+            }
             let strip = strip.filter(|set| set.value);
             if let Some(ns) = &ns {
                 contradicts_ns(ns, &address, strip.as_ref(), out);
             }
             let ns = if ns.is_some() { Ns::Needed } else { Ns::Off };
-            Some((mirror(address.value, only, strip.is_some(), ns), own))
+            let mirror = Mirror {
+                only: only.map_or(Only::Any, |set| set.value),
+                strip_prefix: strip.is_some(),
+                ns,
+                warm_by_tag: warm.is_some(),
+                ..Mirror::at(address.value.location)
+            };
+            Some((mirror, own))
         }
         _ => item.wrong_type("a registry or a table with `location`", out),
     }
-}
-
-fn mirror(address: Address, only: Only, strip_prefix: bool, ns: Ns) -> Mirror {
-    Mirror { only, strip_prefix, ns, ..Mirror::at(address.location) }
 }
 
 /// A mirror that is told of the registry is asked for the repository as the name has it.

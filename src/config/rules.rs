@@ -7,8 +7,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::policy::{
-    Action, Checkpoint, DefaultAction, Layer, Mirror, Names, NodeCredentials, Ns, Order, Origin, Present,
-    Rewrite, Route, Rule,
+    Action, Checkpoint, DefaultAction, Layer, Mirror, Names, NodeCredentials, Ns, OnOutage, Order, Origin,
+    Outage, Present, Rewrite, Route, Rule,
 };
 
 use super::diagnostic::{Located, Problem, Span, Texts};
@@ -26,6 +26,9 @@ const NODE_CREDENTIALS: [(&str, NodeCredentials); 3] = [
     ("with-client", NodeCredentials::WithClient),
     ("never", NodeCredentials::Never),
 ];
+
+/// How a pull is answered that no registry can serve.
+const ON_OUTAGE: [(&str, OnOutage); 2] = [("fail", OnOutage::Fail), ("present", OnOutage::Present)];
 
 /// Adds the tables of one file.
 pub(super) fn read(
@@ -55,6 +58,10 @@ pub(super) fn read(
     once("policy.names", &mut draft.names, set, texts, out);
     let set = section.choice("node-credentials", out, &NODE_CREDENTIALS);
     once("policy.node-credentials", &mut draft.node_credentials, set, texts, out);
+    let set = section.choice("on-outage", out, &ON_OUTAGE);
+    once("policy.on-outage", &mut draft.on_outage, set, texts, out);
+    let set = section.parse("outage-max-age", out, duration::parse_positive);
+    once("policy.outage-max-age", &mut draft.outage_max_age, set, texts, out);
     let set = section.parse("watch", out, watch);
     once("policy.watch", &mut draft.watch, set, texts, out);
     for rule in section.sections("rule", out) {
@@ -212,6 +219,8 @@ struct Options {
     origin: Option<Located<Origin>>,
     collapse: Option<Located<bool>>,
     node_credentials: Option<Located<NodeCredentials>>,
+    on_outage: Option<Located<OnOutage>>,
+    outage_max_age: Option<Located<Duration>>,
     checkpoint: Option<Located<Checkpoint>>,
 }
 
@@ -227,6 +236,8 @@ impl Options {
             origin: read_origin(section, out),
             collapse: section.boolean("collapse", out),
             node_credentials: section.choice("node-credentials", out, &NODE_CREDENTIALS),
+            on_outage: section.choice("on-outage", out, &ON_OUTAGE),
+            outage_max_age: section.parse("outage-max-age", out, duration::parse_positive),
             checkpoint: section.choice(
                 "checkpoint",
                 out,
@@ -243,6 +254,10 @@ impl Options {
             origin: self.origin.as_ref().map_or(Origin::Never, |set| set.value),
             collapse: self.collapse.as_ref().is_some_and(|set| set.value),
             node_credentials: self.node_credentials.as_ref().map(|set| set.value),
+            outage: Outage {
+                answer: self.on_outage.as_ref().map(|set| set.value),
+                max_age: self.outage_max_age.as_ref().map(|set| set.value),
+            },
         }
     }
 
@@ -254,6 +269,8 @@ impl Options {
             ("origin", self.origin.as_ref().map(|set| &set.at)),
             ("collapse", self.collapse.as_ref().map(|set| &set.at)),
             ("node-credentials", self.node_credentials.as_ref().map(|set| &set.at)),
+            ("on-outage", self.on_outage.as_ref().map(|set| &set.at)),
+            ("outage-max-age", self.outage_max_age.as_ref().map(|set| &set.at)),
         ];
         for (key, at) in set {
             if let Some(at) = at {

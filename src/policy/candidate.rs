@@ -51,6 +51,7 @@ pub(super) fn decide<'p>(
                 role: Role::Mirror,
                 ns: mirror.ns,
                 endpoint: mirror.endpoint,
+                warm_by_tag: mirror.warm_by_tag,
                 needs_private_host: mirror.location.needs_private_host(),
             }),
             Err(reason) => unusable.push(reason),
@@ -63,6 +64,7 @@ pub(super) fn decide<'p>(
             same_host: true,
             ns: Ns::Off,
             endpoint: None,
+            warm_by_tag: false,
             needs_private_host: false,
         });
     }

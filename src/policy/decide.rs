@@ -13,7 +13,7 @@ use super::key::{HUB, Key, fold_host};
 use super::layer::{self, Guard};
 use super::name::Name;
 use super::prefix::{Prefix, PrefixKind};
-use super::rule::{Action, DefaultAction, Layer, NodeCredentials, Route, Rule, Settings, Source};
+use super::rule::{Action, DefaultAction, Layer, NodeCredentials, Outage, Route, Rule, Settings, Source};
 use super::target::{By, default_route, routings};
 
 #[cfg(test)]
@@ -158,6 +158,15 @@ impl Policy {
             Action::Deny { .. } | Action::Pass => None,
         });
         own.unwrap_or(self.settings.node_credentials)
+    }
+
+    /// What is done with a pull by this rule that no candidate can serve.
+    pub fn outage(&self, rule: &RuleRef<'_>) -> Outage {
+        let own = rule.rule().and_then(|rule| match &rule.action {
+            Action::Route(route) => Some(route.outage),
+            Action::Deny { .. } | Action::Pass => None,
+        });
+        own.unwrap_or_default().or(self.settings.outage)
     }
 
     /// Which of [`Policy::rules`] leaves the default registry without effect.

@@ -59,6 +59,8 @@ pub struct Candidate {
     pub ns: Ns,
     /// The [`Mirror::endpoint`](super::Mirror::endpoint) of its mirror.
     pub endpoint: Option<u32>,
+    /// The [`Mirror::warm_by_tag`](super::Mirror::warm_by_tag) of its mirror.
+    pub warm_by_tag: bool,
     /// Whether containerd cannot be asked for it under its own name, because no image reference can say its
     /// host: see [`Location::of_endpoint`](super::Location::of_endpoint).
     pub needs_private_host: bool,

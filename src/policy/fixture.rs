@@ -66,6 +66,7 @@ fn route(words: &str) -> Route {
         origin: Origin::Never,
         collapse: false,
         node_credentials: None,
+        outage: Default::default(),
     };
     for word in words.split(' ').filter(|word| !word.is_empty()) {
         if word == "origin" {

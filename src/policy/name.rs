@@ -58,6 +58,13 @@ pub(super) fn normalize<'t>(s: &str, text: &'t mut String) -> Result<Parts<'t>, 
     grammar::parse(text)
 }
 
+/// The tag of `name:tag@digest`: containerd asks for the digest alone, and a [`Name`] has no tag then.
+pub fn tag_beside_digest(s: &str) -> Option<String> {
+    let mut text = String::with_capacity(HUB.len() + 1 + OFFICIAL.len() + s.len());
+    let parts = normalize(s, &mut text).ok()?;
+    parts.digest.and(parts.tag).map(str::to_owned)
+}
+
 impl Name {
     /// What rules see of this name.
     pub fn key(&self) -> Key {

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::location::Location;
 use super::prefix::Prefix;
@@ -76,6 +77,8 @@ pub struct Route {
     pub collapse: bool,
     /// Whether the node's own credentials may be used; `None`: as [`Settings`] says.
     pub node_credentials: Option<NodeCredentials>,
+    /// What is done when no candidate can serve; what it leaves out is as [`Settings`] says.
+    pub outage: Outage,
 }
 
 /// One mirror of a route.
@@ -93,6 +96,8 @@ pub struct Mirror {
     /// How its registry is reached, where the rule says so: a number that the configuration gives out, and
     /// that candidates carry on. Nothing here depends on what it stands for.
     pub endpoint: Option<u32>,
+    /// Whether it is asked by the tag of a name that has tag and digest, where it does not find the digest.
+    pub warm_by_tag: bool,
     /// Whether other images may be there for who comes this way than for who comes in another: a header or an API root
     /// tells the registry which ones are meant.
     pub apart: bool,
@@ -107,6 +112,7 @@ impl Mirror {
             strip_prefix: false,
             ns: Ns::default(),
             endpoint: None,
+            warm_by_tag: false,
             apart: false,
         }
     }
@@ -180,6 +186,36 @@ pub enum NodeCredentials {
     Never,
 }
 
+/// What is done with a pull that no registry can serve at present.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Outage {
+    /// How it is answered.
+    pub answer: Option<OnOutage>,
+    /// How long ago the pull may be that has brought the image.
+    pub max_age: Option<Duration>,
+}
+
+/// How a pull is answered that no registry can serve at present.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnOutage {
+    /// With an error.
+    #[default]
+    Fail,
+    /// With the image that is on the node, if it was pulled with the login that this request brings.
+    Present,
+}
+
+impl Outage {
+    /// Whether the image on the node may be the answer.
+    pub fn serves(&self) -> bool {
+        self.answer == Some(OnOutage::Present)
+    }
+
+    pub(super) fn or(self, other: Self) -> Self {
+        Self { answer: self.answer.or(other.answer), max_age: self.max_age.or(other.max_age) }
+    }
+}
+
 /// Whether a checkpoint image may be used.
 ///
 /// containerd 2.1 pulls the base image that a checkpoint names without asking any policy.
@@ -207,6 +243,8 @@ pub struct Settings {
     pub names: Names,
     /// Whether mirrors are given the node's credentials, where a rule does not say.
     pub node_credentials: NodeCredentials,
+    /// What is done when no candidate can serve, where a rule does not say.
+    pub outage: Outage,
 }
 
 /// What happens to a name that no rule matches.

@@ -64,6 +64,7 @@ pub(super) fn default_route(location: &Location) -> Route {
         origin: Origin::Never,
         collapse: false,
         node_credentials: None,
+        outage: Default::default(),
     }
 }
 

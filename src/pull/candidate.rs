@@ -152,6 +152,7 @@ impl Pull<'_> {
             endpoint,
             repository: name.path(),
             reference: name.digest().or(name.tag()).unwrap_or("latest"),
+            warm: self.tag.filter(|_| candidate.warm_by_tag),
             ns: self.ns(mirror),
             login,
             end: self.answer_by(*has_successor),

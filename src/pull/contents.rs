@@ -63,7 +63,8 @@ impl Pull<'_> {
         let end = self.answer_by(mirror.has_successor);
         let mut walk = Walk::from(&resolved.digest);
         while let Some(digest) = walk.next_digest() {
-            let question = Resolve { endpoint, repository, reference: &digest, ns, login: &login, end };
+            let question =
+                Resolve { endpoint, repository, reference: &digest, warm: None, ns, login: &login, end };
             let manifest = self.manifest(&question, mirror, auth).await?;
             let refused =
                 |error| Failure::new(Class::Protocol, format!("{digest} is not a manifest: {error}"));

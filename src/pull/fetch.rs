@@ -14,6 +14,7 @@ use super::finish;
 use super::leftovers::Temporary;
 use super::provenance::Provenance;
 use super::record::{Class, End, Failure, Record};
+use super::same_login;
 use super::under_way::{Pull, Trial};
 use crate::containerd::hosts;
 use crate::containerd::unary::malformed;
@@ -111,7 +112,7 @@ impl Pull<'_> {
             };
             if answer.is_ok() {
                 self.state.unread_hosts.is_read(&host.name);
-                return Ok(self.fetched(candidate, digest, temporary, answer));
+                return Ok(self.fetched(candidate, digest, temporary, answer).await);
             }
             match self.throw_away_wrong_content(&answer).await {
                 None => return Err(self.unfetched(mirror, endpoint, &host, &answer)),
@@ -140,14 +141,22 @@ impl Pull<'_> {
         Some(digest)
     }
 
-    fn fetched(&self, candidate: &Candidate, digest: &str, temporary: Temporary, answer: Answer) -> Fetched {
+    async fn fetched(
+        &self,
+        candidate: &Candidate,
+        digest: &str,
+        temporary: Temporary,
+        answer: Answer,
+    ) -> Fetched {
+        let login = same_login::label(self.login_to_note(), self.name, digest).await;
         let both = self.generation.policy.settings().names == Names::Both;
         Fetched {
             state: Arc::clone(self.state),
             name: self.name.clone(),
             digest: digest.to_owned(),
             temporary,
-            provenance: Provenance::now(&candidate.name, candidate.name.host(), &self.rule_text()),
+            provenance: Provenance::now(&candidate.name, candidate.name.host(), &self.rule_text())
+                .with_login(login),
             keep_also: (both && !candidate.needs_private_host).then(|| candidate.name.clone()),
             adopt_timeout: self.generation.pull.adopt_timeout,
             answer,

@@ -13,6 +13,7 @@ use super::contents;
 use super::fetched::{Fetched, Gone};
 use super::provenance::{self, Provenance};
 use super::record::{End, Record, Served};
+use super::same_login;
 use super::under_way::Pull;
 use crate::containerd::Answer;
 use crate::wire::{self, cri};
@@ -64,14 +65,16 @@ pub(super) async fn passed(pull: &Pull<'_>, record: &mut Record, answer: Answer)
     let (state, name) = (Arc::clone(pull.state), pull.name.clone());
     let rule = pull.rule_text();
     let checkpoint = pull.rule.checkpoint();
-    let id = id(&answer);
+    let (id, login) = (id(&answer), pull.login_to_note());
     let noted = pull.state.tasks.spawn(async move {
         let target = adopt::target(&state, &name, id.as_deref()).await?;
         let forbids = format!("{rule} does not allow that");
         if let Some(refused) = contents::refused_checkpoint(&state, &target, checkpoint, &forbids).await? {
             return Err(AdoptError::Refused(refused));
         }
+        let login = same_login::label(login, &name, &target.digest).await;
         let provenance = Provenance::of_origin(&name, &rule, &state.containerd.facts()).await;
+        let provenance = provenance.with_login(login);
         provenance::write(&state.containerd.store, &name, &target, &provenance).await?;
         Ok((name, target.digest))
     });

@@ -96,6 +96,7 @@ mod tests {
             origin: Origin::Never,
             collapse: true,
             node_credentials: None,
+            outage: Default::default(),
         };
         let rule = Rule {
             prefix: "a.dev".parse().unwrap(),

@@ -12,12 +12,12 @@ use tonic::Code;
 use super::candidate::Tried;
 use super::fetched::Gone;
 use super::finish;
-use super::record::{End, Record, RuleText, Verdict};
+use super::record::{End, OnNode, Record, RuleText, Verdict};
 use super::recorder::Recorder;
 use super::under_way::Pull;
 use crate::containerd::unary::{Call, forward, malformed};
 use crate::containerd::{Answer, hosts};
-use crate::policy::{Asked, Candidate, Decision, Name};
+use crate::policy::{Asked, Candidate, Decision, Name, tag_beside_digest};
 use crate::state::{Request, State};
 use crate::wire::{self, cri};
 
@@ -28,6 +28,8 @@ const ROUNDS: usize = 3;
 enum Outcome {
     /// With containerd's answer, which goes on as it came.
     Answered(Box<Answer>),
+    /// With the image that is on the node already.
+    Present(Box<Answer>, OnNode),
     /// With an error of the shunt's own.
     Ended(End),
 }
@@ -51,6 +53,10 @@ pub async fn pull_image(state: &Arc<State>, request: &Arc<Request>, call: &Call,
             recorder.end(End::Containerd(answer.status().code()));
             *answer
         }
+        Outcome::Present(answer, image) => {
+            recorder.end(End::Present(image));
+            *answer
+        }
         Outcome::Ended(end) => Answer::failure(&recorder.end(end).status()),
     }
 }
@@ -70,7 +76,9 @@ async fn decided(
     }
     let generation = &request.generation;
     let decision = generation.policy.decide(&Asked::of(name));
-    let pull = |rule| Pull { state, request, call, message, generation, name, rule };
+    let tag = tag_beside_digest(&record.asked);
+    let tag = tag.as_deref();
+    let pull = |rule| Pull { state, request, call, message, generation, name, tag, rule };
     match decision {
         Decision::Deny { rule, reason } => {
             record.rule = Some(RuleText::of(&rule));
@@ -126,7 +134,10 @@ impl Pull<'_> {
                 Tried::Failed => {}
             }
         }
-        Ok(Outcome::Ended(End::NoneServed))
+        Ok(match self.on_the_node(record).await {
+            Some((answer, image)) => Outcome::Present(Box::new(answer), image),
+            None => Outcome::Ended(End::NoneServed),
+        })
     }
 
     /// Whether one of the candidates would be asked now.

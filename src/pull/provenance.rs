@@ -19,6 +19,8 @@ const REGISTRY: &str = "cri-shunt/registry";
 const RULE: &str = "cri-shunt/rule";
 const TIME: &str = "cri-shunt/time";
 const REDIRECT: &str = "cri-shunt/hosts-toml";
+const LOGIN: &str = "cri-shunt/login";
+const OUTAGE: &str = "cri-shunt/outage";
 
 /// containerd's limit for key and value of one label together, in bytes (`pkg/labels/validate.go`).
 const MAX_LABEL: usize = 4096;
@@ -31,6 +33,10 @@ pub(super) struct Provenance {
     rule: String,
     time: String,
     redirect: Option<String>,
+    /// By what the login of the pull is known again: see `same_login`.
+    login: Option<String>,
+    /// When it last was the answer to a pull that no registry could serve.
+    outage: Option<String>,
 }
 
 impl Provenance {
@@ -40,8 +46,10 @@ impl Provenance {
             reference: reference.as_str().to_owned(),
             registry: registry.to_owned(),
             rule: rule.to_owned(),
-            time: prost_types::Timestamp::from(whole_seconds(SystemTime::now())).to_string(),
+            time: now(),
             redirect: None,
+            login: None,
+            outage: None,
         }
     }
 
@@ -53,28 +61,50 @@ impl Provenance {
         Self { redirect, ..Self::now(name, name.host(), rule) }
     }
 
+    /// With what the login is known by, where it is to be.
+    pub(super) fn with_login(self, login: Option<String>) -> Self {
+        Self { login, ..self }
+    }
+
+    /// What the login of the pull is known by.
+    pub(super) fn login(&self) -> Option<&str> {
+        self.login.as_deref()
+    }
+
+    /// When the pull was.
+    pub(super) fn pulled(&self) -> &str {
+        &self.time
+    }
+
     /// As labels of an image record.
     pub(super) fn labels(&self) -> HashMap<String, String> {
+        let none = String::new();
         let fields = [
             (REFERENCE, &self.reference),
             (REGISTRY, &self.registry),
             (RULE, &self.rule),
             (TIME, &self.time),
-            // Always written, so that it does not outlive a pull to which it no longer applies.
-            (REDIRECT, self.redirect.as_ref().unwrap_or(&String::new())),
+            // Always written, so that they do not outlive a pull to which they no longer apply.
+            (REDIRECT, self.redirect.as_ref().unwrap_or(&none)),
+            (LOGIN, self.login.as_ref().unwrap_or(&none)),
+            (OUTAGE, self.outage.as_ref().unwrap_or(&none)),
         ]
         .map(|(key, value)| (key.to_owned(), fitting(key, value)));
         fields.into()
     }
 
-    fn from_labels(labels: &HashMap<String, String>) -> Option<Self> {
+    /// What the labels of an image record say.
+    pub(super) fn from_labels(labels: &HashMap<String, String>) -> Option<Self> {
         let text = |key: &str| labels.get(key).cloned();
+        let filled = |key: &str| text(key).filter(|text| !text.is_empty());
         Some(Self {
             reference: text(REFERENCE)?,
             registry: text(REGISTRY)?,
             rule: text(RULE)?,
             time: text(TIME)?,
-            redirect: text(REDIRECT).filter(|file| !file.is_empty()),
+            redirect: filled(REDIRECT),
+            login: filled(LOGIN),
+            outage: filled(OUTAGE),
         })
     }
 
@@ -85,6 +115,7 @@ impl Provenance {
             "rule": self.rule,
             "time": self.time,
             "hostsToml": self.redirect,
+            "answeredInOutage": self.outage,
         })
     }
 }
@@ -101,6 +132,18 @@ pub(super) async fn write(
 ) -> Result<(), StoreError> {
     for name in record_names(name, target) {
         store.label(&name, target, &provenance.labels()).await?;
+    }
+    Ok(())
+}
+
+/// Notes at the records of `name` that it is the answer to a pull that no registry could serve.
+///
+/// # Errors
+/// containerd's refusal.
+pub(super) async fn note_outage(store: &Store, name: &Name, target: &Descriptor) -> Result<(), StoreError> {
+    let label = HashMap::from([(OUTAGE.to_owned(), now())]);
+    for name in record_names(name, target) {
+        store.label(&name, target, &label).await?;
     }
     Ok(())
 }
@@ -139,6 +182,10 @@ pub(super) async fn describe(
         }
     }
     Ok(json!({ "registry": "unknown" }))
+}
+
+fn now() -> String {
+    prost_types::Timestamp::from(whole_seconds(SystemTime::now())).to_string()
 }
 
 fn whole_seconds(time: SystemTime) -> SystemTime {

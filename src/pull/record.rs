@@ -81,6 +81,15 @@ pub struct Served {
     pub size: Option<u64>,
 }
 
+/// The image on the node that is the answer to a pull.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OnNode {
+    /// The digest of its manifest or index.
+    pub digest: String,
+    /// When it was pulled.
+    pub pulled: String,
+}
+
 /// A refusal by the policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Denial {
@@ -95,6 +104,8 @@ pub struct Denial {
 pub enum End {
     /// With containerd's own answer, which has this code.
     Containerd(Code),
+    /// With the image that is on the node, as no registry can serve.
+    Present(OnNode),
     /// Refused by the policy.
     Denied,
     /// No candidate served the image.

@@ -89,6 +89,7 @@ impl Pull<'_> {
             endpoint: &mirror.endpoint,
             repository: mirror.candidate.name.path(),
             reference: &resolved.digest,
+            warm: None,
             ns: self.ns(mirror),
             login: &login,
             end,

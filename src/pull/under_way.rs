@@ -25,6 +25,8 @@ pub(super) struct Pull<'a> {
     pub(super) generation: &'a Arc<Generation>,
     /// What the client asks for.
     pub(super) name: &'a Name,
+    /// The tag that it writes beside a digest.
+    pub(super) tag: Option<&'a str>,
     /// The rule that decided.
     pub(super) rule: RuleRef<'a>,
 }

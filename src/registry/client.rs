@@ -77,6 +77,9 @@ pub struct Resolve<'a> {
     pub repository: &'a str,
     /// A tag or a digest.
     pub reference: &'a str,
+    /// The tag to ask for where the reference is a digest that the registry does not find: a cache may fetch an
+    /// image only by its tag.
+    pub warm: Option<&'a str>,
     /// The registry that the name is really of, sent in the query `ns`; see [`Endpoint::ns`].
     pub ns: Option<&'a str>,
     /// As whom the registry is asked.
@@ -135,12 +138,9 @@ impl Client {
         *self.shared.proxies.write().unwrap_or_else(PoisonError::into_inner) = proxies;
     }
 
-    /// Asks for a manifest: HEAD, then GET where HEAD cannot tell. With several schemes the next is tried where one
-    /// leads to no answer at all.
-    ///
-    /// # Errors
-    /// Why the registry gives none, or none that containerd would take.
-    pub async fn resolve(&self, question: &Resolve<'_>) -> Result<Resolved, Refusal> {
+    /// Asks for the reference of the question alone: HEAD, then GET where HEAD cannot tell. With several schemes the next
+    /// is tried where one leads to no answer at all.
+    pub(super) async fn ask(&self, question: &Resolve<'_>) -> Result<Resolved, Refusal> {
         let asked = Some(question.reference).filter(|reference| answer::is_digest(reference));
         let patience = Patience::new(question);
         let found = patience.hold(async {
@@ -163,12 +163,21 @@ impl Client {
     /// # Errors
     /// Why the registry does not give them.
     pub async fn manifest(&self, question: &Resolve<'_>, digest: &str) -> Result<Manifest, Refusal> {
+        self.manifest_of(&Resolve { reference: digest, ..*question }, digest).await
+    }
+
+    /// The bytes of the manifest that the question's reference leads to, which must have this digest.
+    pub(super) async fn manifest_of(
+        &self,
+        question: &Resolve<'_>,
+        digest: &str,
+    ) -> Result<Manifest, Refusal> {
         let patience = Patience::new(question);
         let fetched = patience.hold(async {
             if !answer::is_digest(digest) {
                 return Err(RegistryError::Config(format!("\"{digest}\" is not a digest")));
             }
-            let path = path(question.repository, digest)?;
+            let path = path(question.repository, question.reference)?;
             let mut trip = Trip::start(&self.shared, question, &patience, path).await?;
             loop {
                 let (session, url) = trip.next()?;
@@ -337,8 +346,15 @@ mod tests {
         let client = Client::new(Proxies::default(), Limits::default());
         let endpoint = Endpoint::of("r.example");
         let (login, end) = (Login::Anonymous, Instant::now());
-        let question =
-            Resolve { endpoint: &endpoint, repository: "a", reference: "1", ns: None, login: &login, end };
+        let question = Resolve {
+            endpoint: &endpoint,
+            repository: "a",
+            reference: "1",
+            warm: None,
+            ns: None,
+            login: &login,
+            end,
+        };
         sent(&client.resolve(&question));
         sent(&client.manifest(&question, "sha256:0"));
     }

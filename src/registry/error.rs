@@ -108,6 +108,12 @@ pub(super) enum RegistryError {
     /// An answer that is not a manifest that containerd would take.
     #[error("{host} answers, but {problem}")]
     Content { host: String, problem: String },
+    /// It was asked by a tag so that it fetches the digest, and its tag is another image.
+    #[error("{host}: its tag {tag} is {has}, not {wanted}")]
+    OtherTag { host: String, tag: String, has: String, wanted: String },
+    /// It has the image by its tag, and does not show it by its digest.
+    #[error("{host}: its tag {tag} has the digest, but it does not find the image by this digest")]
+    OnlyByTag { host: String, tag: String },
     /// At a host that a redirect of the registry has led to: the registry itself has answered.
     #[error("{0}")]
     Beyond(Box<RegistryError>),
@@ -259,6 +265,7 @@ impl RegistryError {
             }
             Self::Token { class, .. } | Self::Status { class, .. } => return *class,
             Self::Content { .. } => Failure::Content,
+            Self::OtherTag { .. } | Self::OnlyByTag { .. } => Failure::NotFound,
             Self::Beyond(error) => return error.class(),
             Self::Several(errors) => {
                 return errors.last().map_or(Class::of(Failure::Config), RegistryError::class);

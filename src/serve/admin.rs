@@ -37,6 +37,9 @@ pub async fn status(state: &Arc<State>) -> Answer {
     // A disk that hangs does not keep the answer back: then it says what was found last.
     let files = tokio::time::timeout(PATIENCE, needed_files::look(state)).await;
     let files = files.unwrap_or_else(|_| state.files());
+    let answered = state.outages.answered();
+    let last = answered.last.map(|(image, at)| (image, seconds(at)));
+    let (last_in_outage, last_in_outage_at) = last.unwrap_or_default();
     let response = proto::StatusResponse {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         bypass: state.bypassed(),
@@ -48,6 +51,9 @@ pub async fn status(state: &Arc<State>) -> Answer {
         mirrors_down: state.health.down(),
         rests: state.health.rests().iter().map(|rest| format!("{}: {rest}", rest.host)).collect(),
         temporary_names: state.temporary_names.count() as u64,
+        answered_in_outage: answered.pulls,
+        last_in_outage,
+        last_in_outage_at,
         config_path: transport.root.as_ref().map(|root| root.display().to_string()).unwrap_or_default(),
         hosts_kept: transport.kept.clone(),
         hosts_problems: [transport.problems.as_slice(), &unread_hosts].concat(),

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::{Generation, PullSettings, State};
+use super::{Generation, LoginKey, PullSettings, State};
 use crate::containerd::hosts::{PrivateHosts, Transport, TransportNeed, Wanted};
 use crate::containerd::{Containerd, Facts, Roots};
 use crate::credentials::Credentials;
@@ -17,7 +17,8 @@ use crate::policy::{Layer, Policy, Settings, Source};
 /// A node by which containerd is to be told this of a host.
 pub(crate) fn state(dir: &Path, host: &str, what: Transport) -> Arc<State> {
     let containerd = Arc::new(Containerd::new(dir.join("containerd.sock").into()));
-    Arc::new(State::new(generation(host, what), containerd, PrivateHosts::of(dir), dir.join("bypass")))
+    let (hosts, key) = (PrivateHosts::of(dir), LoginKey::of(dir));
+    Arc::new(State::new(generation(host, what), containerd, hosts, key, dir.join("bypass")))
 }
 
 /// The generation of such a node.

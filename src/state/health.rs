@@ -166,6 +166,7 @@ mod tests {
             same_host: false,
             ns: Ns::Off,
             endpoint: None,
+            warm_by_tag: false,
             needs_private_host: false,
         }
     }

@@ -13,7 +13,7 @@ fn unknown_keys() {
     2 | mirors = 1
       | ^^^^^^
       |
-      = help: known here: default, default-registry, present, names, node-credentials, watch, rule, source
+      = help: known here: default, default-registry, present, names, node-credentials, on-outage, outage-max-age, watch, rule, source
 
     config.toml: not usable: 1 error
     exit 1

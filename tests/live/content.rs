@@ -13,7 +13,7 @@ const LONGEST: usize = 4 * 1048 * 1048;
 
 fn question<'q>(endpoint: &'q Endpoint, repository: &'q str) -> Resolve<'q> {
     let end = Instant::now() + PATIENCE;
-    Resolve { endpoint, repository, reference: "1", ns: None, login: &Login::Anonymous, end }
+    Resolve { endpoint, repository, reference: "1", warm: None, ns: None, login: &Login::Anonymous, end }
 }
 
 async fn fetched(endpoint: &Endpoint, repository: &str, digest: &str) -> Result<Vec<u8>, String> {

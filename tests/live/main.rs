@@ -67,7 +67,9 @@ async fn resolve(
     let name: Name = name.parse().unwrap();
     let reference = name.digest().or(name.tag()).unwrap();
     let end = Instant::now() + time;
-    client.resolve(&Resolve { endpoint, repository: name.path(), reference, ns: None, login, end }).await
+    client
+        .resolve(&Resolve { endpoint, repository: name.path(), reference, warm: None, ns: None, login, end })
+        .await
 }
 
 /// The digest, or the error's sort and text with the host's changing port left out.

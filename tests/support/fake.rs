@@ -4,6 +4,7 @@
 //! credentials.
 //! Holds: every request is recorded before it is answered, its `Authorization` header included.
 
+use super::cold::is_cold;
 pub use super::http1::basic;
 use super::http1::{self, Message};
 use super::image;
@@ -37,6 +38,9 @@ pub enum Behaviour {
     Wants(&'static str, String),
     /// Forward to the repository below the registry that the query `ns` says; 404 where it says none.
     ByNs,
+    /// A cache: 404 to manifests by digest until this method asks for a manifest of the repository by its tag, and to
+    /// so many requests by digest after that; else forward.
+    ByTag(&'static str, usize),
     /// Forward, but close the connection after so many bytes of the body.
     Cut(usize),
     /// Forward with another body.
@@ -287,6 +291,12 @@ impl Shared {
                 }
                 None => answer(stream, &bare(404)),
             },
+            Behaviour::ByTag(fills, late) => {
+                match is_cold(&self.records.lock().unwrap(), path, fills, late) {
+                    true => answer(stream, &bare(404)),
+                    false => self.forward(stream, &request),
+                }
+            }
             Behaviour::Cut(bytes) => self.cut(stream, &request, bytes),
             Behaviour::Silent => {
                 self.until_it_goes(stream);

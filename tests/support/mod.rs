@@ -10,6 +10,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 pub mod certificates;
+pub mod cold;
 pub mod containerd;
 pub mod containerd_config;
 pub mod cri;

@@ -4,12 +4,15 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
+use super::outage::FromNode;
 use super::outcome::Outcome;
 use super::target::Target;
 use crate::config::{Config, DEFAULT_REGISTRY_FLAG, visible};
 use crate::credentials::Credentials;
 use crate::files::reader::Reader;
-use crate::policy::{Asked, Decision, Name, Order, Policy, RuleRef, Source, Unusable, is_image_id};
+use crate::policy::{
+    Asked, Decision, Name, Order, Policy, RuleRef, Source, Unusable, is_image_id, tag_beside_digest,
+};
 
 /// The answer for one input. The order of the fields is the order of the JSON keys.
 #[derive(Debug, Serialize)]
@@ -24,6 +27,9 @@ pub(crate) struct Answer {
     /// Where it is not that of the candidates here.
     #[serde(skip_serializing_if = "Option::is_none")]
     order: Option<&'static str>,
+    /// What happens when no candidate can serve, if that is not a failure.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    on_outage: Option<FromNode>,
     /// What the rule makes of the name beside the candidates and can't be pulled.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     unusable: Vec<UnusableTarget>,
@@ -95,17 +101,22 @@ impl Answer {
                     reason,
                     candidates,
                     order: None,
+                    on_outage: None,
                     unusable: Vec::new(),
                     warnings: None,
                 };
             }
         };
-        let mut not_usable = Vec::new();
+        let (mut not_usable, mut on_outage) = (Vec::new(), None);
         let (decision, rule, reason, candidates) = match policy.decide(&Asked::of(&name)) {
             Decision::Route { rule, candidates, unusable } => {
                 not_usable = unusable.into_iter().map(UnusableTarget::new).collect();
                 let use_of = policy.node_credentials(&rule);
-                let target = |candidate| Target::candidate(&name, candidate, use_of, credentials, reader);
+                on_outage = FromNode::of(policy.outage(&rule));
+                let tag = tag_beside_digest(&input);
+                let target = |candidate| {
+                    Target::candidate(&name, tag.as_deref(), candidate, use_of, credentials, reader)
+                };
                 (Verdict::Route, rule, None, candidates.iter().map(target).collect())
             }
             Decision::Pass { rule } => (Verdict::Pass, rule, None, vec![Target::origin(&name)]),
@@ -113,8 +124,9 @@ impl Answer {
         };
         let name = Some(name.as_str().to_owned());
         let order = (decision == Verdict::Route && rule.order() == Order::Fastest).then_some("fastest");
-        let (rule, unusable) = (Some(DecidingRule::new(rule)), not_usable);
-        Answer { input, kind, name, decision, rule, reason, candidates, order, unusable, warnings: None }
+        let rule = Some(DecidingRule::new(rule));
+        let (unusable, warnings) = (not_usable, None);
+        Answer { input, kind, name, decision, rule, reason, candidates, order, on_outage, unusable, warnings }
     }
 
     /// Adds how the registries are reached.
@@ -174,6 +186,9 @@ impl Answer {
             if let Some(ns) = ns.as_ref().filter(|_| target.needs_ns) {
                 lines.push(("", format!("   told of the registry: ?ns={ns}")));
             }
+            if let Some(tag) = &target.warm_tag {
+                lines.push(("", format!("   asked by the tag {tag} if it does not find the digest")));
+            }
             if let Some(transport) = transport {
                 lines.push(("", format!("   by {transport}")));
             }
@@ -182,6 +197,9 @@ impl Answer {
             if let Some(outcome) = live {
                 lines.push(("", format!("   {}", outcome.text())));
             }
+        }
+        if let Some(from_node) = &self.on_outage {
+            lines.push(("on outage", from_node.text()));
         }
         for (index, UnusableTarget { reference, reason }) in self.unusable.iter().enumerate() {
             lines.push((if index == 0 { "not usable" } else { "" }, format!("{reference}: {reason}")));

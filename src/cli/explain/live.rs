@@ -122,7 +122,7 @@ impl Live {
     }
 
     async fn candidate(&self, target: &Target, config: &Config, reader: &Reader) -> Outcome {
-        let Target { name, ns, endpoint, credentials, .. } = target;
+        let Target { name, ns, endpoint, credentials, warm_tag, .. } = target;
         let whose = *credentials;
         // This command may have more rights than the daemon.
         if let Some(problem) = &target.is_cut_off {
@@ -142,8 +142,8 @@ impl Live {
         };
         let ns = ns.as_deref().and_then(|ns| endpoint.ns(ns));
         let reference = name.digest().or(name.tag()).unwrap_or("latest");
-        let question =
-            Resolve { endpoint: &endpoint, repository: name.path(), reference, ns, login: &login, end };
+        let (endpoint, repository, warm) = (&endpoint, name.path(), warm_tag.as_deref());
+        let question = Resolve { endpoint, repository, reference, warm, ns, login: &login, end };
         let error = match self.client.resolve(&question).await {
             Ok(found) => return Outcome::found(found),
             Err(error) => error,

@@ -24,6 +24,9 @@ pub(super) struct Target {
     /// Whether it cannot serve without that, so that people should know.
     #[serde(skip)]
     pub(super) needs_ns: bool,
+    /// The tag that it is asked by where it does not find the digest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) warm_tag: Option<String>,
     /// The number of its endpoint, where its rule says itself how it is reached.
     #[serde(skip)]
     pub(super) endpoint: Option<u32>,
@@ -75,6 +78,7 @@ pub(super) enum Whose {
 impl Target {
     pub(super) fn candidate(
         asked: &Name,
+        tag: Option<&str>,
         candidate: &Candidate,
         use_of: NodeCredentials,
         credentials: &Credentials,
@@ -82,7 +86,9 @@ impl Target {
     ) -> Self {
         let target = Target::with_credentials(candidate, use_of, credentials, reader);
         let ns = (candidate.ns != Ns::Off).then(|| asked.host().to_owned());
-        Target { ns, needs_ns: candidate.ns == Ns::Needed, endpoint: candidate.endpoint, ..target }
+        let warm_tag = tag.filter(|_| candidate.warm_by_tag).map(str::to_owned);
+        let needs_ns = candidate.ns == Ns::Needed;
+        Target { ns, needs_ns, warm_tag, endpoint: candidate.endpoint, ..target }
     }
 
     fn with_credentials(
@@ -129,6 +135,7 @@ impl Target {
             name: name.clone(),
             ns: None,
             needs_ns: false,
+            warm_tag: None,
             endpoint: None,
             role,
             credentials,

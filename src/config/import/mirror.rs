@@ -31,7 +31,7 @@ struct Written<'e> {
 
 /// The mirror as an element of `mirrors`. What cannot be written is added to `left`.
 pub(super) fn mirror(mirror: &Mirror, strips: bool, reach: &Reach<'_>, left: &mut Vec<String>) -> String {
-    let Mirror { location, only, strip_prefix, ns, endpoint, apart: _ } = mirror;
+    let Mirror { location, only, strip_prefix, ns, endpoint, warm_by_tag, apart: _ } = mirror;
     let usual = reach.wanted.endpoint(location.host());
     let own = endpoint.and_then(|index| reach.endpoints.get(index as usize));
     // What the table for the host will say.
@@ -47,6 +47,7 @@ pub(super) fn mirror(mirror: &Mirror, strips: bool, reach: &Reach<'_>, left: &mu
     });
     written.keys.extend((*strip_prefix && strips).then(|| "strip-prefix = true".to_owned()));
     written.keys.extend((*ns == Ns::Needed).then(|| "ns = true".to_owned()));
+    written.keys.extend(warm_by_tag.then(|| "warm-by-tag = true".to_owned()));
     if own.is_some() || usual != of_host {
         written.fallback();
         written.tls();

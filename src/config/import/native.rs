@@ -68,8 +68,8 @@ fn write_rule(rule: &Rule, reach: &Reach<'_>, left: &mut Vec<String>, out: &mut 
 }
 
 fn write_route(route: &Route, prefix: &Prefix, reach: &Reach<'_>, left: &mut Vec<String>, out: &mut String) {
-    // A rule of a source has no such key; the policy's setting applies.
-    let Route { mirrors, order, rewrites, origin, collapse, node_credentials: _ } = route;
+    // A rule of a source has no such keys; the policy's settings apply.
+    let Route { mirrors, order, rewrites, origin, collapse, node_credentials: _, outage: _ } = route;
     // Without a path in the prefix there is nothing to strip, and a rewrite strips it itself.
     let strips = matches!(prefix.kind(), PrefixKind::Path | PrefixKind::Exact) && rewrites.is_empty();
     array("mirrors", mirrors.iter().map(|one| mirror(one, strips, reach, left)).collect(), out);

@@ -127,3 +127,15 @@ fn a_mirror_says_the_api_root_that_a_table_for_its_host_cannot_have() {
         assert_eq!(shown(&native, &name), shown(&live, &name));
     }
 }
+
+#[test]
+fn a_mirror_that_is_asked_by_the_tag_is_written() {
+    let rule =
+        "[[policy.rule]]\nprefix = 'q.io'\nmirrors = ['m.de', { location = 'n.de', warm-by-tag = true }]\n";
+    let directory = write(&[("config.toml".to_owned(), rule.to_owned())]);
+    let config = load(&directory.path().join("config.toml")).unwrap().config;
+    let rules: Vec<_> = config.policy.rules_in_force().collect();
+    let reach = Reach { endpoints: &config.endpoints, wanted: &config.transport };
+    let (text, _) = native::rules(&rules, &reach);
+    assert!(text.contains("[\"m.de\", { location = \"n.de\", warm-by-tag = true }]"), "{text}");
+}

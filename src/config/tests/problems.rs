@@ -34,7 +34,7 @@ fn an_unknown_key_says_what_was_meant() {
     error: unknown key `fallback` in `policy`
     --> config.toml:6:1
      = note: line not shown: it may hold a secret
-     = help: known here: default, default-registry, present, names, node-credentials, watch, rule, source
+     = help: known here: default, default-registry, present, names, node-credentials, on-outage, outage-max-age, watch, rule, source
     ");
 }
 

@@ -152,7 +152,7 @@ fn bad_mirrors() {
     error: unknown key `x` in `policy.rule.mirrors`
     --> config.toml:3:116
      = note: line not shown: it may hold a secret
-     = help: known here: location, only, strip-prefix, ns, plain-http, http-fallback, ca, client-cert, client-key, skip-verify, headers, api-root, dial-timeout
+     = help: known here: location, only, strip-prefix, ns, warm-by-tag, plain-http, http-fallback, ca, client-cert, client-key, skip-verify, headers, api-root, dial-timeout
     "#);
     assert_snapshot!(refused_text("policy.default-registry = 'https://oci-mirror.dev.de'"), @r#"
     error: `policy.default-registry`: mirror "https://oci-mirror.dev.de" begins with a scheme
@@ -338,5 +338,17 @@ fn a_mirror_with_ns_is_asked_for_the_repository_as_it_is() {
       |           ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
      ::: config.toml:3:12
       = note: line not shown: it may hold a secret
+    ");
+}
+
+#[test]
+fn a_mirror_for_tags_alone_needs_no_warming() {
+    let mirror = "{ location = 'm.dev', only = 'tags', warm-by-tag = true }";
+    assert_snapshot!(refused_text(&rule(&format!("prefix = 'quay.io'\nmirrors = [{mirror}]"))), @r"
+    error: `warm-by-tag` has no meaning for a mirror that is asked for tags only
+    --> config.toml:3:63
+    ::: config.toml:3:41
+     = note: line not shown: it may hold a secret
+     = help: remove one of them
     ");
 }

@@ -6,7 +6,10 @@ use std::time::Duration;
 use super::{accepted, accepted_text};
 use crate::config::settings::Level;
 use crate::config::{Config, Containerd, Group, Listen, Log, State, defaults};
-use crate::policy::{Action, Checkpoint, DefaultAction, Names, Only, Order, Origin, Present, Route};
+use crate::policy::{
+    Action, Asked, Checkpoint, Decision, DefaultAction, Names, OnOutage, Only, Order, Origin, Outage,
+    Present, Route,
+};
 use crate::state::PullSettings;
 
 fn defaults_in_force() -> Config {
@@ -114,6 +117,26 @@ fn policy_keys() {
     assert_eq!(settings.default_source.as_ref().unwrap().line, 2);
     let (location, source) = settings.default_registry.as_ref().unwrap();
     assert_eq!((location.to_string().as_str(), source.line), ("r.dev/hub", 3));
+}
+
+#[test]
+fn keys_for_an_outage() {
+    let (fail, present) = (Some(OnOutage::Fail), Some(OnOutage::Present));
+    let hours = |hours: u64| Some(Duration::from_secs(hours * 3600));
+    let policy = "[policy]\non-outage = 'present'\noutage-max-age = '72h'\n";
+    let rule = |keys: &str| format!("{policy}[[policy.rule]]\nprefix = 'q.io'\nmirrors = ['m.dev']\n{keys}");
+    let rows = [
+        ("", present, hours(72)),
+        ("on-outage = 'fail'", fail, hours(72)),
+        ("outage-max-age = '1h'", present, hours(1)),
+    ];
+    for (keys, answer, max_age) in rows {
+        let config = accepted_text(&rule(keys));
+        let name = "q.io/a:1".parse().unwrap();
+        let Decision::Route { rule, .. } = config.policy.decide(&Asked::of(&name)) else { panic!("{keys}") };
+        assert_eq!(config.policy.outage(&rule), Outage { answer, max_age }, "{keys}");
+    }
+    assert!(!defaults_in_force().policy.settings().outage.serves());
 }
 
 fn only_route(config: &Config) -> &Route {

@@ -51,6 +51,7 @@ fn rule() -> impl Strategy<Value = Rule> {
             origin: Default::default(),
             collapse,
             node_credentials: None,
+            outage: Default::default(),
         };
         Rule {
             prefix: prefix.parse().unwrap(),

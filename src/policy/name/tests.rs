@@ -4,9 +4,20 @@
 
 use proptest::prelude::*;
 
-use super::{Name, NameError, is_image_id};
+use super::{Name, NameError, is_image_id, tag_beside_digest};
 
 const HEX: &str = "e6693c20186f837fc393390135d8a598a96a833917917789d63766cab6c59582";
+
+#[test]
+fn the_tag_beside_a_digest_is_not_part_of_the_name() {
+    let digest = format!("sha256:{HEX}");
+    let both = format!("nginx:1.25@{digest}");
+    assert_eq!(tag_beside_digest(&both).as_deref(), Some("1.25"));
+    assert_eq!(both.parse::<Name>().unwrap().as_str(), format!("docker.io/library/nginx@{digest}"));
+    assert_eq!(tag_beside_digest(&format!("r.dev:5000/a@{digest}")), None);
+    assert_eq!(tag_beside_digest("r.dev:5000/a:1"), None);
+    assert_eq!(tag_beside_digest(""), None);
+}
 
 #[test]
 fn a_name_has_its_parts() {

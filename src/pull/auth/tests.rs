@@ -26,6 +26,7 @@ fn policy() -> Policy {
         origin: Origin::Last,
         collapse: false,
         node_credentials: None,
+        outage: Default::default(),
     };
     let rule = Rule {
         prefix: "q.dev".parse().unwrap(),
@@ -70,6 +71,7 @@ async fn the_clients_login_goes_to_the_registry_that_was_asked_for_and_to_no_oth
         message: &message,
         generation: &generation,
         name: &name,
+        tag: None,
         rule,
     };
     let mut sent = Vec::new();

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Class, End, Record, Verdict};
+use super::{Class, End, OnNode, Record, Verdict};
 
 impl Record {
     /// Writes it.
@@ -31,6 +31,10 @@ impl Record {
             }
             (_, Some(End::Containerd(code))) => {
                 tracing::info!(image, rule, %client, pod, ?took, ?code, tried, "not pulled; containerd's own error goes on");
+            }
+            (_, Some(End::Present(OnNode { digest, pulled }))) => {
+                tracing::warn!(image, digest, pulled_at = pulled, rule, %client, pod, ?took, tried,
+                    "answered with the image on the node: no registry can serve it");
             }
             (_, Some(End::Denied)) => {
                 let reason = match &self.verdict {

@@ -37,6 +37,7 @@ impl Record {
                 Status::deadline_exceeded(self.within(&format!("{text}{separator}"), room))
             }
             Some(End::Failed(code, reason)) => Status::new(*code, format!("{name}: {reason}")),
+            Some(End::Present(_)) => Status::new(Code::Ok, format!("{name}: the image on the node")),
             Some(End::ClientLeft) => Status::cancelled(format!("{name}: the client left")),
             Some(End::Containerd(code)) => Status::new(*code, format!("{name}: containerd's own answer")),
             None => Status::internal(format!("{name}: still under way")),

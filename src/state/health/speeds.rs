@@ -116,6 +116,7 @@ mod tests {
             same_host: false,
             ns: Ns::Off,
             endpoint: None,
+            warm_by_tag: false,
             needs_private_host: false,
         };
         ["a.example/x", "b.example/x", "c.example/x"].map(mirror).to_vec()

@@ -45,6 +45,7 @@ fn route(mirrors: &[&str]) -> Action {
         origin,
         collapse: true,
         node_credentials: None,
+        outage: Default::default(),
     })
 }
 

@@ -24,6 +24,7 @@ fn planned(mirror: &str, what: Transport, fence: bool) -> Plan {
         origin: Origin::Last,
         collapse: false,
         node_credentials: None,
+        outage: Default::default(),
     };
     let rule = Rule {
         prefix: "q.io".parse().unwrap(),
