@@ -243,7 +243,22 @@ async fn the_age_of_the_pull_and_the_policy_bound_it(version: Version) {
     assert_eq!(test.pull().await.unwrap_err().code(), Code::PermissionDenied);
 }
 
+async fn nobody_is_asked_while_all_rest(version: Version) {
+    let Some(test) = Setup::start(version, "rests", ON) else { return };
+    assert_eq!(test.pull().await.unwrap(), test.image.id());
+    for mirror in &test.mirrors {
+        mirror.on("/v2/", Behaviour::With(429, &[("Retry-After", "3600")]));
+        mirror.forget();
+    }
+    for asked in [[1, 1], [0, 0]] {
+        assert_eq!(test.pull().await.unwrap(), test.image.id());
+        assert_eq!(test.asked(), asked);
+        test.mirrors.iter().for_each(Fake::forget);
+    }
+}
+
 on_each_containerd!(
+    nobody_is_asked_while_all_rest,
     the_image_on_the_node_is_the_answer_while_no_registry_serves,
     a_registry_that_says_no_is_believed,
     only_the_login_that_pulled_it_gets_it,
