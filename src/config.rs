@@ -64,7 +64,7 @@ use crate::credentials::Credentials;
 use crate::files::reader::Reader;
 use crate::policy::Policy;
 use crate::registry::Endpoint;
-use crate::state::{NeededFile, PullSettings};
+use crate::state::{Extent, NeededFile, PullSettings};
 
 use self::diagnostic::{Problem, Span};
 
@@ -101,6 +101,8 @@ pub struct Config {
     pub credentials: Credentials,
     /// The files that pulls need.
     pub needed: Arc<[NeededFile]>,
+    /// How much it says about images.
+    pub extent: Extent,
     /// The files as they were named: the main file, the drop-ins, and other programs' files.
     pub sources: Vec<PathBuf>,
     /// How often the files are checked for a change; `None` is never.

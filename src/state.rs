@@ -3,6 +3,7 @@
 //! Holds: a request sees one [`Generation`] from its beginning to its end, whatever is reloaded meanwhile.
 
 mod contents;
+mod extent;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod gates;
@@ -30,6 +31,7 @@ use crate::registry;
 use crate::registry::proxy::Proxies;
 
 pub use contents::{Contents, KnownContents};
+pub use extent::{Extent, counted};
 pub use gates::Gates;
 pub use generation::{Generation, PullSettings};
 pub use health::{Health, Rest, Trouble};

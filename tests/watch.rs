@@ -203,3 +203,31 @@ async fn the_watch_is_part_of_what_is_reloaded() {
     watched.shunt.signal(rustix::process::Signal::HUP);
     watched.says("a/b:1", "127.0.0.13:1").await;
 }
+
+/// Whoever writes a file in place empties it first, and on a full disk it stays so.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_emptied_or_cut_file_takes_no_rule_away() {
+    let rules = "[[policy.rule]]\nprefix = \"quay.io\"\ndeny = \"not here\"\n\
+                 [[policy.rule]]\nprefix = \"ghcr.io\"\ndeny = \"nor here\"\n";
+    let watched = Watched::start(rules).await;
+    let whole = std::fs::read_to_string(watched.shunt.config_file()).unwrap();
+    let tables = whole.split_once("[listen]").unwrap().1;
+    for (text, said) in [
+        (String::new(), "the main file is empty, and 2 rules were in force"),
+        ("# a comment and the rest is lost\n".to_owned(), "the main file has no [policy] any more"),
+        (format!("[listen]{tables}"), "the main file has no [policy] any more"),
+    ] {
+        watched.shunt.write(&text);
+        watched.status_says(said).await;
+        assert!(watched.pull("quay.io/a:1").await.contains("not here"), "{text}");
+    }
+    let second = whole.rfind("[[policy.rule]]").unwrap();
+    let one = format!("{}[listen]{tables}", &whole[..second]);
+    watched.shunt.write(&one);
+    watched
+        .shunt
+        .says("WARN cri_shunt::serve::reload: new policy loaded: 1 rule from 1 file, 1 less than before");
+    watched.shunt.write(&format!("[policy]\nwatch = \"50ms\"\n[listen]{tables}"));
+    watched.shunt.says("new policy loaded: 0 rules from 1 file, 1 less than before");
+    assert!(watched.pull("quay.io/a:1").await.contains("not found"));
+}

@@ -17,7 +17,7 @@ use crate::containerd::watch::Overrides;
 use crate::serve::listener::socket::{Access, Socket, SocketError};
 use crate::serve::log;
 use crate::serve::{self, AppError, Outcome, Parts};
-use crate::state::Generation;
+use crate::state::{Extent, Generation};
 
 /// How long threads that read or write files may take at the end.
 const LAST_FILES: Duration = Duration::from_secs(1);
@@ -121,7 +121,7 @@ fn start(input: Input, loaded: Loaded) -> Exit {
         bypass: config.state.bypass_file.clone(),
         generation: generation(config),
         seen,
-        read: Arc::new(move || read_again(&input, &fixed)),
+        read: Arc::new(move |before| read_again(&input, &fixed, before)),
     };
     let exit = match runtime.block_on(serve::run(parts, || listen(&at))) {
         Ok(()) => Exit::Ok,
@@ -150,9 +150,12 @@ fn failed(error: &dyn std::error::Error) -> Exit {
     Exit::Runtime
 }
 
-fn read_again(input: &Input, fixed: &Fixed) -> Outcome {
+fn read_again(input: &Input, fixed: &Fixed, before: &Extent) -> Outcome {
     match config::load_from(input) {
         Ok(Loaded { config, warnings, .. }) => {
+            if let Some(reason) = before.refuses(&config.extent) {
+                return Outcome { next: Err(reason), seen: warnings.seen().clone() };
+            }
             log(&warnings);
             let tables = fixed.changed_in(&config);
             if !tables.is_empty() {
@@ -210,6 +213,7 @@ fn generation(config: Config) -> Generation {
         transport: config.transport,
         endpoints: config.endpoints,
         needed: config.needed,
+        extent: config.extent,
         sources: config.sources,
         watch: config.watch,
         loaded_at: std::time::SystemTime::now(),

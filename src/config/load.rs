@@ -20,6 +20,8 @@ use super::{
     assemble, defaults, endpoints, files, lint, references, rules, settings, sources, text, transport,
 };
 use crate::containerd::hosts::Wanted;
+use crate::policy::DefaultAction;
+use crate::state::Extent;
 
 /// The name of the flag, under which the command line's default registry appears in decisions.
 pub const DEFAULT_REGISTRY_FLAG: &str = "--default-registry";
@@ -83,7 +85,8 @@ pub(super) fn load_once(input: &Input) -> Result<Loaded, Diagnostics> {
     let mut texts = Texts::default();
     let mut problems = Vec::new();
     let found = files::read(input, &mut texts, &mut problems);
-    let OwnFiles { mut draft, logins, needs, mut settings } = read_own(&found.texts, &texts, &mut problems);
+    let OwnFiles { mut draft, logins, needs, mut settings, main_has_policy } =
+        read_own(&found.texts, &texts, &mut problems);
     read_flags(input, &mut texts, &mut settings, &mut draft, &mut problems);
     settings.check_loop(&mut problems);
     let named = draft.sources.iter().map(|set| set.value.clone());
@@ -108,6 +111,14 @@ pub(super) fn load_once(input: &Input) -> Result<Loaded, Diagnostics> {
     let of_mirrors = draft.rules.iter().flat_map(|drafted| &drafted.own).map(|own| &*own.needs);
     transport::lint(of_mirrors, &needs, &mut problems);
     let MainTables { listen, containerd, pull, state, log, sockets_at: _ } = settings;
+    let main = found.texts.iter().find(|(_, role)| *role == FileRole::Main);
+    let extent = Extent {
+        rules: policy.rules().len(),
+        has_default: draft.default_registry.is_some() || policy.settings().default == DefaultAction::Deny,
+        names_sources: !sources.is_empty(),
+        main_has_policy,
+        main_is_empty: main.is_some_and(|&(text, _)| texts.content(text).trim().is_empty()),
+    };
     let named = sources.into_iter().map(|source| source.path);
     let sources = found.sources.into_iter().chain(named).collect();
     let watch = draft.watch.map_or(Some(defaults::WATCH), |set| set.value);
@@ -124,6 +135,7 @@ pub(super) fn load_once(input: &Input) -> Result<Loaded, Diagnostics> {
         endpoints,
         credentials,
         needed,
+        extent,
         sources,
         watch,
     };
@@ -136,6 +148,8 @@ struct OwnFiles {
     logins: CredentialsDraft,
     needs: TransportDraft,
     settings: MainTables,
+    /// Whether the main file says something in `[policy]`, or has the table.
+    main_has_policy: bool,
 }
 
 fn read_own(found: &[(TextId, FileRole)], texts: &Texts, out: &mut Vec<Problem>) -> OwnFiles {
@@ -143,6 +157,7 @@ fn read_own(found: &[(TextId, FileRole)], texts: &Texts, out: &mut Vec<Problem>)
     let mut logins = CredentialsDraft::default();
     let mut needs = TransportDraft::default();
     let mut settings = None;
+    let mut main_has_policy = false;
     for &(text, role) in found {
         let Some(document) = parse_toml::parse(text, texts.content(text), out) else { continue };
         let Some(mut root) = Section::root(&document, &NATIVE, out) else { continue };
@@ -151,11 +166,14 @@ fn read_own(found: &[(TextId, FileRole)], texts: &Texts, out: &mut Vec<Problem>)
             FileRole::DropIn => refuse_settings(&mut root, out),
         }
         needs.read(&mut root, texts, out);
-        rules::read(root.section("policy", out), texts, &mut draft, out);
+        let policy = root.section("policy", out);
+        main_has_policy |= role == FileRole::Main && policy.is_some();
+        rules::read(policy, texts, &mut draft, out);
         logins.read(root.sections("credentials", out), texts, out);
         root.finish_with(&OF_POLICY, out);
     }
-    OwnFiles { draft, logins, needs, settings: settings.unwrap_or_else(MainTables::built_in) }
+    let settings = settings.unwrap_or_else(MainTables::built_in);
+    OwnFiles { draft, logins, needs, settings, main_has_policy }
 }
 
 /// Reports tables that belong in the main file only.

@@ -15,7 +15,7 @@ use tokio::task::spawn_blocking;
 
 use super::systemd::notify;
 use crate::files::fingerprint::Snapshot;
-use crate::state::{Generation, State};
+use crate::state::{Extent, Generation, State, counted};
 
 /// What came of reading the configuration.
 pub struct Outcome {
@@ -25,8 +25,8 @@ pub struct Outcome {
     pub seen: Snapshot,
 }
 
-/// Reads the configuration. It may wait for files to settle, so it is called on a thread of its own.
-pub type Read = Arc<dyn Fn() -> Outcome + Send + Sync>;
+/// Reads the configuration, which is to take the place of one that says so much. It may wait for files to settle, so it is called on a thread of its own.
+pub type Read = Arc<dyn Fn(&Extent) -> Outcome + Send + Sync>;
 
 /// Runs for as long as the program.
 pub(super) async fn run(state: Arc<State>, mut hangup: Signal, read: Read, mut seen: Snapshot) {
@@ -36,8 +36,8 @@ pub(super) async fn run(state: Arc<State>, mut hangup: Signal, read: Read, mut s
             _ = hangup.recv() => tracing::info!("SIGHUP: reading the configuration again"),
             () = changed(&seen, every, look) => tracing::info!("the configuration has changed: reading it again"),
         }
-        let read = read.clone();
-        match spawn_blocking(move || read()).await {
+        let (read, before) = (read.clone(), state.generation().extent);
+        match spawn_blocking(move || read(&before)).await {
             Ok(outcome) => {
                 seen = outcome.seen;
                 apply(&state, outcome.next);
@@ -74,9 +74,17 @@ async fn look(last: Snapshot) -> Snapshot {
 fn apply(state: &State, next: Result<Generation, String>) {
     match next {
         Ok(generation) => {
-            let (rules, files) = (generation.policy.rules().len(), generation.sources.len());
+            let (before, now) = (state.generation().extent, generation.extent);
+            let rules = counted(now.rules);
+            let files = match generation.sources.len() {
+                1 => "1 file".to_owned(),
+                files => format!("{files} files"),
+            };
             state.replace_generation(generation);
-            tracing::info!("new policy loaded: {} from {}", counted(rules, "rule"), counted(files, "file"));
+            match before.lost_in(&now) {
+                0 => tracing::info!("new policy loaded: {rules} from {files}"),
+                less => tracing::warn!("new policy loaded: {rules} from {files}, {less} less than before"),
+            }
         }
         Err(reason) => {
             let loaded_at = super::admin::time(state.generation().loaded_at);
@@ -84,10 +92,6 @@ fn apply(state: &State, next: Result<Generation, String>) {
             state.refuse_reload(reason);
         }
     }
-}
-
-fn counted(count: usize, word: &str) -> String {
-    if count == 1 { format!("1 {word}") } else { format!("{count} {word}s") }
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::{Generation, LoginKey, PullSettings, State};
+use super::{Extent, Generation, LoginKey, PullSettings, State};
 use crate::containerd::hosts::{PrivateHosts, Transport, TransportNeed, Wanted};
 use crate::containerd::{Containerd, Facts, Roots};
 use crate::credentials::Credentials;
@@ -33,6 +33,7 @@ pub(crate) fn generation(host: &str, what: Transport) -> Generation {
         transport: Wanted::new(vec![need], false),
         endpoints: Vec::new(),
         needed: Arc::default(),
+        extent: Extent::default(),
         sources: Vec::new(),
         watch: None,
         loaded_at: SystemTime::UNIX_EPOCH,

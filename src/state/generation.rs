@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use super::Extent;
 use super::needed_files::NeededFile;
 use crate::containerd::hosts::{Endpoints, Wanted};
 use crate::credentials::Credentials;
@@ -25,6 +26,8 @@ pub struct Generation {
     pub endpoints: Vec<Endpoint>,
     /// The files that pulls need.
     pub needed: Arc<[NeededFile]>,
+    /// How much it says.
+    pub extent: Extent,
     /// The files it was read from.
     pub sources: Vec<PathBuf>,
     /// How often these are looked at for a change; none: never.

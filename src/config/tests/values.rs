@@ -30,6 +30,7 @@ fn an_empty_file_means_every_default() {
         credentials,
         needed: _,
         sources,
+        extent: _,
         watch,
     } = defaults_in_force();
     assert!(transport.needs().is_empty() && !transport.fence() && endpoints.is_empty());
