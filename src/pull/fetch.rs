@@ -27,6 +27,13 @@ use crate::wire::{self, cri};
 /// the digest), in bytes.
 const LONGEST_NAME: usize = 255;
 
+/// How often an image is fetched from a mirror whose bytes turn out to be wrong, where another candidate is left. A pull
+/// beside that shares a layer spoils it no more often than this.
+const FEW_ATTEMPTS: usize = 2;
+
+/// The same where none is left, so that the bytes of others do not fail the pull.
+const MOST_ATTEMPTS: usize = 4;
+
 /// Why containerd has not fetched what a candidate has.
 pub(super) enum Unfetched {
     /// The next candidate may do better.
@@ -99,7 +106,8 @@ impl Pull<'_> {
         let message = message.and_then(|message| auth.put(&message, &endpoint.host));
         let message =
             message.map_err(|error| Unfetched::Ended(End::Failed(Code::Internal, error.to_string())))?;
-        for is_last in [false, true] {
+        let attempts = if mirror.has_successor { FEW_ATTEMPTS } else { MOST_ATTEMPTS };
+        for attempt in 1..=attempts {
             let answer = tokio::select! {
                 answer = record.waiting(self.call.forward(&message)) => answer,
                 failure = self.stalled(mirror, auth, resolved) => return Err(failure.into()),
@@ -117,7 +125,7 @@ impl Pull<'_> {
             match self.throw_away_wrong_content(&answer).await {
                 None => return Err(self.unfetched(mirror, endpoint, &host, &answer)),
                 // Those bytes were its own.
-                Some(digest) if is_last => {
+                Some(digest) if attempt == attempts => {
                     let text = format!("what {} sent is not {digest}", endpoint.host);
                     return Err(Failure::new(Class::Protocol, text).into());
                 }
