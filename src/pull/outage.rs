@@ -122,7 +122,7 @@ fn is_outage(record: &Record) -> bool {
     !record.attempts.is_empty() && failures.all(|why| why.is_some_and(|why| why.class.is_outage()))
 }
 
-/// Whether this moment is not longer ago. A time that is still to come is none that can be trusted.
+/// Whether this moment is at most so long ago. A time in the future is not trusted.
 fn is_within(moment: &str, max_age: Duration) -> bool {
     let moment = moment.parse::<prost_types::Timestamp>().ok().and_then(|at| SystemTime::try_from(at).ok());
     let age = moment.and_then(|moment| SystemTime::now().duration_since(moment).ok());

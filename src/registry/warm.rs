@@ -65,7 +65,7 @@ fn is_missing(answer: &Result<Resolved, Refusal>) -> bool {
     answer.as_ref().is_err_and(|refusal| refusal.failure() == Failure::NotFound)
 }
 
-/// There is no secret in a tag or a digest.
+/// Neither a tag nor a digest holds a secret.
 fn told(error: &RegistryError) -> Refusal {
     error.told(&Secrets::default())
 }

@@ -93,7 +93,7 @@ pub(super) fn read(
     for (endpoint, at) in parsed {
         // Its host is one, or it would not have been parsed.
         let Some((location, own)) = mirror(&endpoint, at, reader) else { continue };
-        // A rewritten path is no longer that of the registry.
+        // After a rewrite the mirror is asked for another path than the registry's.
         let ns = if read.rewrites.is_empty() { endpoint::ns(&endpoint.host, prefix) } else { Ns::Sent };
         read.mirrors.push(Mirror { ns, ..Mirror::at(location) });
         read.spans.push(at.clone());
