@@ -4,8 +4,8 @@
 //! key nobody can find out by guessing which login it was, nor whether two pulls had the same. It is bound to the
 //! repository and the digest, so at another image it fits nothing.
 
-use std::fmt::Write as _;
-
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use ring::hmac;
 
 use crate::policy::Name;
@@ -18,7 +18,7 @@ const FORM: &str = "1";
 /// How many random bytes stand in a label.
 const SALT: usize = 16;
 
-/// The login of one request; none is one as well.
+/// The login of one request. That there is none counts as one too.
 pub(super) struct BroughtLogin {
     fields: Vec<Vec<u8>>,
     key: LoginKey,
@@ -65,7 +65,7 @@ impl BroughtLogin {
         on_disk(move || {
             let salt = random::<SALT>().map_err(Unknowable::Random)?;
             let hash = hmac::sign(self.key.get()?, &[&salt[..], &text].concat());
-            Ok(format!("{FORM}:{}:{}", hex(&salt), hex(hash.as_ref())))
+            Ok(format!("{FORM}:{}:{}", BASE64.encode(salt), BASE64.encode(hash)))
         })
         .await
     }
@@ -117,22 +117,8 @@ async fn on_disk<T: Send + 'static>(
 /// Salt and hash of a label.
 fn read(label: &str) -> Option<(Vec<u8>, Vec<u8>)> {
     let (salt, hash) = label.strip_prefix(FORM)?.strip_prefix(':')?.split_once(':')?;
-    let (salt, hash) = (bytes(salt)?, bytes(hash)?);
+    let (salt, hash) = (BASE64.decode(salt).ok()?, BASE64.decode(hash).ok()?);
     (salt.len() == SALT).then_some((salt, hash))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(2 * bytes.len());
-    for byte in bytes {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
-}
-
-fn bytes(hex: &str) -> Option<Vec<u8>> {
-    let pairs = hex.as_bytes().chunks(2);
-    pairs.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
 }
 
 #[cfg(test)]
@@ -177,7 +163,10 @@ mod tests {
         let none = || BroughtLogin::of(&[], &key).unwrap();
         let label = none().label("r.dev/a", DIGEST).await.unwrap();
         assert!(none().made(&label, "r.dev/a", DIGEST).await.unwrap());
-        assert!(login(&key, "", "").made(&label, "r.dev/a", DIGEST).await.unwrap(), "an empty one is none");
+        assert!(
+            login(&key, "", "").made(&label, "r.dev/a", DIGEST).await.unwrap(),
+            "empty fields are no login"
+        );
         assert!(!login(&key, "robot", "").made(&label, "r.dev/a", DIGEST).await.unwrap());
         assert_ne!(none().label("r.dev/a", DIGEST).await.unwrap(), label, "each has a salt of its own");
     }
