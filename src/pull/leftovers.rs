@@ -111,6 +111,7 @@ fn remove_later(state: &Arc<State>, known: TemporaryName, name: String, is_priva
         for pause in AGAIN_AFTER {
             tokio::time::sleep(pause).await;
             let in_use = known.enter().await;
+            tracing::debug!(name, "looks again for a name that a pull may have left");
             if let Err(error) = leave(&state, in_use, &name, is_private).await {
                 tracing::debug!(%error, name, "cannot remove a name that a pull left yet");
             }

@@ -1,7 +1,6 @@
 //! The names that pulls leave: those that were asked for, and no others.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use tokio::task::JoinSet;
 
@@ -81,8 +80,10 @@ async fn a_digest_of_others_stays_when_a_pull_is_broken_off(version: Version) {
     assert!(wait_for(async || asked()).await, "containerd fetches it");
     pulling.abort();
     assert!(wait_for(async || fake.left() > left).await, "the pull is broken off");
-    // The shunt looks again after one second. A busy machine makes that later, and never fails here for it.
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    setup.shunt.says("looks again for a name that a pull may have left");
+    // Until the next look has begun, this one is over.
+    let looks = || setup.shunt.stderr().matches("looks again for").count();
+    setup.shunt.until("a second look", || looks() > 1);
     setup.left(std::slice::from_ref(&theirs)).await;
     setup.knows(&theirs, &image).await;
 }

@@ -34,7 +34,8 @@ impl<'c> Setup<'c> {
     pub async fn on(containerd: &'c Containerd, case: &str, host: &str) -> Option<Setup<'c>> {
         let registry = Registry::shared()?;
         let path = format!("{case}/{}", containerd.version().line());
-        let shunt = Shunt::start(&rule(&format!("docker.io/{path}"), &[&format!("{host}/m")]), containerd);
+        let rule = rule(&format!("docker.io/{path}"), &[&format!("{host}/m")]);
+        let shunt = Shunt::start_with(&rule, containerd, &[("CRI_SHUNT_LOG", "debug")]);
         let cri = Cri::connect(&shunt.socket()).await;
         let native = Native::connect(&containerd.socket()).await;
         let mirror = format!("{host}/m/{path}/app");
