@@ -4,6 +4,7 @@
 
 mod contents;
 mod extent;
+mod fetches;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod gates;
@@ -32,6 +33,7 @@ use crate::registry::proxy::Proxies;
 
 pub use contents::{Contents, KnownContents};
 pub use extent::{Extent, counted};
+pub use fetches::Fetches;
 pub use gates::Gates;
 pub use generation::{Generation, PullSettings};
 pub use health::{Health, Rest, Trouble};
@@ -80,6 +82,10 @@ pub struct State {
     pub tasks: TaskTracker,
     /// The adoptions that are under way.
     pub adopting: Gates,
+    /// The fetches that are under way.
+    pub fetches: Fetches,
+    /// Content that is fetched again, by digest, because what came was something else.
+    pub spoilt: Gates,
     /// By which logins are remembered.
     pub login_key: LoginKey,
     /// Pulls that were answered from the node.
@@ -114,6 +120,8 @@ impl State {
             request_ids: RequestIds::new(),
             tasks: TaskTracker::new(),
             adopting: Gates::default(),
+            fetches: Fetches::default(),
+            spoilt: Gates::default(),
             login_key,
             outages: Outages::default(),
         }

@@ -95,7 +95,7 @@ pub fn of_containerd(status: &Status, candidate: &Name) -> Failure {
         Code::PermissionDenied => Class::Forbidden,
         // Better known than from an error of containerd's: of a registry that the shunt does not ask itself.
         _ if NO_ANSWER.iter().any(|text| own.contains(text)) => Class::Unreachable,
-        _ if wrong_content(status).is_some() => Class::Protocol,
+        _ if spoilt(status).is_some() => Class::Protocol,
         _ => of_status(status.message()),
     };
     Failure::new(class, short(status.message(), candidate.as_str()))
@@ -129,16 +129,27 @@ pub fn is_overtaken(status: &Status) -> bool {
     status.code() == Code::NotFound && (is_snapshot || is_content || own.ends_with("\": not found"))
 }
 
-/// The digest for which containerd had other bytes (`core/content/helpers.go`: `failed commit on ref
-/// "layer-sha256:…": …`, because of the bytes or of their number).
-pub(super) fn wrong_content(status: &Status) -> Option<String> {
+/// A download that containerd could not bring to its end.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Spoilt {
+    /// What was to come.
+    pub digest: String,
+    /// Whether other bytes came, or another number of them. Else somebody removed the download meanwhile.
+    pub is_wrong: bool,
+}
+
+/// The download that failed the pull at its end (`core/content/helpers.go`: `failed commit on ref
+/// "layer-sha256:…": …`; `plugins/content/local/writer.go` for the reasons).
+pub(super) fn spoilt(status: &Status) -> Option<Spoilt> {
+    const WRONG: [&str; 2] = ["unexpected commit digest ", "failed size validation: "];
+    const REMOVED: &str = "no such file or directory";
     let own = own_words(status.message());
     let (_, rest) = own.split_once("failed commit on ref \"")?;
     let (reference, why) = rest.split_once("\": ")?;
     let (_, digest) = reference.split_once('-')?;
-    let is_wrong =
-        ["unexpected commit digest ", "failed size validation: "].iter().any(|text| why.contains(text));
-    (is_wrong && is_digest(digest)).then(|| digest.to_owned())
+    let is_wrong = WRONG.iter().any(|text| why.contains(text));
+    let is_spoilt = is_wrong || why.contains(REMOVED);
+    (is_spoilt && is_digest(digest)).then(|| Spoilt { digest: digest.to_owned(), is_wrong })
 }
 
 /// containerd's own words in its error, in lower case: what stands before a registry's.
@@ -229,18 +240,20 @@ mod tests {
     }
 
     #[test]
-    fn the_digest_of_wrong_content_is_read() {
+    fn a_spoilt_download_is_known_by_containerds_own_words() {
         let digest = format!("sha256:{}", "a".repeat(64));
         let commit = format!("failed to copy: failed commit on ref \"layer-{digest}\": ");
         let other = format!("unexpected commit digest sha256:{}, expected {digest}: failed", "b".repeat(64));
         let size = format!("\"layer-{digest}\" failed size validation: 300 != 200: failed precondition");
-        for why in [&other, &size] {
-            let found = |text: &str| wrong_content(&Status::unknown(text));
-            assert_eq!(found(&format!("{commit}{why}")), Some(digest.clone()), "{why}");
+        let removed = "rename /c/ingest/1/data /c/blobs/sha256/2: no such file or directory";
+        for (why, is_wrong) in [(other.as_str(), true), (&size, true), (removed, false)] {
+            let found = |text: &str| spoilt(&Status::unknown(text));
+            let expected = Spoilt { digest: digest.clone(), is_wrong };
+            assert_eq!(found(&format!("{commit}{why}")), Some(expected), "{why}");
             assert_eq!(found(&format!("Server message: {commit}{why}")), None, "{why}");
         }
-        for text in ["no space left on device".to_owned(), "rename: exists".to_owned()] {
-            assert_eq!(wrong_content(&Status::unknown(format!("{commit}{text}"))), None, "{text}");
+        for text in ["no space left on device", "rename: exists"] {
+            assert_eq!(spoilt(&Status::unknown(format!("{commit}{text}"))), None, "{text}");
         }
     }
 

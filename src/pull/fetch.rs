@@ -5,10 +5,11 @@
 
 use std::sync::Arc;
 
+use tokio::sync::OwnedRwLockWriteGuard;
 use tonic::{Code, Status};
 
 use super::auth::Auth;
-use super::failure;
+use super::failure::{self, Spoilt};
 use super::fetched::Fetched;
 use super::finish;
 use super::leftovers::Temporary;
@@ -27,11 +28,7 @@ use crate::wire::{self, cri};
 /// the digest), in bytes.
 const LONGEST_NAME: usize = 255;
 
-/// How often an image is fetched from a mirror whose bytes turn out to be wrong, where another candidate is left. A pull
-/// beside that shares a layer spoils it no more often than this.
-const FEW_ATTEMPTS: usize = 2;
-
-/// The same where none is left, so that the bytes of others do not fail the pull.
+/// How often an image is fetched from one mirror whose downloads turn out to be wrong while other pulls are under way.
 const MOST_ATTEMPTS: usize = 4;
 
 /// Why containerd has not fetched what a candidate has.
@@ -65,10 +62,12 @@ impl Pull<'_> {
         if let Some(in_use) = &asked_for {
             in_use.known().was_there = Some(true);
         }
+        let fetching = self.state.fetches.begin();
         let answer = match record.waiting(self.call.forward(&message)).await {
             Ok(answer) => answer,
             Err(away) => return Err(End::Failed(Code::Unavailable, away.to_string())),
         };
+        drop(fetching);
         if !answer.is_ok() {
             return Ok(answer);
         }
@@ -86,7 +85,7 @@ impl Pull<'_> {
     ) -> Result<Fetched, Unfetched> {
         let (candidate, Resolved { endpoint, digest, .. }) = (mirror.candidate, resolved);
         let host = self.fetch_host(mirror, endpoint).await?;
-        let path = if host.is_origin { self.name.path() } else { candidate.name.path() };
+        let path = if host.kind == HostKind::Registry { self.name.path() } else { candidate.name.path() };
         if host.name.len() + 1 + path.len() > LONGEST_NAME {
             let text = format!(
                 "its name at containerd, {}/{path}, would be longer than {LONGEST_NAME} bytes",
@@ -95,10 +94,10 @@ impl Pull<'_> {
             return Err(Failure::new(Class::Config, text).into());
         }
         let name = format!("{}/{path}@{digest}", host.name);
-        let temporary = Temporary::enter(self.state, &name, host.is_private).await;
+        let temporary = Temporary::enter(self.state, &name, host.kind == HostKind::Private).await;
         let temporary = temporary.map_err(|error| End::Failed(error.code(), error.to_string()));
         let temporary = temporary.map_err(Unfetched::Ended)?;
-        if host.is_origin {
+        if host.kind == HostKind::Registry {
             // The image is to have this name anyway.
             temporary.keep();
         }
@@ -106,8 +105,10 @@ impl Pull<'_> {
         let message = message.and_then(|message| auth.put(&message, &endpoint.host));
         let message =
             message.map_err(|error| Unfetched::Ended(End::Failed(Code::Internal, error.to_string())))?;
-        let attempts = if mirror.has_successor { FEW_ATTEMPTS } else { MOST_ATTEMPTS };
-        for attempt in 1..=attempts {
+        let mut retried: Option<(String, OwnedRwLockWriteGuard<()>)> = None;
+        let mut spoilt = None;
+        for _ in 0..MOST_ATTEMPTS {
+            let fetching = self.state.fetches.begin();
             let answer = tokio::select! {
                 answer = record.waiting(self.call.forward(&message)) => answer,
                 failure = self.stalled(mirror, auth, resolved) => return Err(failure.into()),
@@ -122,31 +123,39 @@ impl Pull<'_> {
                 self.state.unread_hosts.is_read(&host.name);
                 return Ok(self.fetched(candidate, digest, temporary, answer).await);
             }
-            match self.throw_away_wrong_content(&answer).await {
-                None => return Err(self.unfetched(mirror, endpoint, &host, &answer)),
-                // Those bytes were its own.
-                Some(digest) if attempt == attempts => {
-                    let text = format!("what {} sent is not {digest}", endpoint.host);
-                    return Err(Failure::new(Class::Protocol, text).into());
-                }
-                Some(_) => {}
+            let Some(found) = failure::spoilt(&answer.status()) else {
+                return Err(self.unfetched(mirror, endpoint, &host, &answer));
+            };
+            let was_alone = fetching.is_alone();
+            drop(fetching);
+            // Two pulls that share a blob share its download, and another registry may have spoilt it. So of those that
+            // met it one after another tries again, until one fetches alone: then the bytes are its own mirror's.
+            let is_retry = retried.as_ref().is_some_and(|(digest, _)| *digest == found.digest);
+            if !is_retry {
+                // Given back first, so that nobody waits for one who waits.
+                drop(retried.take());
+                let gate = self.state.spoilt.of(&found.digest);
+                retried = Some((found.digest.clone(), gate.write_owned().await));
             }
+            self.throw_away(&found.digest).await;
+            if is_retry && was_alone && found.is_wrong {
+                return Err(wrong_content(&endpoint.host, &found).into());
+            }
+            spoilt = Some(found);
         }
-        Err(Unfetched::Gone)
+        let wrong = spoilt.filter(|found| found.is_wrong);
+        Err(wrong.map_or(Unfetched::Gone, |found| wrong_content(&endpoint.host, &found).into()))
     }
 
     /// containerd keeps a download whose bytes turn out to be wrong, and never gets over it: every later pull of that
-    /// digest, from wherever, goes on with those bytes. So they are thrown away. They may also be another pull's, for
-    /// which this registry is not to blame. Returns their digest, if there were any.
-    async fn throw_away_wrong_content(&self, answer: &Answer) -> Option<String> {
-        let digest = failure::wrong_content(&answer.status())?;
-        match self.state.containerd.store.abort_ingests(&digest).await {
+    /// digest, from wherever, goes on with those bytes. So it is thrown away.
+    async fn throw_away(&self, digest: &str) {
+        match self.state.containerd.store.abort_ingests(digest).await {
             Ok(()) => {
                 tracing::info!(image = %self.name, digest, "threw away a download that was not what it had to be");
             }
             Err(error) => tracing::warn!(%error, "cannot throw away a download with wrong content"),
         }
-        Some(digest)
     }
 
     async fn fetched(
@@ -185,7 +194,7 @@ impl Pull<'_> {
         if failure::is_overtaken(&status) {
             return Unfetched::Gone;
         }
-        if host.is_private && hosts::is_unread_private_host(status.message()) {
+        if host.kind == HostKind::Private && hosts::is_unread_private_host(status.message()) {
             self.state.unread_hosts.note(&host.name, &endpoint.host, &mirror.facts);
             let text = format!(
                 "containerd does not read the file for {}; cri-shunt status says what to change",
@@ -194,9 +203,9 @@ impl Pull<'_> {
             return Unfetched::Failed(Failure::new(Class::Config, text));
         }
         // People know the mirror by its own name.
-        let text = match host.is_private {
-            true => status.message().replace(&host.name, &endpoint.host),
-            false => status.message().to_owned(),
+        let text = match host.kind {
+            HostKind::Private => status.message().replace(&host.name, &endpoint.host),
+            HostKind::Mirror | HostKind::Registry => status.message().to_owned(),
         };
         let failure = failure::of_containerd(&Status::new(status.code(), text), &candidate.name);
         Unfetched::Failed(failure)
@@ -207,14 +216,14 @@ impl Pull<'_> {
         let Trial { candidate, facts, .. } = mirror;
         if candidate.ns == Ns::Needed && self.serves_by_ns(facts, endpoint).await {
             let name = self.name.host().to_owned();
-            return Ok(FetchHost { name, is_private: false, is_origin: true });
+            return Ok(FetchHost { name, kind: HostKind::Registry });
         }
         let own = candidate.name.host();
         // Whether the mirror's own name says all that containerd has to know.
         let is_plain = mirror.endpoint == Endpoint::of(own) && !candidate.needs_private_host;
-        let own_name = Ok(FetchHost { name: own.to_owned(), is_private: false, is_origin: false });
+        let own_name = Ok(FetchHost { name: own.to_owned(), kind: HostKind::Mirror });
         let problem = match self.private_host(facts, endpoint).await {
-            Ok(name) => return Ok(FetchHost { name, is_private: true, is_origin: false }),
+            Ok(name) => return Ok(FetchHost { name, kind: HostKind::Private }),
             Err(problem) => problem,
         };
         if is_plain || (candidate.endpoint.is_none() && self.state.synced(own).await) {
@@ -254,10 +263,22 @@ impl Pull<'_> {
     }
 }
 
+fn wrong_content(mirror: &str, spoilt: &Spoilt) -> Failure {
+    Failure::new(Class::Protocol, format!("what {mirror} sent is not {}", spoilt.digest))
+}
+
 struct FetchHost {
     name: String,
-    /// Whether it is the endpoint's private host.
-    is_private: bool,
-    /// Whether it is the registry's own name, by which containerd's own file leads to the mirror.
-    is_origin: bool,
+    kind: HostKind,
+}
+
+/// Whose host it is by which containerd is asked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum HostKind {
+    /// The endpoint's private host.
+    Private,
+    /// The mirror's own.
+    Mirror,
+    /// The registry's in the name that was asked for: containerd's own file leads to the mirror.
+    Registry,
 }
