@@ -37,7 +37,7 @@ pub use fetches::Fetches;
 pub use gates::Gates;
 pub use generation::{Generation, PullSettings};
 pub use health::{Health, Rest, Trouble};
-pub use login_key::{LoginKey, NoKey, random};
+pub use login_key::{LoginKey, NoKey};
 pub use needed_files::{NeededFile, Verdict};
 pub use outages::Outages;
 pub use request::{Client, CriVersion, Pod, Request, RequestIds};

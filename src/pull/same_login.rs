@@ -8,8 +8,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use ring::hmac;
 
+use crate::files::random::random;
 use crate::policy::Name;
-use crate::state::{LoginKey, NoKey, random};
+use crate::state::{LoginKey, NoKey};
 use crate::wire::{self, WireError, cri};
 
 /// What a label begins with: the one form that there is.
@@ -177,7 +178,9 @@ mod tests {
         let key = LoginKey::of(dir.path());
         let label = login(&key, "robot", "hush-1").label("r.dev/a", DIGEST).await.unwrap();
         let cut = &label[..label.len() - 1];
-        for text in ["", "1", "1::", "1:zz:zz", "1:00:00", "ä", cut, &format!("{label}00"), &label[1..]] {
+        let (salt, hash) = label.strip_prefix("1:").unwrap().split_once(':').unwrap();
+        let (other_hash, other_salt) = (&format!("1:{salt}:{}", salt), &format!("1:{hash}:{hash}"));
+        for text in ["", "1", "1::", "1:?:?", "1:AAAA:AAAA", "ä", cut, other_hash, other_salt, &label[1..]] {
             let login = login(&key, "robot", "hush-1");
             assert!(!login.made(text, "r.dev/a", DIGEST).await.unwrap(), "{text:?}");
         }

@@ -1,7 +1,7 @@
 //! Finds out that a mirror gives nothing any more while containerd fetches from it: containerd may wait for ever.
 //!
 //! Holds: a pull for which bytes arrive is not broken off, however slow it is; nor one for which no other candidate is
-//! left, or of which everything is there and is being unpacked.
+//! left, or for which nothing is being downloaded, as its layers are unpacked.
 
 use tokio::time::{Instant, sleep};
 
@@ -37,8 +37,8 @@ impl Pull<'_> {
         let (mut changed, mut asked) = (Instant::now(), Instant::now());
         loop {
             sleep(limit / LOOKS).await;
-            match self.arrived(&resolved.digest, &mut manifests, &arrived).await {
-                Ok(now) if now.is_missing && now == arrived => {}
+            match self.arrived(&resolved.digest, &mut manifests).await {
+                Ok(now) if now.is_waiting() && now == arrived => {}
                 Ok(now) => {
                     (arrived, changed) = (now, Instant::now());
                     continue;
@@ -64,16 +64,11 @@ impl Pull<'_> {
         }
     }
 
-    async fn arrived(
-        &self,
-        digest: &str,
-        manifests: &mut Vec<String>,
-        before: &Arrived,
-    ) -> Result<Arrived, StoreError> {
+    async fn arrived(&self, digest: &str, manifests: &mut Vec<String>) -> Result<Arrived, StoreError> {
         if manifests.is_empty() {
             *manifests = contents::manifests_here(self.state, digest).await?;
         }
-        self.state.containerd.store.arrived(manifests, before).await
+        self.state.containerd.store.arrived(manifests).await
     }
 
     /// Why the mirror does not answer any more; none where it does, whatever it says.

@@ -36,15 +36,17 @@ impl Client {
 /// What the registry says of the tag, or that the tag has another digest, or that the digest does not come.
 async fn resolve_by_tag(client: &Client, question: &Resolve<'_>, tag: &str) -> Result<Resolved, Refusal> {
     let by_tag = Resolve { reference: tag, warm: None, ..*question };
-    let has = client.ask(&by_tag).await?.digest;
     let host = || question.endpoint.host.clone();
-    if has != question.reference {
-        let wanted = question.reference.to_owned();
-        return Err(told(&RegistryError::OtherTag { host: host(), tag: tag.to_owned(), has, wanted }));
+    let mut answer = client.ask(&by_tag).await;
+    if let Ok(Resolved { digest: has, .. }) = answer {
+        if has != question.reference {
+            let wanted = question.reference.to_owned();
+            return Err(told(&RegistryError::OtherTag { host: host(), tag: tag.to_owned(), has, wanted }));
+        }
+        answer = client.ask(question).await;
     }
-    let mut answer = client.ask(question).await;
     if is_missing(&answer) {
-        // It was asked with HEAD, for which some caches fetch nothing.
+        // It was asked with HEAD, for which some caches fetch nothing, or with a GET that had little time.
         client.manifest_of(&by_tag, question.reference).await?;
         answer = client.ask(question).await;
     }

@@ -7,11 +7,11 @@ use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use ring::hmac;
-use ring::rand::{SecureRandom as _, SystemRandom};
 
+use crate::files::random::random;
 use crate::files::regular_file;
 
 /// The file in the state directory.
@@ -34,13 +34,15 @@ pub struct NoKey {
 pub struct LoginKey {
     path: PathBuf,
     known: Arc<OnceLock<hmac::Key>>,
+    /// Held while it is read or made.
+    learning: Arc<Mutex<()>>,
 }
 
 impl LoginKey {
     /// The key of the daemon that keeps its state in this directory.
     #[must_use]
     pub fn of(state_dir: &Path) -> Self {
-        Self { path: state_dir.join(FILE), known: Arc::default() }
+        Self { path: state_dir.join(FILE), known: Arc::default(), learning: Arc::default() }
     }
 
     /// The key, which is made where there is none. Waits for the disk at the first time.
@@ -48,6 +50,11 @@ impl LoginKey {
     /// # Errors
     /// The file cannot be read or written, or is not as this program has made it.
     pub fn get(&self) -> Result<&hmac::Key, NoKey> {
+        if let Some(key) = self.known.get() {
+            return Ok(key);
+        }
+        // Two pulls may be the first ones at once. Nothing panics while it holds the lock.
+        let _alone = self.learning.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(key) = self.known.get() {
             return Ok(key);
         }
@@ -91,17 +98,6 @@ impl LoginKey {
     }
 }
 
-/// Bytes that nobody can guess.
-///
-/// # Errors
-/// The system has none.
-pub fn random<const COUNT: usize>() -> io::Result<[u8; COUNT]> {
-    let mut bytes = [0; COUNT];
-    let filled = SystemRandom::new().fill(&mut bytes);
-    filled.map_err(|_| io::Error::other("the system gives no random bytes"))?;
-    Ok(bytes)
-}
-
 fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -129,6 +125,24 @@ mod tests {
         assert_eq!(names, [FILE]);
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(&state_dir), mode(&state_dir.join(FILE))), (0o700, 0o600));
+    }
+
+    #[test]
+    fn those_who_need_it_first_at_the_same_time_get_the_same() {
+        for _ in 0..50 {
+            let dir = tempfile::tempdir().unwrap();
+            let (key, start) = (LoginKey::of(dir.path()), std::sync::Barrier::new(4));
+            let signed = || {
+                let key = key.clone();
+                start.wait();
+                signed(&key)
+            };
+            let all: Vec<_> = std::thread::scope(|scope| {
+                let threads: Vec<_> = (0..4).map(|_| scope.spawn(signed)).collect();
+                threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+            });
+            assert!(all.iter().all(|one| *one == all[0]));
+        }
     }
 
     #[test]

@@ -16,6 +16,7 @@ use super::file::{self, HeaderError, Serves, Text, is_readable, render};
 use super::place::{HOSTS_TOML, coded};
 use super::tree::{self, Place, write_hint};
 use crate::containerd::Roots;
+use crate::files::random::random;
 use crate::registry::{Endpoint, HeaderValue};
 
 /// The domain of all private hosts. `.invalid` never resolves (RFC 6761).
@@ -211,14 +212,14 @@ impl PrivateHosts {
 fn salt() -> &'static [u8] {
     static SALT: OnceLock<[u8; 32]> = OnceLock::new();
     SALT.get_or_init(|| {
-        let mut salt = [0; 32];
-        if rustls::crypto::ring::default_provider().secure_random.fill(&mut salt).is_err() {
+        random().unwrap_or_else(|_| {
+            let mut salt = [0; 32];
             // The keys of the standard library's hash maps are random as well.
             for part in salt.chunks_exact_mut(8) {
                 part.copy_from_slice(&RandomState::new().build_hasher().finish().to_be_bytes());
             }
-        }
-        salt
+            salt
+        })
     })
 }
 

@@ -13,22 +13,18 @@ use super::{Store, StoreError, call, content_error};
 /// What is there of an image.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Arrived {
-    /// The blobs that are whole.
-    whole: BTreeSet<String>,
-    /// How many bytes there are of the others, by download.
-    partly: BTreeMap<String, i64>,
-    /// Whether something is missing, or it is not known yet what belongs to the image.
-    pub is_missing: bool,
+    /// Whether it is known what belongs to the image.
+    is_known: bool,
+    /// How many bytes there are of the blobs that are not whole, by download.
+    downloads: BTreeMap<String, i64>,
 }
 
 impl Store {
-    /// How much is there of the image with these manifests. `before` is an earlier answer: what was whole then is not
-    /// looked at again.
+    /// How much is there of the image with these manifests.
     ///
     /// # Errors
     /// containerd's refusal.
-    pub async fn arrived(&self, manifests: &[String], before: &Arrived) -> Result<Arrived, StoreError> {
-        let mut now = Arrived { whole: before.whole.clone(), ..Arrived::default() };
+    pub async fn arrived(&self, manifests: &[String]) -> Result<Arrived, StoreError> {
         let mut blobs: BTreeSet<String> = BTreeSet::new();
         for manifest in manifests {
             let labels = self.info(manifest).await?.map(|info| info.labels).unwrap_or_default();
@@ -39,25 +35,40 @@ impl Store {
             let children = labels.into_iter().filter(|(label, _)| of_image(label)).map(|(_, child)| child);
             blobs.extend(children.take(MAX_BLOBS.saturating_sub(blobs.len())));
         }
-        let mut missing = false;
-        for blob in blobs.iter().filter(|blob| !before.whole.contains(*blob)) {
-            match self.info(blob).await? {
-                Some(_) => drop(now.whole.insert(blob.clone())),
-                None => missing = true,
-            }
-        }
         let is_known = !blobs.is_empty();
         blobs.extend(manifests.iter().cloned());
-        now.is_missing = missing || !is_known;
         let request = call(api::ListStatusesRequest::default());
         let answer = self.content.clone().list_statuses(request).await;
         let statuses = answer.map_err(content_error("list", "downloads"))?.into_inner().statuses;
-        for status in statuses {
-            let of = KINDS.iter().find_map(|kind| status.r#ref.strip_prefix(kind)?.strip_prefix('-'));
-            if of.is_some_and(|of| blobs.contains(of)) {
-                now.partly.insert(status.r#ref, status.offset);
-            }
-        }
-        Ok(now)
+        let of_image = |reference: &str| {
+            let digest = KINDS.iter().find_map(|kind| reference.strip_prefix(kind)?.strip_prefix('-'));
+            digest.is_some_and(|digest| blobs.contains(digest))
+        };
+        let downloads = statuses.into_iter().map(|status| (status.r#ref, status.offset));
+        Ok(Arrived { is_known, downloads: downloads.filter(|(reference, _)| of_image(reference)).collect() })
+    }
+}
+
+impl Arrived {
+    /// Whether containerd waits for a registry. It begins a download before it asks for the blob
+    /// (`core/remotes/handlers.go`, `Fetch`), and needs none of a layer that it has unpacked before, or that another
+    /// pull unpacks (`core/unpack/unpacker.go`).
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        !self.is_known || !self.downloads.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_download_nothing_is_waited_for() {
+        assert!(Arrived::default().is_waiting(), "not even the manifests are there");
+        let unpacking = Arrived { is_known: true, downloads: BTreeMap::new() };
+        assert!(!unpacking.is_waiting(), "whichever layers are not there");
+        let downloads = BTreeMap::from([("layer-sha256:1".to_owned(), 0)]);
+        assert!(Arrived { downloads, ..unpacking }.is_waiting());
     }
 }

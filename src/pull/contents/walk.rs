@@ -66,7 +66,7 @@ fn is_there<'de, D: Deserializer<'de>>(value: D) -> Result<bool, D::Error> {
     IgnoredAny::deserialize(value).map(|IgnoredAny| true)
 }
 
-/// The digests of an index that are for this machine, as many as are looked at and one more.
+/// The digests of an index that are for this machine, each once, as many as are looked at and one more.
 struct Children(Vec<String>);
 
 /// An entry of an index.
@@ -118,6 +118,10 @@ impl<'de> Deserialize<'de> for Children {
     fn deserialize<D: Deserializer<'de>>(list: D) -> Result<Self, D::Error> {
         let keep = |kept: &mut Vec<String>, child: Child| {
             if kept.len() > MOST_MANIFESTS || !child.is_for_this_machine() {
+                return Ok(());
+            }
+            // Or many of one digest would hide what follows.
+            if kept.contains(&child.digest) {
                 return Ok(());
             }
             if !is_digest(&child.digest) {

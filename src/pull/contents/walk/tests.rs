@@ -45,11 +45,15 @@ fn of_an_index_what_is_for_this_machine_is_looked_at_and_no_more_than_a_few() {
         (walk.contents, seen)
     };
     let here = entry(&digest(3), "linux", arch);
-    let entries = [entry("a", "linux", "mips"), entry("b", "windows", arch), here.clone(), here];
+    let entries = [entry("a", "linux", "mips"), entry("b", "windows", arch), here.clone(), here.clone()];
     let (contents, seen) = looked_at(&index(&entries));
     assert_eq!((contents, seen), (Contents::default(), vec!["top".to_owned(), digest(3)]));
     let (contents, _) = looked_at(&index(&[format!(r#"{{"digest": "{nested}"}}"#)]));
     assert_eq!(contents.foreign_url.as_deref(), Some("far.dev (l)"));
+    let mut hidden = vec![here; MOST_MANIFESTS + 1];
+    hidden.push(entry(&inner, "linux", arch));
+    let (contents, _) = looked_at(&index(&hidden));
+    assert_eq!(contents.foreign_url.as_deref(), Some("far.dev (l)"), "behind many of one digest");
     let many: Vec<String> = (0..30_000).map(|i| entry(&digest(i), "linux", arch)).collect();
     let (contents, seen) = looked_at(&index(&many));
     assert!(contents.unclear.is_some() && seen.len() == MOST_MANIFESTS, "{}", seen.len());
