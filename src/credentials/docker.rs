@@ -65,41 +65,30 @@ impl DockerConfig {
         DockerConfig { path, helper_dir, timeout, single_flight: SingleFlight::default() }
     }
 
-    /// Checks whether the file can be used now.
+    /// The helper programs that it names. A missing file is an error here.
     ///
     /// # Errors
-    /// Checks it; a missing file is an error here.
-    pub fn examine(&self) -> Result<(), Cause> {
+    /// It cannot be used: as a whole, or one of its entries.
+    pub fn examine(&self) -> Result<Vec<PathBuf>, Cause> {
         let value = self.parse(&file::text(&self.path, file::MAX_LOGINS)?)?;
         for (key, entry) in self.object(&value, "auths")?.into_iter().flatten() {
             auth::read(entry).map_err(|message| self.content(format!("`auths` {key:?}: {message}")))?;
         }
-        for (key, _) in self.object(&value, "credHelpers")?.into_iter().flatten() {
+        let mut helpers = Vec::new();
+        for (key, name) in self.object(&value, "credHelpers")?.into_iter().flatten() {
             if repository(key).contains(['*', '/']) {
                 let message = "a helper is for one host, without a path";
                 return Err(self.content(format!("`credHelpers` {key:?}: {message}")));
             }
+            helpers.push(self.helper_of_host(key, name, String::new())?);
         }
-        Ok(())
+        helpers.extend(self.helper_of_all(&value, String::new())?);
+        Ok(helpers.into_iter().map(|helper| helper.program).collect())
     }
 
     /// Where its helpers are.
     pub(super) fn helper_dir(&self) -> Option<&Path> {
         self.helper_dir.as_deref()
-    }
-
-    /// The programs that it names.
-    ///
-    /// # Errors
-    /// It cannot be read, or a name cannot be that of a program.
-    pub(super) fn helpers(&self) -> Result<Vec<PathBuf>, Cause> {
-        let value = self.parse(&file::text(&self.path, file::MAX_LOGINS)?)?;
-        let of_hosts = self.object(&value, "credHelpers")?.into_iter().flatten().map(|(_, name)| name);
-        let names = of_hosts.chain(value.get("credsStore")).filter_map(Value::as_str);
-        let programs = names
-            .filter(|name| !name.is_empty())
-            .map(|name| self.helper_named(name, String::new()).map(|helper| helper.program().to_owned()));
-        programs.collect()
     }
 
     /// The file's name in messages.
@@ -158,18 +147,22 @@ impl DockerConfig {
     fn helper(&self, value: &Value, target: &Name) -> Result<Option<Helper>, Cause> {
         for (host, name) in self.object(value, "credHelpers")?.into_iter().flatten() {
             if covers(host, target) == Some(WHOLE_HOST) {
-                let name = name
-                    .as_str()
-                    .ok_or_else(|| self.content(format!("`credHelpers` {host:?}: the name is not a text")))?;
-                return self.helper_named(name, server(host, target)).map(Some);
+                return self.helper_of_host(host, name, server(host, target)).map(Some);
             }
         }
+        self.helper_of_all(value, server(target.key().host(), target))
+    }
+
+    fn helper_of_host(&self, host: &str, name: &Value, server: String) -> Result<Helper, Cause> {
+        let not_a_text = || self.content(format!("`credHelpers` {host:?}: the name is not a text"));
+        self.helper_named(name.as_str().ok_or_else(not_a_text)?, server)
+    }
+
+    fn helper_of_all(&self, value: &Value, server: String) -> Result<Option<Helper>, Cause> {
         match value.get("credsStore") {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(name)) if name.is_empty() => Ok(None),
-            Some(Value::String(name)) => {
-                self.helper_named(name, server(target.key().host(), target)).map(Some)
-            }
+            Some(Value::String(name)) => self.helper_named(name, server).map(Some),
             Some(_) => Err(self.content("`credsStore` is not a text".to_owned())),
         }
     }

@@ -93,7 +93,7 @@ impl Need for LoginFile {
             Self::Secret(reference) => secret(reference, reader),
             Self::DockerConfig { path, helper_dir } => {
                 let config = DockerConfig::new(path.clone(), helper_dir.clone(), Duration::ZERO);
-                config.examine().and_then(|()| config.helpers()).and_then(|programs| {
+                config.examine().and_then(|programs| {
                     let fault = programs.into_iter().find_map(|path| reader.fault(&Self::Program(path)));
                     let unusable = |what| Cause::Content { path: path.clone(), message: what };
                     fault.map_or(Ok(()), |fault| Err(unusable(fault.what)))
@@ -175,6 +175,11 @@ mod tests {
         let text = r#"{"credHelpers": {"h.de": "x"}}"#;
         insta::assert_snapshot!(told(text, Some(dir.path())).unwrap(), @"/config.json: cannot run /docker-credential-x: No such file or directory (os error 2)");
         insta::assert_snapshot!(told(text, None).unwrap(), @"docker-credential-x is needed, and `helper-dir` is not set: programs are not looked for anywhere else");
-        assert_eq!(told("{}", None), None);
+        for unusable in
+            [r#"{"credHelpers": {"h.de": 5}}"#, r#"{"credHelpers": {"h.de": ""}}"#, r#"{"credsStore": 5}"#]
+        {
+            assert!(told(unusable, Some(dir.path())).is_some(), "{unusable}");
+        }
+        assert_eq!((told("{}", None), told(r#"{"credsStore": ""}"#, None)), (None, None));
     }
 }
