@@ -91,7 +91,7 @@ async fn the_daemon_status_check_and_explain_see_the_same_faults() {
     assert!(explained.contains("cannot use /nonexistent/own.pem: No such file"), "{explained}");
     let of_pw = explained.lines().find(|line| line.contains("pw.test/")).unwrap();
     assert!(of_pw.contains("as robot from") && !of_pw.contains('('), "the password is good: {explained}");
-    let live = both(&shunt.run("explain", &["--live", "--timeout", "100ms", "nginx"]));
+    let live = both(&shunt.run("explain", &["--live", "--timeout", "30s", "nginx"]));
     assert!(live.contains(&format!("no login for other.test: the daemon finds: {denied}")), "{live}");
 
     // Good again: everybody sees it at once, without a reload.

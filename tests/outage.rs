@@ -222,7 +222,7 @@ async fn the_age_of_the_pull_and_the_policy_bound_it(version: Version) {
         test.shunt.restart();
     };
     restart("on-outage = \"present\"\noutage-max-age = \"1ms\"\n");
-    test.is_refused(None, "and outage-max-age is").await;
+    test.is_refused(None, "and outage-max-age is 1ms").await;
     restart("on-outage = \"present\"\noutage-max-age = \"72h\"\n");
     assert_eq!(test.pull().await.unwrap(), test.image.id());
 

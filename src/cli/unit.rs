@@ -30,6 +30,7 @@ pub(super) struct Unit {
     is_installed: bool,
     user: Option<String>,
     group: Option<String>,
+    more_groups: Vec<String>,
     /// The values of `CapabilityBoundingSet=` in order; empty if there is no limit.
     bounds: Vec<String>,
     private_tmp: bool,
@@ -38,6 +39,14 @@ pub(super) struct Unit {
     /// Whether it may get credentials whose names are not in it.
     has_more_credentials: bool,
 }
+
+/// `/etc/passwd` or `/etc/group`: names and numbers (passwd(5), group(5)).
+struct Table(Vec<Vec<String>>);
+
+/// The fields of both files, of the first, and of the second.
+const ID: usize = 2;
+const PRIMARY_GROUP: usize = 3;
+const MEMBERS: usize = 3;
 
 // === impl Unit ===
 
@@ -75,6 +84,8 @@ impl Unit {
         match key {
             "User" => self.user = text(),
             "Group" => self.group = text(),
+            "SupplementaryGroups" if value.is_empty() => self.more_groups.clear(),
+            "SupplementaryGroups" => self.more_groups.extend(value.split_whitespace().map(str::to_owned)),
             "CapabilityBoundingSet" => self.bounds.push(value.to_owned()),
             "PrivateTmp" => self.private_tmp = is_true(value) || value == "disconnected",
             "ProtectHome" => value.clone_into(&mut self.protect_home),
@@ -91,11 +102,24 @@ impl Unit {
 
     /// Its user, and whether that may read everything.
     pub(super) fn rights(&self) -> Rights {
-        let uid = self.user.as_deref().map_or(Some(0), |user| id(user, "/etc/passwd"));
-        let gid = self.group.as_deref().map_or(Some(0), |group| id(group, "/etc/group"));
+        self.rights_by(&Table::read("/etc/passwd"), &Table::read("/etc/group"))
+    }
+
+    /// Without `Group=` it is in the groups of its user (systemd.exec(5)).
+    fn rights_by(&self, users: &Table, groups: &Table) -> Rights {
+        let user = self.user.as_deref().unwrap_or("root");
         // An unknown user is like any other one.
-        let uid = uid.unwrap_or(u32::MAX);
-        Rights { uid, gids: gid.into_iter().collect(), reads_all: uid == 0 && self.reads_all() }
+        let uid = users.id(user).unwrap_or(if user == "root" { 0 } else { u32::MAX });
+        let own = match &self.group {
+            Some(group) => groups.id(group),
+            None if uid == 0 => Some(0),
+            None => users.field(user, PRIMARY_GROUP).and_then(|gid| gid.parse().ok()),
+        };
+        let more = self.more_groups.iter().filter_map(|group| groups.id(group));
+        let mut gids: Vec<u32> = own.into_iter().chain(groups.with_member(user)).chain(more).collect();
+        gids.sort_unstable();
+        gids.dedup();
+        Rights { uid, gids, reads_all: uid == 0 && self.reads_all() }
     }
 
     /// An empty value begins again, `~` takes capabilities away.
@@ -153,13 +177,37 @@ fn drop_ins(directories: &[&Path]) -> Vec<PathBuf> {
     found.into_values().collect()
 }
 
-/// The number of a user or a group, which both files have in the third field.
-fn id(name: &str, file: &str) -> Option<u32> {
-    name.parse().ok().or_else(|| {
-        let table = std::fs::read_to_string(file).ok()?;
-        let mut fields = table.lines().map(|line| line.split(':').collect::<Vec<_>>());
-        fields.find(|fields| fields.first() == Some(&name))?.get(2)?.parse().ok()
-    })
+// === impl Table ===
+
+impl Table {
+    /// A file that is not there is an empty one.
+    fn read(path: &str) -> Self {
+        Self::of(&std::fs::read_to_string(path).unwrap_or_default())
+    }
+
+    fn of(text: &str) -> Self {
+        Self(text.lines().map(|line| line.split(':').map(str::to_owned).collect()).collect())
+    }
+
+    /// The number of a user or a group, by its name or by the number itself.
+    fn id(&self, name: &str) -> Option<u32> {
+        name.parse().ok().or_else(|| self.field(name, ID)?.parse().ok())
+    }
+
+    fn field(&self, name: &str, field: usize) -> Option<&str> {
+        let is_it = |row: &&Vec<String>| {
+            row.first().is_some_and(|first| first == name) || row.get(ID).is_some_and(|id| id == name)
+        };
+        self.0.iter().find(is_it)?.get(field).map(String::as_str)
+    }
+
+    /// The groups in which this user is beside the own one.
+    fn with_member<'a>(&'a self, user: &'a str) -> impl Iterator<Item = u32> + 'a {
+        let has = move |row: &&Vec<String>| {
+            row.get(MEMBERS).is_some_and(|members| members.split(',').any(|member| member == user))
+        };
+        self.0.iter().filter(has).filter_map(|row| row.get(ID)?.parse().ok())
+    }
 }
 
 #[cfg(test)]
@@ -199,6 +247,24 @@ mod tests {
         assert!(!unit().rights().reads_all);
         add("40.conf", "User=4711\nGroup=root");
         assert_eq!(unit().rights(), Rights { uid: 4711, gids: vec![0], reads_all: false });
+    }
+
+    #[test]
+    fn without_a_group_it_is_in_those_of_its_user() {
+        let users = Table::of("root:x:0:0::/root:/bin/sh\nshunt:x:990:991::/:/bin/false\n");
+        let groups =
+            Table::of("root:x:0:\nshunt:x:991:\ndocker:x:992:alice,shunt\nkeys:x:993:\nadm:x:4:alice\n");
+        let rights = |lines: &str| {
+            let mut unit = Unit::default();
+            unit.read(&format!("[Service]\n{lines}\n"));
+            let Rights { uid, gids, .. } = unit.rights_by(&users, &groups);
+            (uid, gids)
+        };
+        assert_eq!(rights(""), (0, vec![0]));
+        assert_eq!(rights("User=shunt"), (990, vec![991, 992]));
+        assert_eq!(rights("User=990\nSupplementaryGroups=keys adm"), (990, vec![4, 991, 993]));
+        assert_eq!(rights("User=shunt\nGroup=keys"), (990, vec![992, 993]));
+        assert_eq!(rights("User=nobody-knows"), (u32::MAX, Vec::new()));
     }
 
     #[test]

@@ -15,6 +15,15 @@ const UNITS: [(&str, f64); 8] = [
     ("h", 3600.0),
 ];
 
+/// The shortest spelling in one unit, to the millisecond: `72h`, `90s`, `1500ms`.
+pub(crate) fn text(duration: Duration) -> String {
+    const LARGEST_FIRST: [(&str, u128); 3] = [("h", 3_600_000), ("m", 60_000), ("s", 1000)];
+    let millis = duration.as_millis();
+    let unit = LARGEST_FIRST.iter().find(|(_, unit)| millis.is_multiple_of(*unit));
+    unit.filter(|_| millis > 0)
+        .map_or_else(|| format!("{millis}ms"), |(name, unit)| format!("{}{name}", millis / unit))
+}
+
 /// Reads a duration that is not negative.
 pub(crate) fn parse(text: &str) -> Result<Duration, String> {
     let refused = || format!("{text:?} is not a duration (write \"10m\", \"12h\")");
@@ -86,6 +95,23 @@ mod tests {
             "1h x",
         ] {
             parse(text).unwrap_err();
+        }
+    }
+
+    #[test]
+    fn a_text_says_the_same() {
+        let rows = [
+            ("72h", "72h"),
+            ("1m30s", "90s"),
+            ("60s", "1m"),
+            ("1.5s", "1500ms"),
+            ("1ms", "1ms"),
+            ("0", "0ms"),
+        ];
+        for (written, expected) in rows {
+            let duration = parse(written).unwrap();
+            assert_eq!(super::text(duration), expected);
+            assert_eq!(parse(expected).unwrap(), duration);
         }
     }
 }

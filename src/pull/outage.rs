@@ -15,6 +15,7 @@ use super::record::{OnNode, Record};
 use super::same_login::{BroughtLogin, Unknowable};
 use super::under_way::Pull;
 use crate::containerd::{Answer, StoreError};
+use crate::files::go_duration;
 use crate::wire::{self, WireError, cri};
 
 /// Why the image on the node is not the answer.
@@ -28,7 +29,7 @@ enum Refused {
     NoLogin,
     #[error("the request does not bring the login that it was pulled with")]
     OtherLogin,
-    #[error("it was pulled at {pulled}, and outage-max-age is {} s", max_age.as_secs())]
+    #[error("it was pulled at {pulled}, and outage-max-age is {}", go_duration::text(*max_age))]
     TooOld { pulled: String, max_age: Duration },
     #[error("containerd does not show it by its name and its digest")]
     NotShown,

@@ -10,7 +10,7 @@ use super::needed_files;
 use crate::containerd::Answer;
 use crate::state::{State, Verdict};
 
-/// How long containerd may take to say that it is there.
+/// How long containerd may take to say that it is there, and the disk to show the files that pulls need.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The generated types and client of `proto/admin.proto`.
@@ -27,16 +27,19 @@ pub const STATUS: &str = "Status";
 /// Answers `Status`.
 pub async fn status(state: &Arc<State>) -> Answer {
     let generation = state.generation();
-    let containerd_error = match tokio::time::timeout(PATIENCE, state.containerd.cri.version()).await {
+    // A containerd or a disk that hangs does not keep the answer back: of the files it then says what was found last.
+    let (version, files) = tokio::join!(
+        tokio::time::timeout(PATIENCE, state.containerd.cri.version()),
+        tokio::time::timeout(PATIENCE, needed_files::look(state)),
+    );
+    let files = files.unwrap_or_else(|_| state.files());
+    let containerd_error = match version {
         Ok(Ok(_)) => String::new(),
         Ok(Err(status)) => status.message().to_owned(),
         Err(_) => format!("no answer within {} s", PATIENCE.as_secs()),
     };
     let transport = state.transport();
     let unread_hosts = state.unread_hosts.problems(&state.containerd.facts());
-    // A disk that hangs does not keep the answer back: then it says what was found last.
-    let files = tokio::time::timeout(PATIENCE, needed_files::look(state)).await;
-    let files = files.unwrap_or_else(|_| state.files());
     let answered = state.outages.answered();
     let last = answered.last.map(|(image, at)| (image, seconds(at)));
     let (last_in_outage, last_in_outage_at) = last.unwrap_or_default();

@@ -5,6 +5,8 @@
 use std::io::{self, BufRead, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 
+use base64::Engine as _;
+
 /// A request or a response: its first line, headers and body.
 #[derive(Clone, Debug, Default)]
 pub struct Message {
@@ -122,15 +124,6 @@ pub fn send(
 
 /// The `Authorization` header of a user and a password (RFC 7617).
 pub fn basic(user: &str, password: &str) -> String {
-    const SIGNS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::from("Basic ");
-    for group in format!("{user}:{password}").as_bytes().chunks(3) {
-        let bits =
-            group.iter().fold(0u32, |sum, byte| (sum << 8) | u32::from(*byte)) << (8 * (3 - group.len()));
-        for place in 0..4 {
-            let sign = SIGNS[(bits >> (18 - 6 * place)) as usize & 63] as char;
-            text.push(if place > group.len() { '=' } else { sign });
-        }
-    }
-    text
+    let both = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"));
+    format!("Basic {both}")
 }
