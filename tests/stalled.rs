@@ -1,10 +1,10 @@
 //! Mirrors that stop giving while containerd fetches from them, and mirrors that are only slow.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "tests")]
 
 mod support;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use support::containerd::Containerd;
 use support::cri::Cri;
@@ -66,15 +66,24 @@ impl Setup {
     }
 }
 
+/// Prints how long the pull took, which is never shorter than the mirror may be silent.
+fn took(what: &str, begin: Instant, least: Duration) {
+    let took = begin.elapsed();
+    println!("{what}: served after {took:.1?}");
+    assert!(took >= least, "{took:?}");
+}
+
 async fn a_mirror_that_goes_mute_in_a_layer_is_left(version: Version) {
     let Some(setup) = Setup::start(version, "mute", "600ms") else { return };
     let image = setup.push("1");
     setup.fake.on(&setup.below("blobs"), Behaviour::Stuck(100 << 10));
     let stuck = setup.fake.stuck();
+    let begin = Instant::now();
     let pulling = setup.begin("1").await;
     assert!(support::wait_for(async || setup.fake.stuck() > stuck).await, "{}", setup.shunt.stderr());
     setup.fake.on("/v2/", Behaviour::Silent);
     assert_eq!(pulling.await.unwrap().unwrap(), image.id(), "{}", setup.shunt.stderr());
+    took("a mute mirror, 0.6 s", begin, Duration::from_millis(600));
     setup.was_left("and it does not answer").await;
 }
 
@@ -82,7 +91,9 @@ async fn a_mirror_that_answers_and_gives_no_layer_is_left(version: Version) {
     let Some(setup) = Setup::start(version, "idle", "200ms") else { return };
     let image = setup.push("1");
     setup.fake.on(&setup.below("blobs"), Behaviour::Silent);
+    let begin = Instant::now();
     assert_eq!(setup.begin("1").await.await.unwrap().unwrap(), image.id(), "{}", setup.shunt.stderr());
+    took("a mirror that answers and gives nothing, 0.2 s", begin, 12 * Duration::from_millis(200));
     setup.was_left("nothing has arrived from it").await;
 }
 

@@ -105,6 +105,11 @@ async fn a_pull_beside_that_shares_the_layer_is_served_too(version: Version) {
             let id = pulled.unwrap_or_else(|error| panic!("{error}: {}", shunt.stderr()));
             assert_eq!(id, image.id());
         }
+        for fake in &bad {
+            let blob = format!("/blobs/{layer}");
+            let downloads = fake.records().iter().filter(|record| record.path.ends_with(&blob)).count();
+            assert!(downloads <= 4, "{:?}", fake.records());
+        }
         // Nobody blames the healthy one.
         assert!(!shunt.status().contains(registry.host()), "{}", shunt.status());
     }
