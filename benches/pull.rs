@@ -1,7 +1,8 @@
 //! What a pull through the shunt costs over a direct one, on each containerd, from a real registry.
 //!
 //! `cargo bench --bench pull` prints a table and saves it as `target/bench/pull.json`. Rounds are
-//! interleaved, so that a busy machine is as busy for all; figures are medians.
+//! interleaved, so that a busy machine is as busy for all; figures are medians. `-- memory` only shows the shunt's
+//! memory after the start and after a hundred pulls.
 //!
 //! Every pull starts with nothing of its image on the node, and is checked by CRI's own answer.
 
@@ -36,7 +37,7 @@ struct Bench {
     shunted: Cri,
     registry: Registry,
     _containerd: Containerd,
-    _shunt: Shunt,
+    shunt: Shunt,
 }
 
 /// Whom a round asks, and for the image under which name.
@@ -48,6 +49,9 @@ struct Way<'a> {
 }
 
 fn main() {
+    if std::env::args().any(|argument| argument == "memory") {
+        return memory();
+    }
     let mut rows = Vec::new();
     println!("| containerd | load | way | p50 | over direct |\n|---|---|---|---|---|");
     for version in Version::ALL {
@@ -81,7 +85,17 @@ impl Bench {
             shunted: Cri::connect(&shunt.socket()).await,
             registry,
             _containerd: containerd,
-            _shunt: shunt,
+            shunt,
+        })
+    }
+
+    /// In MiB: what the shunt has resident, and what of it is not of files.
+    fn shunt_memory(&self) -> [String; 2] {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.shunt.pid().unwrap())).unwrap();
+        ["VmRSS:", "RssAnon:"].map(|field| {
+            let line = status.lines().find_map(|line| line.strip_prefix(field)).unwrap();
+            let kib: f64 = line.trim().strip_suffix(" kB").unwrap().parse().unwrap();
+            format!("{:.1}", kib / 1024.0)
         })
     }
 
@@ -154,6 +168,26 @@ impl Bench {
             assert!(!self.direct.has(&name(i)).await, "{}", name(i));
         }
         took
+    }
+}
+
+fn memory() {
+    println!("| containerd | resident after start | of it not of files | after 100 pulls | of it not of files |");
+    println!("|---|---|---|---|---|");
+    for version in Version::ALL {
+        let shown = support::block_on(async move {
+            let bench = Bench::start(version).await?;
+            let before = bench.shunt_memory();
+            let (ways, images) = (bench.ways(), |turn: usize| vec![Image::busybox(&format!("memory-{turn}"))]);
+            for turn in 0..100 {
+                bench.registry.push("memory/app-0", "1", &images(turn)[0]);
+                bench.pull(&ways[2], "memory", &images(turn)).await;
+            }
+            Some([before, bench.shunt_memory()].concat())
+        });
+        if let Some(shown) = shown {
+            println!("| {} | {} MiB |", version.line(), shown.join(" MiB | "));
+        }
     }
 }
 
