@@ -178,28 +178,36 @@ async fn a_mirror_that_is_mute_about_the_manifest_does_not_hold_a_pull(version: 
 async fn a_mirror_that_fails_is_tried_after_the_others(version: Version) {
     let Some((containerd, registry)) = setup(version).await else { return };
     let page: &[(&str, &str)] = &[("Content-Type", "text/html"), ("Docker-Content-Digest", "")];
+    let path = format!("after-{}/app", version.line().replace('.', "-"));
+    let (all, manifests, blobs) =
+        (format!("/v2/{path}/"), format!("/v2/{path}/manifests/"), format!("/v2/{path}/blobs/"));
     let rows = [
         ("/v2/", Behaviour::Status(500), "mirror answers with errors"),
         ("/v2/", Behaviour::Status(503), "mirror answers with errors"),
-        ("/v2/after/app/manifests/", Behaviour::With(200, page), "mirror does not give what it says it has"),
-        ("/v2/after/app/blobs/", Behaviour::Wrong(Wrong::Byte), "mirror does not give what it says it has"),
+        (manifests.as_str(), Behaviour::With(200, page), "mirror does not give what it says it has"),
+        (
+            all.as_str(),
+            Behaviour::Raw("HTTP/1.1 200 O".to_owned()),
+            "mirror does not give what it says it has",
+        ),
+        (blobs.as_str(), Behaviour::Wrong(Wrong::Byte), "mirror does not give what it says it has"),
     ];
-    for (number, (path, behaviour, said)) in rows.into_iter().enumerate() {
+    for (number, (prefix, behaviour, said)) in rows.into_iter().enumerate() {
         let images = ["a", "b"].map(|tag| {
             let image = Image::busybox(&format!("failover-after-{number}-{tag}-{}", version.line()));
-            registry.push("after/app", tag, &image);
+            registry.push(&path, tag, &image);
             image
         });
         let first = Fake::in_front_of(registry.host());
-        first.on(path, behaviour);
+        first.on(prefix, behaviour);
         let config = config("retry-down-after = \"1h\"", &[&first.host(), registry.host()], "");
         let shunt = Shunt::start(&config, containerd);
         let cri = Cri::connect(&shunt.socket()).await;
-        assert_eq!(cri.pull("quay.io/after/app:a").await.unwrap(), images[0].id());
+        assert_eq!(cri.pull(&format!("quay.io/{path}:a")).await.unwrap(), images[0].id());
         assert!(shunt.stderr().contains(said), "{}", shunt.stderr());
         assert!(shunt.status().contains(&first.host()), "{}", shunt.status());
         first.forget();
-        assert_eq!(cri.pull("quay.io/after/app:b").await.unwrap(), images[1].id());
+        assert_eq!(cri.pull(&format!("quay.io/{path}:b")).await.unwrap(), images[1].id());
         assert_eq!(first.records(), [], "{said}");
         for image in images {
             cri.remove(&image.id()).await.unwrap();

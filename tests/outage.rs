@@ -243,6 +243,38 @@ async fn the_age_of_the_pull_and_the_policy_bound_it(version: Version) {
     assert_eq!(test.pull().await.unwrap_err().code(), Code::PermissionDenied);
 }
 
+/// The tag is another image meanwhile, so that its manifest is not on the node.
+async fn an_answer_that_is_cut_is_an_outage_and_a_wrong_one_is_not(version: Version) {
+    let Some(test) = Setup::start(version, "cut", ON) else { return };
+    assert_eq!(test.pull().await.unwrap(), test.image.id());
+    test.registry.push(&test.repository, "1", &Image::busybox("outage-cut-moved"));
+    let page: &[(&str, &str)] = &[("Content-Type", "text/html"), ("Docker-Content-Digest", "")];
+    let rows = [
+        (Behaviour::Cut(10), true),
+        (Behaviour::Raw("HTTP/1.1 200 O".to_owned()), true),
+        (Behaviour::With(200, page), false),
+        (Behaviour::Raw("SSH-2.0-OpenSSH_9.2\r\n\r\n".to_owned()), false),
+    ];
+    for (behaviour, is_outage) in rows {
+        let hosts = test.mirrors.each_ref().map(|mirror| {
+            mirror.on("/v2/", behaviour.clone());
+            mirror.host()
+        });
+        let said = test.shunt.stderr().len();
+        let pulled = test.pull().await;
+        match pulled {
+            Ok(id) => assert!(is_outage && id == test.image.id(), "{behaviour:?}"),
+            Err(status) => {
+                assert!(!is_outage, "{behaviour:?}: {status}");
+                assert!(!status.message().starts_with("RegistryUnavailable"), "{behaviour:?}: {status}");
+            }
+        }
+        let said = test.shunt.stderr()[said..].to_owned();
+        let class = if is_outage { "unreachable" } else { "protocol" };
+        assert!(said.contains(&format!("{} {class}", hosts[0])), "{behaviour:?}: {said}");
+    }
+}
+
 async fn nobody_is_asked_while_all_rest(version: Version) {
     let Some(test) = Setup::start(version, "rests", ON) else { return };
     assert_eq!(test.pull().await.unwrap(), test.image.id());
@@ -259,6 +291,7 @@ async fn nobody_is_asked_while_all_rest(version: Version) {
 
 on_each_containerd!(
     nobody_is_asked_while_all_rest,
+    an_answer_that_is_cut_is_an_outage_and_a_wrong_one_is_not,
     the_image_on_the_node_is_the_answer_while_no_registry_serves,
     a_registry_that_says_no_is_believed,
     only_the_login_that_pulled_it_gets_it,

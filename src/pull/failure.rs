@@ -30,16 +30,15 @@ const NO_ANSWER: [&str; 3] = ["dial tcp", "i/o timeout", "connection reset by pe
 /// What a registry's refusal means for the pull. `rest` says until when it is left alone, if it is.
 pub(super) fn of_registry(refusal: &Refusal, auth: &Auth, rest: Option<Rest>) -> Failure {
     let class = class(refusal);
-    let mut text = match class {
+    let text = match class {
         Class::Unauthorized | Class::Forbidden => format!("{} ({auth})", refusal.brief()),
         _ => refusal.brief().to_owned(),
     };
-    let mut short = refusal.short().to_owned();
-    if let Some(rest) = &rest {
-        text = format!("{text}; {rest}");
-        short = format!("{}: {rest}", rest.host);
+    let failure = Failure { class, text, short: Some(refusal.short().to_owned()), rest: None };
+    match rest {
+        Some(rest) => failure.with_rest(rest),
+        None => failure,
     }
-    Failure { class, text, short: Some(short), rest: rest.map(Box::new) }
 }
 
 /// The failure of a candidate that is not asked, as its registry wants to be left alone.
@@ -60,9 +59,11 @@ pub(super) fn wants_rest(refusal: &Refusal) -> bool {
 /// What a refusal says against the registry; none where nothing.
 pub(super) fn trouble(refusal: &Refusal) -> Option<Trouble> {
     match (class(refusal), refusal.failure()) {
+        (_, registry::Failure::Content | registry::Failure::Protocol | registry::Failure::Cut) => {
+            Some(Trouble::NotGiven)
+        }
         (Class::Unreachable, _) => Some(Trouble::Mute),
         (Class::ServerError, _) => Some(Trouble::Errors),
-        (_, registry::Failure::Content | registry::Failure::Protocol) => Some(Trouble::NotGiven),
         _ => None,
     }
 }
@@ -73,9 +74,8 @@ pub(super) fn class(refusal: &Refusal) -> Class {
     match refusal.failure() {
         Registry::Config => Class::Config,
         Registry::Login => Class::Login,
-        Registry::Dns | Registry::Connect | Registry::Proxy | Registry::Tls | Registry::Timeout => {
-            Class::Unreachable
-        }
+        Registry::Dns | Registry::Connect | Registry::Proxy | Registry::Tls => Class::Unreachable,
+        Registry::Timeout | Registry::Cut => Class::Unreachable,
         Registry::Unauthorized => Class::Unauthorized,
         Registry::Forbidden => Class::Forbidden,
         Registry::NotFound => Class::NotFound,

@@ -85,6 +85,7 @@ pub(super) async fn open(
             RegistryError::Broken {
                 host: url.authority(),
                 problem: format!("breaks the connection: {error}"),
+                hangs_up: true,
             }
         })
     };

@@ -78,12 +78,12 @@ pub(super) enum RegistryError {
     /// No TLS.
     #[error("TLS with {host}: {problem}")]
     Tls { host: String, problem: TlsProblem },
-    /// No answer comes, or it is not HTTP.
+    /// No answer comes, or it is not HTTP. `hangs_up` says which.
     #[error("{host} {problem}")]
-    Broken { host: String, problem: String },
-    /// The answer has begun, and does not come to its end.
+    Broken { host: String, problem: String, hangs_up: bool },
+    /// The answer has begun, and cannot be read to its end.
     #[error("{host} {problem}")]
-    Cut { host: String, problem: String },
+    Cut { host: String, problem: String, hangs_up: bool },
     /// It takes too long.
     #[error("no answer within {}: {doing}", seconds(*limit))]
     TooSlow { doing: String, limit: Duration },
@@ -186,6 +186,8 @@ pub enum Failure {
     Tls,
     /// Too slow: no connection in time, or no answer on it.
     Timeout,
+    /// It hangs up before its answer is whole.
+    Cut,
     /// Not the protocol, or it leads to a host that it must not lead to.
     Protocol,
     /// 401, or no token.
@@ -256,6 +258,7 @@ impl RegistryError {
             Self::ConnectSlow { .. } | Self::TooSlow { .. } => Failure::Timeout,
             Self::Proxy { .. } => Failure::Proxy,
             Self::Tls { .. } => Failure::Tls,
+            Self::Broken { hangs_up: true, .. } | Self::Cut { hangs_up: true, .. } => Failure::Cut,
             Self::Broken { .. } | Self::Cut { .. } | Self::Redirect { .. } | Self::Astray { .. } => {
                 Failure::Protocol
             }

@@ -153,7 +153,11 @@ async fn read(
     let url = question.url.clone();
     let (head, body) = response.into_parts();
     let read = body_of(body, question.limit).await;
-    let cut_off = |error| RegistryError::Cut { host: url.authority(), problem: problem(&error) };
+    let cut_off = |error| RegistryError::Cut {
+        host: url.authority(),
+        problem: problem(&error),
+        hangs_up: hangs_up(&error),
+    };
     let (body, cut) = read.map_err(cut_off)?;
     let words = (!wire.is_foreign(&url)).then(|| Arc::clone(&wire.secrets));
     Ok(Answer { url, status: head.status, headers: head.headers, body, cut, words, special })
@@ -182,7 +186,7 @@ fn broken(session: Option<&Session>, url: &Url, error: &hyper::Error) -> Registr
             return RegistryError::tls(&host, problem);
         }
     }
-    RegistryError::Broken { host, problem: problem(error) }
+    RegistryError::Broken { host, problem: problem(error), hangs_up: hangs_up(error) }
 }
 
 fn problem(error: &hyper::Error) -> String {
@@ -200,8 +204,19 @@ fn problem(error: &hyper::Error) -> String {
     }
 }
 
+/// Whether the other side has ended the connection too early. Else what it has sent is wrong.
+fn hangs_up(error: &hyper::Error) -> bool {
+    let breaks = matches!(kind(error), Some(io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe));
+    error.is_incomplete_message() || ends_early(error) || breaks
+}
+
 /// Whether a body is shorter than its head says.
 fn ends_early(error: &hyper::Error) -> bool {
+    kind(error) == Some(io::ErrorKind::UnexpectedEof)
+}
+
+/// What the operating system says, if it is its error.
+fn kind(error: &hyper::Error) -> Option<io::ErrorKind> {
     let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<io::Error>());
-    source.is_some_and(|source| source.kind() == io::ErrorKind::UnexpectedEof)
+    source.map(io::Error::kind)
 }

@@ -107,7 +107,7 @@ async fn what_is_no_http_is_told_so_and_costs_no_memory() {
     let garbage = "protocol: HOST answers something that is not HTTP";
     assert_eq!(of(|_| Reply::Raw(b"SSH-2.0-OpenSSH_9.2\r\n\r\n".to_vec())).await, garbage);
     assert_eq!(of(|_| Reply::Raw(vec![0xff; 3000])).await, garbage);
-    let cut = "protocol: HOST hangs up before its answer is whole";
+    let cut = "cut: HOST hangs up before its answer is whole";
     assert_eq!(of(|_| Reply::Raw(Vec::new())).await, cut);
     assert_eq!(of(|_| Reply::Raw(b"HTTP/1.1 200 O".to_vec())).await, cut);
     let long = format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "x".repeat(200_000));

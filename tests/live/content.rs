@@ -95,7 +95,7 @@ async fn a_registry_that_lies_is_told_so() {
     };
     assert_eq!(
         of(&wanted, raw(body.len() + 1)).await.unwrap_err(),
-        "protocol: HOST hangs up before its answer is whole"
+        "cut: HOST hangs up before its answer is whole"
     );
     assert_eq!(of(&wanted, raw(body.len() - 1)).await.unwrap_err(), another(&digest(&body.as_bytes()[..18])));
 }

@@ -131,7 +131,7 @@ async fn a_kept_connection_that_was_closed_is_replaced() {
     // A new connection that is closed without an answer is an error, and is not tried again.
     let (server, client) = (KeepAlive::ending(0, End::AfterRequest), client());
     let said = server.asked(&client).await;
-    assert_eq!(said, "protocol: HOST hangs up before its answer is whole");
+    assert_eq!(said, "cut: HOST hangs up before its answer is whole");
     assert_eq!((server.connections(), server.requests().len()), (1, 1));
 }
 

@@ -195,9 +195,9 @@ async fn an_answer_that_has_begun_is_no_reason_for_another_scheme_or_a_client_ce
     let dir = tempfile::tempdir().unwrap();
     let authority = Authority::new();
     let certificate = authority.issue(HERE, Oddity::None);
-    for (answer, problem) in [
-        ("HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{", "hangs up before its answer is whole"),
-        ("SSH-2.0\r\n\r\n", "answers something that is not HTTP"),
+    for (answer, failure, problem) in [
+        ("HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{", "cut", "hangs up before its answer is whole"),
+        ("SSH-2.0\r\n\r\n", "protocol", "answers something that is not HTTP"),
     ] {
         let server = Scripted::start_tls_asking(&authority, &certificate, move |request| {
             let is_head = answer.starts_with("HTTP") && request.method_and_path().0 == "HEAD";
@@ -205,11 +205,11 @@ async fn an_answer_that_has_begun_is_no_reason_for_another_scheme_or_a_client_ce
         });
         let ca = authority.file(dir.path());
         let strict = verified(&server.host(), &[ca]);
-        assert_eq!(ask_at(&server.host(), &strict, "a").await, format!("protocol: HOST {problem}"));
+        assert_eq!(ask_at(&server.host(), &strict, "a").await, format!("{failure}: HOST {problem}"));
         // Only where it is not HTTP at all, plain http may be.
         let both = Endpoint { schemes: vec!["https", "http"], ..strict };
         let again = if answer.starts_with("HTTP") { String::new() } else { format!("; then HOST {problem}") };
-        assert_eq!(ask_at(&server.host(), &both, "a").await, format!("protocol: HOST {problem}{again}"));
+        assert_eq!(ask_at(&server.host(), &both, "a").await, format!("{failure}: HOST {problem}{again}"));
     }
 }
 

@@ -45,6 +45,10 @@ pub enum Behaviour {
     Cut(usize),
     /// Forward with another body.
     Wrong(Wrong),
+    /// Answer with these bytes, the head included.
+    Raw(String),
+    /// So towards containerd itself; others are forwarded.
+    ToContainerd(Box<Behaviour>),
     /// Answer with this index.
     Index(Arc<Vec<u8>>),
     /// One request of so many gets this status; the others are forwarded.
@@ -237,7 +241,16 @@ impl Shared {
             return self.token(stream, authorization.as_deref(), &request.body);
         }
         let authorization = authorization.unwrap_or_default();
-        match self.settled_behaviour(path) {
+        let is_containerd =
+            request.header("user-agent").is_some_and(|agent| agent.starts_with("containerd/"));
+        let behaviour = match self.settled_behaviour(path) {
+            Behaviour::ToContainerd(behaviour) if is_containerd => *behaviour,
+            Behaviour::ToContainerd(_) => Behaviour::Forward,
+            behaviour => behaviour,
+        };
+        match behaviour {
+            Behaviour::ToContainerd(_) => panic!("one in another"),
+            Behaviour::Raw(bytes) => (&mut &*stream).write_all(bytes.as_bytes()),
             Behaviour::Forward | Behaviour::Held => self.forward(stream, &request),
             Behaviour::Status(status) => answer(stream, &bare(status)),
             Behaviour::With(status, headers) => {

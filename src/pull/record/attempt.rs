@@ -102,6 +102,13 @@ impl Failure {
     pub fn new(class: Class, text: impl Into<String>) -> Self {
         Self { class, text: text.into(), short: None, rest: None }
     }
+
+    /// The same of a registry that is left alone after it.
+    pub fn with_rest(self, rest: Rest) -> Self {
+        let text = format!("{}; {rest}", self.text);
+        let short = Some(format!("{}: {rest}", rest.host));
+        Self { class: self.class, text, short, rest: Some(Box::new(rest)) }
+    }
 }
 
 impl Attempt {
