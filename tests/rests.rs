@@ -149,6 +149,83 @@ async fn the_last_answer_counts_and_the_registry_rests_after_it(version: Version
     cri.remove(&name).await.unwrap();
 }
 
+/// It says that it has the image, and limits containerd where that fetches a blob.
+async fn a_mirror_that_limits_containerd_rests_as_well(version: Version) {
+    let Some((containerd, limited, image, path)) = setup(version, "blob") else { return };
+    let well = Fake::in_front_of(Registry::shared().unwrap().host());
+    let (blobs, name) = (format!("/v2/{path}/blobs/"), format!("docker.io/{path}:1"));
+    for (status, whose) in [(429, "left alone"), (503, "mirrors down")] {
+        limited.on(&blobs, Behaviour::Status(status));
+        limited.forget();
+        let shunt = Shunt::start(&rule("docker.io", &[&limited.host(), &well.host()]), containerd);
+        let cri = Cri::connect(&shunt.socket()).await;
+        assert_eq!(cri.pull(&name).await.unwrap(), image.id(), "{status}");
+        assert!(limited.records().iter().any(|record| record.path.starts_with(&blobs)), "{status}");
+        let shown = shunt.status();
+        assert!(shown.lines().any(|line| line.contains(whose) && line.contains(&limited.host())), "{shown}");
+        limited.forget();
+        for _ in 0..PULLS {
+            cri.remove(&name).await.unwrap();
+            assert_eq!(cri.pull(&name).await.unwrap(), image.id(), "{status}");
+        }
+        assert_eq!(asked(&limited), Vec::<String>::new(), "{status}");
+        cri.remove(&name).await.unwrap();
+    }
+    // Alone it is not asked either.
+    limited.on(&blobs, Behaviour::Status(429));
+    let shunt = Shunt::start(&rule("docker.io", &[&limited.host()]), containerd);
+    let cri = Cri::connect(&shunt.socket()).await;
+    for _ in 0..2 {
+        let status = cri.pull(&name).await.unwrap_err();
+        assert!(status.message().starts_with("RegistryUnavailable: "), "{status}");
+        assert!(status.message().contains("rate-limited until "), "{status}");
+        limited.forget();
+    }
+    cri.pull(&name).await.unwrap_err();
+    assert_eq!(asked(&limited), Vec::<String>::new());
+}
+
+/// The registry of the name itself is asked by containerd.
+async fn an_origin_that_limits_rests_where_a_rule_leads_to_it(version: Version) {
+    let Some((containerd, origin, image, path)) = setup(version, "origin") else { return };
+    let name = format!("{}/{path}:1", origin.host());
+    let last = rule(&origin.host(), &["127.0.0.1:1"]) + "origin = \"last\"\n";
+    // Of this one's candidates only the origin is left for a tag.
+    let mirrors = "mirrors = [{ location = \"127.0.0.1:1\", only = \"digests\" }]\norigin = \"last\"\n";
+    let alone = format!("[[policy.rule]]\nprefix = \"{}\"\n{mirrors}", origin.host());
+    for config in [last, alone] {
+        origin.on("/v2/", LIMITED);
+        let shunt = Shunt::start(&config, containerd);
+        let cri = Cri::connect(&shunt.socket()).await;
+        for round in 0..PULLS {
+            origin.forget();
+            let status = cri.pull(&name).await.unwrap_err();
+            assert_eq!(status.code(), Code::Unknown, "{status}");
+            assert!(status.message().starts_with(&format!("RegistryUnavailable: {name}: ")), "{status}");
+            let told = format!("{}: rate-limited until ", origin.host());
+            assert!(round == 0 || status.message().contains(&told), "{status}");
+            assert_eq!(asked(&origin).is_empty(), round > 0, "{round}: {config}");
+        }
+        assert!(shunt.status().contains("left alone"), "{}", shunt.status());
+        // For the login that it limits, and for no other.
+        origin.on("/v2/", Behaviour::Forward);
+        cri.pull(&name).await.unwrap_err();
+        let ann = user_and_password("ann", "hush-of-ann");
+        assert_eq!(cri.pull_with(&name, Some(ann)).await.unwrap(), image.id());
+        cri.remove(&name).await.unwrap();
+    }
+    // A name that no rule routes goes to containerd as it came, always.
+    origin.on("/v2/", LIMITED);
+    let shunt = Shunt::start(&rule("docker.io", &["127.0.0.1:1"]), containerd);
+    let cri = Cri::connect(&shunt.socket()).await;
+    for _ in 0..2 {
+        origin.forget();
+        let status = cri.pull(&name).await.unwrap_err();
+        assert!(!status.message().contains("rate-limited until "), "{status}");
+        assert_ne!(asked(&origin), Vec::<String>::new());
+    }
+}
+
 async fn a_rest_ends(version: Version) {
     let Some((containerd, fake, image, path)) = setup(version, "ends") else { return };
     // After one second.
@@ -201,6 +278,8 @@ on_each_containerd!(
     where_all_rest_a_pull_fails_at_once_and_says_until_when,
     a_registry_rests_for_the_login_that_it_limits,
     the_last_answer_counts_and_the_registry_rests_after_it,
+    a_mirror_that_limits_containerd_rests_as_well,
+    an_origin_that_limits_rests_where_a_rule_leads_to_it,
     a_rest_ends,
     a_registry_of_its_own_reasons_is_unavailable_and_others_are_not,
 );

@@ -68,13 +68,24 @@ impl Pull<'_> {
         tried
     }
 
-    /// The registry that the name itself asks for: the request goes on as it came.
+    /// The registry that the name itself asks for: the request goes on as it came, unless the registry is left alone.
     async fn origin(&self, record: &mut Record, candidate: &Candidate) -> Result<Tried, Failure> {
-        match self.fetch_as_asked(record).await {
-            Ok(answer) if answer.is_ok() => Ok(Tried::Answered(Box::new(answer))),
-            Ok(answer) if record.attempts.is_empty() => Ok(Tried::Answered(Box::new(answer))),
-            Ok(answer) => Err(failure::of_containerd(&answer.status(), &candidate.name)),
-            Err(end) => Ok(Tried::Ended(end)),
+        let login = self.login_at(candidate).await;
+        let login = login.as_ref();
+        if let Some(rest) = login.and_then(|login| self.state.health.rest(&candidate.name, login)) {
+            return Err(failure::of_rest(rest));
+        }
+        let answer = match self.fetch_as_asked(record).await {
+            Ok(answer) if answer.is_ok() => return Ok(Tried::Answered(Box::new(answer))),
+            Ok(answer) => answer,
+            Err(end) => return Ok(Tried::Ended(end)),
+        };
+        let failure = failure::of_containerd(&answer.status(), &candidate.name);
+        match (failure.class, login) {
+            (Class::RateLimited, Some(login)) => Err(self.limited(candidate, login, failure)),
+            // Nothing of the rule was tried before it, so containerd's own error says all.
+            _ if record.attempts.is_empty() => Ok(Tried::Answered(Box::new(answer))),
+            _ => Err(failure),
         }
     }
 
@@ -109,11 +120,7 @@ impl Pull<'_> {
         let fetched = match self.fetch(record, &mirror, &auth, &resolved).await {
             Ok(fetched) => fetched,
             Err(Unfetched::Failed(failure)) => {
-                // It said that it has the image.
-                if matches!(failure.class, Class::Protocol | Class::Containerd | Class::Unreachable) {
-                    self.note_down(candidate, Trouble::NotGiven);
-                }
-                return Err(failure);
+                return Err(self.not_given(candidate, &presented, failure));
             }
             Err(Unfetched::Ended(end)) => return Ok(Tried::Ended(end)),
             Err(Unfetched::Gone) => return Ok(Tried::Gone),
@@ -135,13 +142,35 @@ impl Pull<'_> {
 
     /// Whether the candidate's registry is left alone now.
     pub(super) async fn rests(&self, candidate: &Candidate) -> bool {
-        if candidate.role == Role::Origin || !self.state.health.has_rests(&candidate.name) {
+        if !self.state.health.has_rests(&candidate.name) {
             return false;
         }
-        let mirror = self.trial(candidate, self.state.containerd.facts(), true);
-        let Ok(auth) = self.auth(&mirror).await else { return false };
-        let login = self.login(&auth, &mirror.endpoint);
-        login.is_ok_and(|login| self.state.health.rest(&candidate.name, &login).is_some())
+        let login = self.login_at(candidate).await;
+        login.is_some_and(|login| self.state.health.rest(&candidate.name, &login).is_some())
+    }
+
+    /// As whom the candidate's registry is asked, as far as that is known now.
+    async fn login_at(&self, candidate: &Candidate) -> Option<Login> {
+        let registry = self.trial(candidate, self.state.containerd.facts(), true);
+        let auth = self.auth(&registry).await.ok()?;
+        self.login(&auth, &registry.endpoint).ok()
+    }
+
+    /// The mirror has said that it has the image, and containerd has met this failure there.
+    fn not_given(&self, candidate: &Candidate, login: &Login, failure: Failure) -> Failure {
+        match failure.class {
+            Class::RateLimited => return self.limited(candidate, login, failure),
+            Class::Protocol | Class::Containerd | Class::Unreachable | Class::ServerError => {
+                self.note_down(candidate, Trouble::NotGiven);
+            }
+            _ => {}
+        }
+        failure
+    }
+
+    /// The registry has answered containerd with 429. For how long it wants to be left alone, containerd does not tell.
+    fn limited(&self, candidate: &Candidate, login: &Login, failure: Failure) -> Failure {
+        failure.with_rest(self.state.health.note_rest(&candidate.name, login, None))
     }
 
     /// Asks the candidate whether it has the image, and for its digest.

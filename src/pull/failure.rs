@@ -101,8 +101,8 @@ pub fn of_containerd(status: &Status, candidate: &Name) -> Failure {
     Failure::new(class, short(status.message(), candidate.as_str()))
 }
 
-/// What the number means that a registry has answered containerd with. Only the reason is named after it, and nothing
-/// else follows from it: a registry could say it as well to the shunt.
+/// What the number means that a registry has answered containerd with. It can be believed: a registry could say the same
+/// to the shunt.
 fn of_status(message: &str) -> Class {
     let text = message.to_ascii_lowercase();
     let places = WORDS_OF_A_REGISTRY.iter().filter_map(|words| Some((text.find(words)?, *words)));

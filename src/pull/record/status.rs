@@ -98,6 +98,7 @@ impl Record {
         let are_mirrors = self.attempts.iter().all(|attempt| attempt.role == Role::Mirror);
         let mut text = match (self.attempts.len(), are_mirrors) {
             (1, true) => format!("the mirror of {rule} did not serve it"),
+            (1, false) => format!("the registry of {rule} did not serve it"),
             (count, true) => format!("none of the {count} mirrors of {rule} served it"),
             (count, false) => format!("none of the {count} registries of {rule} served it"),
         };
