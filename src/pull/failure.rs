@@ -18,11 +18,18 @@ use crate::state::{Rest, Trouble};
 const LOCAL: [&str; 4] =
     ["no space left on device", "disk quota exceeded", "read-only file system", "too many open files"];
 
+/// What may stand behind the text of a [`LOCAL`] error: what sort of error one part of containerd tells another
+/// (`errdefs`).
+const SORTS: [&str; 4] = [": unknown", ": resource exhausted", ": internal", ": failed precondition"];
+
 /// Where a registry's words begin in containerd's error. `Server message:` and the lines behind
 /// `unexpected status` are as the registry sent them (containerd `core/remotes/docker/{resolver,fetcher}.go`,
-/// `core/remotes/errors`).
-const WORDS_OF_A_REGISTRY: [&str; 3] = [SERVER_MESSAGE, "unexpected status", "failed with status code"];
-const SERVER_MESSAGE: &str = "server message:";
+/// `core/remotes/errors`). Go repeats lines of a head that it cannot read (`malformed MIME header line: …`), and the names
+/// in a certificate (`x509: certificate is valid for …`).
+const WORDS_OF_A_REGISTRY: [&str; 5] = ["server message:", STATUS[0], STATUS[1], "malformed ", "x509: "];
+
+/// Behind these is the number of the answer.
+const STATUS: [&str; 2] = ["unexpected status", "failed with status code"];
 
 /// What containerd says of a registry that it cannot reach (Go's `net`).
 const NO_ANSWER: [&str; 3] = ["dial tcp", "i/o timeout", "connection reset by peer"];
@@ -89,7 +96,7 @@ pub(super) fn class(refusal: &Refusal) -> Class {
 pub fn of_containerd(status: &Status, candidate: &Name) -> Failure {
     let own = own_words(status.message());
     let class = match status.code() {
-        _ if LOCAL.iter().any(|text| own.contains(text)) => Class::Local,
+        _ if is_local(&own) => Class::Local,
         Code::NotFound => Class::NotFound,
         Code::Unauthenticated => Class::Unauthorized,
         Code::PermissionDenied => Class::Forbidden,
@@ -107,7 +114,7 @@ fn of_status(message: &str) -> Class {
     let text = message.to_ascii_lowercase();
     let places = WORDS_OF_A_REGISTRY.iter().filter_map(|words| Some((text.find(words)?, *words)));
     // What is behind it is the status, after a URL: `unexpected status code https://m.dev/v2/…: 503 Service Unavailable`.
-    let status = places.min().filter(|(_, words)| *words != SERVER_MESSAGE).and_then(|(at, _)| {
+    let status = places.min().filter(|(_, words)| STATUS.contains(words)).and_then(|(at, _)| {
         let (_, behind) = text[at..].split_once(": ")?;
         let number = behind.split([' ', '\n']).next()?;
         number.parse::<u16>().ok().filter(|_| number.len() == 3)
@@ -152,6 +159,13 @@ pub(super) fn spoilt(status: &Status) -> Option<Spoilt> {
     (is_spoilt && is_digest(digest)).then(|| Spoilt { digest: digest.to_owned(), is_wrong })
 }
 
+/// Whether the machine itself is at fault. That stands at the end: before it there may be a URL that a registry has led
+/// to, or the name of a file in a layer.
+fn is_local(own: &str) -> bool {
+    let end = SORTS.iter().find_map(|sort| own.strip_suffix(sort)).unwrap_or(own);
+    LOCAL.iter().any(|text| end.ends_with(text))
+}
+
 /// containerd's own words in its error, in lower case: what stands before a registry's.
 fn own_words(message: &str) -> String {
     let text = message.to_ascii_lowercase();
@@ -187,6 +201,19 @@ mod tests {
     fn only_containerds_own_words_decide() {
         for text in LOCAL {
             assert_eq!(class(&format!("failed to copy: write /var/lib/x: {text}")), Class::Local, "{text}");
+            assert_eq!(class(&format!("failed to extract layer: mkdir /x: {text}: unknown")), Class::Local);
+            // A mirror leads to any URL, and a layer has files of any name.
+            for (said, expected) in [
+                (
+                    format!("failed to do request: Get \"http://x/?{text}\": dial tcp: refused"),
+                    Class::Unreachable,
+                ),
+                (format!("failed to extract layer: mkdir /x/{text}: file exists"), Class::Containerd),
+                (format!("failed to copy: malformed MIME header line: a b: {text}"), Class::Containerd),
+                (format!("x509: certificate is valid for {text}"), Class::Containerd),
+            ] {
+                assert_eq!(class(&said), expected, "{said}");
+            }
             for before in WORDS_OF_A_REGISTRY {
                 let said = format!("failed to copy: httpReadSeeker: {before} 500: {text}");
                 assert_eq!(class(&said), Class::Containerd, "{said}");
@@ -219,6 +246,7 @@ mod tests {
             ("unexpected status code https://m.dev/v2/: 418 503 dial tcp", Class::Containerd),
             ("unexpected status code https://m.dev/v2/: 5030", Class::Containerd),
             ("Server message: x: 503 unexpected status y: 503", Class::Containerd),
+            ("malformed MIME header line: 429 a: 429 b: unexpected status y: 429", Class::Containerd),
         ];
         for (text, expected) in rows {
             assert_eq!(class(&format!("failed to resolve: {text}")), expected, "{text}");
