@@ -1,7 +1,8 @@
 //! The key by which logins are remembered without being kept: a file of random bytes in the state directory.
 //!
-//! Holds: only root can read it, it is written as a whole, and it is made when it is needed for the first time. Without
-//! it, nothing can be learned of a login from what was made with it, not even by guessing.
+//! Holds: only root can read it, it is written as a whole, it is made when it is needed for the first time, and nothing
+//! else stays there, even after a crash. Without it, nothing can be learned of a login from what was made with it, not
+//! even by guessing.
 
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read as _, Write as _};
@@ -16,6 +17,9 @@ use crate::files::regular_file;
 
 /// The file in the state directory.
 const FILE: &str = "login-key";
+
+/// What the name of a file ends with that is still being written.
+const NEW: &str = ".new";
 
 /// How many bytes it has: as many as the hash.
 const LENGTH: usize = 32;
@@ -63,6 +67,7 @@ impl LoginKey {
             _ => Err(error),
         });
         let bytes = bytes.map_err(|problem| NoKey { path: self.path.clone(), problem })?;
+        self.tidy();
         Ok(self.known.get_or_init(|| hmac::Key::new(hmac::HMAC_SHA256, &bytes)))
     }
 
@@ -78,12 +83,27 @@ impl LoginKey {
         }
     }
 
+    /// Removes what a daemon has left that was killed while it made a key.
+    fn tidy(&self) {
+        let Some(files) = self.path.parent().and_then(|directory| fs::read_dir(directory).ok()) else {
+            return;
+        };
+        for file in files.flatten() {
+            let writer = file.file_name().to_str().and_then(writer);
+            let is_left =
+                writer.is_some_and(|process| !Path::new("/proc").join(process.to_string()).exists());
+            if is_left && let Err(error) = remove(&file.path()) {
+                tracing::debug!(file = %file.path().display(), %error, "cannot remove what was left of a key");
+            }
+        }
+    }
+
     /// Writes a new key, unless another daemon is faster.
     fn make(&self) -> io::Result<()> {
         let directory = self.path.parent().unwrap_or(Path::new("/"));
         DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
         let bytes = random::<LENGTH>()?;
-        let new = directory.join(format!("{FILE}.{}.new", std::process::id()));
+        let new = directory.join(format!("{FILE}.{}{NEW}", std::process::id()));
         // A crash may have left it.
         remove(&new)?;
         let mut file = File::options().write(true).create_new(true).mode(0o600).open(&new)?;
@@ -96,6 +116,11 @@ impl LoginKey {
         remove(&new)?;
         linked
     }
+}
+
+/// The process that is writing a key into this file.
+fn writer(name: &str) -> Option<u32> {
+    name.strip_prefix(FILE)?.strip_prefix('.')?.strip_suffix(NEW)?.parse().ok()
 }
 
 fn remove(path: &Path) -> io::Result<()> {
@@ -143,6 +168,18 @@ mod tests {
             });
             assert!(all.iter().all(|one| *one == all[0]));
         }
+    }
+
+    #[test]
+    fn what_a_killed_daemon_left_is_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let [left, at_work, other] = ["4294967290", "1", "x"].map(|process| {
+            let file = dir.path().join(format!("{FILE}.{process}{NEW}"));
+            fs::write(&file, b"half").unwrap();
+            file
+        });
+        signed(&LoginKey::of(dir.path()));
+        assert_eq!([left, at_work, other].map(|file| file.exists()), [false, true, true]);
     }
 
     #[test]
