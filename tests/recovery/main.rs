@@ -10,5 +10,6 @@
 mod support;
 
 mod broken_off;
+mod failing;
 mod names;
 mod setup;

@@ -32,6 +32,16 @@ impl<'c> Setup<'c> {
 
     /// With another mirror in front of the registry.
     pub async fn on(containerd: &'c Containerd, case: &str, host: &str) -> Option<Setup<'c>> {
+        Setup::by(containerd, case, host, rule).await
+    }
+
+    /// By the rule that is made of the prefix and the mirrors.
+    pub async fn by(
+        containerd: &'c Containerd,
+        case: &str,
+        host: &str,
+        rule: impl Fn(&str, &[&str]) -> String,
+    ) -> Option<Setup<'c>> {
         let registry = Registry::shared()?;
         let path = format!("{case}/{}", containerd.version().line());
         let rule = rule(&format!("docker.io/{path}"), &[&format!("{host}/m")]);

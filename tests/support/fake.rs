@@ -47,6 +47,8 @@ pub enum Behaviour {
     Wrong(Wrong),
     /// Answer with these bytes, the head included.
     Raw(String),
+    /// Answer with these bytes, and then nothing more until the client goes.
+    RawStuck(String),
     /// So towards containerd itself; others are forwarded.
     ToContainerd(Box<Behaviour>),
     /// Answer with this index.
@@ -291,6 +293,12 @@ impl Shared {
                 0 => answer(stream, &bare(status)),
                 _ => self.forward(stream, &request),
             },
+            Behaviour::RawStuck(bytes) => {
+                (&mut &*stream).write_all(bytes.as_bytes())?;
+                *self.stuck.lock().unwrap() += 1;
+                self.until_it_goes(stream);
+                Ok(())
+            }
             Behaviour::Index(bytes) => answer(stream, &index(&bytes)),
             Behaviour::Wrong(how) => {
                 let mut message = self.ask_behind(&request)?;
