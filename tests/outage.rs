@@ -5,11 +5,12 @@
 
 mod support;
 
-use k8s_cri::v1::AuthConfig;
+use k8s_cri::v1::{AuthConfig, ContainerStatusRequest};
 use support::containerd::Containerd;
 use support::cri::{Cri, user_and_password};
 use support::fake::{Behaviour, Fake};
 use support::image::Image;
+use support::pod::{self, Pod};
 use support::registry::Registry;
 use support::shunt::{Shunt, rule};
 use support::version::Version;
@@ -243,6 +244,52 @@ async fn the_age_of_the_pull_and_the_policy_bound_it(version: Version) {
     assert_eq!(test.pull().await.unwrap_err().code(), Code::PermissionDenied);
 }
 
+/// A container as kubelet starts it with `imagePullPolicy: Always`: what PullImage answers is asked for by ImageStatus and
+/// CreateContainer, beside the pod's own word for it (`EnsureImageExists`, `generateContainerConfig`, `getImageUser`).
+/// The answer says by which image and by which words containerd knows the container.
+async fn started_as_by_kubelet(cri: &Cri, pod: &Pod, container: &str, name: &str) -> [String; 3] {
+    let id = cri.pull(name).await.unwrap();
+    for known in [&id, name] {
+        assert_eq!(cri.status(known).await.unwrap().unwrap().id, id, "{known}");
+    }
+    let listed = cri.list().await.unwrap();
+    let listed = listed.iter().find(|image| image.id == id).expect("image GC goes by the list");
+    assert!(listed.repo_tags.iter().any(|tag| tag == name), "{listed:?}");
+    let mut config = pod::container(container, &id, &["sleep", "3600"]);
+    config.image.as_mut().unwrap().user_specified_image = name.to_owned();
+    let container = pod.create(cri, config).await.unwrap();
+    pod::start(cri, &container).await.unwrap();
+    let request = ContainerStatusRequest { container_id: container, verbose: false };
+    let answer = cri.runtime.clone().container_status(request).await.unwrap().into_inner();
+    let status = answer.status.unwrap();
+    [id, status.image_ref, status.image.unwrap().image]
+}
+
+async fn a_pod_that_always_pulls_starts_in_an_outage(version: Version) {
+    let Some(test) = Setup::start(version, "kubelet", ON) else { return };
+    test.containerd.serve_pause(test.registry);
+    let cri = test.cri().await;
+    let logs = test.containerd.dir().join("outage-kubelet");
+    let pod = Pod::run(&cri, "outage-kubelet", &logs).await.unwrap();
+    let before = started_as_by_kubelet(&cri, &pod, "before", &test.name()).await;
+    assert_eq!(before[0], test.image.id());
+
+    // The mirrors have another image by now, and cannot give it. A pod starts anew, and its container again and again.
+    test.registry.push(&test.repository, "1", &Image::busybox("outage-kubelet-moved"));
+    test.all([500, 502]);
+    pod.remove(&cri).await.unwrap();
+    let pod = Pod::run(&cri, "outage-kubelet", &logs).await.unwrap();
+    for container in ["during", "again"] {
+        assert_eq!(started_as_by_kubelet(&cri, &pod, container, &test.name()).await, before, "{container}");
+    }
+    assert_eq!(test.shunt.stderr().matches(SAID).count(), 2, "{}", test.shunt.stderr());
+    pod.remove(&cri).await.unwrap();
+    // What is gone from the node is not the answer any more.
+    cri.remove(&test.image.id()).await.unwrap();
+    let status = test.pull().await.unwrap_err();
+    assert!(status.message().starts_with("RegistryUnavailable: "), "{status}");
+}
+
 /// The tag is another image meanwhile, so that its manifest is not on the node.
 async fn an_answer_that_is_cut_is_an_outage_and_a_wrong_one_is_not(version: Version) {
     let Some(test) = Setup::start(version, "cut", ON) else { return };
@@ -291,6 +338,7 @@ async fn nobody_is_asked_while_all_rest(version: Version) {
 
 on_each_containerd!(
     nobody_is_asked_while_all_rest,
+    a_pod_that_always_pulls_starts_in_an_outage,
     an_answer_that_is_cut_is_an_outage_and_a_wrong_one_is_not,
     the_image_on_the_node_is_the_answer_while_no_registry_serves,
     a_registry_that_says_no_is_believed,
