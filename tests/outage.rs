@@ -8,7 +8,7 @@ mod support;
 use k8s_cri::v1::{AuthConfig, ContainerStatusRequest};
 use support::containerd::Containerd;
 use support::cri::{Cri, user_and_password};
-use support::fake::{Behaviour, Fake};
+use support::fake::{Behaviour, Fake, Wrong};
 use support::image::Image;
 use support::pod::{self, Pod};
 use support::registry::Registry;
@@ -296,15 +296,23 @@ async fn an_answer_that_is_cut_is_an_outage_and_a_wrong_one_is_not(version: Vers
     assert_eq!(test.pull().await.unwrap(), test.image.id());
     test.registry.push(&test.repository, "1", &Image::busybox("outage-cut-moved"));
     let page: &[(&str, &str)] = &[("Content-Type", "text/html"), ("Docker-Content-Digest", "")];
+    let half = Behaviour::Raw("HTTP/1.1 200 O".to_owned());
+    // What containerd meets, once the shunt has found the manifest.
+    let blobs = format!("/v2/{}/blobs/", test.repository);
     let rows = [
-        (Behaviour::Cut(10), true),
-        (Behaviour::Raw("HTTP/1.1 200 O".to_owned()), true),
-        (Behaviour::With(200, page), false),
-        (Behaviour::Raw("SSH-2.0-OpenSSH_9.2\r\n\r\n".to_owned()), false),
+        ("/v2/", Behaviour::Cut(10), true),
+        ("/v2/", half.clone(), true),
+        ("/v2/", Behaviour::With(200, page), false),
+        ("/v2/", Behaviour::Raw("SSH-2.0-OpenSSH_9.2\r\n\r\n".to_owned()), false),
+        (&blobs, Behaviour::Cut(0), true),
+        (&blobs, half, true),
+        (&blobs, Behaviour::Raw(String::new()), true),
+        (&blobs, Behaviour::Wrong(Wrong::Byte), false),
     ];
-    for (behaviour, is_outage) in rows {
+    for (path, behaviour, is_outage) in rows {
         let hosts = test.mirrors.each_ref().map(|mirror| {
-            mirror.on("/v2/", behaviour.clone());
+            mirror.on("/v2/", Behaviour::Forward);
+            mirror.on(path, behaviour.clone());
             mirror.host()
         });
         let said = test.shunt.stderr().len();

@@ -34,6 +34,10 @@ const STATUS: [&str; 2] = ["unexpected status", "failed with status code"];
 /// What containerd says of a registry that it cannot reach (Go's `net`).
 const NO_ANSWER: [&str; 3] = ["dial tcp", "i/o timeout", "connection reset by peer"];
 
+/// Where containerd reads an answer: its head, or a blob's bytes (`core/content/helpers.go`, up to 1.7 and from 2.0).
+const READING: [&str; 3] =
+    ["failed to do request: ", "failed to read expected number of bytes: ", "short read: expected "];
+
 /// What a registry's refusal means for the pull. `rest` says until when it is left alone, if it is.
 pub(super) fn of_registry(refusal: &Refusal, auth: &Auth, rest: Option<Rest>) -> Failure {
     let class = class(refusal);
@@ -101,7 +105,7 @@ pub fn of_containerd(status: &Status, candidate: &Name) -> Failure {
         Code::Unauthenticated => Class::Unauthorized,
         Code::PermissionDenied => Class::Forbidden,
         // Better known than from an error of containerd's: of a registry that the shunt does not ask itself.
-        _ if NO_ANSWER.iter().any(|text| own.contains(text)) => Class::Unreachable,
+        _ if NO_ANSWER.iter().any(|text| own.contains(text)) || is_cut(&own) => Class::Unreachable,
         _ if spoilt(status).is_some() => Class::Protocol,
         _ => of_status(status.message()),
     };
@@ -157,6 +161,12 @@ pub(super) fn spoilt(status: &Status) -> Option<Spoilt> {
     let is_wrong = WRONG.iter().any(|text| why.contains(text));
     let is_spoilt = is_wrong || why.contains(REMOVED);
     (is_spoilt && is_digest(digest)).then(|| Spoilt { digest: digest.to_owned(), is_wrong })
+}
+
+/// Whether the registry has hung up in the middle of its answer. A layer may end too early as well, when it is unpacked.
+fn is_cut(own: &str) -> bool {
+    let is_end = own.ends_with(": eof") || own.ends_with(": unexpected eof");
+    is_end && READING.iter().any(|text| own.contains(text))
 }
 
 /// Whether the machine itself is at fault. That stands at the end: before it there may be a URL that a registry has led
@@ -250,6 +260,27 @@ mod tests {
         ];
         for (text, expected) in rows {
             assert_eq!(class(&format!("failed to resolve: {text}")), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_registry_that_hangs_up_is_known_by_containerds_words() {
+        let get =
+            r#"failed to copy: httpReadSeeker: failed open: failed to do request: Get "https://m.dev/v2/": "#;
+        for text in [
+            &format!("{get}EOF"),
+            &format!("{get}net/http: HTTP/1.x transport connection broken: unexpected EOF"),
+            "failed to read expected number of bytes: unexpected EOF",
+            "short read: expected 321 bytes but got 0: unexpected EOF",
+        ] {
+            assert_eq!(class(text), Class::Unreachable, "{text}");
+        }
+        for text in [
+            "failed to extract layer sha256:1: archive/tar: unexpected EOF",
+            "failed to do request: malformed MIME header line: a b: EOF",
+            "failed to do request: unexpected status x: EOF",
+        ] {
+            assert_eq!(class(text), Class::Containerd, "{text}");
         }
     }
 
