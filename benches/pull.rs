@@ -172,13 +172,16 @@ impl Bench {
 }
 
 fn memory() {
-    println!("| containerd | resident after start | of it not of files | after 100 pulls | of it not of files |");
+    println!(
+        "| containerd | resident after start | of it not of files | after 100 pulls | of it not of files |"
+    );
     println!("|---|---|---|---|---|");
     for version in Version::ALL {
         let shown = support::block_on(async move {
             let bench = Bench::start(version).await?;
             let before = bench.shunt_memory();
-            let (ways, images) = (bench.ways(), |turn: usize| vec![Image::busybox(&format!("memory-{turn}"))]);
+            let (ways, images) =
+                (bench.ways(), |turn: usize| vec![Image::busybox(&format!("memory-{turn}"))]);
             for turn in 0..100 {
                 bench.registry.push("memory/app-0", "1", &images(turn)[0]);
                 bench.pull(&ways[2], "memory", &images(turn)).await;

@@ -70,9 +70,11 @@ impl Pull<'_> {
 
     /// The registry that the name itself asks for: the request goes on as it came, unless the registry is left alone.
     async fn origin(&self, record: &mut Record, candidate: &Candidate) -> Result<Tried, Failure> {
-        let login = self.login_at(candidate).await;
-        let login = login.as_ref();
-        if let Some(rest) = login.and_then(|login| self.state.health.rest(&candidate.name, login)) {
+        // Who asks is found out only where it counts: a program may have to be run for that.
+        if self.state.health.has_rests(&candidate.name)
+            && let Some(login) = self.login_at(candidate).await
+            && let Some(rest) = self.state.health.rest(&candidate.name, &login)
+        {
             return Err(failure::of_rest(rest));
         }
         let answer = match self.fetch_as_asked(record).await {
@@ -81,11 +83,15 @@ impl Pull<'_> {
             Err(end) => return Ok(Tried::Ended(end)),
         };
         let failure = failure::of_containerd(&answer.status(), &candidate.name);
-        match (failure.class, login) {
-            (Class::RateLimited, Some(login)) => Err(self.limited(candidate, login, failure)),
+        if failure.class == Class::RateLimited
+            && let Some(login) = self.login_at(candidate).await
+        {
+            return Err(self.limited(candidate, &login, failure));
+        }
+        match record.attempts.is_empty() {
             // Nothing of the rule was tried before it, so containerd's own error says all.
-            _ if record.attempts.is_empty() => Ok(Tried::Answered(Box::new(answer))),
-            _ => Err(failure),
+            true => Ok(Tried::Answered(Box::new(answer))),
+            false => Err(failure),
         }
     }
 
@@ -116,8 +122,8 @@ impl Pull<'_> {
         }
         *login = Some(auth.to_string());
         let resolved = self.resolve(&mirror, &auth, &presented).await?;
-        self.admit(&mirror, &auth, &resolved).await?;
-        let fetched = match self.fetch(record, &mirror, &auth, &resolved).await {
+        self.admit(&mirror, &auth, &presented, &resolved).await?;
+        let fetched = match self.fetch(record, &mirror, &auth, &presented, &resolved).await {
             Ok(fetched) => fetched,
             Err(Unfetched::Failed(failure)) => {
                 return Err(self.not_given(candidate, &presented, failure));
@@ -138,15 +144,6 @@ impl Pull<'_> {
     fn trial<'a>(&self, candidate: &'a Candidate, facts: Arc<Facts>, has_successor: bool) -> Trial<'a> {
         let endpoint = self.generation.reach().of(candidate.name.host(), candidate.endpoint);
         Trial { candidate, endpoint, facts, has_successor }
-    }
-
-    /// Whether the candidate's registry is left alone now.
-    pub(super) async fn rests(&self, candidate: &Candidate) -> bool {
-        if !self.state.health.has_rests(&candidate.name) {
-            return false;
-        }
-        let login = self.login_at(candidate).await;
-        login.is_some_and(|login| self.state.health.rest(&candidate.name, &login).is_some())
     }
 
     /// As whom the candidate's registry is asked, as far as that is known now.
@@ -195,7 +192,7 @@ impl Pull<'_> {
     }
 
     /// As whom the candidate's registry is asked.
-    pub(super) fn login(&self, auth: &Auth, endpoint: &Endpoint) -> Result<Login, Failure> {
+    fn login(&self, auth: &Auth, endpoint: &Endpoint) -> Result<Login, Failure> {
         let login = auth.login(self.message, &endpoint.host);
         login.map_err(|error| Failure::new(Class::Login, error.to_string()))
     }

@@ -16,7 +16,7 @@ use super::record::{Class, Failure};
 use super::under_way::{Pull, Trial};
 use crate::containerd::StoreError;
 use crate::policy::Checkpoint;
-use crate::registry::{Resolve, Resolved};
+use crate::registry::{Login, Resolve, Resolved};
 use crate::state::{Contents, State};
 
 /// What a rule says that allows a checkpoint.
@@ -28,12 +28,13 @@ impl Pull<'_> {
         &self,
         mirror: &Trial<'_>,
         auth: &Auth,
+        login: &Login,
         resolved: &Resolved,
     ) -> Result<(), Failure> {
         let contents = match self.state.contents.get(&resolved.digest) {
             Some(contents) => contents,
             None => {
-                let contents = self.look(mirror, auth, resolved).await?;
+                let contents = self.look(mirror, auth, login, resolved).await?;
                 self.state.contents.note(&resolved.digest, contents.clone());
                 contents
             }
@@ -54,17 +55,20 @@ impl Pull<'_> {
         }
     }
 
-    async fn look(&self, mirror: &Trial<'_>, auth: &Auth, resolved: &Resolved) -> Result<Contents, Failure> {
-        // As it was asked before, so that its token serves once more.
+    async fn look(
+        &self,
+        mirror: &Trial<'_>,
+        auth: &Auth,
+        login: &Login,
+        resolved: &Resolved,
+    ) -> Result<Contents, Failure> {
         let endpoint = &mirror.endpoint;
-        let login = self.login(auth, endpoint)?;
         let (repository, ns) = (mirror.candidate.name.path(), self.ns(mirror));
         // One end for all of them: a registry that answers drop by drop has no more time than one that is mute.
         let end = self.answer_by(mirror.has_successor);
         let mut walk = Walk::from(&resolved.digest);
         while let Some(digest) = walk.next_digest() {
-            let question =
-                Resolve { endpoint, repository, reference: &digest, warm: None, ns, login: &login, end };
+            let question = Resolve { endpoint, repository, reference: &digest, warm: None, ns, login, end };
             let manifest = self.manifest(&question, mirror, auth).await?;
             let refused =
                 |error| Failure::new(Class::Protocol, format!("{digest} is not a manifest: {error}"));

@@ -21,7 +21,7 @@ use crate::containerd::hosts;
 use crate::containerd::unary::malformed;
 use crate::containerd::{Answer, Facts};
 use crate::policy::{Action, Candidate, Names, Ns, Origin};
-use crate::registry::{Endpoint, Resolved};
+use crate::registry::{Endpoint, Login, Resolved};
 use crate::wire::{self, cri};
 
 /// The longest name that containerd takes for an image (`distribution/reference`: `NameTotalLengthMax`, without
@@ -81,6 +81,7 @@ impl Pull<'_> {
         record: &mut Record,
         mirror: &Trial<'_>,
         auth: &Auth,
+        login: &Login,
         resolved: &Resolved,
     ) -> Result<Fetched, Unfetched> {
         let (candidate, Resolved { endpoint, digest, .. }) = (mirror.candidate, resolved);
@@ -111,7 +112,7 @@ impl Pull<'_> {
             let fetching = self.state.fetches.begin();
             let answer = tokio::select! {
                 answer = record.waiting(self.call.forward(&message)) => answer,
-                failure = self.stalled(mirror, auth, resolved) => return Err(failure.into()),
+                failure = self.stalled(mirror, auth, login, resolved) => return Err(failure.into()),
             };
             let answer = match answer {
                 Ok(answer) => answer,

@@ -7,11 +7,10 @@ use tokio::time::{Instant, sleep};
 
 use super::auth::Auth;
 use super::contents;
-use super::failure;
 use super::record::{Class, Failure};
 use super::under_way::{Pull, Trial};
 use crate::containerd::{Arrived, StoreError};
-use crate::registry::{Refusal, Resolve, Resolved};
+use crate::registry::{Login, Refusal, Resolve, Resolved};
 
 /// How often containerd is looked at within `stall-after`.
 const LOOKS: u32 = 4;
@@ -22,14 +21,26 @@ const LIVING: u32 = 12;
 
 impl Pull<'_> {
     /// Ends when the mirror gives nothing any more, with what is to be said of that.
-    pub(super) async fn stalled(&self, mirror: &Trial<'_>, auth: &Auth, resolved: &Resolved) -> Failure {
-        let text = self.until_stalled(mirror, auth, resolved).await;
+    pub(super) async fn stalled(
+        &self,
+        mirror: &Trial<'_>,
+        auth: &Auth,
+        login: &Login,
+        resolved: &Resolved,
+    ) -> Failure {
+        let text = self.until_stalled(mirror, auth, login, resolved).await;
         let host = mirror.candidate.name.host();
         tracing::warn!(image = %self.name, mirror = host, "leaving a mirror: {text}");
         Failure::new(Class::Unreachable, text)
     }
 
-    async fn until_stalled(&self, mirror: &Trial<'_>, auth: &Auth, resolved: &Resolved) -> String {
+    async fn until_stalled(
+        &self,
+        mirror: &Trial<'_>,
+        auth: &Auth,
+        login: &Login,
+        resolved: &Resolved,
+    ) -> String {
         let Some(limit) = self.generation.pull.stall_after.filter(|_| mirror.has_successor) else {
             return std::future::pending().await;
         };
@@ -58,7 +69,16 @@ impl Pull<'_> {
                 continue;
             }
             asked = Instant::now();
-            if let Some(refusal) = self.is_mute(mirror, auth, resolved, asked + limit / 2).await {
+            let question = Resolve {
+                endpoint: &mirror.endpoint,
+                repository: mirror.candidate.name.path(),
+                reference: &resolved.digest,
+                warm: None,
+                ns: self.ns(mirror),
+                login,
+                end: asked + limit / 2,
+            };
+            if let Some(refusal) = self.is_mute(&question, mirror, auth).await {
                 return format!("{nothing}, and it does not answer: {}", refusal.brief());
             }
         }
@@ -71,25 +91,20 @@ impl Pull<'_> {
         self.state.containerd.store.arrived(manifests).await
     }
 
-    /// Why the mirror does not answer any more; none where it does, whatever it says.
-    async fn is_mute(
-        &self,
-        mirror: &Trial<'_>,
-        auth: &Auth,
-        resolved: &Resolved,
-        end: Instant,
-    ) -> Option<Refusal> {
-        let login = self.login(auth, &resolved.endpoint).ok()?;
-        let question = Resolve {
-            endpoint: &mirror.endpoint,
-            repository: mirror.candidate.name.path(),
-            reference: &resolved.digest,
-            warm: None,
-            ns: self.ns(mirror),
-            login: &login,
-            end,
-        };
-        let refusal = self.state.registry.resolve(&question).await.err()?;
-        (failure::class(&refusal) == Class::Unreachable).then_some(refusal)
+    /// Why the mirror does not answer any more; None if it does, whatever it says, and if it wants to be left alone.
+    async fn is_mute(&self, question: &Resolve<'_>, mirror: &Trial<'_>, auth: &Auth) -> Option<Refusal> {
+        if self.state.health.rest(&mirror.candidate.name, question.login).is_some() {
+            return None;
+        }
+        match self.state.registry.resolve(question).await {
+            Ok(resolved) => {
+                self.note_last(mirror, question.login, resolved.rest);
+                None
+            }
+            Err(refusal) => {
+                let failure = self.refused(mirror, auth, question.login, &refusal);
+                (failure.class == Class::Unreachable).then_some(refusal)
+            }
+        }
     }
 }
