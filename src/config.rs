@@ -6,7 +6,8 @@
 //! The files in reading order. Each imports only from files that come later in this list:
 //!
 //! 1. `import` converts other programs' files to TOML; `expectations` reads the files of `cri-shunt test`.
-//! 2. `load` reads everything and makes a `Config` of it: first a draft of all files, then the checks of the
+//! 2. `kept` keeps a configuration for the start at which its files cannot be used.
+//!    `load` reads everything and makes a `Config` of it: first a draft of all files, then the checks of the
 //!    whole (`assemble`, `endpoints`, `lint`, `sources::lint`).
 //! 3. `files` finds the program's own files. `settings`, `rules` (with
 //!    `mirrors`), `credentials` and `transport` know their keys.
@@ -19,6 +20,7 @@
 mod expectations;
 mod import;
 
+mod kept;
 mod load;
 
 mod assemble;
@@ -74,6 +76,7 @@ pub(crate) use self::duration::positive_duration;
 pub use self::expectations::{Candidates, Expectation, expectations};
 pub use self::import::{ImportRequest, import};
 pub use self::input::{Input, MainFile};
+pub use self::kept::{Kept, StartsWith, Unusable, relay_only, starts_with};
 pub use self::load::{DEFAULT_REGISTRY_FLAG, load, load_from};
 pub use self::settings::{Containerd, Group, Listen, Log, State};
 pub use self::sources::source_file::{Format, SourceFile};

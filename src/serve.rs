@@ -46,6 +46,8 @@ pub struct Parts {
     pub bypass: PathBuf,
     /// The policy to begin with.
     pub generation: Generation,
+    /// Why it is not what the files say, if they cannot be used.
+    pub unusable: Option<String>,
     /// What it was read from.
     pub seen: Snapshot,
     /// Reads the same configuration again.
@@ -96,6 +98,9 @@ pub async fn run(parts: Parts, listen: impl FnOnce() -> Result<Socket, SocketErr
         LoginKey::of(&parts.state),
         parts.bypass,
     ));
+    if let Some(reason) = parts.unusable {
+        state.refuse_reload(reason);
+    }
     let stop = CancellationToken::new();
 
     let serving = tokio::spawn(listener::serve(socket, state.clone(), stop.clone()));

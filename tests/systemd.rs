@@ -153,3 +153,26 @@ fn root_sees_with_the_daemons_eyes() {
         assert!(!said.contains("credential right"), "{run}: {said}");
     }
 }
+
+/// A mistake and a reboot: the node goes on as before, and the journal says so once, as an error.
+#[test]
+fn a_start_with_a_mistake_serves_by_the_last_good_policy() {
+    let files = installed();
+    write(&files, "/etc/cri-shunt/config.toml", RULE);
+    let Some(systemd) = Systemd::start(files) else { return };
+    enable(&systemd);
+    let config = systemd.path("/etc/cri-shunt/config.toml");
+    std::fs::write(&config, "[[policy.rule]]\nprefix = 7\n").unwrap();
+    systemd.output(&["systemctl", "restart", "cri-shunt.service"]);
+    assert!(status(&systemd).contains("the last good policy, of "), "{}", status(&systemd));
+    let errors = ["journalctl", "--output=cat", "--priority=3", "--unit=cri-shunt.service"];
+    until(&systemd, "said", || systemd.output(&errors).contains("the last good policy, of "));
+    assert_eq!(systemd.output(&errors).lines().count(), 1, "{}", systemd.log());
+
+    // With nothing kept it does not start. systemd still holds the socket.
+    std::fs::remove_file(systemd.path("/var/lib/cri-shunt/last-good.json")).unwrap();
+    systemd.run(&["systemctl", "restart", "cri-shunt.service"]);
+    let output = systemd.run(&["cri-shunt", "status"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(3) && said.contains("systemd holds "), "{said}");
+}

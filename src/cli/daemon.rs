@@ -30,13 +30,21 @@ pub(super) async fn ask(socket: &Path, patience: Duration) -> Result<StatusRespo
         || format!("cri-shunt does not answer on {} within {} s", socket.display(), patience.as_secs());
     // The way to the daemon is the one to containerd, whose errors speak of containerd.
     let connected = tokio::time::timeout(patience, UnixStream::connect(socket)).await.map_err(|_| late())?;
-    connected.map_err(|error| not_connected(socket, &error))?;
+    let connected = connected.map_err(|error| not_connected(socket, &error))?;
+    // Whoever made the socket, and that is not the daemon.
+    let of_systemd = connected.peer_cred().is_ok_and(|peer| peer.pid() == Some(1));
+    drop(connected);
     let mut client = AdminClient::new(Link::new(socket.into()));
     match tokio::time::timeout(patience, client.status(StatusRequest {})).await {
         // Something that takes every call may answer with nothing.
         Ok(Ok(status)) if status.get_ref().version.is_empty() => Err(another_program(socket)),
         Ok(Ok(status)) => Ok(status.into_inner()),
         Ok(Err(status)) => Err(refused(socket, &status)),
+        Err(_) if of_systemd => Err(format!(
+            "systemd holds {}, and no daemon answers there within {} s: see systemctl status cri-shunt.service",
+            socket.display(),
+            patience.as_secs()
+        )),
         Err(_) => Err(late()),
     }
 }

@@ -2,20 +2,22 @@
 //!
 //! No socket is opened before the whole configuration is found to be valid.
 
+mod first;
+mod problems;
+
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::process::DumpableBehavior;
 
+use self::first::First;
+use self::problems::{errors, log_problems};
 use super::exit::Exit;
 use super::inputs::Inputs;
-use super::terminal;
-use crate::config::{
-    self, Config, Containerd, Diagnostics, Group, Input, Listen, Loaded, Log, Severity, State, defaults,
-};
+use crate::config::{self, Config, Containerd, Group, Input, Kept, Listen, Loaded, Log, State};
 use crate::containerd::watch::Overrides;
 use crate::serve::listener::socket::{Access, Socket, SocketError};
-use crate::serve::log;
 use crate::serve::{self, AppError, Outcome, Parts};
 use crate::state::{Extent, Generation};
 
@@ -57,48 +59,17 @@ pub(super) fn run(arguments: Arguments) -> Exit {
         return exit;
     }
     let input = Input { socket, containerd, ..inputs.read(false) };
-    let loaded = match config::load_from(&input) {
-        Ok(loaded) => loaded,
-        Err(problems) => {
-            if log::is_journal() {
-                // One record of the journal for each problem, of priority "error".
-                terminal::say(&errors(&problems).map(|line| format!("<3>{line}\n")).collect::<String>());
-            } else {
-                terminal::say(&problems.render(terminal::style(), false));
-            }
-            terminal::say("error: cri-shunt does not start: the configuration cannot be used\n");
-            return Exit::Usage;
-        }
-    };
-    if let Err(error) = log::init(loaded.config.log.level.as_str(), defaults::LOG_ENV) {
-        terminal::complain(&error);
-        return Exit::Usage;
-    }
-    log(&loaded.warnings);
-    start(input, loaded)
-}
-
-/// Each error on one line.
-fn errors(problems: &Diagnostics) -> impl Iterator<Item = String> {
-    let lines = problems.lines().into_iter();
-    lines.filter(|(severity, _)| *severity == Severity::Error).map(|(_, line)| line)
-}
-
-fn log(warnings: &Diagnostics) {
-    for (severity, line) in warnings.lines() {
-        match severity {
-            Severity::Error | Severity::Warning => tracing::warn!("{line}"),
-            Severity::Note => tracing::debug!("{line}"),
-        }
+    match first::read(&input) {
+        Ok(first) => start(input, first),
+        Err(exit) => exit,
     }
 }
 
 /// Hands over to the daemon. A reload reads the same input again.
-fn start(input: Input, loaded: Loaded) -> Exit {
-    let Loaded { config, warnings, .. } = loaded;
-    let seen = warnings.seen().clone();
-    // It holds the texts of all files, which are not needed any more.
-    drop(warnings);
+fn start(input: Input, first: First) -> Exit {
+    let First { config, seen, read_at, unusable, kept } = first;
+    let dir = config.state.dir.clone();
+    keep(kept, &dir);
     // The logins of clients and of the node pass through this process. They must not get into a core dump, and no
     // other process of the same user may read them.
     if let Err(error) = rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable) {
@@ -119,7 +90,8 @@ fn start(input: Input, loaded: Loaded) -> Exit {
         },
         state: config.state.dir.clone(),
         bypass: config.state.bypass_file.clone(),
-        generation: generation(config),
+        generation: Generation { loaded_at: read_at, ..generation(config) },
+        unusable,
         seen,
         read: Arc::new(move |before| read_again(&input, &fixed, before)),
     };
@@ -152,11 +124,13 @@ fn failed(error: &dyn std::error::Error) -> Exit {
 
 fn read_again(input: &Input, fixed: &Fixed, before: &Extent) -> Outcome {
     match config::load_from(input) {
-        Ok(Loaded { config, warnings, .. }) => {
-            if let Some(reason) = before.refuses(&config.extent) {
-                return Outcome { next: Err(reason), seen: warnings.seen().clone() };
+        Ok(loaded) => {
+            if let Some(reason) = before.refuses(&loaded.config.extent) {
+                return Outcome { next: Err(reason), seen: loaded.warnings.seen().clone() };
             }
-            log(&warnings);
+            keep(Kept::of(input, &loaded), &fixed.state.dir);
+            let Loaded { config, warnings, .. } = loaded;
+            log_problems(&warnings);
             let tables = fixed.changed_in(&config);
             if !tables.is_empty() {
                 let tables = tables.join(", ");
@@ -169,6 +143,23 @@ fn read_again(input: &Input, fixed: &Fixed, before: &Extent) -> Outcome {
             Outcome { next, seen: problems.seen().clone() }
         }
     }
+}
+
+/// Keeps a good configuration for a start at which the files cannot be used. Without that the daemon runs as well.
+fn keep(kept: Result<Option<Kept>, String>, dir: &Path) {
+    let why = match kept {
+        Ok(None) => return,
+        Ok(Some(kept)) => match kept.write(dir) {
+            Ok(()) => return,
+            Err(error) => error.to_string(),
+        },
+        Err(reason) => {
+            Kept::remove(dir);
+            reason
+        }
+    };
+    let dir = dir.display();
+    tracing::warn!("this configuration is not kept in {dir} for a start with a broken one: {why}");
 }
 
 /// The parts of a configuration that a reload does not change.

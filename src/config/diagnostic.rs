@@ -14,7 +14,7 @@ mod alike;
 mod left_behind;
 mod listed;
 mod login;
-mod public;
+pub(crate) mod public;
 mod severity;
 #[cfg(test)]
 mod tests;
@@ -261,6 +261,11 @@ impl Diagnostics {
     pub(crate) fn add(&mut self, problems: Vec<Problem>) {
         self.problems.extend(problems);
         self.problems.sort_by_key(Problem::order);
+    }
+
+    /// The texts.
+    pub(crate) fn texts(&self) -> &Texts {
+        &self.texts
     }
 
     /// Every file and directory that was looked at, as it was then.

@@ -2,7 +2,8 @@
 //!
 //! Holds: a [`Config`] has been checked as a whole. Where one of its files has an error, no `Config` is made.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use super::credentials::CredentialsDraft;
 use super::diagnostic::{Diagnostics, Located, Problem, Severity, Span, TextId, Texts};
@@ -82,7 +83,15 @@ fn torn(loaded: &Result<Loaded, Diagnostics>) -> Option<&Path> {
 }
 
 pub(super) fn load_once(input: &Input) -> Result<Loaded, Diagnostics> {
-    let mut texts = Texts::default();
+    load_into(input, Texts::default())
+}
+
+/// Reads a configuration from copies of its files. They were good once, so what other files are like now is no error.
+pub(super) fn load_copies(input: &Input, copies: BTreeMap<PathBuf, String>) -> Result<Loaded, Diagnostics> {
+    load_into(input, Texts::of_copies(copies))
+}
+
+fn load_into(input: &Input, mut texts: Texts) -> Result<Loaded, Diagnostics> {
     let mut problems = Vec::new();
     let found = files::read(input, &mut texts, &mut problems);
     let OwnFiles { mut draft, logins, needs, mut settings, main_has_policy } =
@@ -98,7 +107,11 @@ pub(super) fn load_once(input: &Input) -> Result<Loaded, Diagnostics> {
     let wanted = needs.iter().map(|need| need.value.clone()).collect();
     let transport = Wanted::new(wanted, settings.containerd.fence);
     let endpoints = endpoints::settle(&mut draft.rules, &transport);
+    let before = problems.len();
     let credentials = logins.finish(imported.logins, &draft, &mut texts, &mut needed, &mut problems);
+    if texts.copies().is_some() {
+        problems[before..].iter_mut().for_each(|problem| problem.severity = Severity::Warning);
+    }
     let policy = assemble::policy(&draft, &texts, &mut problems);
     let Some(policy) = policy.filter(|_| problems.iter().all(|problem| problem.severity != Severity::Error))
     else {

@@ -5,6 +5,7 @@
 //! where there is nothing.
 //! Not here: whether several files belong together (`load`).
 
+use std::collections::BTreeMap;
 use std::fs::Metadata;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -78,13 +79,18 @@ pub(crate) fn problem(path: &Path, error: &TextError) -> Problem {
 
 /// The bytes of a file.
 pub(crate) fn bytes(path: &Path, texts: &mut Texts) -> Result<Vec<u8>, TextError> {
-    let (bytes, state) = look(path);
+    let (bytes, state) = look(path, texts);
     texts.saw(path, state);
     bytes
 }
 
 /// The bytes of a file, and its state.
-pub(crate) fn look(path: &Path) -> (Result<Vec<u8>, TextError>, FileState) {
+pub(crate) fn look(path: &Path, texts: &Texts) -> (Result<Vec<u8>, TextError>, FileState) {
+    if let Some(copies) = texts.copies() {
+        let absent = || TextError::Io(io::ErrorKind::NotFound.into());
+        let copy = copies.get(path).map(|text| text.clone().into_bytes());
+        return (copy.ok_or_else(absent), FileState::of(path));
+    }
     if path == Path::new(STDIN) {
         return (stdin(), FileState::of(path));
     }
@@ -127,12 +133,29 @@ pub(crate) struct DirectoryEntry {
 
 /// The entries of a directory, in no order.
 pub(crate) fn list(path: &Path, texts: &mut Texts) -> Result<Vec<DirectoryEntry>, TextError> {
+    if let Some(entries) = texts.copies().and_then(|copies| list_copies(path, copies)) {
+        return Ok(entries);
+    }
     let found = settled(|| attempt_list(path));
     texts.saw(
         path,
         found.as_ref().map_or_else(|error| seen(path, error), |(_, stamp)| FileState::There(*stamp)),
     );
     found.map(|(paths, _)| paths)
+}
+
+/// The entries of a directory of which there are copies.
+fn list_copies(path: &Path, copies: &BTreeMap<PathBuf, String>) -> Option<Vec<DirectoryEntry>> {
+    let mut entries = BTreeMap::new();
+    for copy in copies.keys() {
+        let Some(first) = copy.strip_prefix(path).ok().and_then(|below| below.iter().next()) else {
+            continue;
+        };
+        let entry = path.join(first);
+        *entries.entry(entry.clone()).or_insert(false) |= *copy != entry || copy.is_dir();
+    }
+    let entry = |(path, is_directory)| DirectoryEntry { path, is_directory };
+    (!entries.is_empty()).then(|| entries.into_iter().map(entry).collect())
 }
 
 /// Adds the content of a file to `texts`; problems are in `out`.

@@ -63,7 +63,7 @@ impl TransportDraft {
         if out.len() == before && !table.has_unknown() {
             if registry.is_none() {
                 table.missing("registry", "say which host it is for: registry = \"mirror.dev.de:5000\"", out);
-            } else if needs.is_empty() {
+            } else if needs.is_empty() && texts.copies().is_none() {
                 let hint = "remove the table, or write what the registry needs";
                 out.push(Problem::error("this table has no effect").at(table.at()).hint(hint));
             }

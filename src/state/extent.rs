@@ -3,8 +3,10 @@
 //! A file that was emptied or cut is valid, and would let every image pass. So a configuration that says nothing any more
 //! takes the place of one with rules only if somebody has written `[policy]`.
 
+use serde::{Deserialize, Serialize};
+
 /// The size of a configuration.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Extent {
     /// The rules, those of sources too.
     pub rules: usize,

@@ -41,7 +41,7 @@ const PUBLIC: &[&str] = &[
 
 /// What is public below a key.
 #[derive(Clone, Copy)]
-struct Place {
+pub(crate) struct Place {
     /// Whether a text right below is.
     text: bool,
     keys: Keys,
@@ -58,7 +58,8 @@ enum Keys {
     Patterns,
 }
 
-const TABLE: Place = Place { text: false, keys: Keys::Listed };
+/// The top of a document.
+pub(crate) const TABLE: Place = Place { text: false, keys: Keys::Listed };
 const VALUE: Place = Place { text: true, keys: Keys::Listed };
 
 /// What is public in a text, in order; nothing where it cannot be parsed.
@@ -91,7 +92,8 @@ pub(super) fn line(content: &str, line: Range<usize>, stretches: &[Range<usize>]
 // === impl Place ===
 
 impl Place {
-    fn below(self, key: &str) -> Option<Place> {
+    /// What is public below a key; nothing where its value may be a secret.
+    pub(crate) fn below(self, key: &str) -> Option<Place> {
         match self.keys {
             _ if login::is_in(key) => None,
             Keys::Names => Some(TABLE),
@@ -108,8 +110,14 @@ impl Place {
         }
     }
 
-    fn item(self) -> Place {
+    /// What is public of an item of a list.
+    pub(crate) fn item(self) -> Place {
         Place { keys: Keys::Listed, ..self }
+    }
+
+    /// Whether a text that is right here is no secret.
+    pub(crate) fn may_hold(self, text: &str) -> bool {
+        self.text && is_harmless(text)
     }
 }
 

@@ -3,8 +3,9 @@
 //! The readers of `config` add each file that they read; `diagnostic` shows from it the lines that a problem is about.
 //! Not here: how a file is read (`config::text`), which lines may be shown (`public`).
 
+use std::collections::BTreeMap;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use crate::files::fingerprint::{FileState, Snapshot};
@@ -38,6 +39,8 @@ pub(crate) struct Texts {
     texts: Vec<Text>,
     /// Every path that was looked at.
     seen: Snapshot,
+    /// What is read instead of files, by their paths.
+    copies: Option<Arc<BTreeMap<PathBuf, String>>>,
 }
 
 #[derive(Clone, Debug)]
@@ -62,7 +65,23 @@ impl Texts {
 
     /// No texts, but what was looked at.
     pub(crate) fn looked_at(seen: Snapshot) -> Self {
-        Texts { texts: Vec::new(), seen }
+        Texts { seen, ..Texts::default() }
+    }
+
+    /// No texts yet. They are taken from these copies, and no file is read.
+    pub(crate) fn of_copies(copies: BTreeMap<PathBuf, String>) -> Self {
+        Texts { copies: Some(Arc::new(copies)), ..Texts::default() }
+    }
+
+    /// What is read instead of files.
+    pub(crate) fn copies(&self) -> Option<&BTreeMap<PathBuf, String>> {
+        self.copies.as_deref()
+    }
+
+    /// All texts, with their names.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (TextId, &str, &str)> {
+        let texts = self.texts.iter().enumerate();
+        texts.map(|(id, text)| (TextId(id), &*text.name, text.content.as_str()))
     }
 
     /// Notes what a path was like when it was looked at.

@@ -79,9 +79,10 @@ fn find(
     out: &mut Vec<Problem>,
 ) -> Vec<DirectoryFile> {
     let directories = directory::list(path, texts, out);
+    let looking = &*texts;
     let contents = parallel::map(&directories, |directory| {
         let path = directory.path.join(HOSTS_TOML);
-        let (content, state) = look(&path);
+        let (content, state) = look(&path, looking);
         (path, content, state)
     });
     let mut found = Vec::with_capacity(directories.len());

@@ -1,0 +1,98 @@
+//! What the daemon begins with: the files, or what it has where they cannot be used.
+
+use std::time::SystemTime;
+
+use super::problems::{errors, log_problems};
+use crate::cli::exit::Exit;
+use crate::cli::terminal;
+use crate::config::{self, Config, Diagnostics, Input, Kept, Loaded, StartsWith, Unusable, defaults};
+use crate::files::fingerprint::Snapshot;
+use crate::serve::admin::time;
+use crate::serve::log;
+
+/// A configuration to begin with.
+pub(super) struct First {
+    pub(super) config: Config,
+    /// What was looked at.
+    pub(super) seen: Snapshot,
+    /// When it was read.
+    pub(super) read_at: SystemTime,
+    /// Why it is not what the files say.
+    pub(super) unusable: Option<String>,
+    /// What is to be kept for the next start.
+    pub(super) kept: Result<Option<Kept>, String>,
+}
+
+/// Reads the configuration and begins the log.
+pub(super) fn read(input: &Input) -> Result<First, Exit> {
+    match config::starts_with(input) {
+        StartsWith::Files(loaded) => {
+            begin_log(&loaded)?;
+            let kept = Kept::of(input, &loaded);
+            let Loaded { config, warnings, .. } = *loaded;
+            let seen = warnings.seen().clone();
+            Ok(First { config, seen, read_at: SystemTime::now(), unusable: None, kept })
+        }
+        StartsWith::LastGood(loaded, kept, unusable) => {
+            begin_log(&loaded)?;
+            let since = time(kept.read_at());
+            let mut what =
+                format!("the configuration cannot be used; the last good policy, of {since}, is in force");
+            if !kept.left_out().is_empty() {
+                what.push_str(&format!(", without the secrets of {}", kept.left_out().join(", ")));
+            }
+            Ok(stand_in(*loaded, &unusable, &what, kept.read_at()))
+        }
+        StartsWith::Nothing(unusable) => {
+            if unusable.bypass.exists() {
+                let loaded = config::relay_only(input, &unusable).map_err(|problems| refuse(&problems))?;
+                begin_log(&loaded)?;
+                let what = format!(
+                    "the configuration cannot be used; while {} exists, every call goes to containerd unchanged, and \
+                     then every image is denied",
+                    unusable.bypass.display()
+                );
+                return Ok(stand_in(loaded, &unusable, &what, SystemTime::now()));
+            }
+            match &unusable.problems {
+                Err(problems) => Err(refuse(problems)),
+                Ok(reason) => {
+                    terminal::say(&format!("error: {reason}\n"));
+                    Err(Exit::Usage)
+                }
+            }
+        }
+    }
+}
+
+/// Something else than the files say. That is one record of the journal.
+fn stand_in(loaded: Loaded, unusable: &Unusable, what: &str, read_at: SystemTime) -> First {
+    let reasons = match &unusable.problems {
+        Ok(reason) => reason.clone(),
+        Err(problems) => errors(problems).collect::<Vec<_>>().join("\n"),
+    };
+    tracing::error!("{what}: {reasons}");
+    let seen = unusable.seen.clone();
+    let unusable = Some(format!("{what}:\n{reasons}"));
+    First { config: loaded.config, seen, read_at, unusable, kept: Ok(None) }
+}
+
+fn begin_log(loaded: &Loaded) -> Result<(), Exit> {
+    if let Err(error) = log::init(loaded.config.log.level.as_str(), defaults::LOG_ENV) {
+        terminal::complain(&error);
+        return Err(Exit::Usage);
+    }
+    log_problems(&loaded.warnings);
+    Ok(())
+}
+
+fn refuse(problems: &Diagnostics) -> Exit {
+    if log::is_journal() {
+        // One record of the journal for each problem, of priority "error".
+        terminal::say(&errors(problems).map(|line| format!("<3>{line}\n")).collect::<String>());
+    } else {
+        terminal::say(&problems.render(terminal::style(), false));
+    }
+    terminal::say("error: cri-shunt does not start: the configuration cannot be used\n");
+    Exit::Usage
+}

@@ -1,0 +1,280 @@
+//! The last good configuration, kept in the state directory for a start at which the files cannot be used.
+//!
+//! Holds: what is kept has no secrets, and decides as the files did; else nothing is kept.
+//! Not here: files of logins, certificates and helpers. They are read where they are.
+
+mod without_secrets;
+
+use std::collections::BTreeMap;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use serde::{Deserialize, Serialize};
+use toml::de::{DeTable, DeValue};
+
+use super::diagnostic::{Diagnostics, Texts};
+use super::input::{Input, MainFile};
+use super::load::{load_copies, load_from};
+use super::{Config, Loaded, defaults, text};
+use crate::files::regular_file;
+use crate::policy::{Action, Policy, Source};
+use crate::state::Extent;
+
+/// The file in the state directory.
+const FILE: &str = "last-good.json";
+
+/// The one form that it has.
+const VERSION: u32 = 1;
+
+/// No more is read.
+const LIMIT: u64 = 256 << 20;
+
+/// A configuration as it is kept.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct Kept {
+    version: u32,
+    /// The main file: another daemon's configuration is never used.
+    main: PathBuf,
+    /// When it was read, seconds since the Unix epoch.
+    read_at: u64,
+    extent: Extent,
+    files: BTreeMap<PathBuf, String>,
+    /// The place and the key of each secret that the copy lacks.
+    left_out: Vec<String>,
+}
+
+/// What a start finds.
+#[derive(Debug)]
+pub enum StartsWith {
+    /// The files, which can be used.
+    Files(Box<Loaded>),
+    /// The last good configuration. The files cannot be used, and why not.
+    LastGood(Box<Loaded>, Kept, Unusable),
+    /// Neither of them, and why.
+    Nothing(Unusable),
+}
+
+/// Files that cannot be used.
+#[derive(Debug)]
+pub struct Unusable {
+    /// What is wrong with each, or with all of them together.
+    pub problems: Result<String, Diagnostics>,
+    /// What was looked at.
+    pub seen: crate::files::fingerprint::Snapshot,
+    /// The break-glass file, as far as that can be told.
+    pub bypass: PathBuf,
+    /// The sockets of clients and of containerd, as far as they can be told.
+    pub sockets: [Option<String>; 2],
+}
+
+/// Reads the files, or else what was kept of them.
+#[must_use]
+pub fn starts_with(input: &Input) -> StartsWith {
+    let (loaded, hints) = match load_from(input) {
+        Ok(loaded) => {
+            let hints = Hints { dir: Some(loaded.config.state.dir.clone()), ..Hints::default() };
+            (Ok(loaded), hints)
+        }
+        Err(problems) => {
+            let hints = Hints::of(input, problems.texts());
+            (Err(problems), hints)
+        }
+    };
+    let kept = hints.directories().iter().find_map(|dir| Kept::read(dir, input));
+    let problems = match (loaded, &kept) {
+        (Ok(loaded), kept) => {
+            let refuses = |kept: &Kept| kept.extent.refuses(&loaded.config.extent);
+            match kept.as_ref().and_then(refuses) {
+                Some(reason) => Ok((reason, loaded.warnings.seen().clone())),
+                None => return StartsWith::Files(Box::new(loaded)),
+            }
+        }
+        (Err(problems), _) => Err(problems),
+    };
+    let (problems, seen) = match problems {
+        Ok((reason, seen)) => (Ok(reason), seen),
+        Err(problems) => {
+            let seen = problems.seen().clone();
+            (Err(problems), seen)
+        }
+    };
+    let bypass = hints.bypass.unwrap_or_else(|| PathBuf::from(defaults::BYPASS_FILE));
+    let unusable = Unusable { problems, seen, bypass, sockets: hints.sockets };
+    match kept.and_then(|kept| Some((kept.load(input).ok()?, kept))) {
+        Some((loaded, kept)) => StartsWith::LastGood(Box::new(loaded), kept, unusable),
+        None => StartsWith::Nothing(unusable),
+    }
+}
+
+// === impl Kept ===
+
+impl Kept {
+    /// What is to be kept of a configuration; nothing where its main file is no file.
+    ///
+    /// # Errors
+    /// Why nothing can be kept, in words.
+    pub fn of(input: &Input, loaded: &Loaded) -> Result<Option<Kept>, String> {
+        let Some(main) = main(input) else { return Ok(None) };
+        let (MainFile::Required(named) | MainFile::IfPresent(named)) = &input.main else { return Ok(None) };
+        let drop_ins = named.with_file_name("conf.d");
+        let (mut files, mut left_out) = (BTreeMap::new(), Vec::new());
+        for (id, name, content) in loaded.warnings.texts().all() {
+            let path = Path::new(name);
+            if name.starts_with("--") {
+                continue;
+            }
+            if name == "stdin" {
+                return Ok(None);
+            }
+            let native = path == named || path.parent() == Some(&drop_ins);
+            let pruned =
+                without_secrets::of(id, content, native).ok_or(format!("{name} is not understood"))?;
+            left_out.extend(pruned.left_out.into_iter().map(|(line, key)| format!("{name}:{line} `{key}`")));
+            files.insert(path.to_path_buf(), pruned.text);
+        }
+        let read_at = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+        let extent = loaded.config.extent;
+        let kept = Kept { version: VERSION, main, read_at, extent, files, left_out };
+        let again = kept.load(input).map_err(|problems| {
+            let first = problems.lines().into_iter().next().map(|(_, line)| line);
+            format!("without its secrets it cannot be used: {}", first.unwrap_or_default())
+        })?;
+        if essence(&again.config.policy) != essence(&loaded.config.policy) {
+            return Err("without its secrets it would decide otherwise".to_owned());
+        }
+        Ok(Some(kept))
+    }
+
+    /// Removes what was kept in `dir`: it is no longer the last good one.
+    pub fn remove(dir: &Path) {
+        let _ = fs::remove_file(dir.join(FILE));
+    }
+
+    /// Puts it in the place of what was kept before.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn write(&self, dir: &Path) -> io::Result<()> {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+        let (path, new) = (dir.join(FILE), dir.join(format!("{FILE}.new")));
+        let _ = fs::remove_file(&new);
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
+        file.write_all(&serde_json::to_vec(self)?)?;
+        file.sync_data()?;
+        fs::rename(new, path)
+    }
+
+    fn read(dir: &Path, input: &Input) -> Option<Kept> {
+        let bytes = regular_file::read(&dir.join(FILE), LIMIT).ok()?;
+        let kept: Kept = serde_json::from_slice(&bytes).ok()?;
+        (kept.version == VERSION && Some(&kept.main) == main(input).as_ref()).then_some(kept)
+    }
+
+    fn load(&self, input: &Input) -> Result<Loaded, Diagnostics> {
+        load_copies(input, self.files.clone())
+    }
+
+    /// When the files were read.
+    #[must_use]
+    pub fn read_at(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(self.read_at.min(u64::from(u32::MAX)))
+    }
+
+    /// The place and the key of each secret that is missing.
+    #[must_use]
+    pub fn left_out(&self) -> &[String] {
+        &self.left_out
+    }
+}
+
+fn main(input: &Input) -> Option<PathBuf> {
+    let (MainFile::Required(path) | MainFile::IfPresent(path)) = &input.main else { return None };
+    let is_file = path != Path::new(text::STDIN);
+    is_file.then(|| std::path::absolute(path).unwrap_or_else(|_| path.clone()))
+}
+
+/// What a policy decides by. The places of rules, and how mirrors are reached, are not part of it.
+fn essence(policy: &Policy) -> String {
+    let place = || Source { file: "".into(), line: 0 };
+    let rules = policy.rules().iter().map(|rule| {
+        let mut rule = rule.clone();
+        rule.source = place();
+        if let Action::Route(route) = &mut rule.action {
+            for mirror in &mut route.mirrors {
+                (mirror.endpoint, mirror.apart) = (None, false);
+            }
+        }
+        format!("{rule:?}\n")
+    });
+    let mut settings = policy.settings().clone();
+    settings.default_source = None;
+    if let Some((_, source)) = &mut settings.default_registry {
+        *source = place();
+    }
+    format!("{settings:?}\n{}", rules.collect::<String>())
+}
+
+/// What a main file with a mistake still tells.
+#[derive(Default)]
+struct Hints {
+    dir: Option<PathBuf>,
+    bypass: Option<PathBuf>,
+    sockets: [Option<String>; 2],
+}
+
+impl Hints {
+    fn of(input: &Input, texts: &Texts) -> Hints {
+        let (MainFile::Required(main) | MainFile::IfPresent(main)) = &input.main else {
+            return Hints::default();
+        };
+        let content = texts.all().find(|(_, name, _)| Path::new(name) == main).map(|(.., content)| content);
+        let (document, _) = DeTable::parse_recoverable(content.unwrap_or_default());
+        let text = |table: &str, key: &str| match document.get_ref().get(table)?.get_ref() {
+            DeValue::Table(table) => match table.get(key)?.get_ref() {
+                DeValue::String(text) if text.starts_with('/') => Some(text.to_string()),
+                _ => None,
+            },
+            _ => None,
+        };
+        Hints {
+            dir: text("state", "dir").map(PathBuf::from),
+            bypass: text("state", "bypass-file").map(PathBuf::from),
+            sockets: [text("listen", "socket"), text("containerd", "socket")],
+        }
+    }
+
+    /// Where something may be kept. An emptied file does not tell, but systemd may.
+    fn directories(&self) -> Vec<PathBuf> {
+        let of_unit = std::env::var_os("STATE_DIRECTORY").map(PathBuf::from);
+        let default = PathBuf::from(defaults::STATE_DIR);
+        self.dir.iter().cloned().chain(of_unit).chain([default]).collect()
+    }
+}
+
+/// Settings with which everything is relayed while the break-glass file is there. Without it everything is denied.
+///
+/// # Errors
+/// Where even that cannot be.
+pub fn relay_only(input: &Input, unusable: &Unusable) -> Result<Loaded, Diagnostics> {
+    let [socket, containerd] = unusable.sockets.clone();
+    let input = Input {
+        main: MainFile::Absent,
+        default_registry: None,
+        sources: Vec::new(),
+        socket: input.socket.clone().or(socket),
+        containerd: input.containerd.clone().or(containerd),
+    };
+    let mut loaded = load_from(&input)?;
+    let Config { policy, state, .. } = &mut loaded.config;
+    let settings =
+        crate::policy::Settings { default: crate::policy::DefaultAction::Deny, ..policy.settings().clone() };
+    let Ok(denying) = Policy::new(Vec::new(), settings) else {
+        return Err(Diagnostics::new(Texts::default(), Vec::new()));
+    };
+    *policy = denying;
+    state.bypass_file.clone_from(&unusable.bypass);
+    Ok(loaded)
+}
