@@ -26,7 +26,7 @@ use crate::containerd::hosts::PrivateHosts;
 use crate::containerd::watch::{self, Overrides};
 use crate::files::fingerprint::Snapshot;
 use crate::pull::{hosts_files, leftovers, pause_image, upgrade};
-use crate::state::{Generation, LoginKey, State};
+use crate::state::{Bypass, DirLock, Generation, LoginKey, State};
 
 pub use self::reload::{Outcome, Read};
 
@@ -42,6 +42,8 @@ pub struct Parts {
     pub overrides: Overrides,
     /// The state directory.
     pub state: PathBuf,
+    /// The lock on it, if it can be had.
+    pub lock: Option<DirLock>,
     /// The break-glass file.
     pub bypass: PathBuf,
     /// The policy to begin with.
@@ -96,7 +98,7 @@ pub async fn run(parts: Parts, listen: impl FnOnce() -> Result<Socket, SocketErr
         containerd.clone(),
         PrivateHosts::of(&parts.state),
         LoginKey::of(&parts.state),
-        parts.bypass,
+        Bypass::new(parts.bypass),
     ));
     if let Some(reason) = parts.unusable {
         state.refuse_reload(reason);
@@ -106,6 +108,10 @@ pub async fn run(parts: Parts, listen: impl FnOnce() -> Result<Socket, SocketErr
     let serving = tokio::spawn(listener::serve(socket, state.clone(), stop.clone()));
     let background = [
         tokio::spawn(watch::run(containerd, parts.overrides)),
+        tokio::spawn({
+            let state = state.clone();
+            async move { state.bypass.watch().await }
+        }),
         tokio::spawn(pause_image::keep(state.clone())),
         tokio::spawn(hosts_files::run(state.clone())),
         tokio::spawn(needed_files::run(state.clone())),
@@ -120,6 +126,8 @@ pub async fn run(parts: Parts, listen: impl FnOnce() -> Result<Socket, SocketErr
 
     tracing::info!("stopping: no new calls");
     systemd::notify(&[sd_notify::NotifyState::Stopping]);
+    // A successor can begin while the last calls end here.
+    drop(parts.lock);
     stop.cancel();
     background.iter().for_each(tokio::task::JoinHandle::abort);
     let ended = async {

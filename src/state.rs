@@ -2,7 +2,9 @@
 //!
 //! Holds: a request sees one [`Generation`] from its beginning to its end, whatever is reloaded meanwhile.
 
+mod bypass;
 mod contents;
+mod dir_lock;
 mod extent;
 mod fetches;
 #[cfg(test)]
@@ -18,7 +20,6 @@ mod temporary_names;
 mod unread_hosts;
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -31,7 +32,9 @@ use crate::containerd::{Containerd, Roots};
 use crate::registry;
 use crate::registry::proxy::Proxies;
 
+pub use bypass::Bypass;
 pub use contents::{Contents, KnownContents};
+pub use dir_lock::{DirLock, NoLock};
 pub use extent::{Extent, counted};
 pub use fetches::Fetches;
 pub use gates::Gates;
@@ -58,7 +61,8 @@ pub struct State {
     files: ArcSwap<Vec<Verdict>>,
     /// Held while somebody looks at these files.
     pub looking: Arc<tokio::sync::Mutex<()>>,
-    bypass: PathBuf,
+    /// The break-glass file.
+    pub bypass: Bypass,
     reload_error: ArcSwap<Option<String>>,
     /// The containerd behind the shunt.
     pub containerd: Arc<Containerd>,
@@ -99,7 +103,7 @@ impl State {
         containerd: Arc<Containerd>,
         private_hosts: PrivateHosts,
         login_key: LoginKey,
-        bypass: PathBuf,
+        bypass: Bypass,
     ) -> Self {
         Self {
             generation: ArcSwap::from_pointee(generation),
@@ -197,16 +201,6 @@ impl State {
     /// Why the last reload was refused, if it was.
     pub fn reload_error(&self) -> Option<String> {
         self.reload_error.load().as_ref().clone()
-    }
-
-    /// Whether the break-glass file is there, which suspends every policy. Looked up at each call that a
-    /// policy would touch, so that it acts at once.
-    pub fn bypassed(&self) -> bool {
-        let bypassed = self.bypass.exists();
-        if bypassed {
-            tracing::warn!(file = %self.bypass.display(), "bypass file is there: no policy is applied");
-        }
-        bypassed
     }
 }
 

@@ -350,8 +350,26 @@ async fn the_bypass_file_suspends_every_rule_at_once() {
     assert_eq!(pull().await, Some(7));
     std::fs::write(shunt.bypass_file(), "").unwrap();
     assert_eq!(pull().await, None);
+    assert_eq!(pull().await, None);
     std::fs::remove_file(shunt.bypass_file()).unwrap();
     assert_eq!(pull().await, Some(7));
-    assert_eq!(upstream.calls(PULL).len(), 1);
-    assert!(shunt.stderr().contains("no policy is applied"), "{}", shunt.stderr());
+    assert_eq!(upstream.calls(PULL).len(), 2);
+    let begun = format!("the bypass file {} is there", shunt.bypass_file().display());
+    assert_eq!(shunt.stderr().matches(&begun).count(), 1, "{}", shunt.stderr());
+    assert_eq!(shunt.stderr().matches("the policy is applied again").count(), 1, "{}", shunt.stderr());
+}
+
+#[tokio::test]
+async fn the_bypass_file_is_logged_once_and_named_also_without_a_call() {
+    let upstream = Upstream::start();
+    let shunt = Shunt::start_before("", upstream.socket());
+    std::fs::write(shunt.bypass_file(), "").unwrap();
+    shunt.says("no policy is applied");
+    let status = shunt.command(&["status", "--socket", shunt.socket().to_str().unwrap()]);
+    assert_eq!(status.status.code(), Some(1));
+    let said = String::from_utf8(status.stdout).unwrap();
+    assert!(said.contains(&format!("SUSPENDED: {} exists", shunt.bypass_file().display())), "{said}");
+    std::fs::remove_file(shunt.bypass_file()).unwrap();
+    shunt.says("the policy is applied again");
+    assert_eq!(shunt.stderr().matches("no policy is applied").count(), 1, "{}", shunt.stderr());
 }

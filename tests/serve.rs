@@ -40,7 +40,10 @@ async fn a_config_with_mistakes_does_not_start_and_says_all_of_them() {
 async fn a_socket_that_is_taken_is_left_to_its_owner() {
     let upstream = Upstream::start();
     let first = Shunt::start_before("", upstream.socket());
-    let output = serve(&first.config_file());
+    let second = first.config_file().with_file_name("second.toml");
+    let text = std::fs::read_to_string(first.config_file()).unwrap();
+    std::fs::write(&second, text.replace("/state\"", "/other\"")).unwrap();
+    let output = serve(&second);
     assert_eq!(output.status.code(), Some(3));
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert!(stderr.contains(first.socket().to_str().unwrap()), "{stderr}");
@@ -60,6 +63,26 @@ async fn a_socket_that_is_taken_is_left_to_its_owner() {
 }
 
 /// Signals are caught before the socket is there, so whoever sees the socket may send one.
+#[tokio::test]
+async fn a_second_daemon_on_one_state_directory_does_not_start() {
+    let upstream = Upstream::start();
+    let first = Shunt::start_before("", upstream.socket());
+    let second = first.config_file().with_file_name("second.toml");
+    let text = std::fs::read_to_string(first.config_file()).unwrap();
+    std::fs::write(&second, text.replace("/shunt.sock\"", "/second.sock\"")).unwrap();
+    let output = serve(&second);
+    assert_eq!(output.status.code(), Some(3));
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    let (pid, directory) = (first.pid().unwrap(), first.state_dir());
+    let expected =
+        format!("another cri-shunt (process {pid}) uses the state directory {}", directory.display());
+    assert!(stderr.contains(&expected), "{stderr}");
+    // What a crash leaves keeps nobody out.
+    first.kill9();
+    first.spawn();
+    first.listens();
+}
+
 #[tokio::test]
 async fn a_signal_at_the_start_is_no_crash() {
     let upstream = Upstream::start();

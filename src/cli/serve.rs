@@ -19,7 +19,7 @@ use crate::config::{self, Config, Containerd, Group, Input, Kept, Listen, Loaded
 use crate::containerd::watch::Overrides;
 use crate::serve::listener::socket::{Access, Socket, SocketError};
 use crate::serve::{self, AppError, Outcome, Parts};
-use crate::state::{Extent, Generation};
+use crate::state::{DirLock, Extent, Generation, NoLock};
 
 /// How long threads that read or write files may take at the end.
 const LAST_FILES: Duration = Duration::from_secs(1);
@@ -69,6 +69,10 @@ pub(super) fn run(arguments: Arguments) -> Exit {
 fn start(input: Input, first: First) -> Exit {
     let First { config, seen, read_at, unusable, kept } = first;
     let dir = config.state.dir.clone();
+    let lock = match lock(&dir) {
+        Ok(lock) => lock,
+        Err(exit) => return exit,
+    };
     keep(kept, &dir);
     // The logins of clients and of the node pass through this process. They must not get into a core dump, and no
     // other process of the same user may read them.
@@ -88,7 +92,8 @@ fn start(input: Input, first: First) -> Exit {
             pause_image: config.containerd.pause_image.as_ref().map(|name| name.as_str().to_owned()),
             config_path: config.containerd.config_path.clone(),
         },
-        state: config.state.dir.clone(),
+        state: dir,
+        lock,
         bypass: config.state.bypass_file.clone(),
         generation: Generation { loaded_at: read_at, ..generation(config) },
         unusable,
@@ -115,6 +120,22 @@ fn listen(listen: &Listen) -> Result<Socket, SocketError> {
         Some(Group::Name(name)) => Access::for_group(listen.mode, name)?,
     };
     Socket::open(listen.socket.as_path(), access)
+}
+
+/// The lock on the state directory. Two daemons there would remove each other's files.
+fn lock(dir: &Path) -> Result<Option<DirLock>, Exit> {
+    match DirLock::take(dir) {
+        Ok(lock) => Ok(Some(lock)),
+        Err(error @ NoLock::Taken { .. }) => {
+            tracing::error!(hint = error.hint(), "{error}");
+            Err(Exit::Runtime)
+        }
+        // A disk that takes nothing keeps no node without its CRI.
+        Err(error) => {
+            tracing::warn!("{error}; a second daemon there would not be noticed");
+            Ok(None)
+        }
+    }
 }
 
 fn failed(error: &dyn std::error::Error) -> Exit {

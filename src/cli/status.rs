@@ -48,6 +48,7 @@ struct Report<'s> {
     version: &'s str,
     containerd: Containerd<'s>,
     suspended: bool,
+    bypass_file: Option<&'s str>,
     sources: &'s [String],
     loaded_at: String,
     reload_error: Option<&'s str>,
@@ -122,7 +123,9 @@ fn render(status: &StatusResponse) -> String {
         error => format!("{} does not answer: {error}", status.containerd_socket),
     };
     let policy = match status.bypass {
-        true => "SUSPENDED: the bypass file exists, so every call goes to containerd unchanged".to_owned(),
+        true => {
+            format!("SUSPENDED: {} exists, so every call goes to containerd unchanged", status.bypass_file)
+        }
         false => status.policy_sources.join(", "),
     };
     let down = match status.mirrors_down.as_slice() {
@@ -177,6 +180,7 @@ fn report(status: &StatusResponse) -> Report<'_> {
             error: set(&status.containerd_error).map(|()| status.containerd_error.as_str()),
         },
         suspended: status.bypass,
+        bypass_file: set(&status.bypass_file).map(|()| status.bypass_file.as_str()),
         sources: &status.policy_sources,
         loaded_at: loaded_at(status),
         reload_error: set(&status.reload_error).map(|()| status.reload_error.as_str()),
@@ -219,6 +223,7 @@ mod tests {
         StatusResponse {
             version: "0.1.0".into(),
             bypass: true,
+            bypass_file: "/run/bypass".into(),
             containerd_socket: "/run/c.sock".into(),
             containerd_error: "gone".into(),
             policy_sources: vec!["/etc/config.toml".into()],
@@ -242,7 +247,7 @@ mod tests {
         insta::assert_snapshot!(render(&bad()), @r"
     version          0.1.0
     containerd       /run/c.sock does not answer: gone
-    policy           SUSPENDED: the bypass file exists, so every call goes to containerd unchanged
+    policy           SUSPENDED: /run/bypass exists, so every call goes to containerd unchanged
     loaded           2023-11-14T22:13:20Z
     mirrors down     m.example
     left alone       n.example: rate-limited until 14:05 UTC for robot
@@ -261,10 +266,10 @@ mod tests {
     #[test]
     fn the_same_as_json() {
         insta::assert_snapshot!(terminal::json(&report(&bad())), @r#"
-    {"version":"0.1.0","containerd":{"socket":"/run/c.sock","error":"gone"},"suspended":true,"sources":["/etc/config.toml"],"loaded_at":"2023-11-14T22:13:20Z","reload_error":"config.toml:1:1: no\nconfig.toml:2:1: no","mirrors_down":["m.example"],"rests":["n.example: rate-limited until 14:05 UTC for robot"],"temporary_names":2,"answered_in_outage":{"pulls":3,"last_image":"q.io/a:1","last_at":"2023-11-14T22:14:20Z"},"hosts_toml":{"directory":"/c","kept":["m.example_1_ (plain http)"],"problems":["/c/x/hosts.toml is not cri-shunt's"]},"needed_files":{"count":2,"problems":["/etc/config.toml:3: cannot read /p: it is empty"]}}
+    {"version":"0.1.0","containerd":{"socket":"/run/c.sock","error":"gone"},"suspended":true,"bypass_file":"/run/bypass","sources":["/etc/config.toml"],"loaded_at":"2023-11-14T22:13:20Z","reload_error":"config.toml:1:1: no\nconfig.toml:2:1: no","mirrors_down":["m.example"],"rests":["n.example: rate-limited until 14:05 UTC for robot"],"temporary_names":2,"answered_in_outage":{"pulls":3,"last_image":"q.io/a:1","last_at":"2023-11-14T22:14:20Z"},"hosts_toml":{"directory":"/c","kept":["m.example_1_ (plain http)"],"problems":["/c/x/hosts.toml is not cri-shunt's"]},"needed_files":{"count":2,"problems":["/etc/config.toml:3: cannot read /p: it is empty"]}}
     "#);
         insta::assert_snapshot!(terminal::json(&report(&StatusResponse::default())), @r#"
-    {"version":"","containerd":{"socket":"","error":null},"suspended":false,"sources":[],"loaded_at":"1970-01-01T00:00:00Z","reload_error":null,"mirrors_down":[],"rests":[],"temporary_names":0,"answered_in_outage":{"pulls":0,"last_image":null,"last_at":null},"hosts_toml":{"directory":null,"kept":[],"problems":[]},"needed_files":{"count":0,"problems":[]}}
+    {"version":"","containerd":{"socket":"","error":null},"suspended":false,"bypass_file":null,"sources":[],"loaded_at":"1970-01-01T00:00:00Z","reload_error":null,"mirrors_down":[],"rests":[],"temporary_names":0,"answered_in_outage":{"pulls":0,"last_image":null,"last_at":null},"hosts_toml":{"directory":null,"kept":[],"problems":[]},"needed_files":{"count":0,"problems":[]}}
     "#);
     }
 }

@@ -66,6 +66,8 @@ pub struct Unusable {
     pub seen: crate::files::fingerprint::Snapshot,
     /// The break-glass file, as far as that can be told.
     pub bypass: PathBuf,
+    /// The state directory, if that can be told.
+    pub dir: Option<PathBuf>,
     /// The sockets of clients and of containerd, as far as they can be told.
     pub sockets: [Option<String>; 2],
 }
@@ -102,7 +104,7 @@ pub fn starts_with(input: &Input) -> StartsWith {
         }
     };
     let bypass = hints.bypass.unwrap_or_else(|| PathBuf::from(defaults::BYPASS_FILE));
-    let unusable = Unusable { problems, seen, bypass, sockets: hints.sockets };
+    let unusable = Unusable { problems, seen, bypass, dir: hints.dir, sockets: hints.sockets };
     match kept.and_then(|kept| Some((kept.load(input).ok()?, kept))) {
         Some((loaded, kept)) => StartsWith::LastGood(Box::new(loaded), kept, unusable),
         None => StartsWith::Nothing(unusable),
@@ -276,5 +278,8 @@ pub fn relay_only(input: &Input, unusable: &Unusable) -> Result<Loaded, Diagnost
     };
     *policy = denying;
     state.bypass_file.clone_from(&unusable.bypass);
+    if let Some(dir) = &unusable.dir {
+        state.dir.clone_from(dir);
+    }
     Ok(loaded)
 }

@@ -45,7 +45,8 @@ pub async fn status(state: &Arc<State>) -> Answer {
     let (last_in_outage, last_in_outage_at) = last.unwrap_or_default();
     let response = proto::StatusResponse {
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        bypass: state.bypassed(),
+        bypass: state.bypass.is_there(),
+        bypass_file: state.bypass.file().display().to_string(),
         containerd_socket: state.containerd.link.socket().display().to_string(),
         containerd_error,
         policy_sources: generation.sources.iter().map(|path| path.display().to_string()).collect(),

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::{Extent, Generation, LoginKey, PullSettings, State};
+use super::{Bypass, Extent, Generation, LoginKey, PullSettings, State};
 use crate::containerd::hosts::{PrivateHosts, Transport, TransportNeed, Wanted};
 use crate::containerd::{Containerd, Facts, Roots};
 use crate::credentials::Credentials;
@@ -18,7 +18,7 @@ use crate::policy::{Layer, Policy, Settings, Source};
 pub(crate) fn state(dir: &Path, host: &str, what: Transport) -> Arc<State> {
     let containerd = Arc::new(Containerd::new(dir.join("containerd.sock").into()));
     let (hosts, key) = (PrivateHosts::of(dir), LoginKey::of(dir));
-    Arc::new(State::new(generation(host, what), containerd, hosts, key, dir.join("bypass")))
+    Arc::new(State::new(generation(host, what), containerd, hosts, key, Bypass::new(dir.join("bypass"))))
 }
 
 /// The generation of such a node.
