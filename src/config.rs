@@ -146,4 +146,9 @@ impl Loaded {
         });
         self.warnings.add(faults.collect());
     }
+
+    /// Adds a warning of what only the caller knows.
+    pub fn warn(&mut self, message: String, hint: String) {
+        self.warnings.add(vec![Problem::warning(message).hint(hint)]);
+    }
 }

@@ -287,3 +287,23 @@ fn serve_checks_sockets_that_are_given_as_flags() {
 fn colours_are_for_terminals() {
     assert!(!check(BAD, &[]).contains('\u{1b}'));
 }
+
+#[test]
+fn an_allow_list_without_the_pause_image_is_a_warning() {
+    let containerd = "[containerd]\nsocket = '/nowhere'\npause-image = 'registry.k8s.io/pause:3.10'\n";
+    let policy = "[policy]\ndefault = 'deny'\n[[policy.rule]]\nprefix = 'quay.io'\npass = true\n";
+    assert_snapshot!(check(&format!("{containerd}{policy}"), &["--strict"]), @r#"
+    --- stdout
+    config.toml: usable: 1 rule, default deny; 1 warning
+    Not covered, because it does not use the shunt's socket: images that k3s and RKE2 import or pull on
+    their own, pulls inside containerd, ctr and nerdctl, the Transfer API.
+    --- stderr
+    warning: no pod can start without registry.k8s.io/pause:3.10, and it is denied by rule "default" (config.toml:5): no rule allows it
+     |
+     = help: add a [[policy.rule]] with prefix = "registry.k8s.io/pause", and with mirrors or with pass = true
+
+    --- exit 1
+    "#);
+    let allowed = "[[policy.rule]]\nprefix = 'registry.k8s.io/pause'\npass = true\n";
+    assert!(check(&format!("{containerd}{policy}{allowed}"), &["--strict"]).ends_with("--- exit 0"));
+}

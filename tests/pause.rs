@@ -83,6 +83,14 @@ async fn a_denied_one_is_not_pulled_by_containerd_either(version: Version) {
     };
     assert!(wait_for(refused).await, "{}", shunt.stderr());
     containerd.escapes().assert_never("k8s.io");
+    // It is said before the first pod: by the daemon at its start, and by `check`.
+    let said = format!("no pod can start without {NAME}, and it is denied by rule \"registry.k8s.io\"");
+    assert!(shunt.stderr().contains(&said), "{}", shunt.stderr());
+    let checked = shunt.run("check", &["--strict"]);
+    let warned = String::from_utf8(checked.stderr).unwrap();
+    assert_eq!(checked.status.code(), Some(1), "{warned}");
+    let hint = "add a [[policy.rule]] with prefix = \"registry.k8s.io/pause\"";
+    assert!(warned.contains(&said) && warned.contains(hint), "{warned}");
     // One that is there already is as good as any image that is there.
     containerd.serve_pause(registry);
     Cri::connect(&containerd.socket()).await.pull(NAME).await.unwrap();

@@ -6,11 +6,15 @@ use serde::Serialize;
 
 use super::exit::Exit;
 use super::eyes;
+use super::facts;
 use super::format::Format;
 use super::inputs::Inputs;
 use super::terminal;
-use crate::config::{self, Diagnostics, Listed, Loaded, Severity};
+use crate::config::{self, Config, Diagnostics, Listed, Loaded, Severity};
+use crate::containerd::Facts;
+use crate::containerd::hosts::{self as hosts_toml, Plan};
 use crate::policy::DefaultAction;
+use crate::pull::pause_image;
 
 /// What no configuration of the shunt can reach. It is said at every check, because people forget it.
 const NOT_COVERED: &str = "\
@@ -22,8 +26,8 @@ their own, pulls inside containerd, ctr and nerdctl, the Transfer API.
 ///
 /// Reads the configuration as `serve` does and reports every problem of every file at once, each with its place and
 /// what to do. Needs no daemon and no containerd. Where pulls need files, check asks the daemon whether it can use
-/// them; if it does not run, check judges by its unit. Where containerd needs hosts.toml files, check asks it where
-/// it looks for them, if it answers.
+/// them; if it does not run, check judges by its unit. If containerd answers, check asks it where it looks for
+/// hosts.toml files, and which image it needs for every pod.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "Examples:\n  \
     cri-shunt check\n  \
@@ -79,7 +83,13 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
         (Format::Json, Err(problems)) => print(&terminal::json(&unusable(title, &problems)), true),
         (_, Ok(mut loaded)) => {
             loaded.warn_of_files(&eyes::of_the_daemon(&loaded.config));
-            let files = hosts::Files::of(&loaded.config);
+            let plan = hosts_toml::plan(&loaded.config.policy, &loaded.config.reach());
+            let facts = facts(&loaded.config, &plan);
+            let files = hosts::Files::of(&loaded.config, &plan, &facts);
+            let name = facts.pause_image.as_deref().and_then(|name| name.parse().ok());
+            if let Some(denied) = name.and_then(|name| pause_image::denied(&loaded.config.policy, &name)) {
+                loaded.warn(denied.message, denied.hint);
+            }
             let warned = loaded.warnings.count(Severity::Warning) + files.problems.len() > 0;
             let text = match format {
                 Format::Text => {
@@ -91,6 +101,15 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
             print(&text, *strict && warned)
         }
     }
+}
+
+/// How containerd is set up, as far as that matters here.
+fn facts(config: &Config, plan: &Plan) -> Facts {
+    if config.policy.passes_all() && !plan.must_be_read() {
+        return Facts::default();
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_or_else(|_| Facts::default(), |runtime| runtime.block_on(facts::facts(config)))
 }
 
 fn print(text: &str, is_bad: bool) -> Exit {

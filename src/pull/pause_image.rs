@@ -12,9 +12,8 @@ use tonic::Status;
 use super::image::pull_image;
 use super::record::Denial;
 use crate::containerd::unary::Call;
-use crate::policy::{Asked, Decision};
+use crate::policy::{Asked, Decision, Name, Policy};
 use crate::state::{Client, CriVersion, Request, State};
-
 use crate::wire;
 use crate::wire::cri::pull_image_request::IMAGE;
 
@@ -25,6 +24,31 @@ const PULL_IMAGE: &str = "/runtime.v1.ImageService/PullImage";
 const PATIENCE: Duration = Duration::from_secs(15);
 /// How long until the pause image is looked for again without any sign.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
+
+/// A policy that denies the image which containerd needs for every pod.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Denied {
+    /// Which image, and which rule.
+    pub message: String,
+    /// What to write.
+    pub hint: String,
+}
+
+/// Whether a policy denies the pause image.
+#[must_use]
+pub fn denied(policy: &Policy, name: &Name) -> Option<Denied> {
+    let Denial { rule, reason } = Denial::of(policy, name)?;
+    let repository = format!("{}/{}", name.host(), name.path());
+    let hint = if rule.prefix.starts_with(&repository) {
+        "allow it in that rule, or name another image in containerd's config".to_owned()
+    } else {
+        format!("add a [[policy.rule]] with prefix = \"{repository}\", and with mirrors or with pass = true")
+    };
+    Some(Denied {
+        message: format!("no pod can start without {name}, and it is denied by {rule}: {reason}"),
+        hint,
+    })
+}
 
 /// Sees to it that the pause image is there, before containerd would pull it.
 ///
@@ -52,11 +76,8 @@ pub async fn ensure(state: &Arc<State>) -> Result<bool, Status> {
     {
         return Ok(false);
     }
-    if let Some(denial) = Denial::of(&generation.policy, &name) {
-        return Err(Status::permission_denied(format!(
-            "the pause image of containerd is not on the node, and {name} is denied by {}: {}",
-            denial.rule, denial.reason
-        )));
+    if let Some(Denied { message, hint }) = denied(&generation.policy, &name) {
+        return Err(Status::permission_denied(format!("{message} ({hint})")));
     }
     let message = wire::set(&[], IMAGE, name.as_str().as_bytes())
         .map_err(|error| Status::internal(error.to_string()))?;
@@ -90,8 +111,17 @@ pub async fn keep(state: Arc<State>) {
 
 async fn keep_while_up(state: &Arc<State>) {
     let mut reported = false;
+    let (mut generations, mut said) = (state.generations(), None);
     loop {
+        generations.mark_unchanged();
+        let name = state.containerd.pause_image();
+        let denied = name.and_then(|name| denied(&state.generation().policy, &name));
+        if let Some(Denied { message, hint }) = denied.as_ref().filter(|_| denied != said) {
+            tracing::warn!("{message} ({hint})");
+        }
         match ensure(state).await {
+            // That has been said.
+            Err(_) if denied.is_some() => {}
             Ok(pulled) => {
                 if pulled {
                     tracing::info!("the pause image was not there; pulled");
@@ -104,7 +134,12 @@ async fn keep_while_up(state: &Arc<State>) {
             }
             Err(_) => {}
         }
-        // The time-out is for what no event tells: a mirror that has the image by now, another policy.
-        let _ = tokio::time::timeout(LOOK_AGAIN, state.containerd.pause_image_removed.notified()).await;
+        said = denied;
+        tokio::select! {
+            () = state.containerd.pause_image_removed.notified() => {}
+            _ = generations.changed() => {}
+            // For what no event tells: a mirror that has the image by now.
+            () = tokio::time::sleep(LOOK_AGAIN) => {}
+        }
     }
 }

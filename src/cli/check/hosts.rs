@@ -6,7 +6,6 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use crate::cli::facts;
 use crate::config::Config;
 use crate::containerd::Facts;
 use crate::containerd::hosts::{self, Plan};
@@ -35,16 +34,14 @@ struct Fence {
 
 impl Files {
     /// What will be kept for a configuration.
-    pub(super) fn of(config: &Config) -> Self {
-        let plan = hosts::plan(&config.policy, &config.reach());
-        let fence = config.transport.fence().then(|| fence(&plan));
+    pub(super) fn of(config: &Config, plan: &Plan, facts: &Facts) -> Self {
+        let fence = config.transport.fence().then(|| fence(plan));
         if !plan.must_be_read() {
             return Files { directory: None, kept: Vec::new(), problems: Vec::new(), fence };
         }
-        let facts = facts(config);
-        let report = hosts::survey(&plan, &facts.roots);
+        let report = hosts::survey(plan, &facts.roots);
         let mut problems = report.problems;
-        problems.splice(0..0, hosts::set_up(&facts));
+        problems.splice(0..0, hosts::set_up(facts));
         let directory = report.root.map(|root| root.display().to_string());
         Files { directory, kept: plan.summaries(), problems, fence }
     }
@@ -89,10 +86,4 @@ fn list(text: &mut String, head: &str, lines: &[String]) {
     for line in lines {
         let _ = writeln!(text, "  {line}");
     }
-}
-
-/// How containerd is set up.
-fn facts(config: &Config) -> Facts {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.map_or_else(|_| Facts::default(), |runtime| runtime.block_on(facts::facts(config)))
 }
