@@ -27,7 +27,7 @@ mod target;
 pub use asked::Asked;
 pub use conflict::Conflict;
 pub use decide::Policy;
-pub use decision::{Candidate, Decision, DenyReason, Role, RuleRef, Unusable};
+pub use decision::{Candidate, Decision, DenyReason, Role, RuleRef, Unusable, UnusableCause};
 pub use grammar::is_digest;
 pub(crate) use key::fold_host;
 pub use location::{Location, LocationError};

@@ -1,6 +1,5 @@
 //! `cri-shunt explain` as a user runs it: the built program, real files, whole outputs.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
-
 mod support;
 
 use std::io::Write;
@@ -134,6 +133,13 @@ fn a_reference_that_no_mirror_serves_is_denied() {
     {"input":"gcr.io/a:1","kind":"name","name":"gcr.io/a:1","decision":"deny","rule":{"prefix":"gcr.io","source":"config.toml:22"},"reason":"no mirror of this rule serves tags","candidates":[]}
     --- exit 1
     "#);
+}
+
+#[test]
+fn what_cannot_be_a_candidate_is_listed_of_a_denied_image_too() {
+    let config = "[[policy.rule]]\nprefix = 'h.dev:5000'\nmirrors = ['m.dev/{host}']";
+    let listed = r#""unusable":[{"reference":"m.dev/h.dev:5000/a:1","reason":"{host} is h.dev:5000"#;
+    assert!(explain(config, &["--format=json", "h.dev:5000/a:1"]).contains(listed));
 }
 
 #[test]

@@ -4,6 +4,8 @@
 //! Not here: errors (`rules`, `settings`, `assemble`).
 
 mod mirrored;
+mod own_mirrors;
+mod rewrites;
 mod targets;
 
 use std::collections::HashMap;
@@ -44,6 +46,8 @@ pub(super) fn policy(
     targets::nested(&targets, out);
     targets::meeting(&targets, out);
     mirrored::lint(draft, out);
+    rewrites::lint(draft, policy, out);
+    own_mirrors::lint(draft, policy, out);
     k3s(draft, settings, out);
 }
 

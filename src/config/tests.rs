@@ -8,6 +8,7 @@ mod endpoints;
 mod files;
 mod first_steps;
 mod lints;
+mod names;
 mod problems;
 mod rules;
 mod syntax;

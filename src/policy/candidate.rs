@@ -92,9 +92,16 @@ fn serves(only: Only, digest: bool) -> bool {
 }
 
 /// The path after the first rewrite that changes it; later rewrites are not applied.
+///
+/// Slashes that are too many go: k3s joins the mirror's path and the result as paths.
 fn rewritten<'k>(rewrites: &[Rewrite], path: &'k str) -> Cow<'k, str> {
     let mut results = rewrites.iter().map(|rewrite| rewrite.pattern.replace_all(path, &*rewrite.replacement));
-    results.find(|result| result != path).unwrap_or(Cow::Borrowed(path))
+    let result = results.find(|result| result != path).unwrap_or(Cow::Borrowed(path));
+    if result.contains("//") || result.starts_with('/') || result.ends_with('/') {
+        let parts: Vec<&str> = result.split('/').filter(|part| !part.is_empty()).collect();
+        return Cow::Owned(parts.join("/"));
+    }
+    result
 }
 
 /// The path without the path of the rule's prefix in front; empty where they are equal.

@@ -72,7 +72,7 @@ impl Prefix {
     }
 
     /// The repository path, without tag and digest; empty for a host alone and for wildcards.
-    pub(super) fn path(&self) -> &str {
+    pub fn path(&self) -> &str {
         let below = self.below_host();
         below.find(['@', ':']).map_or(below, |suffix| &below[..suffix])
     }

@@ -11,7 +11,8 @@ use crate::config::{Config, DEFAULT_REGISTRY_FLAG, visible};
 use crate::credentials::Credentials;
 use crate::files::reader::Reader;
 use crate::policy::{
-    Asked, Decision, Name, Order, Policy, RuleRef, Source, Unusable, is_image_id, tag_beside_digest,
+    Asked, Decision, DenyReason, Name, Order, Policy, RuleRef, Source, Unusable, is_image_id,
+    tag_beside_digest,
 };
 
 /// The answer for one input. The order of the fields is the order of the JSON keys.
@@ -120,7 +121,13 @@ impl Answer {
                 (Verdict::Route, rule, None, candidates.iter().map(target).collect())
             }
             Decision::Pass { rule } => (Verdict::Pass, rule, None, vec![Target::origin(&name)]),
-            Decision::Deny { rule, reason } => (Verdict::Deny, rule, Some(reason.to_string()), Vec::new()),
+            Decision::Deny { rule, reason } => {
+                let text = reason.to_string();
+                if let DenyReason::Unusable(unusable) = reason {
+                    not_usable = unusable.into_iter().map(UnusableTarget::new).collect();
+                }
+                (Verdict::Deny, rule, Some(text), Vec::new())
+            }
         };
         let name = Some(name.as_str().to_owned());
         let order = (decision == Verdict::Route && rule.order() == Order::Fastest).then_some("fastest");
@@ -201,7 +208,9 @@ impl Answer {
         if let Some(from_node) = &self.on_outage {
             lines.push(("on outage", from_node.text()));
         }
-        for (index, UnusableTarget { reference, reason }) in self.unusable.iter().enumerate() {
+        // Of an image that is denied for it, the reason has it all.
+        let unusable = self.unusable.iter().filter(|_| self.decision == Verdict::Route);
+        for (index, UnusableTarget { reference, reason }) in unusable.enumerate() {
             lines.push((if index == 0 { "not usable" } else { "" }, format!("{reference}: {reason}")));
         }
         let warnings = self.warnings.iter().flatten();

@@ -227,6 +227,23 @@ fn the_first_rewrite_that_changes_the_path_wins() {
 }
 
 #[test]
+fn a_rewrite_may_write_slashes_that_are_too_many() {
+    check(
+        &[
+            "docker.io -> m.de s|^(?:library/?)(.*)|prod/hub/$1|",
+            "quay.io -> m.de/p s|(.*)|/quay/$1|",
+            "icr.io -> m.de/q s|org|team/|",
+        ],
+        &[
+            ("nginx:1", "docker.io -> m.de/prod/hub/nginx:1"),
+            ("quay.io/a/b:1", "quay.io -> m.de/p/quay/a/b:1"),
+            ("icr.io/org/op:1", "icr.io -> m.de/q/team/op:1"),
+            ("icr.io/org:1", "icr.io -> m.de/q/team:1"),
+        ],
+    );
+}
+
+#[test]
 fn what_is_no_reference_is_no_candidate() {
     let front = "no mirror of this rule gives a usable reference: ";
     let refused = |line: &str, name: &str, rest: &str| {
@@ -275,7 +292,7 @@ fn what_is_no_reference_is_no_candidate() {
         ],
     );
     check(
-        &["quay.io -> m.de/p m.de/q s|^up|Up| s|^two|a//b| origin"],
+        &["quay.io -> m.de/p m.de/q s|^up|Up| s|^two|a+b| origin"],
         &[
             ("quay.io/a:1", "quay.io -> m.de/p/a:1, m.de/q/a:1, origin quay.io/a:1"),
             (
@@ -285,8 +302,8 @@ fn what_is_no_reference_is_no_candidate() {
             ),
             (
                 "quay.io/two:1",
-                "quay.io -> origin quay.io/two:1; not m.de/p/a//b:1 (an empty part in the repository: remove one slash); \
-                 not m.de/q/a//b:1 (an empty part in the repository: remove one slash)",
+                "quay.io -> origin quay.io/two:1; not m.de/p/a+b:1 ('+' in the repository); \
+                 not m.de/q/a+b:1 ('+' in the repository)",
             ),
         ],
     );
