@@ -77,7 +77,7 @@ pub use self::expectations::{Candidates, Expectation, expectations};
 pub use self::import::{ImportRequest, import};
 pub use self::input::{Input, MainFile};
 pub use self::kept::{Kept, StartsWith, Unusable, relay_only, starts_with};
-pub use self::load::{DEFAULT_REGISTRY_FLAG, load, load_from};
+pub use self::load::{DEFAULT_REGISTRY_FLAG, load, load_from, load_with};
 pub use self::settings::{Containerd, Group, Listen, Log, State};
 pub use self::sources::source_file::{Format, SourceFile};
 

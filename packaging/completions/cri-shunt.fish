@@ -79,7 +79,7 @@ complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand import" -l format -d
 certs-d\t'A directory of containerd\'s hosts.toml files'
 registries-conf\t'registries.conf of containers/image'
 image-cri-shim\t'The YAML of sealos\' image-cri-shim, or its ConfigMap'"
-complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand import" -s o -l output -d 'Write to this file instead of stdout, and only if the import succeeds' -r -F
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand import" -s o -l output -d 'Write to this file instead of stdout, and only if the import succeeds and, in conf.d, the whole configuration can be used with it' -r -F
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand import" -l disable-default-registry-endpoint -d 'Do not ask the registry itself after its mirrors, like k3s\' flag of this name'
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand import" -s v -l verbose -d 'Show notes too: what is worth knowing and needs no change'
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand import" -l force -d 'Let --output replace a file that import has not written'

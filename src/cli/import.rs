@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::exit::Exit;
 use super::inputs::STDIN;
 use super::{output, terminal};
-use crate::config::{self, Format, ImportRequest, visible};
+use crate::config::{self, Diagnostics, Format, ImportRequest, Input, visible};
 
 /// Convert files of other programs into a native configuration.
 ///
@@ -38,7 +38,8 @@ pub(super) struct Arguments {
     #[arg(long, short)]
     verbose: bool,
 
-    /// Write to this file instead of stdout, and only if the import succeeds
+    /// Write to this file instead of stdout, and only if the import succeeds and, in conf.d, the whole configuration can
+    /// be used with it
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
 
@@ -88,6 +89,15 @@ pub(super) fn run(arguments: Arguments) -> Exit {
         1 => "1 rule".to_owned(),
         rules => format!("{rules} rules"),
     };
+    if let Some((path, problems)) = output.as_ref().and_then(|path| Some((path, joined(path, &import.toml)?)))
+    {
+        terminal::say(&problems.render(terminal::style(), verbose));
+        let path = visible(&path.display().to_string()).into_owned();
+        terminal::say(&format!(
+            "error: the configuration cannot be used with {path}; nothing has been written\n"
+        ));
+        return Exit::Usage;
+    }
     let written = match &output {
         None => terminal::print(&import.toml),
         Some(path) => output::write(path, &import.toml, force).map_err(|error| {
@@ -105,6 +115,15 @@ pub(super) fn run(arguments: Arguments) -> Exit {
     let left = import.left_behind;
     terminal::say(&format!("{rules}; not carried over: {left} (listed at the end of the output)\n"));
     Exit::Bad
+}
+
+/// What is wrong with the configuration that a file in `conf.d` joins, once it has this text.
+fn joined(path: &Path, toml: &str) -> Option<Diagnostics> {
+    let directory = path.parent().filter(|directory| directory.ends_with("conf.d"))?;
+    let main = directory.with_file_name("config.toml");
+    // Without a main file there is no configuration yet.
+    let input = main.exists().then(|| Input::file(&main))?;
+    config::load_with(&input, path, toml).err()
 }
 
 impl From<FileFormat> for Format {

@@ -91,6 +91,14 @@ pub(super) fn load_copies(input: &Input, copies: BTreeMap<PathBuf, String>) -> R
     load_into(input, Texts::of_copies(copies))
 }
 
+/// Reads a configuration as it will be once this text is in a file of it. Nothing is written.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_with(input: &Input, path: &Path, text: &str) -> Result<Loaded, Diagnostics> {
+    load_whole(|| load_into(input, Texts::with_future(path.to_path_buf(), text.to_owned())))
+}
+
 fn load_into(input: &Input, mut texts: Texts) -> Result<Loaded, Diagnostics> {
     let mut problems = Vec::new();
     let found = files::read(input, &mut texts, &mut problems);

@@ -91,6 +91,9 @@ pub(crate) fn look(path: &Path, texts: &Texts) -> (Result<Vec<u8>, TextError>, F
         let copy = copies.get(path).map(|text| text.clone().into_bytes());
         return (copy.ok_or_else(absent), FileState::of(path));
     }
+    if let Some((_, text)) = texts.future().filter(|(future, _)| *future == path) {
+        return (Ok(text.as_bytes().to_vec()), FileState::of(path));
+    }
     if path == Path::new(STDIN) {
         return (stdin(), FileState::of(path));
     }
@@ -141,7 +144,13 @@ pub(crate) fn list(path: &Path, texts: &mut Texts) -> Result<Vec<DirectoryEntry>
         path,
         found.as_ref().map_or_else(|error| seen(path, error), |(_, stamp)| FileState::There(*stamp)),
     );
-    found.map(|(paths, _)| paths)
+    found.map(|(mut entries, _)| {
+        let future = texts.future().map(|(future, _)| future).filter(|future| future.parent() == Some(path));
+        if let Some(future) = future.filter(|future| entries.iter().all(|entry| entry.path != *future)) {
+            entries.push(DirectoryEntry { path: future.to_path_buf(), is_directory: false });
+        }
+        entries
+    })
 }
 
 /// The entries of a directory of which there are copies.

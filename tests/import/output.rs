@@ -50,6 +50,30 @@ fn a_file_is_written_as_a_whole_and_nobody_elses_is_replaced() {
     assert_eq!(fs::read_dir(dir.path().join("conf.d")).unwrap().count(), 2, "nothing is left beside it");
 }
 
+/// A file in `conf.d` is a part of the configuration beside it, so that is what has to be right.
+#[test]
+fn a_file_that_would_break_the_configuration_is_not_written() {
+    let dir = lay_out(&[
+        ("registries.yaml", REGISTRIES_YAML),
+        ("config.toml", "[policy]\n"),
+        ("conf.d/a.toml", "[[policy.rule]]\nprefix = \"docker.io\"\ndeny = \"no\"\n"),
+    ]);
+    let (output, config) = (dir.path().join("conf.d/k3s.toml"), dir.path().join("conf.d/a.toml"));
+    let (status, said) = import(dir.path(), &["registries.yaml"]);
+    assert_eq!((status, output.exists()), (Some(2), false), "{said}");
+    let whole = "error: the configuration cannot be used with conf.d/k3s.toml; nothing has been written";
+    assert!(said.contains(whole) && said.contains("conf.d/a.toml:2"), "{said}");
+
+    fs::write(&config, "").unwrap();
+    assert_eq!(import(dir.path(), &["registries.yaml"]).0, Some(1));
+    let first = fs::read_to_string(&output).unwrap();
+    // The text that is there already does not count beside the one that replaces it.
+    assert_eq!(import(dir.path(), &["registries.yaml"]).0, Some(1));
+    fs::write(&config, "[[policy.rule]]\nprefix = 7\n").unwrap();
+    assert_eq!(import(dir.path(), &["registries.yaml"]).0, Some(2));
+    assert_eq!(fs::read_to_string(&output).unwrap(), first);
+}
+
 #[test]
 fn a_file_can_come_from_stdin() {
     let mut child = Command::new(env!("CARGO_BIN_EXE_cri-shunt"))

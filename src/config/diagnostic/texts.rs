@@ -41,6 +41,8 @@ pub(crate) struct Texts {
     seen: Snapshot,
     /// What is read instead of files, by their paths.
     copies: Option<Arc<BTreeMap<PathBuf, String>>>,
+    /// A file that is to be written, with its text.
+    future: Option<Arc<(PathBuf, String)>>,
 }
 
 #[derive(Clone, Debug)]
@@ -76,6 +78,16 @@ impl Texts {
     /// What is read instead of files.
     pub(crate) fn copies(&self) -> Option<&BTreeMap<PathBuf, String>> {
         self.copies.as_deref()
+    }
+
+    /// No texts yet. The files are read, with one as it is to become.
+    pub(crate) fn with_future(path: PathBuf, text: String) -> Self {
+        Texts { future: Some(Arc::new((path, text))), ..Texts::default() }
+    }
+
+    /// The file that is to be written, with its text.
+    pub(crate) fn future(&self) -> Option<(&Path, &str)> {
+        self.future.as_deref().map(|(path, text)| (path.as_path(), text.as_str()))
     }
 
     /// All texts, with their names.
