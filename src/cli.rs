@@ -2,6 +2,7 @@
 
 mod check;
 mod daemon;
+mod eject;
 mod exit;
 mod explain;
 mod eyes;
@@ -52,6 +53,7 @@ enum Command {
     Test(test::Arguments),
     Import(import::Arguments),
     Status(status::Arguments),
+    Eject(eject::Arguments),
 }
 
 /// The definition of the command line. Man pages and completions are made from it.
@@ -79,6 +81,7 @@ pub fn main() -> ExitCode {
         Command::Test(arguments) => test::run(arguments),
         Command::Import(arguments) => import::run(arguments),
         Command::Status(arguments) => status::run(&arguments),
+        Command::Eject(arguments) => eject::run(arguments),
     };
     ExitCode::from(exit as u8)
 }

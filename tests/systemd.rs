@@ -176,3 +176,31 @@ fn a_start_with_a_mistake_serves_by_the_last_good_policy() {
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.code() == Some(3) && said.contains("systemd holds "), "{said}");
 }
+
+/// While systemd would start the daemon at the next call, nothing is taken from it.
+#[test]
+fn eject_waits_for_systemd_to_let_go_and_names_the_clients() {
+    let files = installed();
+    let login =
+        "[[credentials]]\nregistry = \"m.dev:5000\"\nusername = \"u\"\npassword-file = \"/etc/secret\"\n";
+    write(&files, "/etc/cri-shunt/config.toml", &format!("{RULE}{login}"));
+    write(&files, "/etc/secret", "hush-hush\n");
+    write(&files, "/etc/crictl.yaml", "# crictl\nruntime-endpoint: unix:///run/cri-shunt/cri-shunt.sock\n");
+    let Some(systemd) = Systemd::start(files) else { return };
+    enable(&systemd);
+    let said = |output: std::process::Output| {
+        (output.status.code(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
+    };
+    systemd.output(&["systemctl", "stop", "cri-shunt.service"]);
+    // A check asks only a daemon that runs.
+    systemd.output(&["cri-shunt", "check"]);
+    let active = systemd.run(&["systemctl", "is-active", "cri-shunt.service"]);
+    assert_eq!(String::from_utf8(active.stdout).unwrap().trim(), "inactive");
+    let (status, refused) = said(systemd.run(&["cri-shunt", "eject"]));
+    assert!(status == Some(3) && refused.contains("systemctl disable --now"), "{refused}");
+    systemd.output(&["systemctl", "disable", "--now", "cri-shunt.socket", "cri-shunt.service"]);
+    let (status, done) = said(systemd.run(&["cri-shunt", "eject"]));
+    assert!(status == Some(1) && done.contains("removed /var/lib/cri-shunt\n"), "{done}");
+    assert!(done.contains("still points at /run/cri-shunt/cri-shunt.sock: /etc/crictl.yaml:2"), "{done}");
+    assert!(!systemd.path("/var/lib/cri-shunt").exists());
+}

@@ -19,6 +19,9 @@ _cri__shunt() {
             cri__shunt,check)
                 cmd="cri__shunt__subcmd__check"
                 ;;
+            cri__shunt,eject)
+                cmd="cri__shunt__subcmd__eject"
+                ;;
             cri__shunt,explain)
                 cmd="cri__shunt__subcmd__explain"
                 ;;
@@ -39,6 +42,9 @@ _cri__shunt() {
                 ;;
             cri__shunt__subcmd__help,check)
                 cmd="cri__shunt__subcmd__help__subcmd__check"
+                ;;
+            cri__shunt__subcmd__help,eject)
+                cmd="cri__shunt__subcmd__help__subcmd__eject"
                 ;;
             cri__shunt__subcmd__help,explain)
                 cmd="cri__shunt__subcmd__help__subcmd__explain"
@@ -65,7 +71,7 @@ _cri__shunt() {
 
     case "${cmd}" in
         cri__shunt)
-            opts="-h -V --help --version serve check explain test import status help"
+            opts="-h -V --help --version serve check explain test import status eject help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -107,6 +113,28 @@ _cri__shunt() {
                     ;;
                 --format)
                     COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cri__shunt__subcmd__eject)
+            opts="-h --config --directory --dry-run --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --directory)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)
@@ -163,7 +191,7 @@ _cri__shunt() {
             return 0
             ;;
         cri__shunt__subcmd__help)
-            opts="serve check explain test import status help"
+            opts="serve check explain test import status eject help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -177,6 +205,20 @@ _cri__shunt() {
             return 0
             ;;
         cri__shunt__subcmd__help__subcmd__check)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cri__shunt__subcmd__help__subcmd__eject)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

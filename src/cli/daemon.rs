@@ -1,5 +1,6 @@
 //! Asks the running daemon how it is.
 
+use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::time::Duration;
@@ -11,17 +12,35 @@ use crate::containerd::Link;
 use crate::serve::admin::proto::admin_client::AdminClient;
 use crate::serve::admin::proto::{StatusRequest, StatusResponse};
 
-/// Where systemd says which units run.
-const RUNNING: &str = "/run/systemd/units";
+/// Where systemd says which services run. It does not say so of sockets.
+const RUNNING: &str = "/run/systemd/units/invocation:cri-shunt.service";
+
+/// What `/proc/net/unix` says of a socket that takes connections.
+const LISTENS: &str = "00010000";
 
 /// Whether a connection starts nothing: where systemd holds the socket and the daemon does not run, it would start it.
-pub(super) fn may_be_asked() -> bool {
-    runs(Path::new(RUNNING))
+pub(super) fn may_be_asked(socket: &Path) -> bool {
+    !is_held(socket) || Path::new(RUNNING).symlink_metadata().is_ok()
 }
 
-fn runs(units: &Path) -> bool {
-    let runs = |unit: &str| units.join(format!("invocation:cri-shunt.{unit}")).symlink_metadata().is_ok();
-    !runs("socket") || runs("service")
+/// Whether systemd holds the socket: process 1 has it open, also while the daemon runs. Only root can see that.
+pub(super) fn is_held(socket: &Path) -> bool {
+    let sockets = fs::read_to_string("/proc/net/unix").unwrap_or_default();
+    let inodes: Vec<&str> = listening(&sockets, socket).collect();
+    let Ok(open) = fs::read_dir("/proc/1/fd") else { return false };
+    let mut targets = open.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
+    !inodes.is_empty()
+        && targets.any(|target| inodes.iter().any(|inode| target == Path::new(&format!("socket:[{inode}]"))))
+}
+
+/// The inodes of what listens at a path.
+fn listening<'s>(sockets: &'s str, path: &Path) -> impl Iterator<Item = &'s str> {
+    sockets.lines().filter_map(move |line| {
+        let mut fields = line.split_ascii_whitespace();
+        let is_listening = fields.nth(3) == Some(LISTENS);
+        let inode = fields.nth(2)?;
+        (is_listening && line.ends_with(&format!(" {}", path.display()))).then_some(inode)
+    })
 }
 
 /// The daemon's answer, or the reason why it did not come.
@@ -79,16 +98,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_daemon_that_does_not_run_is_not_started() {
-        let dir = tempfile::tempdir().unwrap();
-        let start = |unit: &str| {
-            std::os::unix::fs::symlink("id", dir.path().join(format!("invocation:cri-shunt.{unit}")))
-                .unwrap();
-        };
-        assert!(runs(dir.path()), "it may run without systemd");
-        start("socket");
-        assert!(!runs(dir.path()));
-        start("service");
-        assert!(runs(dir.path()));
+    fn what_listens_at_a_path_is_found_by_its_inode() {
+        let sockets = "Num       RefCount Protocol Flags    Type St Inode Path\n\
+                       000000006e5fb233: 00000002 00000000 00010000 0001 01 7305106 /run/a.sock\n\
+                       000000006e5fb234: 00000003 00000000 00000000 0001 03 7305107 /run/a.sock\n\
+                       000000006e5fb235: 00000002 00000000 00010000 0001 01 7305108 /run/b.sock\n";
+        let found = |path: &str| listening(sockets, Path::new(path)).collect::<Vec<_>>();
+        assert_eq!((found("/run/a.sock"), found("/run/c.sock")), (vec!["7305106"], vec![]));
     }
 }

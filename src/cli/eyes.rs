@@ -23,7 +23,8 @@ pub(super) fn of_the_daemon(config: &Config) -> Reader {
         return Reader::This;
     }
     let unit = Unit::installed();
-    let said = if daemon::may_be_asked() { said(config.listen.socket.as_path()) } else { Vec::new() };
+    let socket = config.listen.socket.as_path();
+    let said = if daemon::may_be_asked(socket) { said(socket) } else { Vec::new() };
     Reader::Daemon(Box::new(Daemon {
         rights: unit.rights(),
         hidden: unit.hidden(),

@@ -8,13 +8,14 @@
 //! of fenced registries, `by_ns` those for mirrors that are told of the registry, and `below` the rules that prevent
 //! both. `reconcile` brings the disk to them. `file` makes the text, `tree` changes the disk, and `place` has the names
 //! there. `existing` reads the files that are there, whoever made them; `diff` compares those of others with what is
-//! wanted. `certificate` looks at the certificate files that hosts need, `advice` says how to configure containerd.
+//! wanted. `eject` removes all of them. `certificate` looks at the certificate files that hosts need, `advice` says how to configure containerd.
 
 mod advice;
 mod below;
 mod by_ns;
 mod certificate;
 mod diff;
+mod eject;
 mod existing;
 mod fence;
 mod file;
@@ -31,6 +32,7 @@ mod wanted;
 pub use advice::set_up;
 pub use certificate::HostFile;
 pub use diff::differing;
+pub use eject::{Ejected, eject};
 pub use existing::{Redirect, hosts_toml, leads_to, redirect, serves};
 pub use fence::{Covered, Fence};
 pub use host_settings::{Transport, TransportNeed};

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tonic::Status;
 
-use crate::containerd::{StoreError, is_id_record};
+use crate::containerd::{Containerd, StoreError, is_id_record};
 use crate::state::{InUse, State, TemporaryName};
 
 /// containerd may go on with a cancelled pull for a while, and write its name then: from the unpacking on it does not
@@ -90,7 +90,7 @@ async fn leave(state: &Arc<State>, in_use: InUse, name: &str, is_private: bool) 
     let Some(last) = in_use.leave() else { return Ok(()) };
     // A name of which nothing is known may be somebody else's.
     if is_private || (last.was_there() == Some(false) && !is_tagged(state, name).await?) {
-        remove(state, name).await?;
+        remove(&state.containerd, name).await?;
         wait_until_forgotten(state, name).await;
     }
     Ok(())
@@ -121,9 +121,11 @@ fn remove_later(state: &Arc<State>, known: TemporaryName, name: String, is_priva
 
 /// Why a name could not be removed.
 #[derive(Debug, thiserror::Error)]
-enum Unremoved {
+pub enum Unremoved {
+    /// The store refuses.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// CRI refuses.
     #[error("containerd: {}", .0.message())]
     Cri(Box<Status>),
 }
@@ -134,20 +136,38 @@ impl From<Status> for Unremoved {
     }
 }
 
+/// Removes all names below the private domain, or only counts them. No daemon may run.
+///
+/// # Errors
+/// containerd's refusal.
+pub async fn remove_private(
+    containerd: &Containerd,
+    domain: &str,
+    changing: bool,
+) -> Result<usize, Unremoved> {
+    let names = containerd.store.names_below(domain).await?;
+    if changing {
+        for name in &names {
+            remove(containerd, name).await?;
+        }
+    }
+    Ok(names.len())
+}
+
 /// Removes a name: the record alone where the image has another, else the image whole.
-async fn remove(state: &State, name: &str) -> Result<(), Unremoved> {
-    let store = &state.containerd.store;
+async fn remove(containerd: &Containerd, name: &str) -> Result<(), Unremoved> {
+    let Containerd { store, cri, .. } = containerd;
     let Some(record) = store.get(name).await? else { return Ok(()) };
     let digest = record.target.map(|target| target.digest).unwrap_or_default();
     let others = store.with_target(&digest).await?;
     let stands_beside = others.iter().any(|image| image.name != name && !is_id_record(&image.name));
     // CRI removes every name of an image, also those that point at another manifest of the same image.
-    let shown = state.containerd.cri.image(name).await?;
+    let shown = cri.image(name).await?;
     let names = shown.iter().flat_map(|image| image.repo_tags.iter().chain(&image.repo_digests));
     if stands_beside || names.into_iter().any(|other| other != name) {
         store.delete(name).await?;
     } else {
-        state.containerd.cri.remove_image(name).await?;
+        cri.remove_image(name).await?;
     }
     Ok(())
 }
@@ -182,7 +202,7 @@ async fn tidy_once(state: &Arc<State>) -> Result<(), StoreError> {
     for name in state.containerd.store.names_below(state.private_hosts.domain()).await? {
         let in_use = state.temporary_names.enter(&name).await;
         let Some(_last) = in_use.leave() else { continue };
-        match remove(state, &name).await {
+        match remove(&state.containerd, &name).await {
             Ok(()) => removed += 1,
             Err(error) => tracing::warn!(%error, name, "cannot remove a name that an earlier run left"),
         }

@@ -165,10 +165,11 @@ impl Live {
 async fn left_alone(answer: &Answer, config: &Config) -> Vec<String> {
     let hosts: BTreeSet<String> =
         answer.targets().iter().map(|target| target.name.key().host().to_owned()).collect();
-    if !daemon::may_be_asked() {
+    let socket = config.listen.socket.as_path();
+    if !daemon::may_be_asked(socket) {
         return Vec::new();
     }
-    let Ok(daemon) = daemon::ask(config.listen.socket.as_path(), DAEMON_WITHIN).await else {
+    let Ok(daemon) = daemon::ask(socket, DAEMON_WITHIN).await else {
         return Vec::new();
     };
     let of_these = daemon.rests.into_iter().filter_map(|rest| {

@@ -13,6 +13,10 @@ use std::path::PathBuf;
 use super::place::MARK;
 use crate::registry::{Endpoint, HeaderValue};
 
+/// The second line of each file.
+const RIDDANCE: &str =
+    "# Without the daemon: `cri-shunt eject` removes all such files; or remove this directory.";
+
 /// One registry host in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Entry {
@@ -81,7 +85,8 @@ pub(super) fn nowhere(word: &str) -> Entry {
 /// The text; `purpose` says to a reader what the file is for, one line each. Without a server containerd adds the
 /// registry itself.
 pub(super) fn render(purpose: &[String], entries: &[Entry], has_server: bool) -> Result<Text, HeaderError> {
-    let mut text = format!("{MARK}, which will change and remove it: put nothing here by hand.\n");
+    let mut text =
+        format!("{MARK}, which will change and remove it: put nothing here by hand.\n{RIDDANCE}\n");
     for line in purpose {
         let _ = writeln!(text, "# {}", line.replace(char::is_control, " "));
     }

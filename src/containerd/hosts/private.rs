@@ -102,7 +102,8 @@ impl PrivateHosts {
         &self.domain
     }
 
-    fn owns(&self, host: &str) -> bool {
+    /// Whether a host, or the name of a directory, is one of these.
+    pub(super) fn owns(&self, host: &str) -> bool {
         is_private(host) && host.strip_suffix(&self.domain).is_some_and(|name| name.ends_with('.'))
     }
 

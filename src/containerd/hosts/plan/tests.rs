@@ -84,6 +84,7 @@ fn a_hosts_needs_are_one_file_for_each_spelling_that_is_used() {
     assert_eq!(plan.files.iter().map(|file| file.host.as_str()).collect::<Vec<_>>(), ["m.dev", "m.dev:443"]);
     insta::assert_snapshot!(text(&plan, "m.dev:443"), @r#"
 # Written by cri-shunt, which will change and remove it: put nothing here by hand.
+# Without the daemon: `cri-shunt eject` removes all such files; or remove this directory.
 # How m.dev:443 is reached:
 # the certificate authority /a.pem (c.toml:7)
 # the certificate authority /b.pem (c.toml:7)
@@ -114,6 +115,7 @@ fn a_fence_names_the_mirrors_in_order_and_the_registry_only_where_it_may_be_aske
     let plan = plan(&policy, &Endpoints { wanted: &Wanted::new(needs, true), own: &[] });
     insta::assert_snapshot!(text(&plan, "quay.io:443"), @r#"
 # Written by cri-shunt, which will change and remove it: put nothing here by hand.
+# Without the daemon: `cri-shunt eject` removes all such files; or remove this directory.
 # The fence: images of quay.io come from h.dev/cache/quay.io, then d.dev, then itself.
 
 server = "https://quay.io"
@@ -132,6 +134,7 @@ capabilities = ["pull"]
 "#);
     insta::assert_snapshot!(text(&plan, "ghcr.io"), @r#"
 # Written by cri-shunt, which will change and remove it: put nothing here by hand.
+# Without the daemon: `cri-shunt eject` removes all such files; or remove this directory.
 # The fence: images of ghcr.io are denied.
 
 server = "http://127.0.0.1:1/denied-by-cri-shunt"
@@ -232,6 +235,7 @@ fn mirrors_that_are_told_of_the_registry_stand_in_a_file_for_its_name() {
     assert_eq!(plan.files.iter().map(|file| file.host.as_str()).collect::<Vec<_>>(), ["q.io", "q.io:443"]);
     insta::assert_snapshot!(text(&plan, "q.io"), @r#"
 # Written by cri-shunt, which will change and remove it: put nothing here by hand.
+# Without the daemon: `cri-shunt eject` removes all such files; or remove this directory.
 # Images come from 127.0.0.1:5, then 127.0.0.1:5, which is told of the registry.
 
 server = "http://127.0.0.1:5/v2/p"
@@ -245,6 +249,7 @@ capabilities = ["pull", "resolve"]
     let plan = planned(vec![rule("*", told(&["127.0.0.1:5", "origin"]))]);
     insta::assert_snapshot!(text(&plan, "_default"), @r#"
 # Written by cri-shunt, which will change and remove it: put nothing here by hand.
+# Without the daemon: `cri-shunt eject` removes all such files; or remove this directory.
 # Images come from 127.0.0.1:5, which is told of the registry.
 
 [host."http://127.0.0.1:5"]

@@ -1,0 +1,175 @@
+//! What a daemon leaves on its node, and the ways to remove it.
+
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::FileTypeExt as _;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::config::{StartsWith, defaults};
+use crate::containerd::hosts::{self, Ejected, PrivateHosts};
+use crate::containerd::{Containerd, Facts, Roots};
+use crate::pull::leftovers;
+use crate::state::DirLock;
+
+/// How long containerd may take for each answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Where containerd, k3s and RKE2 usually look for `hosts.toml`. Only files with the shunt's mark are removed there.
+const USUAL: [&str; 5] = [
+    "/etc/containerd/certs.d",
+    "/etc/docker/certs.d",
+    "/etc/containerd/certs.d:/etc/docker/certs.d",
+    "/var/lib/rancher/k3s/agent/etc/containerd/certs.d",
+    "/var/lib/rancher/rke2/agent/etc/containerd/certs.d",
+];
+
+/// The files of the state directory.
+const FILES: [&str; 4] = ["last-good.json", "last-good.json.new", "login-key", "lock"];
+
+/// What has been done, for people.
+#[derive(Debug, Default)]
+pub(super) struct Done {
+    pub(super) removed: Vec<String>,
+    pub(super) problems: Vec<String>,
+}
+
+/// The places that a daemon uses.
+pub(super) struct Node {
+    pub(super) state: PathBuf,
+    pub(super) socket: String,
+    bypass: PathBuf,
+    containerd: PathBuf,
+    config_path: Option<PathBuf>,
+    directories: Vec<PathBuf>,
+}
+
+impl Node {
+    /// By its configuration, or what can be told of it.
+    pub(super) fn of(start: StartsWith, directories: Vec<PathBuf>) -> Self {
+        match start {
+            StartsWith::Files(loaded) | StartsWith::LastGood(loaded, ..) => {
+                let config = loaded.config;
+                Node {
+                    state: config.state.dir,
+                    socket: config.listen.socket.as_path().display().to_string(),
+                    bypass: config.state.bypass_file,
+                    containerd: config.containerd.socket.as_path().to_owned(),
+                    config_path: config.containerd.config_path,
+                    directories,
+                }
+            }
+            StartsWith::Nothing(unusable) => {
+                let [socket, containerd] = unusable.sockets;
+                Node {
+                    state: unusable.dir.unwrap_or_else(|| PathBuf::from(defaults::STATE_DIR)),
+                    socket: socket.unwrap_or_else(|| defaults::LISTEN_SOCKET.to_owned()),
+                    bypass: unusable.bypass,
+                    containerd: PathBuf::from(
+                        containerd.unwrap_or_else(|| defaults::CONTAINERD_SOCKET.to_owned()),
+                    ),
+                    config_path: None,
+                    directories,
+                }
+            }
+        }
+    }
+
+    /// Removes the files that containerd reads, and the names in its store.
+    pub(super) async fn leave_containerd(&self, changing: bool, done: &mut Done) {
+        let private = PrivateHosts::of(&self.state);
+        let containerd = Containerd::new(self.containerd.as_path().into());
+        let facts = tokio::time::timeout(PATIENCE, Facts::learn(&containerd.link)).await;
+        let facts = facts.ok().and_then(Result::ok);
+        let roots = self.roots(facts.as_ref());
+        let roots: Vec<&Path> = roots.iter().map(PathBuf::as_path).collect();
+        let Ejected { removed, problems } = hosts::eject(&private, &roots, changing);
+        done.removed.extend(removed);
+        done.problems.extend(problems);
+        let what = format!("image names below {} in containerd", private.domain());
+        if facts.is_none() {
+            let socket = self.containerd.display();
+            done.problems.push(format!("{what}, if there are any: containerd does not answer on {socket}"));
+            return;
+        }
+        let names = leftovers::remove_private(&containerd, private.domain(), changing);
+        match tokio::time::timeout(PATIENCE, names).await {
+            Ok(Ok(0)) => {}
+            Ok(Ok(1)) => done.removed.push(format!("1 image name below {} in containerd", private.domain())),
+            Ok(Ok(count)) => done.removed.push(format!("{count} {what}")),
+            Ok(Err(error)) => done.problems.push(format!("{what}: {error}")),
+            Err(_) => done.problems.push(format!("{what}: containerd does not answer")),
+        }
+    }
+
+    /// Where files may be.
+    fn roots(&self, facts: Option<&Facts>) -> Vec<PathBuf> {
+        let known = facts.filter(|facts| facts.roots != Roots::Unknown).map(|facts| facts.roots.all());
+        let mut roots: Vec<PathBuf> = match (&self.config_path, known) {
+            (Some(path), _) => vec![path.clone()],
+            (None, Some(known)) => known.into_iter().map(Path::to_path_buf).collect(),
+            (None, None) => USUAL.map(PathBuf::from).to_vec(),
+        };
+        roots.extend(self.directories.iter().map(|path| std::path::absolute(path).unwrap_or(path.clone())));
+        roots
+    }
+
+    /// Removes what is outside containerd. The lock goes with its file.
+    pub(super) fn leave_disk(&self, lock: Option<DirLock>, changing: bool, done: &mut Done) {
+        let socket = Path::new(&self.socket);
+        if is_stale(socket) {
+            done.file(socket, changing);
+        }
+        done.file(&self.bypass, changing);
+        let names: Vec<String> = entries(&self.state);
+        let (own, others): (Vec<&String>, Vec<&String>) = names.iter().partition(|name| is_own(name));
+        for name in own {
+            done.file(&self.state.join(name), changing);
+        }
+        drop(lock);
+        if !others.is_empty() {
+            let others: Vec<&str> = others.iter().map(|name| name.as_str()).collect();
+            done.problems.push(format!("{}, because of {} in it", self.state.display(), others.join(", ")));
+        } else if changing && self.state.exists() {
+            match fs::remove_dir(&self.state) {
+                Ok(()) => done.removed.push(self.state.display().to_string()),
+                Err(error) => done.problems.push(format!("{}: {error}", self.state.display())),
+            }
+        }
+    }
+}
+
+impl Done {
+    /// Removes a file that may not be there.
+    fn file(&mut self, path: &Path, changing: bool) {
+        if path.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound) {
+            return;
+        }
+        let removed = if changing { fs::remove_file(path) } else { Ok(()) };
+        match removed {
+            Ok(()) => self.removed.push(path.display().to_string()),
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => self.problems.push(format!("{}: {error}", path.display())),
+        }
+    }
+}
+
+/// Whether nobody listens on a socket that is there.
+fn is_stale(socket: &Path) -> bool {
+    let is_socket = socket.symlink_metadata().is_ok_and(|found| found.file_type().is_socket());
+    let refused = |error: io::Error| error.kind() == ErrorKind::ConnectionRefused;
+    is_socket && UnixStream::connect(socket).is_err_and(refused)
+}
+
+fn is_own(name: &str) -> bool {
+    FILES.contains(&name) || (name.starts_with("login-key.") && name.ends_with(".new"))
+}
+
+fn entries(directory: &Path) -> Vec<String> {
+    let entries = fs::read_dir(directory).into_iter().flatten();
+    let mut names: Vec<String> =
+        entries.filter_map(|entry| Some(entry.ok()?.file_name().to_string_lossy().into_owned())).collect();
+    names.sort();
+    names
+}

@@ -1,0 +1,95 @@
+//! `cri-shunt eject`: what is left of the daemon goes without the daemon, and nothing else.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+mod support;
+
+use std::fs;
+use std::process::Output;
+
+use sha2::{Digest as _, Sha256};
+
+use support::containerd::Containerd;
+use support::cri::Cri;
+use support::image::Image;
+use support::registry::Registry;
+use support::shunt::Shunt;
+use support::version::Version;
+use support::wait_until;
+
+/// The fence leads both registries elsewhere for every client of containerd.
+const CONFIG: &str = "[[policy.rule]]\nprefix = \"denied.dev\"\ndeny = \"no\"\n\
+                      [[policy.rule]]\nprefix = \"quay.io\"\nmirrors = [\"m.test:5000\"]\n";
+
+fn eject(shunt: &Shunt, more: &[&str]) -> (Option<i32>, String) {
+    let Output { status, stdout, stderr } = shunt.run("eject", more);
+    (status.code(), String::from_utf8([stdout, stderr].concat()).unwrap())
+}
+
+async fn all_of_it_goes_and_nothing_else(version: Version) {
+    let (Some(registry), Some(containerd)) = (Registry::start(), Containerd::start(version)) else { return };
+    let fence = format!("[containerd]\nsocket = \"{}\"\nfence = true\n", containerd.socket().display());
+    let shunt = Shunt::start(&format!("{CONFIG}{fence}"), &containerd);
+    let denied = containerd.certs_d().join("denied.dev/hosts.toml");
+    assert!(wait_until(|| denied.exists()), "{}", shunt.stderr());
+    let text = fs::read_to_string(&denied).unwrap();
+    assert!(text.contains("`cri-shunt eject` removes all such files"), "{text}");
+    containerd.hosts_toml("others.dev", "server = \"https://others.dev\"\n");
+    // A name that a crash has left, beside one that stays.
+    let name = format!("{}/apps/web:1", registry.host());
+    registry.push("apps/web", "1", &Image::busybox("eject"));
+    let cri = Cri::connect(&containerd.socket()).await;
+    cri.pull(&name).await.unwrap();
+    let digits: String = Sha256::digest(shunt.state_dir().to_str().unwrap())[..3]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    let private = format!("zzz.0123456789.{digits}.cri-shunt.invalid/apps/web:1");
+    assert!(containerd.ctr(&["images", "tag", &name, &private]).status.success());
+    fs::write(shunt.bypass_file(), "").unwrap();
+
+    let (status, said) = eject(&shunt, &[]);
+    let pid = shunt.pid().unwrap();
+    assert!(status == Some(3) && said.contains(&format!("another cri-shunt (process {pid})")), "{said}");
+    shunt.kill9();
+    let (_, said) = eject(&shunt, &["--dry-run"]);
+    assert!(denied.exists() && said.contains(&format!("would remove {}", denied.display())), "{said}");
+
+    // A configuration that cannot be used is no hindrance.
+    let config = fs::read_to_string(shunt.config_file()).unwrap();
+    shunt.write(&config.replace("prefix = \"quay.io\"", "prefix = 7"));
+    let (status, said) = eject(&shunt, &[]);
+    assert_eq!(status, Some(0), "{said}");
+    for part in
+        ["/denied.dev/hosts.toml\n", "/quay.io/hosts.toml\n", "removed 1 image name below", "/state\n"]
+    {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    let left: Vec<_> = fs::read_dir(containerd.certs_d()).unwrap().map(|entry| entry.unwrap()).collect();
+    let left: Vec<String> = left.iter().map(|entry| entry.file_name().into_string().unwrap()).collect();
+    assert!(
+        left.contains(&"others.dev".to_owned()) && !left.iter().any(|name| name.contains("denied")),
+        "{left:?}"
+    );
+    for gone in [shunt.state_dir(), shunt.socket(), shunt.bypass_file()] {
+        assert!(!gone.exists(), "{}: {said}", gone.display());
+    }
+    assert!(cri.has(&name).await && !cri.has(&private).await);
+    assert!(eject(&shunt, &[]).1.contains("there was nothing to remove"));
+}
+
+async fn without_containerd_it_does_the_rest(version: Version) {
+    let Some(containerd) = Containerd::start(version) else { return };
+    let fence = format!("[containerd]\nsocket = \"{}\"\nfence = true\n", containerd.socket().display());
+    let shunt = Shunt::start(&format!("{CONFIG}{fence}"), &containerd);
+    let denied = containerd.certs_d().join("denied.dev/hosts.toml");
+    assert!(wait_until(|| denied.exists()), "{}", shunt.stderr());
+    shunt.stop();
+    containerd.stop();
+    let directory = containerd.certs_d();
+    let (status, said) = eject(&shunt, &["--directory", directory.to_str().unwrap()]);
+    assert!(status == Some(1) && said.contains("containerd does not answer"), "{said}");
+    assert!(!denied.exists() && !shunt.state_dir().exists(), "{said}");
+}
+
+on_each_containerd!(all_of_it_goes_and_nothing_else, without_containerd_it_does_the_rest);
