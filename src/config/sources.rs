@@ -12,6 +12,7 @@ pub(super) mod detect_format;
 pub(super) mod endpoint;
 #[cfg(test)]
 mod fixture;
+mod host_config;
 mod image_cri_shim;
 pub(super) mod lint;
 pub(super) mod pattern;

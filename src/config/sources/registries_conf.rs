@@ -1,4 +1,4 @@
-//! Reads containers/image's `registries.conf` (version 2), with the drop-ins beside it.
+//! Reads containers/image's `registries.conf` (versions 1 and 2), with the drop-ins beside it.
 //!
 //! Holds: what containers/image refuses to load is refused here. The candidates of a name are the places that it would
 //! ask, in its order, and a location replaces the prefix. Where a rule cannot express an entry, there is an error or
@@ -13,14 +13,18 @@ mod short_names;
 #[cfg(test)]
 mod tests;
 mod to_rules;
+mod version_1;
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::super::diagnostic::{Problem, Texts};
+use super::super::diagnostic::{Problem, TextId, Texts};
 use super::super::draft::Imported;
+use super::super::parse_toml;
+use super::super::section::{CONTAINERS_IMAGE, Section};
 use super::super::text::{self, TextError};
 
+use self::file::File;
 use self::merge::Merged;
 
 /// Reads a source.
@@ -30,7 +34,7 @@ pub(super) fn read(path: &Path, texts: &mut Texts, out: &mut Vec<Problem>) -> Im
     let mut merged = Merged::default();
     let mut add = |path: &Path, texts: &mut Texts, out: &mut Vec<Problem>| {
         let text = text::read(path, texts, out);
-        let file = text.and_then(|text| file::read(text, texts, out));
+        let file = text.and_then(|text| read_file(text, texts, out));
         merged.add(file.unwrap_or_default(), out);
     };
     add(path, texts, out);
@@ -43,6 +47,16 @@ pub(super) fn read(path: &Path, texts: &mut Texts, out: &mut Vec<Problem>) -> Im
         return Imported::default();
     }
     imported
+}
+
+/// Reads a file of either version; `None` where its syntax is broken.
+fn read_file(text: TextId, texts: &Texts, out: &mut Vec<Problem>) -> Option<File> {
+    let document = parse_toml::parse_foreign(text, texts.content(text), out)?;
+    let mut root = Section::root(&document, &CONTAINERS_IMAGE, out)?;
+    match root.refused("registries") {
+        Some(old) => version_1::read(&old, &file::keys(&mut root), out),
+        None => Some(file::read(root, out)),
+    }
 }
 
 /// `registries.conf.d` beside `registries.conf`.

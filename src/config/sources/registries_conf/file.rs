@@ -1,12 +1,11 @@
-//! Reads one file of `registries.conf` (version 2).
+//! Reads one file of `registries.conf`.
 //!
 //! Holds: what containers/image refuses to load is an error, with its place.
 //! Source: `containers-registries.conf(5)` and `pkg/sysregistriesv2` of containers/image.
 
-use crate::config::diagnostic::{Located, Problem, Span, TextId, Texts};
-use crate::config::parse_toml;
+use crate::config::diagnostic::{Located, Problem, Span};
 use crate::config::refusal::Refusal;
-use crate::config::section::{CONTAINERS_IMAGE, Field, Section};
+use crate::config::section::{Field, Section};
 use crate::policy::Only;
 
 /// One file. A field that is `None` was not set.
@@ -39,19 +38,28 @@ pub(super) struct MirrorTable {
     pub(super) only: Only,
 }
 
+/// The keys of version 2.
+const KEYS: [&str; 6] = [
+    "unqualified-search-registries",
+    "registry",
+    "short-name-mode",
+    "aliases",
+    "credential-helpers",
+    "additional-layer-store-auth-helper",
+];
+
 const USAGES: [(&str, Only); 3] =
     [("all", Only::Any), ("digest-only", Only::Digests), ("tag-only", Only::Tags)];
 
 const MODES: [(&str, ()); 3] = [("disabled", ()), ("enforcing", ()), ("permissive", ())];
 
-/// Reads a file; `None` where its syntax is broken.
-pub(super) fn read(text: TextId, texts: &Texts, out: &mut Vec<Problem>) -> Option<File> {
-    let document = parse_toml::parse_foreign(text, texts.content(text), out)?;
-    let mut root = Section::root(&document, &CONTAINERS_IMAGE, out)?;
-    if let Some(old) = root.field("registries") {
-        out.push(version_1(&old));
-        return None;
-    }
+/// The keys that a file of version 2 has.
+pub(super) fn keys(root: &mut Section<'_>) -> Vec<&'static str> {
+    KEYS.into_iter().filter(|key| root.field(key).is_some()).collect()
+}
+
+/// Reads a file of version 2.
+pub(super) fn read(mut root: Section<'_>, out: &mut Vec<Problem>) -> File {
     let mut file = File { search: search(&mut root, out), ..File::default() };
     let _ = root.choice("short-name-mode", out, &MODES);
     for key in ["credential-helpers", "additional-layer-store-auth-helper"] {
@@ -71,14 +79,7 @@ pub(super) fn read(text: TextId, texts: &Texts, out: &mut Vec<Problem>) -> Optio
     }
     root.finish(out);
     conflicts(&file.registries, out);
-    Some(file)
-}
-
-fn version_1(old: &Field<'_>) -> Problem {
-    let hint = "write a [[registry]] with `location` for each: `blocked = true` for what is in \
-                registries.block, `insecure = true` for registries.insecure; registries.search is \
-                `unqualified-search-registries`";
-    Problem::error("this is version 1 of the format, which is not supported").at(old.at).hint(hint)
+    file
 }
 
 /// Reads a location. Slashes at the end do not count, and a scheme is not allowed.

@@ -1,8 +1,8 @@
 //! Short names: aliases and search registries, as far as containerd allows a choice.
 //!
 //! containerd makes a full name of Docker Hub of every short name before the shunt sees it. So an alias is a rule for
-//! that full name. Search registries other than Docker Hub are refused, because an image of one registry would come
-//! from another.
+//! that full name. Search registries other than Docker Hub have no effect, which is a warning: most distributions ship
+//! a list of them.
 
 use crate::config::diagnostic::{Located, Problem, Severity, Span, Texts};
 use crate::config::draft::{self, DraftRule, Imported, Own};
@@ -61,11 +61,10 @@ fn check_search(search: &Located<Vec<String>>) -> Option<Problem> {
         return Some(Problem::warning(message).at(at).hint(hint).left_behind());
     }
     let foreign = hosts.iter().find(|host| *host != HUB)?;
-    let message = format!("short names cannot be searched for in `{foreign}`");
-    let hint = "containerd reads `nginx` as `docker.io/library/nginx` before the shunt sees it: write \
-                unqualified-search-registries = [\"docker.io\"], in a drop-in if necessary, and full names for \
+    let message = format!("short names are not looked for in `{foreign}`: they always mean Docker Hub");
+    let hint = "containerd reads `nginx` as `docker.io/library/nginx` before the shunt sees it; write full names for \
                 the images of other registries";
-    Some(Problem::error(message).at(at).hint(hint))
+    Some(Problem::warning(message).at(at).hint(hint).left_behind())
 }
 
 /// The places of an alias's target: those of its entry, in full, or the target itself.

@@ -38,12 +38,14 @@ fn prefix(registry: &Registry, out: &mut Vec<Problem>) -> Option<Prefix> {
         }
         Ok(prefix) if prefix.kind() == PrefixKind::Any => {
             let hint = "only `*.domain` is a wildcard here; for a rule for everything write a native one: prefix = \"*\"";
-            out.push(Problem::error("`*` matches nothing in containers/image").at(at).hint(hint));
+            out.push(Problem::warning("`*` matches nothing in containers/image").at(at).hint(hint));
             None
         }
         Ok(prefix) => Some(prefix),
+        // A name always has its registry here, so containers/image loads the entry and never uses it.
         Err(error) => {
-            out.push(Problem::error(error.to_string()).at(at).maybe_hint(error.hint()));
+            let message = format!("`{}` matches nothing, as in containers/image: {error}", registry.prefix);
+            out.push(Problem::warning(message).at(at).maybe_hint(error.hint()));
             None
         }
     }

@@ -209,3 +209,18 @@ fn a_rewrite_needs_a_mirror() {
       |     ^^^^^^^
     ");
 }
+
+#[test]
+fn an_empty_login_is_none() {
+    let sample = file(
+        "mirrors:\n  docker.io:\n    endpoint: ['https://reg.example']\nconfigs:\n  reg.example:\n    \
+         auth: { username: \"\", password: \"\" }\n  pw.example:\n    auth: {password: s3cret77}\n",
+    );
+    assert!(sample.imported.logins.is_empty());
+    insta::assert_snapshot!(sample.shown(), @"
+    warning: a password without a user name is no login: pw.example is asked without one
+    --> registries.yaml:8:22
+     = note: line not shown: it may hold a secret
+     = help: write `username` beside it
+    ");
+}

@@ -4,16 +4,39 @@ use super::{conf, registries};
 
 #[test]
 fn version_1() {
-    let sample = conf("[registries.search]\nregistries = ['docker.io']\n", &[]);
+    let old = "[registries.search]\nregistries = ['docker.io', 'quay.io']\n[registries.insecure]\n\
+               registries = ['r.de:5000']\n[registries.block]\nregistries = ['evil.de', 'r.de:5000/bad']\n";
+    let sample = conf(old, &[]);
+    sample.check(&[
+        ("nginx", "pass"),
+        ("evil.de/a:1", "deny: blocked in r.conf"),
+        ("r.de:5000/bad/a:1", "deny: blocked in r.conf"),
+        ("r.de:5000/good:1", "pass"),
+    ]);
+    let needs =
+        ["r.de:5000: skip-verify (its certificate is not verified)", "r.de:5000: plain http where https fails"];
+    assert_eq!(sample.needs(), needs);
+    let sample = conf("[registries.search]\nregistries = []\n[[registry]]\nlocation = 'a.de'\n", &[]);
     insta::assert_snapshot!(sample.shown(), @r"
-    error: this is version 1 of the format, which is not supported
+    error: `registries` belongs to version 1 of the format, and `registry` to version 2
      --> r.conf:1:2
       |
     1 | [registries.search]
       |  ^^^^^^^^^^
       |
-      = help: write a [[registry]] with `location` for each: `blocked = true` for what is in registries.block, `insecure = true` for registries.insecure; registries.search is `unqualified-search-registries`
+      = help: containers/image refuses a file with both: write a [[registry]] for each registry
     ");
+}
+
+#[test]
+fn a_prefix_that_no_name_begins_with_matches_nothing() {
+    let sample = conf(
+        "[[registry]]\nprefix = 'library/nginx'\nlocation = 'm.de/nginx'\n\
+         [[registry]]\nlocation = 'nexus'\nblocked = true\n[[registry]]\nlocation = 'quay.io'\nblocked = true\n",
+        &[],
+    );
+    sample.check(&[("nginx", "pass"), ("quay.io/a:1", "deny: blocked in r.conf")]);
+    assert_eq!(sample.problems.len(), 3, "{}", sample.shown());
 }
 
 #[test]
@@ -162,7 +185,7 @@ fn prefixes_that_are_none_or_match_nothing() {
         "prefix = 'quay.io/b'; location = 'image'",
     ]);
     insta::assert_snapshot!(sample.shown(), @r#"
-    error: `*` matches nothing in containers/image
+    warning: `*` matches nothing in containers/image
      --> r.conf:2:10
       |
     2 | prefix = '*'
@@ -170,7 +193,7 @@ fn prefixes_that_are_none_or_match_nothing() {
       |
       = help: only `*.domain` is a wildcard here; for a rule for everything write a native one: prefix = "*"
 
-    error: prefix "**.corp.de" has a wildcard where it has no meaning
+    warning: `**.corp.de` matches nothing, as in containers/image: prefix "**.corp.de" has a wildcard where it has no meaning
      --> r.conf:5:10
       |
     5 | prefix = '**.corp.de'
@@ -178,7 +201,7 @@ fn prefixes_that_are_none_or_match_nothing() {
       |
       = help: a wildcard stands alone, "*", or before a domain, "*.dev.de"
 
-    error: prefix "nginx" does not begin with a host
+    warning: `nginx` matches nothing, as in containers/image: prefix "nginx" does not begin with a host
      --> r.conf:8:10
       |
     8 | prefix = 'nginx'
