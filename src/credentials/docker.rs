@@ -1,4 +1,4 @@
-//! Login files: Docker's `config.json`, and `auth.json` of containers/image.
+//! Login files: Docker's `config.json`, its older form `.dockercfg`, and `auth.json` of containers/image.
 //!
 //! Holds: the file is read again for each name. A missing file has no logins, as for every program that reads
 //! such files; a file that cannot be read or parsed is an error.
@@ -8,6 +8,7 @@
 //! `cli/config` (URLs as keys, helpers before `auths`), kubelet `pkg/credentialprovider` (patterns in keys).
 
 mod auth;
+mod form;
 mod helper;
 #[cfg(test)]
 mod tests;
@@ -181,7 +182,11 @@ impl DockerConfig {
 
     fn parse(&self, text: &str) -> Result<Value, Cause> {
         // The parser's message has line and column and nothing of the text.
-        serde_json::from_str(text).map_err(|error| self.content(format!("this is not JSON: {error}")))
+        let not_json = |error| self.content(format!("this is not JSON: {error}"));
+        match form::secret(text) {
+            Some(message) => Err(self.content(message.to_owned())),
+            None => serde_json::from_str(text).map(form::of_today).map_err(not_json),
+        }
     }
 
     fn object<'v>(

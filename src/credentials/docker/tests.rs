@@ -204,3 +204,27 @@ async fn a_helper_is_asked_for_its_server_and_its_answer_understood() {
         format!("{nothing}: it has no `Username` and `Secret`")
     );
 }
+
+#[test]
+fn the_older_form_is_a_file_of_hosts() {
+    let ground = ground(
+        r#"{"https://index.docker.io/v1/": {"auth": "dTpwdw==", "email": "u@x.de"}, "h.de:5000": {"auth": "djpwdw=="}}"#,
+    );
+    assert_eq!((ground.held("nginx"), ground.held("h.de:5000/a")), ("u:pw".to_owned(), "v:pw".to_owned()));
+    ground.config.examine().unwrap();
+    // Today's file may say nothing of logins.
+    let ground = self::ground(r#"{"HttpHeaders": {"User-Agent": "x"}}"#);
+    assert_eq!(ground.held("nginx"), "");
+}
+
+#[test]
+fn a_secret_is_said_to_be_one() {
+    let said = "/config.json: this is a Secret of Kubernetes; write what it holds: \
+                kubectl get secret NAME -o jsonpath='{.data.\\.dockerconfigjson}' | base64 -d";
+    for text in [
+        "apiVersion: v1\nkind: Secret\ndata:\n  .dockerconfigjson: e30=\n",
+        "{\n  \"kind\": \"Secret\",\n  \"data\": {\".dockerconfigjson\": \"e30=\"}\n}",
+    ] {
+        assert_eq!(ground(text).held("nginx"), said, "{text}");
+    }
+}
