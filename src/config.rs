@@ -31,6 +31,7 @@ mod credentials;
 mod files;
 mod input;
 mod mirrors;
+mod mistake;
 mod rules;
 mod settings;
 mod transport;

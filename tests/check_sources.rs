@@ -9,6 +9,8 @@
 mod again;
 #[path = "check_sources/content.rs"]
 mod content;
+#[path = "check_sources/mistaken.rs"]
+mod mistaken;
 #[path = "check_sources/reading.rs"]
 mod reading;
 #[path = "check_sources/several_files.rs"]

@@ -117,7 +117,7 @@ fn load(disk: &Disk, letter: u8, rest: &[u8]) -> Result<Loaded, Diagnostics> {
             }
             _ if index == 0 => drop(disk.write("s", part)),
             Format::RegistriesConf => drop(disk.write(&format!("s.d/{index}.conf"), part)),
-            Format::RegistriesYaml | Format::ImageCriShim => {}
+            _ => {}
         }
     }
     let (main, sources) = (MainFile::Absent, vec![source]);
@@ -136,6 +136,10 @@ fn source(disk: &Disk, letter: u8) -> SourceFile {
         b't' => Format::CertsD,
         b'c' => Format::RegistriesConf,
         b'i' => Format::ImageCriShim,
+        b'o' => Format::ContainerdConfig,
+        b'j' => Format::DockerDaemon,
+        b's' => Format::OpenShift,
+        b'a' => Format::Talos,
         _ => Format::RegistriesYaml,
     };
     SourceFile { format, path: disk.path("s"), disable_default_endpoint: letter == b'Y' }

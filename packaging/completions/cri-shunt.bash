@@ -85,7 +85,7 @@ _cri__shunt() {
             return 0
             ;;
         cri__shunt__subcmd__check)
-            opts="-v -h --config --registries-yaml --certs-d --registries-conf --image-cri-shim --disable-default-registry-endpoint --deny-warnings --strict --verbose --format --help"
+            opts="-v -h --config --registries-yaml --certs-d --registries-conf --image-cri-shim --containerd-config --docker-daemon --openshift --talos --disable-default-registry-endpoint --deny-warnings --strict --verbose --format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -108,6 +108,22 @@ _cri__shunt() {
                     return 0
                     ;;
                 --image-cri-shim)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --containerd-config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --docker-daemon)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --openshift)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --talos)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -145,7 +161,7 @@ _cri__shunt() {
             return 0
             ;;
         cri__shunt__subcmd__explain)
-            opts="-h --config --registries-yaml --certs-d --registries-conf --image-cri-shim --disable-default-registry-endpoint --default-registry --format --live --timeout --help"
+            opts="-h --config --registries-yaml --certs-d --registries-conf --image-cri-shim --containerd-config --docker-daemon --openshift --talos --disable-default-registry-endpoint --default-registry --format --live --timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -168,6 +184,22 @@ _cri__shunt() {
                     return 0
                     ;;
                 --image-cri-shim)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --containerd-config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --docker-daemon)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --openshift)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --talos)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -324,7 +356,7 @@ _cri__shunt() {
             fi
             case "${prev}" in
                 --format)
-                    COMPREPLY=($(compgen -W "registries-yaml certs-d registries-conf image-cri-shim" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "registries-yaml certs-d registries-conf image-cri-shim containerd-config docker-daemon openshift talos" -- "${cur}"))
                     return 0
                     ;;
                 --output)
@@ -343,7 +375,7 @@ _cri__shunt() {
             return 0
             ;;
         cri__shunt__subcmd__serve)
-            opts="-h --config --registries-yaml --certs-d --registries-conf --image-cri-shim --disable-default-registry-endpoint --socket --containerd --help"
+            opts="-h --config --registries-yaml --certs-d --registries-conf --image-cri-shim --containerd-config --docker-daemon --openshift --talos --disable-default-registry-endpoint --socket --containerd --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -366,6 +398,22 @@ _cri__shunt() {
                     return 0
                     ;;
                 --image-cri-shim)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --containerd-config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --docker-daemon)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --openshift)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --talos)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -407,7 +455,7 @@ _cri__shunt() {
             return 0
             ;;
         cri__shunt__subcmd__test)
-            opts="-q -h --config --registries-yaml --certs-d --registries-conf --image-cri-shim --disable-default-registry-endpoint --quiet --format --help"
+            opts="-q -h --config --registries-yaml --certs-d --registries-conf --image-cri-shim --containerd-config --docker-daemon --openshift --talos --disable-default-registry-endpoint --quiet --format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -430,6 +478,22 @@ _cri__shunt() {
                     return 0
                     ;;
                 --image-cri-shim)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --containerd-config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --docker-daemon)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --openshift)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --talos)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -32,13 +32,16 @@ complete -c cri-shunt -n "__fish_cri_shunt_needs_command" -f -a "explain" -d 'Sh
 complete -c cri-shunt -n "__fish_cri_shunt_needs_command" -f -a "test" -d 'Compare the decisions of a policy with a file of expectations'
 complete -c cri-shunt -n "__fish_cri_shunt_needs_command" -f -a "import" -d 'Convert files of other programs into a native configuration'
 complete -c cri-shunt -n "__fish_cri_shunt_needs_command" -f -a "status" -d 'Ask the running daemon how it is'
-complete -c cri-shunt -n "__fish_cri_shunt_needs_command" -f -a "eject" -d 'Remove what the daemon has left on the node'
 complete -c cri-shunt -n "__fish_cri_shunt_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand serve" -l config -d 'The main configuration file, with `conf.d/*.toml` beside it; `-` is stdin [default: /etc/cri-shunt/config.toml, unless another program\'s file is given: then only that file is read]' -r -F
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand serve" -l registries-yaml -d 'Take rules from a registries.yaml of k3s or RKE2' -r -F
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand serve" -l certs-d -d 'Take rules from a directory of containerd\'s hosts.toml files' -r -F
-complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand serve" -l registries-conf -d 'Take rules from a registries.conf of containers/image, and from its drop-ins' -r -F
-complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand serve" -l image-cri-shim -d 'Take rules from the YAML file of sealos\' image-cri-shim' -r -F
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand serve" -l registries-conf -d 'Take rules from a registries.conf of containers/image' -r -F
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand serve" -l image-cri-shim -d 'Take rules from the YAML of sealos\' image-cri-shim' -r -F
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand serve" -l containerd-config -d 'Take rules from containerd\'s config.toml' -r -F
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand serve" -l docker-daemon -d 'Take rules from Docker\'s daemon.json' -r -F
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand serve" -l openshift -d 'Take rules from a mirror set of OpenShift (IDMS, ITMS, ICSP)' -r -F
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand serve" -l talos -d 'Take rules from registry documents of Talos' -r -F
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand serve" -l socket -d 'Listen here instead of at the configured `listen.socket`' -r
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand serve" -l containerd -d 'containerd\'s socket, instead of the configured `containerd.socket`' -r
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand serve" -l disable-default-registry-endpoint -d 'With --registries-yaml: do not ask the registry itself after its mirrors, like k3s\' flag of this name'
@@ -46,8 +49,12 @@ complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand serve" -s h -l help 
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand check" -l config -d 'The main configuration file, with `conf.d/*.toml` beside it; `-` is stdin [default: /etc/cri-shunt/config.toml, unless another program\'s file is given: then only that file is read]' -r -F
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand check" -l registries-yaml -d 'Take rules from a registries.yaml of k3s or RKE2' -r -F
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand check" -l certs-d -d 'Take rules from a directory of containerd\'s hosts.toml files' -r -F
-complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand check" -l registries-conf -d 'Take rules from a registries.conf of containers/image, and from its drop-ins' -r -F
-complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand check" -l image-cri-shim -d 'Take rules from the YAML file of sealos\' image-cri-shim' -r -F
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand check" -l registries-conf -d 'Take rules from a registries.conf of containers/image' -r -F
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand check" -l image-cri-shim -d 'Take rules from the YAML of sealos\' image-cri-shim' -r -F
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand check" -l containerd-config -d 'Take rules from containerd\'s config.toml' -r -F
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand check" -l docker-daemon -d 'Take rules from Docker\'s daemon.json' -r -F
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand check" -l openshift -d 'Take rules from a mirror set of OpenShift (IDMS, ITMS, ICSP)' -r -F
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand check" -l talos -d 'Take rules from registry documents of Talos' -r -F
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand check" -l format -d 'How to write the answer' -r -f -a "text\t'For people'
 json\t'JSON, one object a line'"
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand check" -l disable-default-registry-endpoint -d 'With --registries-yaml: do not ask the registry itself after its mirrors, like k3s\' flag of this name'
@@ -57,8 +64,12 @@ complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand check" -s h -l help 
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand explain" -l config -d 'The main configuration file, with `conf.d/*.toml` beside it; `-` is stdin [default: /etc/cri-shunt/config.toml, unless another program\'s file is given: then only that file is read]' -r -F
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand explain" -l registries-yaml -d 'Take rules from a registries.yaml of k3s or RKE2' -r -F
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand explain" -l certs-d -d 'Take rules from a directory of containerd\'s hosts.toml files' -r -F
-complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand explain" -l registries-conf -d 'Take rules from a registries.conf of containers/image, and from its drop-ins' -r -F
-complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand explain" -l image-cri-shim -d 'Take rules from the YAML file of sealos\' image-cri-shim' -r -F
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand explain" -l registries-conf -d 'Take rules from a registries.conf of containers/image' -r -F
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand explain" -l image-cri-shim -d 'Take rules from the YAML of sealos\' image-cri-shim' -r -F
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand explain" -l containerd-config -d 'Take rules from containerd\'s config.toml' -r -F
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand explain" -l docker-daemon -d 'Take rules from Docker\'s daemon.json' -r -F
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand explain" -l openshift -d 'Take rules from a mirror set of OpenShift (IDMS, ITMS, ICSP)' -r -F
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand explain" -l talos -d 'Take rules from registry documents of Talos' -r -F
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand explain" -l default-registry -d 'Use this `policy.default-registry`; the default configuration file may be missing then' -r
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand explain" -l format -d 'How to write the answers' -r -f -a "text\t'For people'
 json\t'JSON, one object a line'"
@@ -69,18 +80,26 @@ complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand explain" -s h -l hel
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand test" -l config -d 'The main configuration file, with `conf.d/*.toml` beside it; `-` is stdin [default: /etc/cri-shunt/config.toml, unless another program\'s file is given: then only that file is read]' -r -F
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand test" -l registries-yaml -d 'Take rules from a registries.yaml of k3s or RKE2' -r -F
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand test" -l certs-d -d 'Take rules from a directory of containerd\'s hosts.toml files' -r -F
-complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand test" -l registries-conf -d 'Take rules from a registries.conf of containers/image, and from its drop-ins' -r -F
-complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand test" -l image-cri-shim -d 'Take rules from the YAML file of sealos\' image-cri-shim' -r -F
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand test" -l registries-conf -d 'Take rules from a registries.conf of containers/image' -r -F
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand test" -l image-cri-shim -d 'Take rules from the YAML of sealos\' image-cri-shim' -r -F
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand test" -l containerd-config -d 'Take rules from containerd\'s config.toml' -r -F
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand test" -l docker-daemon -d 'Take rules from Docker\'s daemon.json' -r -F
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand test" -l openshift -d 'Take rules from a mirror set of OpenShift (IDMS, ITMS, ICSP)' -r -F
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand test" -l talos -d 'Take rules from registry documents of Talos' -r -F
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand test" -l format -d 'How to write the results' -r -f -a "text\t'For people'
 json\t'JSON, one object a line'"
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand test" -l disable-default-registry-endpoint -d 'With --registries-yaml: do not ask the registry itself after its mirrors, like k3s\' flag of this name'
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand test" -s q -l quiet -d 'Show only expectations that fail'
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand test" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand import" -l format -d 'The format of all files [default: found out from the content of each]' -r -f -a "registries-yaml\t'k3s\' and RKE2\'s registries.yaml, and Rancher\'s rkeConfig.registries'
-certs-d\t'A directory of containerd\'s hosts.toml files'
-registries-conf\t'registries.conf of containers/image'
-image-cri-shim\t'The YAML of sealos\' image-cri-shim, or its ConfigMap'"
-complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand import" -s o -l output -d 'Write to this file instead of stdout, and only if the import succeeds and, in conf.d, the whole configuration can be used with it' -r -F
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand import" -l format -d 'The format of all files [default: found out from the content of each]' -r -f -a "registries-yaml\t'a registries.yaml of k3s or RKE2'
+certs-d\t'a directory of containerd\'s hosts.toml files'
+registries-conf\t'a registries.conf of containers/image'
+image-cri-shim\t'the YAML of sealos\' image-cri-shim'
+containerd-config\t'containerd\'s config.toml'
+docker-daemon\t'Docker\'s daemon.json'
+openshift\t'a mirror set of OpenShift (IDMS, ITMS, ICSP)'
+talos\t'registry documents of Talos'"
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand import" -s o -l output -d 'Write to this file instead of stdout, and only if the import succeeds' -r -F
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand import" -l disable-default-registry-endpoint -d 'Do not ask the registry itself after its mirrors, like k3s\' flag of this name'
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand import" -s v -l verbose -d 'Show notes too: what is worth knowing and needs no change'
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand import" -l force -d 'Let --output replace a file that import has not written'
@@ -89,15 +108,10 @@ complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand status" -l socket -d
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand status" -l format -d 'How to write the answer' -r -f -a "text\t'For people'
 json\t'JSON, one object a line'"
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand eject" -l config -d 'The daemon\'s main configuration file' -r -F
-complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand eject" -l directory -d 'Look for hosts.toml files here too [default: where containerd looks, or, if it does not answer, the usual directories of containerd, k3s and RKE2]' -r -F
-complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand eject" -l dry-run -d 'Only say what would be removed'
-complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand eject" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test import status eject help" -f -a "serve" -d 'Run the shunt in the foreground'
-complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test import status eject help" -f -a "check" -d 'Check the configuration and report everything that is wrong with it'
-complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test import status eject help" -f -a "explain" -d 'Show where an image may come from, and why'
-complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test import status eject help" -f -a "test" -d 'Compare the decisions of a policy with a file of expectations'
-complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test import status eject help" -f -a "import" -d 'Convert files of other programs into a native configuration'
-complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test import status eject help" -f -a "status" -d 'Ask the running daemon how it is'
-complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test import status eject help" -f -a "eject" -d 'Remove what the daemon has left on the node'
-complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test import status eject help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test import status help" -f -a "serve" -d 'Run the shunt in the foreground'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test import status help" -f -a "check" -d 'Check the configuration and report everything that is wrong with it'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test import status help" -f -a "explain" -d 'Show where an image may come from, and why'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test import status help" -f -a "test" -d 'Compare the decisions of a policy with a file of expectations'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test import status help" -f -a "import" -d 'Convert files of other programs into a native configuration'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test import status help" -f -a "status" -d 'Ask the running daemon how it is'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test import status help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

@@ -5,6 +5,8 @@
 
 use std::path::{Path, PathBuf};
 
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+
 use super::exit::Exit;
 use super::inputs::STDIN;
 use super::{output, terminal};
@@ -12,8 +14,9 @@ use crate::config::{self, Diagnostics, Format, ImportRequest, Input, visible};
 
 /// Convert files of other programs into a native configuration.
 ///
-/// Reads registries.yaml of k3s and RKE2, a certs.d directory of containerd, registries.conf of containers/image with
-/// its drop-ins, and the YAML or ConfigMap of sealos' image-cri-shim. Writes TOML that decides like those files, with
+/// Reads registries.yaml of k3s and RKE2, a certs.d directory of containerd and the mirrors in its config.toml,
+/// registries.conf of containers/image with its drop-ins, Docker's daemon.json, mirror sets of OpenShift, registry
+/// documents of Talos, and the YAML or ConfigMap of sealos' image-cri-shim. Writes TOML that decides like those files, with
 /// the place of origin above each rule. Messages on stderr say what could not be carried over, and why. Passwords are
 /// never written. Where several files have a rule for one prefix, the rule of the first file is taken.
 #[derive(Debug, clap::Args)]
@@ -27,8 +30,8 @@ use crate::config::{self, Diagnostics, Format, ImportRequest, Input, visible};
     2  wrong usage, or a file that cannot be used; nothing has been written")]
 pub(super) struct Arguments {
     /// The format of all files [default: found out from the content of each]
-    #[arg(long, value_enum, value_name = "FORMAT")]
-    format: Option<FileFormat>,
+    #[arg(long, value_parser = formats(), value_name = "FORMAT")]
+    format: Option<Format>,
 
     /// Do not ask the registry itself after its mirrors, like k3s' flag of this name
     #[arg(long)]
@@ -53,16 +56,12 @@ pub(super) struct Arguments {
 }
 
 /// The formats, as they are called on the command line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum FileFormat {
-    /// k3s' and RKE2's registries.yaml, and Rancher's rkeConfig.registries
-    RegistriesYaml,
-    /// A directory of containerd's hosts.toml files
-    CertsD,
-    /// registries.conf of containers/image
-    RegistriesConf,
-    /// The YAML of sealos' image-cri-shim, or its ConfigMap
-    ImageCriShim,
+fn formats() -> impl TypedValueParser<Value = Format> {
+    let named = |format: Format| PossibleValue::new(format.key()).help(format.what());
+    PossibleValuesParser::new(Format::ALL.map(named)).map(|key| {
+        // The parser has let nothing else through.
+        Format::ALL.into_iter().find(|format| format.key() == key).unwrap_or(Format::RegistriesYaml)
+    })
 }
 
 /// Runs the command.
@@ -72,11 +71,8 @@ pub(super) fn run(arguments: Arguments) -> Exit {
         terminal::say("error: `-` is given twice, and stdin can be read once only\n");
         return Exit::Usage;
     }
-    let request = ImportRequest {
-        files,
-        format: format.map(Format::from),
-        disable_default_endpoint: disable_default_registry_endpoint,
-    };
+    let request =
+        ImportRequest { files, format, disable_default_endpoint: disable_default_registry_endpoint };
     let import = match config::import(&request) {
         Ok(import) => import,
         Err(problems) => {
@@ -124,15 +120,4 @@ fn joined(path: &Path, toml: &str) -> Option<Diagnostics> {
     // Without a main file there is no configuration yet.
     let input = main.exists().then(|| Input::file(&main))?;
     config::load_with(&input, path, toml).err()
-}
-
-impl From<FileFormat> for Format {
-    fn from(format: FileFormat) -> Self {
-        match format {
-            FileFormat::RegistriesYaml => Format::RegistriesYaml,
-            FileFormat::CertsD => Format::CertsD,
-            FileFormat::RegistriesConf => Format::RegistriesConf,
-            FileFormat::ImageCriShim => Format::ImageCriShim,
-        }
-    }
 }

@@ -5,6 +5,8 @@
 
 use std::path::{Path, PathBuf};
 
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+
 use super::exit::Exit;
 use super::terminal;
 use crate::config::{Format, Input, MainFile, SourceFile, defaults};
@@ -24,29 +26,16 @@ pub(super) struct Inputs {
     sources: Sources,
 }
 
-/// Files in other programs' formats. Where two of them have a rule for one registry, the first one here wins.
-#[derive(Clone, Debug, clap::Args)]
+/// Files in other programs' formats, each with the flag that is the key of its format. Where two of them have a rule for
+/// one registry, the first one here wins.
+#[derive(Clone, Debug)]
 struct Sources {
-    /// Take rules from a registries.yaml of k3s or RKE2
-    #[arg(long, value_name = "FILE")]
-    registries_yaml: Option<PathBuf>,
-
-    /// Take rules from a directory of containerd's hosts.toml files
-    #[arg(long, value_name = "DIR")]
-    certs_d: Option<PathBuf>,
-
-    /// Take rules from a registries.conf of containers/image, and from its drop-ins
-    #[arg(long, value_name = "FILE")]
-    registries_conf: Option<PathBuf>,
-
-    /// Take rules from the YAML file of sealos' image-cri-shim
-    #[arg(long, value_name = "FILE")]
-    image_cri_shim: Option<PathBuf>,
-
-    /// With --registries-yaml: do not ask the registry itself after its mirrors, like k3s' flag of this name
-    #[arg(long, requires = "registries_yaml")]
+    files: Vec<(Format, PathBuf)>,
     disable_default_registry_endpoint: bool,
 }
+
+/// The flag of k3s.
+const DISABLE: &str = "disable-default-registry-endpoint";
 
 impl Inputs {
     /// The input. With `optional` the default configuration file need not exist.
@@ -90,23 +79,41 @@ impl Inputs {
 
 impl Sources {
     fn list(self) -> Vec<SourceFile> {
-        let Sources {
-            registries_yaml,
-            certs_d,
-            registries_conf,
-            image_cri_shim,
-            disable_default_registry_endpoint,
-        } = self;
-        let given = [
-            (Format::RegistriesYaml, registries_yaml),
-            (Format::CertsD, certs_d),
-            (Format::RegistriesConf, registries_conf),
-            (Format::ImageCriShim, image_cri_shim),
-        ];
-        let source = |(format, path): (Format, Option<PathBuf>)| {
-            let disable = format == Format::RegistriesYaml && disable_default_registry_endpoint;
-            Some(SourceFile { format, path: path?, disable_default_endpoint: disable })
+        let source = |(format, path): (Format, PathBuf)| {
+            let disable = format == Format::RegistriesYaml && self.disable_default_registry_endpoint;
+            SourceFile { format, path, disable_default_endpoint: disable }
         };
-        given.into_iter().filter_map(source).collect()
+        self.files.into_iter().map(source).collect()
+    }
+}
+
+impl clap::Args for Sources {
+    fn augment_args(command: Command) -> Command {
+        let flag = |format: Format| {
+            let value = if format == Format::CertsD { "DIR" } else { "FILE" };
+            let flag = Arg::new(format.key()).long(format.key()).value_name(value);
+            flag.value_parser(value_parser!(PathBuf)).help(format!("Take rules from {}", format.what()))
+        };
+        let help = "With --registries-yaml: do not ask the registry itself after its mirrors, like k3s' flag of this name";
+        let disable = Arg::new(DISABLE).long(DISABLE).action(ArgAction::SetTrue);
+        let disable = disable.requires(Format::RegistriesYaml.key()).help(help);
+        command.args(Format::ALL.map(flag)).arg(disable)
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl clap::FromArgMatches for Sources {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let given = |format: Format| Some((format, matches.get_one::<PathBuf>(format.key())?.clone()));
+        let files = Format::ALL.into_iter().filter_map(given).collect();
+        Ok(Self { files, disable_default_registry_endpoint: matches.get_flag(DISABLE) })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
     }
 }

@@ -102,6 +102,15 @@ impl PolicyDraft {
     }
 }
 
+// === impl Imported ===
+
+impl Imported {
+    /// Whether the source says nothing.
+    pub(super) fn is_empty(&self) -> bool {
+        self.rules.is_empty() && self.transport.is_empty() && self.logins.is_empty()
+    }
+}
+
 // === impl DraftRule ===
 
 impl DraftRule {

@@ -123,7 +123,11 @@ fn load_into(input: &Input, mut texts: Texts) -> Result<Loaded, Diagnostics> {
     let policy = assemble::policy(&draft, &texts, &mut problems);
     let Some(policy) = policy.filter(|_| problems.iter().all(|problem| problem.severity != Severity::Error))
     else {
-        return Err(Diagnostics::new(texts, problems));
+        let other = found.texts.first().filter(|(_, role)| *role == FileRole::Main);
+        let other = other.and_then(|&(text, _)| {
+            sources::detect_format::not_native(Path::new(&*texts.name(text)), texts.content(text))
+        });
+        return Err(Diagnostics::new(texts, other.map_or(problems, |other| vec![other])));
     };
     let main = found.texts.first().map(|(text, _)| Span { text: *text, range: 0..0 });
     lint::policy(&draft, &policy, &settings, main.as_ref(), &mut problems);

@@ -13,6 +13,17 @@ mod tests;
 use super::diagnostic::{Problem, TextId};
 use super::node::Node;
 
+/// Parses a text with any number of documents, in their order. `None` where its syntax is broken.
+pub(super) fn documents(text: TextId, content: &str, out: &mut Vec<Problem>) -> Option<Vec<Node>> {
+    match build::documents(text, content, usize::MAX, out) {
+        Ok(nodes) => Some(nodes),
+        Err(problem) => {
+            out.push(*problem);
+            None
+        }
+    }
+}
+
 /// Parses a text with one document. `None` where its syntax is broken, with the reason in
 /// `out`; an empty document is `Null`.
 pub(super) fn parse(text: TextId, content: &str, out: &mut Vec<Problem>) -> Option<Node> {

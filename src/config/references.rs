@@ -4,17 +4,20 @@
 
 use std::error::Error;
 
+use super::mistake;
 use super::refusal::Refusal;
 use super::sources::endpoint::Scheme;
 use crate::policy::{Location, LocationError, Name, Prefix, PrefixError};
 
 /// A registry, with a path if it needs one.
 pub(super) fn location(text: &str) -> Result<Location, Refusal> {
-    let location: Location = text
-        .parse()
-        .map_err(|error: LocationError| Refusal { message: error.to_string(), hint: error.hint() })?;
+    let location: Location = text.parse().map_err(|error: LocationError| unusable(&error, text))?;
     check_port(location.host())?;
     Ok(location)
+}
+
+fn unusable(error: &LocationError, text: &str) -> Refusal {
+    Refusal { message: error.to_string(), hint: mistake::hint(text).or_else(|| error.hint()) }
 }
 
 /// Where a mirror is, and the scheme in its address, if there is one.
@@ -46,8 +49,7 @@ pub(super) fn mirror_address(text: &str) -> Result<Address, Refusal> {
         return Err(Refusal::new("a mirror's address cannot contain a user name")
             .hint("write logins as [[credentials]]"));
     }
-    let location = Location::of_endpoint(host, path)
-        .map_err(|error| Refusal { message: error.to_string(), hint: error.hint() })?;
+    let location = Location::of_endpoint(host, path).map_err(|error| unusable(&error, text))?;
     check_port(location.host())?;
     Ok(Address { location, scheme: Some(scheme) })
 }
@@ -59,7 +61,7 @@ pub(super) fn prefix(text: &str) -> Result<Prefix, Refusal> {
             Some(cause) => format!("{error}: {cause}"),
             None => error.to_string(),
         },
-        hint: error.hint().or_else(|| mistake(text)),
+        hint: mistake::hint(text).or_else(|| error.hint()).or_else(|| mistake(text)),
     })?;
     prefix.host().map_or(Ok(()), check_port)?;
     Ok(prefix)

@@ -35,6 +35,13 @@ pub(super) const K3S: Dialect =
 pub(super) const IMAGE_CRI_SHIM: Dialect =
     Dialect { program: Some("image-cri-shim"), any_case: true, any_scalar: false, ..K3S };
 
+/// Docker's `daemon.json`.
+pub(super) const DOCKER: Dialect = Dialect { program: Some("docker"), any_scalar: false, ..K3S };
+/// OpenShift's manifests, which the API server has checked by their schema.
+pub(super) const OPENSHIFT: Dialect = Dialect { program: Some("OpenShift"), ..DOCKER };
+/// The machine configuration of Talos, which refuses unknown keys.
+pub(super) const TALOS: Dialect = Dialect { program: None, any_scalar: true, ..DOCKER };
+
 /// One mapping of a document, and which of its keys have been asked for.
 pub(super) struct Section<'n> {
     /// Its full name in messages; empty for the document.
@@ -274,6 +281,11 @@ impl<'n> Field<'n> {
                 None
             }
         }
+    }
+
+    /// The value as a document of its own.
+    pub(super) fn node(&self) -> &'n Node {
+        self.node
     }
 
     /// The text, where there is one.

@@ -1,6 +1,7 @@
 //! `cri-shunt import` as a user runs it: the built program, real files, whole outputs.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+mod formats;
 mod output;
 #[path = "../support/program.rs"]
 #[allow(unreachable_pub, reason = "each test program uses its own part of this")]

@@ -51,7 +51,7 @@ fn a_format_that_is_not_to_be_seen_has_to_be_said() {
         "certs.d/quay.io/hosts.toml",
         "registries.conf.d",
     ];
-    assert_snapshot!(import(&files, &all), @r"
+    assert_snapshot!(import(&files, &all), @"
     --- stderr
     error: both.yaml could be image-cri-shim (by `address`) and registries-yaml (by `mirrors`)
      |
@@ -59,11 +59,11 @@ fn a_format_that_is_not_to_be_seen_has_to_be_said() {
 
     error: cannot tell the format of empty
      |
-     = help: name it with --format: registries-yaml, certs-d, registries-conf, image-cri-shim
+     = help: name it with --format: registries-yaml, certs-d, registries-conf, image-cri-shim, containerd-config, docker-daemon, openshift, talos
 
     error: cannot tell the format of other.yaml
      |
-     = help: name it with --format: registries-yaml, certs-d, registries-conf, image-cri-shim
+     = help: name it with --format: registries-yaml, certs-d, registries-conf, image-cri-shim, containerd-config, docker-daemon, openshift, talos
 
     error: config.toml is already a configuration of cri-shunt
      |

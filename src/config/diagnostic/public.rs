@@ -23,7 +23,7 @@ const PUBLIC: &[&str] = &[
     "node-credentials", "foreign-urls", "match", "replace", "registry", "plain-http", "http-fallback", "skip-verify", "ca-file",
     "client-cert", "client-key", "api-root", "dial-timeout", "dir", "bypass-file", "level", "stall-after",
     "adopt-timeout", "sweep-after", "retry-down-after", "registries-yaml", "certs-d", "registries-conf",
-    "image-cri-shim", "disable-default-registry-endpoint", "docker-config", "helper-dir", "timeout", "username",
+    "image-cri-shim", "containerd-config", "docker-daemon", "openshift", "talos", "disable-default-registry-endpoint", "docker-config", "helper-dir", "timeout", "username",
     "username-file", "password-file", "image-credential-provider-config", "image-credential-provider-bin-dir",
     // expectations
     "expect", "image", "name", "description", "decision", "reference", "candidates",
@@ -34,6 +34,14 @@ const PUBLIC: &[&str] = &[
     // registries.conf
     "unqualified-search-registries", "short-name-mode", "insecure", "blocked", "mirror-by-digest-only",
     "pull-from-mirror", "mirror", "search", "block", "aliases", "credential-helpers",
+    // containerd's config.toml
+    "plugins", "cri", "io.containerd.grpc.v1.cri", "io.containerd.cri.v1.images", "imports", "root",
+    // daemon.json
+    "registry-mirrors", "insecure-registries",
+    // OpenShift
+    "imagedigestmirrors", "imagetagmirrors", "repositorydigestmirrors", "mirrorsourcepolicy", "items",
+    // Talos
+    "machine", "endpoints", "url", "overridepath", "skipfallback", "insecureskipverify",
     // image-cri-shim
     "address", "priority", "offlinepriority", "sealos", "shim", "cri", "debug", "reloadinterval", "cache",
     "version", "sync", "force", "authconfigsecretname", "tlssecretname", "kind", "apiversion", "data", "metadata", "namespace",

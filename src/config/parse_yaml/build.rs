@@ -28,13 +28,25 @@ type Broken = Box<Problem>;
 
 /// Reads the one document of a text.
 pub(super) fn document(text: TextId, content: &str, out: &mut Vec<Problem>) -> Result<Node, Broken> {
+    let found = documents(text, content, 1, out)?.into_iter().next();
+    Ok(found.unwrap_or(Node { at: Span { text, range: 0..0 }, value: Value::Null }))
+}
+
+/// Reads the documents of a text. More than `most` of them are an error.
+pub(super) fn documents(
+    text: TextId,
+    content: &str,
+    most: usize,
+    out: &mut Vec<Problem>,
+) -> Result<Vec<Node>, Broken> {
     let options = granit_parser::options! { emit_unresolved_aliases: true };
     let mut builder = Builder {
         open: Vec::new(),
         anchors: HashMap::default(),
         // A node takes at least one byte of text.
         left: content.len().saturating_mul(size_of::<Node>()).min(BY_TEXT) + BY_ALIASES,
-        root: None,
+        roots: Vec::new(),
+        most,
         out,
     };
     for next in Parser::new_from_str_with_options(content, options) {
@@ -42,7 +54,7 @@ pub(super) fn document(text: TextId, content: &str, out: &mut Vec<Problem>) -> R
         let range = span.byte_range().unwrap_or(0..0);
         builder.event(event, Span { text, range })?;
     }
-    Ok(builder.root.unwrap_or(Node { at: Span { text, range: 0..0 }, value: Value::Null }))
+    Ok(builder.roots)
 }
 
 struct Builder<'o> {
@@ -51,7 +63,8 @@ struct Builder<'o> {
     anchors: HashMap<usize, Node, RandomState>,
     /// How many bytes anchors and aliases may still take.
     left: usize,
-    root: Option<Node>,
+    roots: Vec<Node>,
+    most: usize,
     out: &'o mut Vec<Problem>,
 }
 
@@ -180,11 +193,11 @@ impl Builder<'_> {
     }
 
     fn put_root(&mut self, node: Node) -> Result<(), Broken> {
-        match &self.root {
-            None => self.root = Some(node),
+        match self.roots.len() < self.most {
+            true => self.roots.push(node),
             // After the last `---` of a file there may be nothing.
-            Some(_) if matches!(node.value, Value::Null) => {}
-            Some(_) => {
+            false if matches!(node.value, Value::Null) => {}
+            false => {
                 let message = "this is a second YAML document, but only one is allowed";
                 return Err(broken(message, &node.at, "merge the two, and remove the `---` between them"));
             }
@@ -238,10 +251,14 @@ impl Builder<'_> {
 
 fn word(node: Node, out: &mut Vec<Problem>) -> KeyNode {
     let Node { at, value } = node;
+    let is_mapping = matches!(value, Value::Map(_));
     match value {
         Value::Bool(_, text) | Value::Number(text) | Value::Text(text) => KeyNode::Word(Key { at, text }),
         Value::Null | Value::Date | Value::List(_) | Value::Map(_) => {
-            out.push(Problem::error("a key must be a word, not a list or a mapping").at(&at));
+            let problem = Problem::error("a key must be a word, not a list or a mapping").at(&at);
+            // `{{ x }}` of a template is a mapping as the key of a mapping.
+            let hint = "if this is a variable of a template, nothing has filled it in: write its value";
+            out.push(problem.maybe_hint(is_mapping.then(|| hint.to_owned())));
             KeyNode::Other
         }
     }

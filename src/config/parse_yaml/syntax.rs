@@ -18,7 +18,8 @@ pub(super) fn syntax_problem(text: TextId, content: &str, error: &ScanError) -> 
             (at..at + content[at..].chars().next().filter(|c| *c != '\n').map_or(0, char::len_utf8), None)
         }
     };
-    Problem::error(format!("this is not YAML: {words}")).at(&Span { text, range }).maybe_hint(hint)
+    let what = if content.trim_start().starts_with('{') { "JSON" } else { "YAML" };
+    Problem::error(format!("this is not {what}: {words}")).at(&Span { text, range }).maybe_hint(hint)
 }
 
 /// The tab that caused a complaint, if it is a tab in the indentation: the parser points after it, or before

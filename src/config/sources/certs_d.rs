@@ -27,7 +27,10 @@ use super::super::text::{self, TextError, look};
 use crate::containerd::hosts::{self, Transport};
 use crate::files::parallel;
 
-use self::directory::Directory;
+pub(super) use self::directory::Directory;
+pub(super) use self::host_address::HostAddress;
+pub(super) use self::hosts_file::{Capabilities, Host, HostsFile};
+pub(super) use self::to_rules::{add as add_directory, pass};
 
 /// The file in each directory.
 const HOSTS_TOML: &str = "hosts.toml";

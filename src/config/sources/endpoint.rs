@@ -37,6 +37,10 @@ pub(crate) enum EndpointError {
     Host(String),
     #[error("it has a query or a fragment")]
     Query,
+    #[error("it does not begin with https:// or http://")]
+    NoScheme,
+    #[error("it has a user name or a password")]
+    Login,
 }
 
 impl EndpointUrl {
@@ -107,7 +111,7 @@ pub(crate) fn is_loopback_with_port(host: &str) -> bool {
 }
 
 /// Whether a host, with or without a port, is the node itself.
-fn is_loopback(host: &str) -> bool {
+pub(crate) fn is_loopback(host: &str) -> bool {
     let bare = match host.rsplit_once(':') {
         Some((bare, port)) if !port.ends_with(']') => bare,
         _ => host,

@@ -12,6 +12,14 @@ use crate::containerd::hosts::Transport;
 use crate::credentials::Login;
 use crate::files::secret::Secret;
 
+/// The host of a key that is a URL.
+pub(super) fn host_of(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    // A password before an `@` may contain slashes.
+    let rest = rest.rsplit_once('@').map_or(rest, |(_, rest)| rest);
+    rest.split('/').next().unwrap_or_default()
+}
+
 /// Adds the login of a host from the keys of a table. `identity_token` is how the format calls this key.
 pub(super) fn login(
     host: &str,

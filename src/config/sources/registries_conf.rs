@@ -27,6 +27,8 @@ use super::super::text::{self, TextError};
 use self::file::File;
 use self::merge::Merged;
 
+pub(super) use self::file::{MirrorTable, Registry, place};
+
 /// Reads a source.
 pub(super) fn read(path: &Path, texts: &mut Texts, out: &mut Vec<Problem>) -> Imported {
     let before = out.len();
@@ -47,6 +49,18 @@ pub(super) fn read(path: &Path, texts: &mut Texts, out: &mut Vec<Problem>) -> Im
         return Imported::default();
     }
     imported
+}
+
+/// Adds the rules of entries that another format has.
+pub(super) fn add_registries(
+    registries: Vec<Registry>,
+    texts: &Texts,
+    imported: &mut Imported,
+    out: &mut Vec<Problem>,
+) {
+    let mut merged = Merged::default();
+    merged.add(File { registries, ..File::default() }, out);
+    to_rules::add(&merged, texts, imported, out);
 }
 
 /// Reads a file of either version; `None` where its syntax is broken.

@@ -28,8 +28,9 @@ use super::super::diagnostic::{Problem, Span, Texts};
 use super::super::draft::{DraftRule, Imported};
 use super::super::node::{Node, Value};
 use super::super::parse_yaml;
-use super::super::section::{Field, K3S, Section};
+use super::super::section::{K3S, Section};
 use super::super::text;
+use super::endpoint_list;
 use crate::policy::{Action, Prefix, PrefixKind};
 
 /// Reads a source.
@@ -94,7 +95,7 @@ impl<'t> Reader<'t> {
         let mut entries: Vec<MirrorEntry> = Vec::new();
         let mut seen: HashMap<String, (usize, String)> = HashMap::default();
         for entry in mirrors.fields() {
-            let Some(prefix) = self.prefix(&entry, out) else { continue };
+            let Some(prefix) = endpoint_list::registry(&entry, out) else { continue };
             let Some(route) = mirrors::read(&entry, &prefix, self, imported, out) else { continue };
             let found = MirrorEntry { prefix, at: entry.key.at.clone(), route };
             let text = found.prefix.as_str().to_owned();
@@ -118,27 +119,9 @@ impl<'t> Reader<'t> {
             }
         }
         for MirrorEntry { prefix, at, route } in &entries {
-            let (action, spans) = (route.action(), route.spans.clone());
-            let drafted = DraftRule::of_source(prefix.clone(), action, at, spans, self.texts);
-            imported.rules.push(drafted.with_own(route.own.clone()));
+            imported.rules.push(route.rule(prefix, at, self.texts));
         }
         entries
-    }
-
-    /// The registry of an entry; `None` where no image can have it.
-    fn prefix(&self, entry: &Field<'_>, out: &mut Vec<Problem>) -> Option<Prefix> {
-        let key = &entry.key.text;
-        let parsed = key.parse::<Prefix>().ok();
-        let found = parsed.filter(|prefix| matches!(prefix.kind(), PrefixKind::Host | PrefixKind::Any));
-        if found.is_none() {
-            let message = format!("`{key}` cannot be the registry of an image, so this entry has no effect");
-            let hint = match key.split_once("://") {
-                Some((_, host)) => format!("leave the scheme out: {}", host.trim_end_matches('/')),
-                None => "write a host with its port, if it has one, or \"*\"".to_owned(),
-            };
-            out.push(Problem::warning(message).at(&entry.key.at).hint(hint));
-        }
-        found
     }
 
     /// A registry with an entry in `configs` and none in `mirrors` has a directory of its own, so containerd

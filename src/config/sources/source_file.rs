@@ -13,6 +13,14 @@ pub enum Format {
     RegistriesConf,
     /// The YAML of sealos' image-cri-shim, or its ConfigMap.
     ImageCriShim,
+    /// The `registry` tables of containerd's own `config.toml`.
+    ContainerdConfig,
+    /// `registry-mirrors` and `insecure-registries` of Docker's `daemon.json`.
+    DockerDaemon,
+    /// OpenShift's ImageDigestMirrorSet, ImageTagMirrorSet and ImageContentSourcePolicy.
+    OpenShift,
+    /// The documents of a Talos machine configuration that are about registries.
+    Talos,
 }
 
 /// A source as requested.
@@ -30,17 +38,39 @@ pub struct SourceFile {
 
 impl Format {
     /// All of them, in the order in which they are listed.
-    pub const ALL: [Format; 4] =
-        [Format::RegistriesYaml, Format::CertsD, Format::RegistriesConf, Format::ImageCriShim];
+    pub const ALL: [Format; 8] = [
+        Format::RegistriesYaml,
+        Format::CertsD,
+        Format::RegistriesConf,
+        Format::ImageCriShim,
+        Format::ContainerdConfig,
+        Format::DockerDaemon,
+        Format::OpenShift,
+        Format::Talos,
+    ];
 
     /// Its key in a `[[policy.source]]`, which is also the name of its flag.
     #[must_use]
     pub fn key(self) -> &'static str {
+        self.words().0
+    }
+
+    /// What it is.
+    #[must_use]
+    pub fn what(self) -> &'static str {
+        self.words().1
+    }
+
+    fn words(self) -> (&'static str, &'static str) {
         match self {
-            Format::RegistriesYaml => "registries-yaml",
-            Format::CertsD => "certs-d",
-            Format::RegistriesConf => "registries-conf",
-            Format::ImageCriShim => "image-cri-shim",
+            Format::RegistriesYaml => ("registries-yaml", "a registries.yaml of k3s or RKE2"),
+            Format::CertsD => ("certs-d", "a directory of containerd's hosts.toml files"),
+            Format::RegistriesConf => ("registries-conf", "a registries.conf of containers/image"),
+            Format::ImageCriShim => ("image-cri-shim", "the YAML of sealos' image-cri-shim"),
+            Format::ContainerdConfig => ("containerd-config", "containerd's config.toml"),
+            Format::DockerDaemon => ("docker-daemon", "Docker's daemon.json"),
+            Format::OpenShift => ("openshift", "a mirror set of OpenShift (IDMS, ITMS, ICSP)"),
+            Format::Talos => ("talos", "registry documents of Talos"),
         }
     }
 }

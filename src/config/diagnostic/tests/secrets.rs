@@ -78,6 +78,16 @@ const SAMPLES: &[Sample] = &[
         read: Read::Source(Format::ImageCriShim, "s.yaml"),
     },
     Sample {
+        file: "c.toml",
+        text: "version = 2\n[plugins.'io.containerd.grpc.v1.cri'.registry.mirrors.'a.dev']\nendpoint = ['https://m.dev']\n[plugins.'io.containerd.grpc.v1.cri'.registry.configs.'m.dev'.auth]\nusername = 'u'\npassword = 'SECRET'\n[plugins.'io.containerd.grpc.v1.cri'.registry.headers]\nNAME = ['SECRET']\n",
+        read: Read::Source(Format::ContainerdConfig, "c.toml"),
+    },
+    Sample {
+        file: "t.yaml",
+        text: "kind: RegistryAuthConfig\nname: m.dev\nusername: u\npassword: SECRET\n---\nkind: RegistryTLSConfig\nname: m.dev\nclientIdentity: {cert: x, key: SECRET}\n---\nkind: RegistryMirrorConfig\nname: a.dev\nendpoints:\n- url: https://m.dev\n",
+        read: Read::Source(Format::Talos, "t.yaml"),
+    },
+    Sample {
         file: "docker.json",
         text: "{\"auths\": {\"m.dev\": {\"auth\": \"SECRET\", \"identitytoken\": \"SECRET\"}},\n\"HttpHeaders\": {\"NAME\": \"SECRET\"}}\n",
         read: Read::Named("docker-config = 'docker.json'"),
@@ -122,6 +132,26 @@ const URLS: &[Sample] = &[
         file: "r.conf",
         text: "[[registry]]\nlocation = 'u:SECRET/w@a.dev'\n[[registry.mirror]]\nlocation = 'u:SECRET/w@m.dev'\n",
         read: Read::Source(Format::RegistriesConf, "r.conf"),
+    },
+    Sample {
+        file: "c.toml",
+        text: "version = 1\n[plugins.cri.registry.mirrors.'a.dev']\nendpoint = ['https://u:SECRET/w@m.dev', 'u:SECRET w@m.dev']\n[plugins.cri.registry.configs.'https://u:SECRET/w@m.dev'.tls]\nca_file = 1\n",
+        read: Read::Source(Format::ContainerdConfig, "c.toml"),
+    },
+    Sample {
+        file: "daemon.json",
+        text: "{\"registry-mirrors\": [\"https://u:SECRET/w@m.dev\", \"u:SECRET w@m.dev\"],\n\"insecure-registries\": [\"u:SECRET/w@m.dev\"]}\n",
+        read: Read::Source(Format::DockerDaemon, "daemon.json"),
+    },
+    Sample {
+        file: "o.yaml",
+        text: "kind: ImageTagMirrorSet\nspec:\n  imageTagMirrors:\n  - source: 'u:SECRET/w@a.dev'\n    mirrors: ['https://u:SECRET/w@m.dev', 'u:SECRET w@m.dev']\n",
+        read: Read::Source(Format::OpenShift, "o.yaml"),
+    },
+    Sample {
+        file: "t.yaml",
+        text: "kind: RegistryMirrorConfig\nname: 'u:SECRET/w@a.dev'\nendpoints: [{url: 'https://u:SECRET/w@m.dev'}, {url: 'u:SECRET w@m.dev'}]\n",
+        read: Read::Source(Format::Talos, "t.yaml"),
     },
     Sample {
         file: "s.yaml",

@@ -18,11 +18,11 @@ pub(super) const DEFAULT: &str = "_default";
 
 /// One directory.
 #[derive(Debug)]
-pub(super) struct Directory {
-    pub(super) path: PathBuf,
+pub(crate) struct Directory {
+    pub(crate) path: PathBuf,
     /// The registry as written in the name of the directory; `*` for the default.
-    pub(super) registry: String,
-    pub(super) prefix: Prefix,
+    pub(crate) registry: String,
+    pub(crate) prefix: Prefix,
 }
 
 /// The directories, sorted by name; problems are in `out`.

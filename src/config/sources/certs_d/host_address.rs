@@ -3,21 +3,22 @@
 //! Holds: the root is the one that containerd asks.
 //! Source: containerd `core/remotes/docker/config/hosts.go`, `parseHostConfig`.
 
+use crate::config::mistake;
 use crate::config::refusal::Refusal;
 
 /// One registry's address.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct HostAddress {
-    pub(super) plain_http: bool,
+pub(crate) struct HostAddress {
+    pub(crate) plain_http: bool,
     /// Host and port, as written.
-    pub(super) host: String,
+    pub(crate) host: String,
     /// The path in front of repositories, without a slash at its end: `/v2`, `/v2/proxy`.
-    pub(super) root: String,
+    pub(crate) root: String,
 }
 
 impl HostAddress {
     /// Reads `text`; `override_path` says that its path is the whole root.
-    pub(super) fn read(text: &str, override_path: bool) -> Result<Self, Refusal> {
+    pub(crate) fn read(text: &str, override_path: bool) -> Result<Self, Refusal> {
         let (plain_http, rest) = scheme(text)?;
         let (host, path) = rest.find('/').map_or((rest, ""), |slash| rest.split_at(slash));
         // Behind a slash as well: a password may contain one.
@@ -31,8 +32,9 @@ impl HostAddress {
                 .hint("write scheme, host, port and path only"));
         }
         if host.is_empty() || host.contains(|c: char| c.is_whitespace() || c.is_control()) {
-            return Err(Refusal::new(format!("{text:?} has no host"))
-                .hint("write the address as https://mirror.dev.de:5000"));
+            let usual = || "write the address as https://mirror.dev.de:5000".to_owned();
+            let hint = mistake::hint(text).unwrap_or_else(usual);
+            return Err(Refusal::new(format!("{text:?} has no host")).hint(hint));
         }
         let path = clean(path);
         let root = match (override_path, path.is_empty() || path.ends_with("/v2")) {

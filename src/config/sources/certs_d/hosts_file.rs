@@ -20,28 +20,28 @@ use super::host_address::HostAddress;
 
 /// One file.
 #[derive(Debug)]
-pub(super) struct HostsFile {
-    pub(super) hosts: Vec<Host>,
+pub(crate) struct HostsFile {
+    pub(crate) hosts: Vec<Host>,
     /// The host that is tried last; `None` where that is the registry itself.
-    pub(super) server: Option<Host>,
+    pub(crate) server: Option<Host>,
     /// Settings at the top of the file, for connections to the registry itself.
-    pub(super) top: Vec<Located<Transport>>,
+    pub(crate) top: Vec<Located<Transport>>,
 }
 
 /// One registry that is tried.
 #[derive(Debug)]
-pub(super) struct Host {
-    pub(super) address: HostAddress,
-    pub(super) at: Span,
-    pub(super) capabilities: Capabilities,
-    pub(super) transport: Vec<Located<Transport>>,
+pub(crate) struct Host {
+    pub(crate) address: HostAddress,
+    pub(crate) at: Span,
+    pub(crate) capabilities: Capabilities,
+    pub(crate) transport: Vec<Located<Transport>>,
 }
 
 /// What a registry is asked for in a pull.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Capabilities {
-    pub(super) pull: bool,
-    pub(super) resolve: bool,
+pub(crate) struct Capabilities {
+    pub(crate) pull: bool,
+    pub(crate) resolve: bool,
 }
 
 /// The keys that a host and the top of the file have in common.

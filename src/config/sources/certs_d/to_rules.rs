@@ -6,6 +6,7 @@
 
 use crate::config::diagnostic::{Located, Problem, Severity, Span, Texts};
 use crate::config::draft::{self, DraftRule, Imported, Own};
+use crate::config::mistake;
 use crate::config::sources::endpoint;
 use crate::containerd::hosts::Transport;
 use crate::policy::{Action, Location, LocationError, Mirror, Only, Origin, Prefix};
@@ -21,7 +22,7 @@ pub(super) struct RouteDraft {
 
 /// Adds the rule of a directory, and what its hosts need. `shadows` means that another directory would be
 /// used for this registry if this one were not there.
-pub(super) fn add(
+pub(crate) fn add(
     directory: &Directory,
     file: &HostsFile,
     (at, shadows): (&Span, bool),
@@ -54,7 +55,7 @@ pub(super) fn add(
 }
 
 /// The rule of a directory without a file: only the registry itself is asked.
-pub(super) fn pass(directory: &Directory, at: &Span, texts: &Texts) -> DraftRule {
+pub(crate) fn pass(directory: &Directory, at: &Span, texts: &Texts) -> DraftRule {
     DraftRule::of_source(directory.prefix.clone(), Action::Pass, at, Vec::new(), texts)
 }
 
@@ -115,7 +116,8 @@ fn mirror(
         Ok(found) => found,
         Err(error) => {
             let message = format!("{} is never asked: {error}", host.address.url());
-            out.push(Problem::warning(message).at(&host.at).maybe_hint(error.hint()));
+            let hint = mistake::hint(&host.address.url()).or_else(|| error.hint());
+            out.push(Problem::warning(message).at(&host.at).maybe_hint(hint));
             return None;
         }
     };

@@ -4,6 +4,7 @@
 //! Source: `containers-registries.conf(5)` and `pkg/sysregistriesv2` of containers/image.
 
 use crate::config::diagnostic::{Located, Problem, Span};
+use crate::config::mistake;
 use crate::config::refusal::Refusal;
 use crate::config::section::{Field, Section};
 use crate::policy::Only;
@@ -19,23 +20,23 @@ pub(super) struct File {
 
 /// One `[[registry]]`.
 #[derive(Clone, Debug)]
-pub(super) struct Registry {
-    pub(super) prefix: String,
+pub(crate) struct Registry {
+    pub(crate) prefix: String,
     /// The place of the prefix, or else of the location.
-    pub(super) at: Span,
+    pub(crate) at: Span,
     /// Replaces the prefix; empty where a wildcard leaves the name unchanged.
-    pub(super) location: Located<String>,
-    pub(super) blocked: bool,
-    pub(super) insecure: Option<Span>,
-    pub(super) mirrors: Vec<MirrorTable>,
+    pub(crate) location: Located<String>,
+    pub(crate) blocked: bool,
+    pub(crate) insecure: Option<Span>,
+    pub(crate) mirrors: Vec<MirrorTable>,
 }
 
 /// One `[[registry.mirror]]`.
 #[derive(Clone, Debug)]
-pub(super) struct MirrorTable {
-    pub(super) location: Located<String>,
-    pub(super) insecure: Option<Span>,
-    pub(super) only: Only,
+pub(crate) struct MirrorTable {
+    pub(crate) location: Located<String>,
+    pub(crate) insecure: Option<Span>,
+    pub(crate) only: Only,
 }
 
 /// The keys of version 2.
@@ -83,14 +84,15 @@ pub(super) fn read(mut root: Section<'_>, out: &mut Vec<Problem>) -> File {
 }
 
 /// Reads a location. Slashes at the end do not count, and a scheme is not allowed.
-pub(super) fn place(text: &str) -> Result<String, Refusal> {
+pub(crate) fn place(text: &str) -> Result<String, Refusal> {
     if text.contains("://") {
         let bare = text.rsplit("://").next().unwrap_or(text).trim_end_matches('/');
         let hint = format!("leave the scheme out: {bare} (`insecure = true` allows plain http)");
         return Err(Refusal::new(format!("{text:?} begins with a scheme")).hint(hint));
     }
     if text.contains(['{', '}']) {
-        return Err(Refusal::new(format!("{text:?} cannot be the place of images: it has braces")));
+        let refusal = Refusal::new(format!("{text:?} cannot be the place of images: it has braces"));
+        return Err(Refusal { hint: mistake::hint(text), ..refusal });
     }
     Ok(text.trim_end_matches('/').to_owned())
 }

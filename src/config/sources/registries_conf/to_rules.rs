@@ -6,6 +6,7 @@
 
 use crate::config::diagnostic::{Located, Problem, Severity, Span, Texts};
 use crate::config::draft::{self, DraftRule, Imported, Own};
+use crate::config::mistake;
 use crate::containerd::hosts::{Transport, TransportNeed};
 use crate::policy::{self, Action, Location, Only, Origin, Prefix, PrefixKind};
 
@@ -45,7 +46,8 @@ fn prefix(registry: &Registry, out: &mut Vec<Problem>) -> Option<Prefix> {
         // A name always has its registry here, so containers/image loads the entry and never uses it.
         Err(error) => {
             let message = format!("`{}` matches nothing, as in containers/image: {error}", registry.prefix);
-            out.push(Problem::warning(message).at(at).maybe_hint(error.hint()));
+            let hint = mistake::hint(&registry.prefix).or_else(|| error.hint());
+            out.push(Problem::warning(message).at(at).maybe_hint(hint));
             None
         }
     }
@@ -172,7 +174,8 @@ impl MirrorPlace<'_> {
             Err(error) => {
                 let error: policy::LocationError = error;
                 let message = format!("`{text}` is never asked: {error}");
-                out.push(Problem::warning(message).at(at).maybe_hint(error.hint()));
+                let hint = mistake::hint(text).or_else(|| error.hint());
+                out.push(Problem::warning(message).at(at).maybe_hint(hint));
                 return None;
             }
         };

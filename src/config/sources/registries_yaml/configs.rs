@@ -45,8 +45,7 @@ pub(super) fn read_auths(
 ) {
     for entry in auths.fields() {
         let Some(auth) = entry.section(out) else { continue };
-        let host = entry.key.text.split("://").last().unwrap_or_default();
-        let host = host.split('/').next().unwrap_or_default();
+        let host = host_config::host_of(&entry.key.text);
         login(host, &entry.key.at, auth, reader, imported, out);
     }
 }

@@ -13,8 +13,10 @@ fn version_1() {
         ("r.de:5000/bad/a:1", "deny: blocked in r.conf"),
         ("r.de:5000/good:1", "pass"),
     ]);
-    let needs =
-        ["r.de:5000: skip-verify (its certificate is not verified)", "r.de:5000: plain http where https fails"];
+    let needs = [
+        "r.de:5000: skip-verify (its certificate is not verified)",
+        "r.de:5000: plain http where https fails",
+    ];
     assert_eq!(sample.needs(), needs);
     let sample = conf("[registries.search]\nregistries = []\n[[registry]]\nlocation = 'a.de'\n", &[]);
     insta::assert_snapshot!(sample.shown(), @r"
