@@ -106,7 +106,9 @@ impl<'n> Section<'n> {
 
     /// The value under a key, of any type. `null` counts as absent.
     pub(super) fn field(&mut self, key: &'static str) -> Option<Field<'n>> {
-        self.asked.push(key);
+        if !self.asked.contains(&key) {
+            self.asked.push(key);
+        }
         self.find(key)
     }
 

@@ -18,7 +18,9 @@ pub(super) fn syntax_problem(text: TextId, content: &str, error: &ScanError) -> 
             (at..at + content[at..].chars().next().filter(|c| *c != '\n').map_or(0, char::len_utf8), None)
         }
     };
-    let what = if content.trim_start().starts_with('{') { "JSON" } else { "YAML" };
+    let start = content.trim_start();
+    let is_json = start.starts_with('{') && !start.starts_with("{{");
+    let what = if is_json { "JSON" } else { "YAML" };
     Problem::error(format!("this is not {what}: {words}")).at(&Span { text, range }).maybe_hint(hint)
 }
 

@@ -121,3 +121,28 @@ fn every_mistake_at_once() {
      = help: write such an object, with `kind` and `spec`
     ");
 }
+
+#[test]
+fn a_key_that_is_not_known_names_each_known_one_once() {
+    let sample = file(
+        "kind: ImageDigestMirrorSet\nspec:\n  imageDigestMirrors:\n  - source: quay.io\n    mirrors: [m.dev]\n    \
+         imagePullPolicy: Always\n",
+    );
+    let shown = sample.shown();
+    assert!(shown.ends_with("help: known here: source, mirrorSourcePolicy, mirrors"), "{shown}");
+}
+
+#[test]
+fn a_template_that_nothing_has_filled_in_is_said_to_be_one() {
+    let sample = file("{{ if x }}\nkind: ImageDigestMirrorSet\n{{ end }}\n");
+    insta::assert_snapshot!(sample.shown(), @"
+    error: a key must be a word, not a list or a mapping
+    --> sets.yaml:1:2
+     = note: line not shown: it may hold a secret
+     = help: if this is a variable of a template, nothing has filled it in: write its value
+
+    error: this is not YAML: did not find expected <document start>
+    --> sets.yaml:2:1
+     = note: line not shown: it may hold a secret
+    ");
+}
