@@ -17,10 +17,13 @@ pub fn text(version: &str, sources: &Path, source_date: Option<&str>) -> String 
     if parts.is_empty() { version.to_owned() } else { format!("{version} ({})", parts.join(" ")) }
 }
 
-/// The files that change when another commit is checked out.
+/// The files that change when HEAD moves: another commit is checked out, or the branch gets a new one. Not every
+/// repository has a log of that, so the branch's own file counts as well, and the one where git packs branches.
 pub fn files(sources: &Path) -> Vec<PathBuf> {
-    let paths = ["HEAD", "logs/HEAD"].map(|file| git(sources, &["rev-parse", "--git-path", file]));
-    paths.into_iter().flatten().map(|path| sources.join(path)).filter(|path| path.exists()).collect()
+    let branch = git(sources, &["symbolic-ref", "--quiet", "HEAD"]);
+    let files = ["HEAD", "logs/HEAD", "packed-refs"].into_iter().chain(branch.as_deref());
+    let paths = files.filter_map(|file| git(sources, &["rev-parse", "--git-path", file]));
+    paths.map(|path| sources.join(path)).filter(|path| path.exists()).collect()
 }
 
 /// What git says; `None` where it is not installed, or `sources` only lies inside another's repository.

@@ -10,21 +10,37 @@ mod version;
 
 /// A commit of the evening of 28 February 2024 in New York, which is the 29th in UTC.
 fn commit(directory: &Path) -> String {
-    let git = |arguments: &[&str]| {
-        let output = Command::new("git")
-            .arg("-C")
-            .arg(directory)
-            .args(["-c", "user.name=a", "-c", "user.email=a@example.com"])
-            .args(arguments)
-            .env("GIT_COMMITTER_DATE", "2024-02-28T20:00:00-0500")
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{output:?}");
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    git(directory, &["init", "-q"]);
+    git(directory, &["commit", "-q", "--allow-empty", "-m", "one"]);
+    git(directory, &["rev-parse", "HEAD"])
+}
+
+fn git(directory: &Path, arguments: &[&str]) -> String {
+    let output = Command::new("git")
+        .arg("-C")
+        .arg(directory)
+        .args(["-c", "user.name=a", "-c", "user.email=a@example.com"])
+        .args(arguments)
+        .env("GIT_COMMITTER_DATE", "2024-02-28T20:00:00-0500")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+#[test]
+fn a_new_commit_of_the_branch_is_a_change_where_git_keeps_no_log_too() {
+    let dir = tempfile::tempdir().unwrap();
+    git(dir.path(), &["init", "-q"]);
+    git(dir.path(), &["config", "core.logAllRefUpdates", "false"]);
+    commit(dir.path());
+    let read = || {
+        let files = version::files(dir.path());
+        files.iter().map(|file| std::fs::read(file).unwrap()).collect::<Vec<_>>()
     };
-    git(&["init", "-q"]);
-    git(&["commit", "-q", "--allow-empty", "-m", "one"]);
-    git(&["rev-parse", "HEAD"])
+    let before = read();
+    git(dir.path(), &["commit", "-q", "--allow-empty", "-m", "two"]);
+    assert_ne!(read(), before);
 }
 
 #[test]
