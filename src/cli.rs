@@ -2,6 +2,7 @@
 
 mod check;
 mod daemon;
+mod detail;
 mod eject;
 mod exit;
 mod explain;

@@ -19,9 +19,6 @@ _cri__shunt() {
             cri__shunt,check)
                 cmd="cri__shunt__subcmd__check"
                 ;;
-            cri__shunt,eject)
-                cmd="cri__shunt__subcmd__eject"
-                ;;
             cri__shunt,explain)
                 cmd="cri__shunt__subcmd__explain"
                 ;;
@@ -42,9 +39,6 @@ _cri__shunt() {
                 ;;
             cri__shunt__subcmd__help,check)
                 cmd="cri__shunt__subcmd__help__subcmd__check"
-                ;;
-            cri__shunt__subcmd__help,eject)
-                cmd="cri__shunt__subcmd__help__subcmd__eject"
                 ;;
             cri__shunt__subcmd__help,explain)
                 cmd="cri__shunt__subcmd__help__subcmd__explain"
@@ -71,7 +65,7 @@ _cri__shunt() {
 
     case "${cmd}" in
         cri__shunt)
-            opts="-h -V --help --version serve check explain test import status eject help"
+            opts="-h -V --help --version serve check explain test import status help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -85,7 +79,7 @@ _cri__shunt() {
             return 0
             ;;
         cri__shunt__subcmd__check)
-            opts="-v -h --config --registries-yaml --certs-d --registries-conf --image-cri-shim --containerd-config --docker-daemon --openshift --talos --disable-default-registry-endpoint --deny-warnings --strict --verbose --format --help"
+            opts="-q -v -h --config --registries-yaml --certs-d --registries-conf --image-cri-shim --disable-default-registry-endpoint --deny-warnings --strict --quiet --verbose --format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -108,22 +102,6 @@ _cri__shunt() {
                     return 0
                     ;;
                 --image-cri-shim)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --containerd-config)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --docker-daemon)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --openshift)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --talos)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -138,30 +116,8 @@ _cri__shunt() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        cri__shunt__subcmd__eject)
-            opts="-h --config --directory --dry-run --help"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                --config)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --directory)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
         cri__shunt__subcmd__explain)
-            opts="-h --config --registries-yaml --certs-d --registries-conf --image-cri-shim --containerd-config --docker-daemon --openshift --talos --disable-default-registry-endpoint --default-registry --format --live --timeout --help"
+            opts="-q -v -h --config --registries-yaml --certs-d --registries-conf --image-cri-shim --disable-default-registry-endpoint --default-registry --format --quiet --verbose --live --timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -184,22 +140,6 @@ _cri__shunt() {
                     return 0
                     ;;
                 --image-cri-shim)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --containerd-config)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --docker-daemon)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --openshift)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --talos)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -223,7 +163,7 @@ _cri__shunt() {
             return 0
             ;;
         cri__shunt__subcmd__help)
-            opts="serve check explain test import status eject help"
+            opts="serve check explain test import status help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -237,20 +177,6 @@ _cri__shunt() {
             return 0
             ;;
         cri__shunt__subcmd__help__subcmd__check)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        cri__shunt__subcmd__help__subcmd__eject)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -349,14 +275,14 @@ _cri__shunt() {
             return 0
             ;;
         cri__shunt__subcmd__import)
-            opts="-v -o -h --format --disable-default-registry-endpoint --verbose --output --force --help"
+            opts="-q -v -o -h --format --disable-default-registry-endpoint --quiet --verbose --output --force --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --format)
-                    COMPREPLY=($(compgen -W "registries-yaml certs-d registries-conf image-cri-shim containerd-config docker-daemon openshift talos" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "registries-yaml certs-d registries-conf image-cri-shim" -- "${cur}"))
                     return 0
                     ;;
                 --output)
@@ -375,7 +301,7 @@ _cri__shunt() {
             return 0
             ;;
         cri__shunt__subcmd__serve)
-            opts="-h --config --registries-yaml --certs-d --registries-conf --image-cri-shim --containerd-config --docker-daemon --openshift --talos --disable-default-registry-endpoint --socket --containerd --help"
+            opts="-q -v -h --config --registries-yaml --certs-d --registries-conf --image-cri-shim --disable-default-registry-endpoint --quiet --verbose --socket --containerd --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -401,22 +327,6 @@ _cri__shunt() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --containerd-config)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --docker-daemon)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --openshift)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --talos)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --socket)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -433,7 +343,7 @@ _cri__shunt() {
             return 0
             ;;
         cri__shunt__subcmd__status)
-            opts="-h --socket --format --help"
+            opts="-q -v -h --socket --format --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -455,7 +365,7 @@ _cri__shunt() {
             return 0
             ;;
         cri__shunt__subcmd__test)
-            opts="-q -h --config --registries-yaml --certs-d --registries-conf --image-cri-shim --containerd-config --docker-daemon --openshift --talos --disable-default-registry-endpoint --quiet --format --help"
+            opts="-q -v -h --config --registries-yaml --certs-d --registries-conf --image-cri-shim --disable-default-registry-endpoint --quiet --verbose --format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -478,22 +388,6 @@ _cri__shunt() {
                     return 0
                     ;;
                 --image-cri-shim)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --containerd-config)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --docker-daemon)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --openshift)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --talos)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -45,6 +45,8 @@ complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand serve" -l talos -d '
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand serve" -l socket -d 'Listen here instead of at the configured `listen.socket`' -r
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand serve" -l containerd -d 'containerd\'s socket, instead of the configured `containerd.socket`' -r
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand serve" -l disable-default-registry-endpoint -d 'With --registries-yaml: do not ask the registry itself after its mirrors, like k3s\' flag of this name'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand serve" -s q -l quiet -d 'Show only what is wrong, and nothing if all is well'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand serve" -s v -l verbose -d 'Show more, for example notes: what is worth knowing and needs no change'
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand serve" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand check" -l config -d 'The main configuration file, with `conf.d/*.toml` beside it; `-` is stdin [default: /etc/cri-shunt/config.toml, unless another program\'s file is given: then only that file is read]' -r -F
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand check" -l registries-yaml -d 'Take rules from a registries.yaml of k3s or RKE2' -r -F
@@ -59,7 +61,8 @@ complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand check" -l format -d 
 json\t'JSON, one object a line'"
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand check" -l disable-default-registry-endpoint -d 'With --registries-yaml: do not ask the registry itself after its mirrors, like k3s\' flag of this name'
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand check" -l strict -l deny-warnings -d 'Fail on warnings too'
-complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand check" -s v -l verbose -d 'Show notes too: what is worth knowing and needs no change'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand check" -s q -l quiet -d 'Show only what is wrong, and nothing if all is well'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand check" -s v -l verbose -d 'Show more, for example notes: what is worth knowing and needs no change'
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand explain" -l config -d 'The main configuration file, with `conf.d/*.toml` beside it; `-` is stdin [default: /etc/cri-shunt/config.toml, unless another program\'s file is given: then only that file is read]' -r -F
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand explain" -l registries-yaml -d 'Take rules from a registries.yaml of k3s or RKE2' -r -F
@@ -75,6 +78,8 @@ complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand explain" -l format -
 json\t'JSON, one object a line'"
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand explain" -l timeout -d 'How long one candidate may take, with --live' -r
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand explain" -l disable-default-registry-endpoint -d 'With --registries-yaml: do not ask the registry itself after its mirrors, like k3s\' flag of this name'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand explain" -s q -l quiet -d 'Show only what is wrong, and nothing if all is well'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand explain" -s v -l verbose -d 'Show more, for example notes: what is worth knowing and needs no change'
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand explain" -l live -d 'Ask each candidate\'s registry for the manifest'
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand explain" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand test" -l config -d 'The main configuration file, with `conf.d/*.toml` beside it; `-` is stdin [default: /etc/cri-shunt/config.toml, unless another program\'s file is given: then only that file is read]' -r -F
@@ -89,7 +94,8 @@ complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand test" -l talos -d 'T
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand test" -l format -d 'How to write the results' -r -f -a "text\t'For people'
 json\t'JSON, one object a line'"
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand test" -l disable-default-registry-endpoint -d 'With --registries-yaml: do not ask the registry itself after its mirrors, like k3s\' flag of this name'
-complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand test" -s q -l quiet -d 'Show only expectations that fail'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand test" -s q -l quiet -d 'Show only what is wrong, and nothing if all is well'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand test" -s v -l verbose -d 'Show more, for example notes: what is worth knowing and needs no change'
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand test" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand import" -l format -d 'The format of all files [default: found out from the content of each]' -r -f -a "registries-yaml\t'a registries.yaml of k3s or RKE2'
 certs-d\t'a directory of containerd\'s hosts.toml files'
@@ -101,12 +107,15 @@ openshift\t'a mirror set of OpenShift (IDMS, ITMS, ICSP)'
 talos\t'registry documents of Talos'"
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand import" -s o -l output -d 'Write to this file instead of stdout, and only if the import succeeds' -r -F
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand import" -l disable-default-registry-endpoint -d 'Do not ask the registry itself after its mirrors, like k3s\' flag of this name'
-complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand import" -s v -l verbose -d 'Show notes too: what is worth knowing and needs no change'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand import" -s q -l quiet -d 'Show only what is wrong, and nothing if all is well'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand import" -s v -l verbose -d 'Show more, for example notes: what is worth knowing and needs no change'
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand import" -l force -d 'Let --output replace a file that import has not written'
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand import" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand status" -l socket -d 'The daemon\'s socket' -r
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand status" -l format -d 'How to write the answer' -r -f -a "text\t'For people'
 json\t'JSON, one object a line'"
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand status" -s q -l quiet -d 'Show only what is wrong, and nothing if all is well'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand status" -s v -l verbose -d 'Show more, for example notes: what is worth knowing and needs no change'
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test import status help" -f -a "serve" -d 'Run the shunt in the foreground'
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test import status help" -f -a "check" -d 'Check the configuration and report everything that is wrong with it'

@@ -4,6 +4,7 @@ mod hosts;
 
 use serde::Serialize;
 
+use super::detail::Detail;
 use super::exit::Exit;
 use super::eyes;
 use super::facts;
@@ -45,9 +46,8 @@ pub(super) struct Arguments {
     #[arg(long, visible_alias = "deny-warnings")]
     strict: bool,
 
-    /// Show notes too: what is worth knowing and needs no change
-    #[arg(long, short)]
-    verbose: bool,
+    #[command(flatten)]
+    detail: Detail,
 
     /// How to write the answer
     #[arg(long, value_enum, default_value_t = Format::Text)]
@@ -68,7 +68,7 @@ struct Report {
 
 /// Runs the command.
 pub(super) fn run(arguments: &Arguments) -> Exit {
-    let Arguments { inputs, strict, verbose, format } = arguments;
+    let Arguments { inputs, strict, detail: Detail { quiet, verbose }, format } = arguments;
     if let Err(exit) = inputs.check_stdin(0) {
         return exit;
     }
@@ -77,7 +77,9 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
     match (format, loaded) {
         (Format::Text, Err(problems)) => {
             terminal::say(&problems.render(terminal::style(), *verbose));
-            terminal::say(&format!("{title}: not usable: {}\n", counts(&problems)));
+            if !quiet {
+                terminal::say(&format!("{title}: not usable: {}\n", counts(&problems)));
+            }
             Exit::Bad
         }
         (Format::Json, Err(problems)) => print(&terminal::json(&unusable(title, &problems)), true),
@@ -94,8 +96,12 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
             let text = match format {
                 Format::Text => {
                     terminal::say(&loaded.warnings.render(terminal::style(), *verbose));
-                    format!("{title}: {}\n{}{NOT_COVERED}", summary(&loaded), files.text())
+                    match quiet {
+                        true => files.problems_text(),
+                        false => format!("{title}: {}\n{}{NOT_COVERED}", summary(&loaded), files.text()),
+                    }
                 }
+                Format::Json if *quiet && !warned => String::new(),
                 Format::Json => terminal::json(&usable(title, &loaded, files)),
             };
             print(&text, *strict && warned)

@@ -16,6 +16,7 @@ use std::time::Duration;
 pub(super) use self::answer::Answer;
 use self::answer::Verdict;
 use self::live::Live;
+use super::detail::Detail;
 use super::exit::Exit;
 use super::eyes;
 use super::format::Format;
@@ -57,6 +58,9 @@ pub(super) struct Arguments {
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
 
+    #[command(flatten)]
+    detail: Detail,
+
     /// Ask each candidate's registry for the manifest
     #[arg(long)]
     live: bool,
@@ -66,14 +70,14 @@ pub(super) struct Arguments {
           requires = "live")]
     timeout: Duration,
 
-    /// Image references as a client writes them; `-` reads them from stdin, one a line
+    /// Image references as a client writes them; `-` reads them from stdin, one a line, with comments after `#`
     #[arg(value_name = "IMAGE", required = true)]
     images: Vec<String>,
 }
 
 /// Runs the command.
 pub(super) fn run(arguments: Arguments) -> Exit {
-    let Arguments { inputs, default_registry, format, live, timeout, images } = arguments;
+    let Arguments { inputs, default_registry, format, detail, live, timeout, images } = arguments;
     let from_stdin = images.iter().any(|image| image == STDIN);
     if let Err(exit) = inputs.check_stdin(usize::from(from_stdin)) {
         return exit;
@@ -82,9 +86,21 @@ pub(super) fn run(arguments: Arguments) -> Exit {
         Input { default_registry: default_registry.clone(), ..inputs.read(default_registry.is_some()) };
     match config::load_from(&input) {
         Ok(loaded) => {
+            if detail.verbose {
+                terminal::say(&loaded.warnings.render(terminal::style(), true));
+            }
             let config = loaded.config;
             let live = live.then(|| Live::new(&config, timeout)).transpose();
-            live.and_then(|live| explain(&config, live, format, &images)).unwrap_or_else(|exit| exit)
+            let writer = |live| AnswerWriter {
+                config: &config,
+                live,
+                reader: eyes::of_the_daemon(&config),
+                format,
+                quiet: detail.quiet,
+                written: false,
+                refused: false,
+            };
+            live.and_then(|live| explain(writer(live), &images)).unwrap_or_else(|exit| exit)
         }
         Err(problems) => {
             terminal::say(&problems.render(terminal::style(), false));
@@ -94,15 +110,7 @@ pub(super) fn run(arguments: Arguments) -> Exit {
 }
 
 /// Answers image by image, so that a long stdin is answered as it comes.
-fn explain(config: &Config, live: Option<Live>, format: Format, images: &[String]) -> Result<Exit, Exit> {
-    let mut writer = AnswerWriter {
-        config,
-        live,
-        reader: eyes::of_the_daemon(config),
-        format,
-        written: false,
-        refused: false,
-    };
+fn explain(mut writer: AnswerWriter<'_>, images: &[String]) -> Result<Exit, Exit> {
     for image in images {
         if image != STDIN {
             writer.answer(image)?;
@@ -113,12 +121,20 @@ fn explain(config: &Config, live: Option<Live>, format: Format, images: &[String
                 terminal::say(&format!("error: cannot read stdin: {error}\n"));
                 Exit::Usage
             })?;
-            if !line.trim().is_empty() {
-                writer.answer(line.trim())?;
+            let image = without_comment(&line);
+            if !image.is_empty() {
+                writer.answer(image)?;
             }
         }
     }
     Ok(if writer.refused { Exit::Bad } else { Exit::Ok })
+}
+
+/// A line of stdin without its comment, which begins the line or follows a blank.
+fn without_comment(line: &str) -> &str {
+    let starts = |(at, _): &(usize, &str)| line[..*at].chars().last().is_none_or(char::is_whitespace);
+    let end = line.match_indices('#').find(starts).map_or(line.len(), |(at, _)| at);
+    line[..end].trim()
 }
 
 struct AnswerWriter<'c> {
@@ -127,6 +143,8 @@ struct AnswerWriter<'c> {
     /// Whose view of files counts.
     reader: Reader,
     format: Format,
+    /// Whether only those are written that are refused.
+    quiet: bool,
     written: bool,
     refused: bool,
 }
@@ -135,9 +153,13 @@ impl AnswerWriter<'_> {
     fn answer(&mut self, image: &str) -> Result<(), Exit> {
         let mut answer = Answer::new(image, &self.config.policy, &self.config.credentials, &self.reader);
         answer.add_transport(self.config, &self.reader);
-        self.refused |= matches!(answer.decision, Verdict::Deny | Verdict::Invalid);
+        let mut refused = matches!(answer.decision, Verdict::Deny | Verdict::Invalid);
         if let Some(live) = &self.live {
-            self.refused |= !live.ask(&mut answer, self.config, &self.reader);
+            refused |= !live.ask(&mut answer, self.config, &self.reader);
+        }
+        self.refused |= refused;
+        if self.quiet && !refused {
+            return Ok(());
         }
         let text = match self.format {
             Format::Json => terminal::json(&answer),

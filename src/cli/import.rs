@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
+use super::detail::Detail;
 use super::exit::Exit;
 use super::inputs::STDIN;
 use super::{output, terminal};
@@ -37,9 +38,8 @@ pub(super) struct Arguments {
     #[arg(long)]
     disable_default_registry_endpoint: bool,
 
-    /// Show notes too: what is worth knowing and needs no change
-    #[arg(long, short)]
-    verbose: bool,
+    #[command(flatten)]
+    detail: Detail,
 
     /// Write to this file instead of stdout, and only if the import succeeds and, in conf.d, the whole configuration can
     /// be used with it
@@ -66,7 +66,8 @@ fn formats() -> impl TypedValueParser<Value = Format> {
 
 /// Runs the command.
 pub(super) fn run(arguments: Arguments) -> Exit {
-    let Arguments { format, disable_default_registry_endpoint, verbose, output, force, files } = arguments;
+    let Arguments { format, disable_default_registry_endpoint, detail, output, force, files } = arguments;
+    let Detail { quiet, verbose } = detail;
     if files.iter().filter(|file| file.as_path() == Path::new(STDIN)).count() > 1 {
         terminal::say("error: `-` is given twice, and stdin can be read once only\n");
         return Exit::Usage;
@@ -105,7 +106,9 @@ pub(super) fn run(arguments: Arguments) -> Exit {
         return exit;
     }
     if import.left_behind == 0 {
-        terminal::say(&format!("{rules}; everything has been carried over\n"));
+        if !quiet {
+            terminal::say(&format!("{rules}; everything has been carried over\n"));
+        }
         return Exit::Ok;
     }
     let left = import.left_behind;

@@ -13,6 +13,7 @@ use rustix::process::DumpableBehavior;
 
 use self::first::First;
 use self::problems::{errors, log_problems};
+use super::detail::Detail;
 use super::exit::Exit;
 use super::inputs::Inputs;
 use crate::config::{self, Config, Containerd, Group, Input, Kept, Listen, Loaded, Log, State};
@@ -34,7 +35,7 @@ const LAST_FILES: Duration = Duration::from_secs(1);
     cri-shunt serve --config ./config.toml --socket /tmp/shunt.sock\n  \
     crictl --runtime-endpoint unix:///run/cri-shunt/cri-shunt.sock pull nginx\n\n\
     Environment:\n  \
-    CRI_SHUNT_LOG  overrides `log.level`, for example debug or debug,h2=debug\n\n\
+    CRI_SHUNT_LOG  overrides `log.level`, --quiet (warn) and --verbose (debug), for example debug or debug,h2=debug\n\n\
     Exit status:\n  \
     0  stopped by a signal\n  \
     2  wrong usage, or a configuration that cannot be used\n  \
@@ -42,6 +43,9 @@ const LAST_FILES: Duration = Duration::from_secs(1);
 pub(super) struct Arguments {
     #[command(flatten)]
     inputs: Inputs,
+
+    #[command(flatten)]
+    detail: Detail,
 
     /// Listen here instead of at the configured `listen.socket`
     #[arg(long, value_name = "PATH")]
@@ -54,12 +58,12 @@ pub(super) struct Arguments {
 
 /// Runs the command.
 pub(super) fn run(arguments: Arguments) -> Exit {
-    let Arguments { inputs, socket, containerd } = arguments;
+    let Arguments { inputs, detail, socket, containerd } = arguments;
     if let Err(exit) = inputs.check_stdin(0) {
         return exit;
     }
     let input = Input { socket, containerd, ..inputs.read(false) };
-    match first::read(&input) {
+    match first::read(&input, detail) {
         Ok(first) => start(input, first),
         Err(exit) => exit,
     }

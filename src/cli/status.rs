@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use serde::Serialize;
 
 use super::daemon;
+use super::detail::Detail;
 use super::exit::Exit;
 use super::format::Format;
 use super::terminal;
@@ -40,6 +41,9 @@ pub(super) struct Arguments {
     /// How to write the answer
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
+
+    #[command(flatten)]
+    detail: Detail,
 }
 
 /// The answer as JSON. The order of the fields is the order of the keys.
@@ -91,7 +95,7 @@ struct Files<'s> {
 
 /// Runs the command.
 pub(super) fn run(arguments: &Arguments) -> Exit {
-    let Arguments { socket, format } = arguments;
+    let Arguments { socket, format, detail } = arguments;
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -106,18 +110,20 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
             return Exit::Runtime;
         }
     };
+    let well = status.containerd_error.is_empty() && status.reload_error.is_empty() && !status.bypass;
     let text = match format {
-        Format::Text => render(&status),
+        _ if detail.quiet && well => String::new(),
+        Format::Text => render(&status, detail.verbose),
         Format::Json => terminal::json(&report(&status)),
     };
     if let Err(exit) = terminal::print(&text) {
         return exit;
     }
-    let well = status.containerd_error.is_empty() && status.reload_error.is_empty() && !status.bypass;
     if well { Exit::Ok } else { Exit::Bad }
 }
 
-fn render(status: &StatusResponse) -> String {
+/// With `all`, also the files that can be used.
+fn render(status: &StatusResponse, all: bool) -> String {
     let containerd = match status.containerd_error.as_str() {
         "" => format!("{} answers", status.containerd_socket),
         error => format!("{} does not answer: {error}", status.containerd_socket),
@@ -152,6 +158,10 @@ fn render(status: &StatusResponse) -> String {
     }
     lines.extend(status.hosts_problems.iter().map(|problem| ("problem", problem.clone())));
     lines.extend(faults(status).map(|line| ("cannot be used", line.to_owned())));
+    if all {
+        let usable = status.needed_files.iter().filter(|file| file.line.is_empty());
+        lines.extend(usable.map(|file| ("can be used", format!("{} ({})", file.subject, file.purpose))));
+    }
     let mut text = String::new();
     for (label, value) in lines {
         // Writing to a String does not fail.
@@ -216,7 +226,7 @@ mod tests {
     use crate::serve::admin::proto::NeededFile;
 
     fn file(line: &str) -> NeededFile {
-        NeededFile { subject: "/p".into(), line: line.into(), ..NeededFile::default() }
+        NeededFile { purpose: "password".into(), subject: "/p".into(), line: line.into(), ..NeededFile::default() }
     }
 
     fn bad() -> StatusResponse {
@@ -244,7 +254,7 @@ mod tests {
 
     #[test]
     fn what_is_wrong_stands_out() {
-        insta::assert_snapshot!(render(&bad()), @r"
+        insta::assert_snapshot!(render(&bad(), true), @r"
     version          0.1.0
     containerd       /run/c.sock does not answer: gone
     policy           SUSPENDED: /run/bypass exists, so every call goes to containerd unchanged
@@ -257,6 +267,7 @@ mod tests {
                      m.example_1_ (plain http)
     problem          /c/x/hosts.toml is not cri-shunt's
     cannot be used   /etc/config.toml:3: cannot read /p: it is empty
+    can be used      /p (password)
     reload refused, still using the policy of 2023-11-14T22:13:20Z:
       config.toml:1:1: no
       config.toml:2:1: no

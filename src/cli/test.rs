@@ -7,6 +7,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use self::difference::Difference;
+use super::detail::Detail;
 use super::exit::Exit;
 use super::explain::Answer;
 use super::format::Format;
@@ -39,9 +40,8 @@ pub(super) struct Arguments {
     #[command(flatten)]
     inputs: Inputs,
 
-    /// Show only expectations that fail
-    #[arg(long, short)]
-    quiet: bool,
+    #[command(flatten)]
+    detail: Detail,
 
     /// How to write the results
     #[arg(long, value_enum, default_value_t = Format::Text)]
@@ -54,7 +54,7 @@ pub(super) struct Arguments {
 
 /// Runs the command.
 pub(super) fn run(arguments: Arguments) -> Exit {
-    let Arguments { inputs, quiet, format, files } = arguments;
+    let Arguments { inputs, detail: Detail { quiet, verbose }, format, files } = arguments;
     let from_stdin = files.iter().any(|path| path == Path::new(STDIN));
     if let Err(exit) = inputs.check_stdin(usize::from(from_stdin)) {
         return exit;
@@ -66,7 +66,12 @@ pub(super) fn run(arguments: Arguments) -> Exit {
         Exit::Usage
     });
     match (expectations, loaded) {
-        (Ok(expectations), Ok(loaded)) => compare(&expectations, &loaded.config.policy, quiet, format),
+        (Ok(expectations), Ok(loaded)) => {
+            if verbose {
+                terminal::say(&loaded.warnings.render(terminal::style(), true));
+            }
+            compare(&expectations, &loaded.config.policy, quiet, format)
+        }
         (Err(exit), _) | (_, Err(exit)) => exit,
     }
 }

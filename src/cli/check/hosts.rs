@@ -64,6 +64,13 @@ impl Files {
         }
         let place = self.directory.as_deref().unwrap_or("containerd's config_path");
         list(&mut text, &format!("hosts.toml files that containerd gets, below {place}"), &self.kept);
+        text.push_str(&self.problems_text());
+        text
+    }
+
+    /// Only what prevents the files.
+    pub(super) fn problems_text(&self) -> String {
+        let mut text = String::new();
         list(&mut text, "This will not work yet", &self.problems);
         text
     }

@@ -3,6 +3,7 @@
 use std::time::SystemTime;
 
 use super::problems::{errors, log_problems};
+use crate::cli::detail::Detail;
 use crate::cli::exit::Exit;
 use crate::cli::terminal;
 use crate::config::{self, Config, Diagnostics, Input, Kept, Loaded, StartsWith, Unusable, defaults};
@@ -24,17 +25,17 @@ pub(super) struct First {
 }
 
 /// Reads the configuration and begins the log.
-pub(super) fn read(input: &Input) -> Result<First, Exit> {
+pub(super) fn read(input: &Input, detail: Detail) -> Result<First, Exit> {
     match config::starts_with(input) {
         StartsWith::Files(loaded) => {
-            begin_log(&loaded)?;
+            begin_log(&loaded, detail)?;
             let kept = Kept::of(input, &loaded);
             let Loaded { config, warnings, .. } = *loaded;
             let seen = warnings.seen().clone();
             Ok(First { config, seen, read_at: SystemTime::now(), unusable: None, kept })
         }
         StartsWith::LastGood(loaded, kept, unusable) => {
-            begin_log(&loaded)?;
+            begin_log(&loaded, detail)?;
             let since = time(kept.read_at());
             let mut what =
                 format!("the configuration cannot be used; the last good policy, of {since}, is in force");
@@ -46,7 +47,7 @@ pub(super) fn read(input: &Input) -> Result<First, Exit> {
         StartsWith::Nothing(unusable) => {
             if unusable.bypass.exists() {
                 let loaded = config::relay_only(input, &unusable).map_err(|problems| refuse(&problems))?;
-                begin_log(&loaded)?;
+                begin_log(&loaded, detail)?;
                 let what = format!(
                     "the configuration cannot be used; while {} exists, every call goes to containerd unchanged, and \
                      then every image is denied",
@@ -77,8 +78,13 @@ fn stand_in(loaded: Loaded, unusable: &Unusable, what: &str, read_at: SystemTime
     First { config: loaded.config, seen, read_at, unusable, kept: Ok(None) }
 }
 
-fn begin_log(loaded: &Loaded) -> Result<(), Exit> {
-    if let Err(error) = log::init(loaded.config.log.level.as_str(), defaults::LOG_ENV) {
+fn begin_log(loaded: &Loaded, detail: Detail) -> Result<(), Exit> {
+    let level = match detail {
+        Detail { quiet: true, .. } => "warn",
+        Detail { verbose: true, .. } => "debug",
+        _ => loaded.config.log.level.as_str(),
+    };
+    if let Err(error) = log::init(level, defaults::LOG_ENV) {
         terminal::complain(&error);
         return Err(Exit::Usage);
     }

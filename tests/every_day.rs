@@ -1,0 +1,101 @@
+//! What all commands have in common, as a user meets it every day: less and more to read, and stdin in place of a file.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use insta::assert_snapshot;
+
+const GOOD: &str = "[[policy.rule]]\nprefix = 'quay.io'\nmirrors = ['n.dev']\norigin = 'last'\n\
+                    [[policy.rule]]\nprefix = 'docker.io/evil'\ndeny = 'no'\n";
+const DOUBTFUL: &str = "[[policy.rule]]\nprefix = 'quay.io/x:1'\ndeny = 'no'\n";
+
+/// Runs the program with a text on stdin and shows all that came of it.
+fn run(arguments: &[&str], stdin: &str) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cri-shunt"));
+    command.args(arguments).env_remove("CRI_SHUNT_LOG");
+    let streams = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = streams.spawn().unwrap();
+    // A program that does not read it may have ended before.
+    let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
+    let output = child.wait_with_output().unwrap();
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    format!("{stdout}--- stderr\n{stderr}--- exit {}", output.status.code().unwrap())
+}
+
+/// A file with a text, which lives as long as its directory.
+fn file(name: &str, text: &str) -> (tempfile::TempDir, String) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join(name);
+    std::fs::write(&path, text).unwrap();
+    let path = path.to_str().unwrap().to_owned();
+    (dir, path)
+}
+
+#[test]
+fn with_quiet_a_command_says_nothing_where_all_is_well() {
+    let nothing = "--- stderr\n--- exit 0";
+    for format in ["text", "json"] {
+        let check = |config: &str| run(&["check", "--config", "-", "-q", "--format", format], config);
+        assert_eq!(check(GOOD), nothing);
+        assert_ne!(check(DOUBTFUL), nothing);
+        let (_dir, config) = file("config.toml", GOOD);
+        let explain =
+            |image: &str| run(&["explain", "--config", &config, "--quiet", "--format", format, image], "");
+        assert_eq!(explain("quay.io/a:1"), nothing);
+        assert_ne!(explain("evil/a:1"), nothing);
+    }
+    let yaml = "mirrors:\n  quay.io:\n    endpoint: ['https://n.dev']\n";
+    let (_dir, source) = file("registries.yaml", yaml);
+    let import = run(&["import", "-q", &source], "");
+    assert!(import.starts_with("# ") && import.ends_with(&format!("\n{nothing}")), "{import}");
+}
+
+#[test]
+fn with_verbose_explain_and_test_show_what_check_shows_with_it() {
+    let (_dir, config) = file("config.toml", GOOD);
+    let note = "note: when all mirrors fail, `quay.io` itself is asked";
+    let explain = |more: &[&str]| run(&[&["explain", "--config", &config, "quay.io/a:1"], more].concat(), "");
+    assert!(explain(&["-v"]).contains(note) && !explain(&[]).contains(note), "{}", explain(&["-v"]));
+    let test = |more: &[&str]| {
+        let expected = "[[expect]]\nimage = 'quay.io/a:1'\ndecision = 'route'\n";
+        run(&[&["test", "--config", &config, "-"], more].concat(), expected)
+    };
+    assert!(test(&["--verbose"]).contains(note) && !test(&[]).contains(note), "{}", test(&["-v"]));
+}
+
+#[test]
+fn every_command_has_quiet_and_verbose_and_not_both() {
+    let definition = cri_shunt::definition();
+    for command in definition.get_subcommands() {
+        let name = command.get_name();
+        let said = run(&[name, "-q", "-v"], "");
+        assert!(said.contains("'--quiet' cannot be used with '--verbose'"), "{name}: {said}");
+    }
+}
+
+#[test]
+fn a_list_of_images_may_have_comments() {
+    let (_dir, config) = file("config.toml", GOOD);
+    let list = "# what we run\n\n  # and more\nquay.io/a:1  # since May\nquay.io/b#c:1\n\tevil/x:1\t#\n";
+    let said = run(&["explain", "--config", &config, "-"], list);
+    assert_snapshot!(said.replace(&config, "config.toml"), @r#"
+    quay.io/a:1
+      name        quay.io/a:1
+      decision    route, by rule "quay.io" (config.toml:2)
+      candidates  1. n.dev/a:1    mirror  no credentials
+                  2. quay.io/a:1  origin  the client's credentials
+
+    quay.io/b#c:1
+      decision    invalid: not a valid image reference
+      reason      '#' in the repository
+
+    evil/x:1
+      name        docker.io/evil/x:1
+      decision    deny, by rule "docker.io/evil" (config.toml:6)
+      reason      no
+    --- stderr
+    --- exit 1
+    "#);
+}
