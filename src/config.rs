@@ -145,7 +145,13 @@ impl Loaded {
             let fault = file.fault(reader)?;
             Some(Problem::warning(file.message(&fault)).at(at).hint(file.hint(&fault)))
         });
-        self.warnings.add(faults.collect());
+        let mut problems: Vec<Problem> = faults.collect();
+        lint::exposed::lint_contents(
+            &self.config.sources,
+            self.config.needed.iter().zip(&self.needed_at),
+            &mut problems,
+        );
+        self.warnings.add(problems);
     }
 
     /// Adds a warning of what only the caller knows.

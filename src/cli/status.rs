@@ -226,7 +226,12 @@ mod tests {
     use crate::serve::admin::proto::NeededFile;
 
     fn file(line: &str) -> NeededFile {
-        NeededFile { purpose: "password".into(), subject: "/p".into(), line: line.into(), ..NeededFile::default() }
+        NeededFile {
+            purpose: "password".into(),
+            subject: "/p".into(),
+            line: line.into(),
+            ..NeededFile::default()
+        }
     }
 
     fn bad() -> StatusResponse {

@@ -126,7 +126,6 @@ impl CredentialsDraft {
         duplicates(&entries, texts, out);
         let mirrors = if entries.is_empty() { HashSet::new() } else { mirrors(policy) };
         for (entry, at) in &entries {
-            login::lint(entry, at, out);
             for file in LoginFile::of(entry) {
                 add_needed(file, Some(entry.key.as_str()), at, texts, needed);
             }

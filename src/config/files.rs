@@ -50,7 +50,7 @@ pub(super) fn read(input: &Input, texts: &mut Texts, out: &mut Vec<Problem>) -> 
     if main.as_path() == Path::new(text::STDIN) {
         return found;
     }
-    let directory = main.with_file_name("conf.d");
+    let directory = beside(main);
     for path in drop_ins(&directory, texts, out) {
         found.sources.push(path.clone());
         match text::bytes(&path, texts) {
@@ -59,6 +59,20 @@ pub(super) fn read(input: &Input, texts: &mut Texts, out: &mut Vec<Problem>) -> 
         }
     }
     found
+}
+
+/// The directory of the drop-ins, whether it is there or not.
+pub(super) fn drop_in_directory(input: &Input) -> Option<PathBuf> {
+    match &input.main {
+        MainFile::Required(path) | MainFile::IfPresent(path) if path != Path::new(text::STDIN) => {
+            Some(beside(path))
+        }
+        _ => None,
+    }
+}
+
+fn beside(main: &Path) -> PathBuf {
+    main.with_file_name("conf.d")
 }
 
 /// The drop-ins, sorted by name. Hidden files are ignored: editors leave them behind.

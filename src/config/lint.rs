@@ -3,6 +3,8 @@
 //! Holds: each warning says what will happen and what to write instead. Nothing is refused here.
 //! Not here: errors (`rules`, `settings`, `assemble`).
 
+pub(super) mod exposed;
+pub(super) mod imported;
 mod mirrored;
 mod own_mirrors;
 mod rewrites;

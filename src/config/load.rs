@@ -133,6 +133,8 @@ fn load_into(input: &Input, mut texts: Texts) -> Result<Loaded, Diagnostics> {
     lint::policy(&draft, &policy, &settings, main.as_ref(), &mut problems);
     sources::lint::policy(&draft, &policy, &mut problems);
     sources::lint::live(&sources, &mut problems);
+    let own = found.texts.iter().map(|&(text, _)| (texts.name(text).to_string(), texts.content(text)));
+    lint::imported::lint(own, &sources, &mut problems);
     let of_mirrors = draft.rules.iter().flat_map(|drafted| &drafted.own).map(|own| &*own.needs);
     transport::lint(of_mirrors, &needs, &mut problems);
     let MainTables { listen, containerd, pull, state, log, sockets_at: _ } = settings;
@@ -145,7 +147,9 @@ fn load_into(input: &Input, mut texts: Texts) -> Result<Loaded, Diagnostics> {
         main_is_empty: main.is_some_and(|&(text, _)| texts.content(text).trim().is_empty()),
     };
     let named = sources.into_iter().map(|source| source.path);
-    let sources = found.sources.into_iter().chain(named).collect();
+    let sources: Vec<_> = found.sources.into_iter().chain(named).collect();
+    let directory = files::drop_in_directory(input);
+    lint::exposed::lint(&[sources.clone(), directory.into_iter().collect()].concat(), &needed, &mut problems);
     let watch = draft.watch.map_or(Some(defaults::WATCH), |set| set.value);
     let (needed, needed_at): (Vec<_>, _) = needed.into_iter().map(|file| (file.value, file.at)).unzip();
     let needed = needed.into();

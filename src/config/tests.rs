@@ -5,6 +5,7 @@ mod changing;
 mod credentials;
 mod default_registry;
 mod endpoints;
+mod exposed;
 mod files;
 mod first_steps;
 mod lints;

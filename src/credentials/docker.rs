@@ -87,6 +87,18 @@ impl DockerConfig {
         Ok(helpers.into_iter().map(|helper| helper.program).collect())
     }
 
+    /// Whether it has a secret in it, and does not only name programs.
+    pub(super) fn holds_logins(&self) -> bool {
+        let Ok(value) = file::text(&self.path, file::MAX_LOGINS).and_then(|text| self.parse(&text)) else {
+            return false;
+        };
+        let entries = value.get("auths").and_then(Value::as_object).into_iter().flatten();
+        let is_set =
+            |entry: &Value, key| entry.get(key).and_then(Value::as_str).is_some_and(|text| !text.is_empty());
+        let secrets = ["auth", "password", "identitytoken", "registrytoken"];
+        entries.into_iter().any(|(_, entry)| secrets.iter().any(|key| is_set(entry, key)))
+    }
+
     /// Where its helpers are.
     pub(super) fn helper_dir(&self) -> Option<&Path> {
         self.helper_dir.as_deref()

@@ -53,6 +53,35 @@ impl LoginFile {
         let path: &Path = config.as_ref();
         Self::DockerConfig { path: path.to_owned(), helper_dir: config.helper_dir().map(Path::to_owned) }
     }
+
+    fn docker(&self) -> Option<DockerConfig> {
+        let Self::DockerConfig { path, helper_dir } = self else { return None };
+        Some(DockerConfig::new(path.clone(), helper_dir.clone(), Duration::ZERO))
+    }
+
+    /// The programs that it names, where it can be read.
+    #[must_use]
+    pub fn helpers(&self) -> Vec<PathBuf> {
+        self.docker().and_then(|config| config.helpers().ok()).unwrap_or_default()
+    }
+
+    /// Whether it is a file of logins, and has a secret in it.
+    #[must_use]
+    pub fn holds_logins(&self) -> bool {
+        self.docker().is_some_and(|config| config.holds_logins())
+    }
+
+    /// Whether a name or a secret has more than one line: all of the file is sent.
+    #[must_use]
+    pub fn has_more_lines(&self) -> bool {
+        match self {
+            Self::Username(path) => Username::File(path.clone()).read().is_ok_and(|name| name.contains('\n')),
+            Self::Secret(Reference::File(path)) => {
+                Reference::File(path.clone()).read().is_ok_and(|secret| secret.expose().contains('\n'))
+            }
+            _ => false,
+        }
+    }
 }
 
 impl Need for LoginFile {

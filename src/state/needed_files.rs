@@ -2,6 +2,8 @@
 //!
 //! Holds: a fault is told in the same words by the daemon's log, by `status` and by `check`.
 
+use std::path::{Path, PathBuf};
+
 use crate::containerd::hosts::HostFile;
 use crate::credentials::LoginFile;
 use crate::files::reader::{Fault, Need, Reader};
@@ -49,6 +51,61 @@ impl NeededFile {
     #[must_use]
     pub fn of_host(file: HostFile, host: String, source: Source) -> Self {
         Self { file: Kind::Host(file), registry: Some(host), source }
+    }
+
+    /// Its path, where it is a file.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        let file = match &self.file {
+            Kind::Login(file) => file.file(),
+            Kind::Host(file) => file.file(),
+        };
+        file.map(|(path, _)| path)
+    }
+
+    /// Whether it is a secret, whatever is in it.
+    #[must_use]
+    pub fn is_secret(&self) -> bool {
+        match &self.file {
+            Kind::Login(file) => matches!(file, LoginFile::Secret(_)),
+            Kind::Host(file) => matches!(file, HostFile::Header(_) | HostFile::ClientKey { .. }),
+        }
+    }
+
+    /// The directory of the programs that it may name.
+    #[must_use]
+    pub fn helper_dir(&self) -> Option<&Path> {
+        match &self.file {
+            Kind::Login(LoginFile::DockerConfig { helper_dir, .. }) => helper_dir.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// The programs that it names. It is read for that.
+    #[must_use]
+    pub fn helpers(&self) -> Vec<PathBuf> {
+        match &self.file {
+            Kind::Login(file) => file.helpers(),
+            Kind::Host(_) => Vec::new(),
+        }
+    }
+
+    /// Whether it is a file of logins, which may hold secrets or only name programs.
+    #[must_use]
+    pub fn is_of_logins(&self) -> bool {
+        matches!(&self.file, Kind::Login(LoginFile::DockerConfig { .. }))
+    }
+
+    /// Whether it is such a file, and has a secret in it. It is read for that.
+    #[must_use]
+    pub fn holds_logins(&self) -> bool {
+        matches!(&self.file, Kind::Login(file) if file.holds_logins())
+    }
+
+    /// Whether it is the file of one secret or name, and has several lines. It is read for that.
+    #[must_use]
+    pub fn has_more_lines(&self) -> bool {
+        matches!(&self.file, Kind::Login(file) if file.has_more_lines())
     }
 
     /// Why it cannot be used.

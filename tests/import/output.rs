@@ -88,3 +88,23 @@ fn a_file_can_come_from_stdin() {
     let toml = String::from_utf8(output.stdout).unwrap();
     assert!(toml.contains("# stdin:"), "{toml}\n{}", String::from_utf8_lossy(&output.stderr));
 }
+
+#[test]
+fn check_finds_a_file_that_is_imported_and_a_source() {
+    for (name, text) in [("registries.yaml", REGISTRIES_YAML), ("registries.conf", REGISTRIES_CONF)] {
+        let dir = lay_out(&[(name, text), ("other.yaml", "mirrors: {}\n"), ("conf.d/", "")]);
+        let path = dir.path().join(name);
+        import(dir.path(), &[path.to_str().unwrap()]);
+        let check = |source: &str| {
+            let key = name.replace('.', "-");
+            let config = format!("[[policy.source]]\n{key} = '{}'\n", dir.path().join(source).display());
+            fs::write(dir.path().join("config.toml"), config).unwrap();
+            let output = run(dir.path(), &["check", "--config", "config.toml"]);
+            String::from_utf8(output.stderr).unwrap()
+        };
+        let expected =
+            format!("warning: the rules of {} are here twice: conf.d/k3s.toml was made", path.display());
+        assert!(check(name).contains(&expected), "{}", check(name));
+        assert!(!check("other.yaml").contains("here twice"));
+    }
+}

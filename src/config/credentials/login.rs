@@ -2,7 +2,6 @@
 //!
 //! Holds: a secret that is written into the configuration is an error that says where to put it.
 
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::super::diagnostic::{Located, Problem, Span};
@@ -142,15 +141,4 @@ fn variable_name(text: &str) -> Result<String, Refusal> {
         return Err(Refusal::new(format!("{text:?} is not a valid name of an environment variable")));
     }
     Ok(text.to_owned())
-}
-
-/// Warns of a secret that every user of the node can read.
-pub(super) fn lint(field: &Entry, at: &Span, out: &mut Vec<Problem>) {
-    let (Means::Password(_, secret) | Means::IdentityToken(secret)) = &field.means;
-    let Reference::File(path) = secret else { return };
-    let mode = std::fs::metadata(path).map_or(0, |metadata| metadata.permissions().mode());
-    if mode & 0o007 != 0 {
-        let message = format!("every user of the node can read {}, which holds a secret", path.display());
-        out.push(Problem::warning(message).at(at).hint(format!("chmod 600 {}", path.display())));
-    }
 }

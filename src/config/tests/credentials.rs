@@ -105,6 +105,7 @@ fn what_is_not_there_now_is_a_warning() {
         ("ecr", "#!/bin/sh\n"),
     ]);
     let mode = |mode| std::fs::Permissions::from_mode(mode);
+    std::fs::set_permissions(dir.path(), mode(0o755)).unwrap();
     std::fs::set_permissions(dir.path().join("open"), mode(0o644)).unwrap();
     std::fs::set_permissions(dir.path().join("ecr"), mode(0o644)).unwrap();
     let mut loaded = load(&dir.path().join("config.toml")).unwrap();
@@ -118,14 +119,6 @@ fn what_is_not_there_now_is_a_warning() {
       |
       = help: pulls that need this login for h.de fail until it can be read
 
-    warning: every user of the node can read open, which holds a secret
-     --> config.toml:7:12
-      |
-    7 | registry = 'i.de'
-      |            ^^^^^^
-      |
-      = help: chmod 600 open
-
     warning: no rule has a mirror on `i.de`: this login is never used
      --> config.toml:7:12
       |
@@ -134,6 +127,14 @@ fn what_is_not_there_now_is_a_warning() {
       |
       = help: a registry that is asked under its own name gets the client's login
 
+    warning: every user of the node can read open, which holds a secret
+     --> config.toml:7:12
+      |
+    7 | registry = 'i.de'
+      |            ^^^^^^
+      |
+      = help: chmod 600 open
+
     warning: config.json: `auths` "h.de": `auth` is not base64
       --> config.toml:11:17
        |
@@ -141,6 +142,14 @@ fn what_is_not_there_now_is_a_warning() {
        |                 ^^^^^^^^^^^^^
        |
        = help: a missing file counts as empty; with any other fault, pulls that need the file fail
+
+    warning: every user of the node can read config.json, which holds a secret
+      --> config.toml:11:17
+       |
+    11 | docker-config = 'config.json'
+       |                 ^^^^^^^^^^^^^
+       |
+       = help: chmod 600 config.json
 
     warning: the credential provider "gcr" is not used: it needs a pod's service account
       --> config.toml:13:36
