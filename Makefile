@@ -71,8 +71,10 @@ endif
 	install -D -m 0644 packaging/systemd/cri-shunt.service $(DESTDIR)$(UNITDIR)/cri-shunt.service
 	install -D -m 0644 packaging/systemd/cri-shunt.socket $(DESTDIR)$(UNITDIR)/cri-shunt.socket
 	sed -i 's|/usr/bin/cri-shunt|$(PREFIX)/bin/cri-shunt|' $(DESTDIR)$(UNITDIR)/cri-shunt.service
-	install -d -m 0755 $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/doc/cri-shunt
+	install -d -m 0755 $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man5
+	install -d -m 0755 $(DESTDIR)$(PREFIX)/share/doc/cri-shunt
 	install -m 0644 packaging/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1/
+	install -m 0644 packaging/man/*.5 $(DESTDIR)$(PREFIX)/share/man/man5/
 	install -D -m 0644 packaging/completions/cri-shunt.bash \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/cri-shunt
 	install -D -m 0644 packaging/completions/_cri-shunt $(DESTDIR)$(PREFIX)/share/zsh/vendor-completions/_cri-shunt
@@ -89,6 +91,7 @@ uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/cri-shunt
 	rm -f $(DESTDIR)$(UNITDIR)/cri-shunt.service $(DESTDIR)$(UNITDIR)/cri-shunt.socket
 	rm -f $(patsubst packaging/man/%,$(DESTDIR)$(PREFIX)/share/man/man1/%,$(wildcard packaging/man/*.1))
+	rm -f $(patsubst packaging/man/%,$(DESTDIR)$(PREFIX)/share/man/man5/%,$(wildcard packaging/man/*.5))
 	rm -f $(DESTDIR)$(PREFIX)/share/bash-completion/completions/cri-shunt
 	rm -f $(DESTDIR)$(PREFIX)/share/zsh/vendor-completions/_cri-shunt
 	rm -f $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/cri-shunt.fish

@@ -85,6 +85,7 @@ fn an_installation_is_whole() {
     usr/local/share/man/man1/cri-shunt-status.1
     usr/local/share/man/man1/cri-shunt-test.1
     usr/local/share/man/man1/cri-shunt.1
+    usr/local/share/man/man5/cri-shunt.toml.5
     usr/local/share/zsh/vendor-completions/_cri-shunt
     ");
     let unit = &installed[Path::new("usr/lib/systemd/system/cri-shunt.service")];

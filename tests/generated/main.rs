@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+mod file_format;
 mod man;
 mod shells;
 #[path = "../support/mod.rs"]
@@ -20,6 +21,7 @@ fn write(directory: &Path) {
         fs::create_dir_all(directory.join(folder)).unwrap();
     }
     man::write(&command, &directory.join("man"));
+    file_format::write(&directory.join("man"));
     shells::write(&command, &directory.join("completions"));
 }
 

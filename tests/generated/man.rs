@@ -9,6 +9,9 @@ use std::path::Path;
 
 use clap_mangen::Man;
 
+/// The apostrophe of the terminal, where the pages use a straight one.
+pub const HEAD: &str = ".ie \\n(.g .ds Aq \\(aq\n.el .ds Aq '\n";
+
 /// Writes a page for the program and for each of its commands.
 pub fn write(command: &clap::Command, directory: &Path) {
     let mut command = command.clone().disable_help_subcommand(true);
@@ -22,8 +25,7 @@ fn write_page(command: &clap::Command, directory: &Path) {
     let file = directory.join(man.get_filename());
     let name = escaped(command.get_display_name().unwrap_or(command.get_name()));
     let mut page = Vec::new();
-    // The apostrophe of the terminal, where the pages use a straight one.
-    page.extend_from_slice(b".ie \\n(.g .ds Aq \\(aq\n.el .ds Aq '\n");
+    page.extend_from_slice(HEAD.as_bytes());
     // No hyphen and no blank that is not there: options and file names can be copied.
     let version = escaped(env!("CARGO_PKG_VERSION"));
     page.extend(
@@ -42,6 +44,7 @@ fn write_page(command: &clap::Command, directory: &Path) {
     if let Some(more) = command.get_after_long_help() {
         page.extend(sections(&more.to_string()).into_bytes());
     }
+    page.extend_from_slice(b".SH SEE ALSO\n\\fBcri\\-shunt\\fR(1), \\fBcri\\-shunt.toml\\fR(5)\n");
     fs::write(file, page).unwrap();
 }
 
@@ -107,7 +110,7 @@ fn sections(text: &str) -> String {
 }
 
 /// The text as roff shows it, letter by letter.
-fn escaped(text: &str) -> String {
+pub fn escaped(text: &str) -> String {
     let mut out = String::new();
     // A line that begins so would be a request.
     if text.starts_with(['.', '\'']) {
