@@ -1,6 +1,7 @@
 //! The command line. Each command has a file; data goes to stdout and messages to stderr.
 
 mod check;
+mod config;
 mod daemon;
 mod detail;
 mod eject;
@@ -50,6 +51,7 @@ struct Arguments {
 enum Command {
     Serve(serve::Arguments),
     Check(check::Arguments),
+    Config(config::Arguments),
     Explain(explain::Arguments),
     Test(test::Arguments),
     Import(import::Arguments),
@@ -78,6 +80,7 @@ pub fn main() -> ExitCode {
     let exit = match arguments.command {
         Command::Serve(arguments) => serve::run(arguments),
         Command::Check(arguments) => check::run(&arguments),
+        Command::Config(arguments) => config::run(&arguments),
         Command::Explain(arguments) => explain::run(arguments),
         Command::Test(arguments) => test::run(arguments),
         Command::Import(arguments) => import::run(arguments),

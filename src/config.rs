@@ -5,7 +5,8 @@
 //!
 //! The files in reading order. Each imports only from files that come later in this list:
 //!
-//! 1. `import` converts other programs' files to TOML; `expectations` reads the files of `cri-shunt test`.
+//! 1. `merged` shows all files as one; `import` converts other programs' files to TOML; `expectations` reads the files
+//!    of `cri-shunt test`.
 //! 2. `kept` keeps a configuration for the start at which its files cannot be used.
 //!    `load` reads everything and makes a `Config` of it: first a draft of all files, then the checks of the
 //!    whole (`assemble`, `endpoints`, `lint`, `sources::lint`).
@@ -22,6 +23,7 @@ mod import;
 
 mod kept;
 mod load;
+mod merged;
 
 mod assemble;
 mod endpoints;
@@ -69,7 +71,7 @@ use crate::policy::Policy;
 use crate::registry::Endpoint;
 use crate::state::{Extent, NeededFile, PullSettings};
 
-use self::diagnostic::{Problem, Span};
+use self::diagnostic::{Problem, Span, TextId};
 
 pub(crate) use self::diagnostic::visible;
 pub use self::diagnostic::{Diagnostics, Listed, Severity, Style};
@@ -79,6 +81,7 @@ pub use self::import::{ImportRequest, import};
 pub use self::input::{Input, MainFile};
 pub use self::kept::{Kept, StartsWith, Unusable, relay_only, starts_with};
 pub use self::load::{DEFAULT_REGISTRY_FLAG, load, load_from, load_with};
+pub use self::merged::Merged;
 pub use self::settings::{Containerd, Group, Listen, Log, State};
 pub use self::sources::source_file::{Format, SourceFile};
 
@@ -132,6 +135,8 @@ pub struct Loaded {
     pub warnings: Diagnostics,
     /// The place of each needed file.
     needed_at: Vec<Span>,
+    /// The texts of the program's own files.
+    own: Vec<TextId>,
 }
 
 // === impl Loaded ===
@@ -146,7 +151,7 @@ impl Loaded {
             Some(Problem::warning(file.message(&fault)).at(at).hint(file.hint(&fault)))
         });
         let mut problems: Vec<Problem> = faults.collect();
-        lint::exposed::lint_contents(
+        lint::exposed_contents(
             &self.config.sources,
             self.config.needed.iter().zip(&self.needed_at),
             &mut problems,

@@ -26,7 +26,7 @@ use crate::containerd::hosts::PrivateHosts;
 use crate::containerd::watch::{self, Overrides};
 use crate::files::fingerprint::Snapshot;
 use crate::pull::{hosts_files, leftovers, pause_image, upgrade};
-use crate::state::{Bypass, DirLock, Generation, LoginKey, State};
+use crate::state::{Bypass, DirLock, Explain, Generation, LoginKey, State};
 
 pub use self::reload::{Outcome, Read};
 
@@ -54,6 +54,8 @@ pub struct Parts {
     pub seen: Snapshot,
     /// Reads the same configuration again.
     pub read: Read,
+    /// Explains an image.
+    pub explain: Explain,
 }
 
 /// Why the program could not start or go on.
@@ -103,6 +105,8 @@ pub async fn run(parts: Parts, listen: impl FnOnce() -> Result<Socket, SocketErr
     if let Some(reason) = parts.unusable {
         state.refuse_reload(reason);
     }
+    // It is set once only.
+    let _ = state.explain.set(parts.explain);
     let stop = CancellationToken::new();
 
     let serving = tokio::spawn(listener::serve(socket, state.clone(), stop.clone()));

@@ -20,7 +20,7 @@ mod temporary_names;
 mod unread_hosts;
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -46,6 +46,20 @@ pub use outages::Outages;
 pub use request::{Client, CriVersion, Pod, Request, RequestIds};
 pub use temporary_names::{InUse, TemporaryName, TemporaryNames};
 pub use unread_hosts::UnreadHosts;
+
+/// What the program's own `explain` says of an image by a policy.
+#[derive(Debug)]
+pub struct Explained {
+    /// For people.
+    pub text: String,
+    /// As one line of JSON.
+    pub json: String,
+    /// Whether the image may not be pulled.
+    pub refused: bool,
+}
+
+/// Explains an image. It reads the files of logins, so it may wait for a disk.
+pub type Explain = Box<dyn Fn(&Generation, &str) -> Explained + Send + Sync>;
 
 /// How long a pull waits until the file for a host is in place. It takes milliseconds, once containerd answers.
 const TOLD_WITHIN: Duration = Duration::from_secs(5);
@@ -94,6 +108,8 @@ pub struct State {
     pub login_key: LoginKey,
     /// Pulls that were answered from the node.
     pub outages: Outages,
+    /// Explains an image, for those who ask the daemon. The command line knows how.
+    pub explain: OnceLock<Explain>,
 }
 
 impl State {
@@ -128,6 +144,7 @@ impl State {
             spoilt: Gates::default(),
             login_key,
             outages: Outages::default(),
+            explain: OnceLock::new(),
         }
     }
 

@@ -19,6 +19,9 @@ _cri__shunt() {
             cri__shunt,check)
                 cmd="cri__shunt__subcmd__check"
                 ;;
+            cri__shunt,config)
+                cmd="cri__shunt__subcmd__config"
+                ;;
             cri__shunt,explain)
                 cmd="cri__shunt__subcmd__explain"
                 ;;
@@ -39,6 +42,9 @@ _cri__shunt() {
                 ;;
             cri__shunt__subcmd__help,check)
                 cmd="cri__shunt__subcmd__help__subcmd__check"
+                ;;
+            cri__shunt__subcmd__help,config)
+                cmd="cri__shunt__subcmd__help__subcmd__config"
                 ;;
             cri__shunt__subcmd__help,explain)
                 cmd="cri__shunt__subcmd__help__subcmd__explain"
@@ -65,7 +71,7 @@ _cri__shunt() {
 
     case "${cmd}" in
         cri__shunt)
-            opts="-h -V --help --version serve check explain test import status help"
+            opts="-h -V --help --version serve check config explain test import status help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -116,8 +122,46 @@ _cri__shunt() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        cri__shunt__subcmd__config)
+            opts="-q -v -h --config --registries-yaml --certs-d --registries-conf --image-cri-shim --disable-default-registry-endpoint --format --quiet --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --registries-yaml)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --certs-d)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --registries-conf)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --image-cri-shim)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         cri__shunt__subcmd__explain)
-            opts="-q -v -h --config --registries-yaml --certs-d --registries-conf --image-cri-shim --disable-default-registry-endpoint --default-registry --format --quiet --verbose --live --timeout --help"
+            opts="-q -v -h --config --registries-yaml --certs-d --registries-conf --image-cri-shim --disable-default-registry-endpoint --default-registry --format --quiet --verbose --daemon --socket --live --timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -151,6 +195,10 @@ _cri__shunt() {
                     COMPREPLY=($(compgen -W "text json" -- "${cur}"))
                     return 0
                     ;;
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --timeout)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -163,7 +211,7 @@ _cri__shunt() {
             return 0
             ;;
         cri__shunt__subcmd__help)
-            opts="serve check explain test import status help"
+            opts="serve check config explain test import status help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -177,6 +225,20 @@ _cri__shunt() {
             return 0
             ;;
         cri__shunt__subcmd__help__subcmd__check)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cri__shunt__subcmd__help__subcmd__config)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

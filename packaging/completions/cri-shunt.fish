@@ -28,6 +28,7 @@ complete -c cri-shunt -n "__fish_cri_shunt_needs_command" -s h -l help -d 'Print
 complete -c cri-shunt -n "__fish_cri_shunt_needs_command" -s V -l version -d 'Print version'
 complete -c cri-shunt -n "__fish_cri_shunt_needs_command" -f -a "serve" -d 'Run the shunt in the foreground'
 complete -c cri-shunt -n "__fish_cri_shunt_needs_command" -f -a "check" -d 'Check the configuration and report everything that is wrong with it'
+complete -c cri-shunt -n "__fish_cri_shunt_needs_command" -f -a "config" -d 'Show the whole configuration, with the place of each key'
 complete -c cri-shunt -n "__fish_cri_shunt_needs_command" -f -a "explain" -d 'Show where an image may come from, and why'
 complete -c cri-shunt -n "__fish_cri_shunt_needs_command" -f -a "test" -d 'Compare the decisions of a policy with a file of expectations'
 complete -c cri-shunt -n "__fish_cri_shunt_needs_command" -f -a "import" -d 'Convert files of other programs into a native configuration'
@@ -64,6 +65,17 @@ complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand check" -l strict -l 
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand check" -s q -l quiet -d 'Show only what is wrong, and nothing if all is well'
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand check" -s v -l verbose -d 'Show more, for example notes: what is worth knowing and needs no change'
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand config" -l config -d 'The main configuration file, with `conf.d/*.toml` beside it; `-` is stdin [default: /etc/cri-shunt/config.toml, unless another program\'s file is given: then only that file is read]' -r -F
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand config" -l registries-yaml -d 'Take rules from a registries.yaml of k3s or RKE2' -r -F
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand config" -l certs-d -d 'Take rules from a directory of containerd\'s hosts.toml files' -r -F
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand config" -l registries-conf -d 'Take rules from a registries.conf of containers/image, and from its drop-ins' -r -F
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand config" -l image-cri-shim -d 'Take rules from the YAML file of sealos\' image-cri-shim' -r -F
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand config" -l format -d 'How to write the answer: as TOML, or as an object for each key and each rule' -r -f -a "text\t'For people'
+json\t'JSON, one object a line'"
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand config" -l disable-default-registry-endpoint -d 'With --registries-yaml: do not ask the registry itself after its mirrors, like k3s\' flag of this name'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand config" -s q -l quiet -d 'Show only what is wrong, and nothing if all is well'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand config" -s v -l verbose -d 'Show more, for example notes: what is worth knowing and needs no change'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand config" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand explain" -l config -d 'The main configuration file, with `conf.d/*.toml` beside it; `-` is stdin [default: /etc/cri-shunt/config.toml, unless another program\'s file is given: then only that file is read]' -r -F
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand explain" -l registries-yaml -d 'Take rules from a registries.yaml of k3s or RKE2' -r -F
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand explain" -l certs-d -d 'Take rules from a directory of containerd\'s hosts.toml files' -r -F
@@ -76,10 +88,12 @@ complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand explain" -l talos -d
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand explain" -l default-registry -d 'Use this `policy.default-registry`; the default configuration file may be missing then' -r
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand explain" -l format -d 'How to write the answers' -r -f -a "text\t'For people'
 json\t'JSON, one object a line'"
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand explain" -l socket -d 'The daemon\'s socket, with --daemon' -r -F
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand explain" -l timeout -d 'How long one candidate may take, with --live' -r
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand explain" -l disable-default-registry-endpoint -d 'With --registries-yaml: do not ask the registry itself after its mirrors, like k3s\' flag of this name'
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand explain" -s q -l quiet -d 'Show only what is wrong, and nothing if all is well'
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand explain" -s v -l verbose -d 'Show more, for example notes: what is worth knowing and needs no change'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand explain" -l daemon -d 'Ask the running daemon, which answers by the policy that is in force now'
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand explain" -l live -d 'Ask each candidate\'s registry for the manifest'
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand explain" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand test" -l config -d 'The main configuration file, with `conf.d/*.toml` beside it; `-` is stdin [default: /etc/cri-shunt/config.toml, unless another program\'s file is given: then only that file is read]' -r -F
@@ -117,10 +131,11 @@ json\t'JSON, one object a line'"
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand status" -s q -l quiet -d 'Show only what is wrong, and nothing if all is well'
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand status" -s v -l verbose -d 'Show more, for example notes: what is worth knowing and needs no change'
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test import status help" -f -a "serve" -d 'Run the shunt in the foreground'
-complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test import status help" -f -a "check" -d 'Check the configuration and report everything that is wrong with it'
-complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test import status help" -f -a "explain" -d 'Show where an image may come from, and why'
-complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test import status help" -f -a "test" -d 'Compare the decisions of a policy with a file of expectations'
-complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test import status help" -f -a "import" -d 'Convert files of other programs into a native configuration'
-complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test import status help" -f -a "status" -d 'Ask the running daemon how it is'
-complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test import status help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check config explain test import status help" -f -a "serve" -d 'Run the shunt in the foreground'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check config explain test import status help" -f -a "check" -d 'Check the configuration and report everything that is wrong with it'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check config explain test import status help" -f -a "config" -d 'Show the whole configuration, with the place of each key'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check config explain test import status help" -f -a "explain" -d 'Show where an image may come from, and why'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check config explain test import status help" -f -a "test" -d 'Compare the decisions of a policy with a file of expectations'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check config explain test import status help" -f -a "import" -d 'Convert files of other programs into a native configuration'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check config explain test import status help" -f -a "status" -d 'Ask the running daemon how it is'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check config explain test import status help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

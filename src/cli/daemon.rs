@@ -6,11 +6,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use tokio::net::UnixStream;
-use tonic::{Code, Status};
+use tonic::{Code, Response, Status};
 
 use crate::containerd::Link;
 use crate::serve::admin::proto::admin_client::AdminClient;
-use crate::serve::admin::proto::{StatusRequest, StatusResponse};
+use crate::serve::admin::proto::{ExplainRequest, ExplainResponse, StatusRequest, StatusResponse};
 
 /// Where systemd says which services run. It does not say so of sockets.
 const RUNNING: &str = "/run/systemd/units/invocation:cri-shunt.service";
@@ -45,6 +45,29 @@ fn listening<'s>(sockets: &'s str, path: &Path) -> impl Iterator<Item = &'s str>
 
 /// The daemon's answer, or the reason why it did not come.
 pub(super) async fn ask(socket: &Path, patience: Duration) -> Result<StatusResponse, String> {
+    let call = async |mut client: AdminClient<Link>| client.status(StatusRequest {}).await;
+    let status = asked(socket, patience, call).await?;
+    // Something that takes every call may answer with nothing.
+    if status.version.is_empty() { Err(another_program(socket)) } else { Ok(status) }
+}
+
+/// What the daemon's policy says of an image, or the reason why the answer did not come.
+pub(super) async fn explain(
+    socket: &Path,
+    image: &str,
+    patience: Duration,
+) -> Result<ExplainResponse, String> {
+    let request = ExplainRequest { image: image.to_owned() };
+    let call = async |mut client: AdminClient<Link>| client.explain(request).await;
+    let answer = asked(socket, patience, call).await?;
+    if answer.text.is_empty() { Err(another_program(socket)) } else { Ok(answer) }
+}
+
+async fn asked<T>(
+    socket: &Path,
+    patience: Duration,
+    call: impl AsyncFnOnce(AdminClient<Link>) -> Result<Response<T>, Status>,
+) -> Result<T, String> {
     let late =
         || format!("cri-shunt does not answer on {} within {} s", socket.display(), patience.as_secs());
     // The way to the daemon is the one to containerd, whose errors speak of containerd.
@@ -53,11 +76,8 @@ pub(super) async fn ask(socket: &Path, patience: Duration) -> Result<StatusRespo
     // Whoever made the socket, and that is not the daemon.
     let of_systemd = connected.peer_cred().is_ok_and(|peer| peer.pid() == Some(1));
     drop(connected);
-    let mut client = AdminClient::new(Link::new(socket.into()));
-    match tokio::time::timeout(patience, client.status(StatusRequest {})).await {
-        // Something that takes every call may answer with nothing.
-        Ok(Ok(status)) if status.get_ref().version.is_empty() => Err(another_program(socket)),
-        Ok(Ok(status)) => Ok(status.into_inner()),
+    match tokio::time::timeout(patience, call(AdminClient::new(Link::new(socket.into())))).await {
+        Ok(Ok(answer)) => Ok(answer.into_inner()),
         Ok(Err(status)) => Err(refused(socket, &status)),
         Err(_) if of_systemd => Err(format!(
             "systemd holds {}, and no daemon answers there within {} s: see systemctl status cri-shunt.service",

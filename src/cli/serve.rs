@@ -103,6 +103,7 @@ fn start(input: Input, first: First) -> Exit {
         unusable,
         seen,
         read: Arc::new(move |before| read_again(&input, &fixed, before)),
+        explain: Box::new(super::explain::for_daemon),
     };
     let exit = match runtime.block_on(serve::run(parts, || listen(&at))) {
         Ok(()) => Exit::Ok,

@@ -263,7 +263,7 @@ impl Diagnostics {
         self.problems.sort_by_key(Problem::order);
     }
 
-    /// The texts.
+    /// The texts that the problems point into.
     pub(crate) fn texts(&self) -> &Texts {
         &self.texts
     }

@@ -14,14 +14,16 @@ mod transport;
 use std::path::PathBuf;
 
 use self::mirror::Reach;
-use super::Loaded;
 use super::diagnostic::{Diagnostics, Problem, Texts};
 use super::input::{Input, MainFile};
 use super::load::load_from;
 use super::sources::detect_format;
 use super::sources::source_file::{Format, SourceFile};
+use super::{Config, Loaded};
+use crate::containerd::hosts::TransportNeed;
 use crate::credentials::Login;
 use crate::files::reader::Reader;
+use crate::policy::Rule;
 
 /// What to convert.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,6 +71,23 @@ pub fn import(request: &ImportRequest) -> Result<Import, Diagnostics> {
     let toml = native::write(&rules_text, &tables, &needs, &others);
     let left_behind = needs.len() + others.len();
     Ok(Import { toml, rules: rules.len(), left_behind, report })
+}
+
+/// A rule alone, as [`import`] writes it.
+pub(super) fn rule(rule: &Rule, config: &Config) -> String {
+    native::rules(&[rule], &Reach { endpoints: &config.endpoints, wanted: &config.transport }).0
+}
+
+/// What hosts need, as [`import`] writes it.
+pub(super) fn transport(needs: &[TransportNeed]) -> String {
+    let mut tables = String::new();
+    transport::write(needs, &mut tables);
+    tables
+}
+
+/// A string of TOML.
+pub(super) fn string(text: &str) -> String {
+    toml_text::string(text)
 }
 
 /// Makes a source of each file.

@@ -3,8 +3,8 @@
 //! Holds: each warning says what will happen and what to write instead. Nothing is refused here.
 //! Not here: errors (`rules`, `settings`, `assemble`).
 
-pub(super) mod exposed;
-pub(super) mod imported;
+mod exposed;
+mod imported;
 mod mirrored;
 mod own_mirrors;
 mod rewrites;
@@ -21,6 +21,9 @@ use super::diagnostic::{Problem, Severity, Span};
 use super::draft::{DraftRule, PolicyDraft};
 use super::prefix_map::PrefixMap;
 use super::settings::MainTables;
+
+pub(super) use self::exposed::{lint as exposed, lint_contents as exposed_contents};
+pub(super) use self::imported::lint as imported;
 
 /// The containerd socket of k3s and RKE2.
 const K3S_SOCKET: &str = "/run/k3s/containerd/containerd.sock";

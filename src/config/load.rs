@@ -134,7 +134,7 @@ fn load_into(input: &Input, mut texts: Texts) -> Result<Loaded, Diagnostics> {
     sources::lint::policy(&draft, &policy, &mut problems);
     sources::lint::live(&sources, &mut problems);
     let own = found.texts.iter().map(|&(text, _)| (texts.name(text).to_string(), texts.content(text)));
-    lint::imported::lint(own, &sources, &mut problems);
+    lint::imported(own, &sources, &mut problems);
     let of_mirrors = draft.rules.iter().flat_map(|drafted| &drafted.own).map(|own| &*own.needs);
     transport::lint(of_mirrors, &needs, &mut problems);
     let MainTables { listen, containerd, pull, state, log, sockets_at: _ } = settings;
@@ -149,7 +149,7 @@ fn load_into(input: &Input, mut texts: Texts) -> Result<Loaded, Diagnostics> {
     let named = sources.into_iter().map(|source| source.path);
     let sources: Vec<_> = found.sources.into_iter().chain(named).collect();
     let directory = files::drop_in_directory(input);
-    lint::exposed::lint(&[sources.clone(), directory.into_iter().collect()].concat(), &needed, &mut problems);
+    lint::exposed(&[sources.clone(), directory.into_iter().collect()].concat(), &needed, &mut problems);
     let watch = draft.watch.map_or(Some(defaults::WATCH), |set| set.value);
     let (needed, needed_at): (Vec<_>, _) = needed.into_iter().map(|file| (file.value, file.at)).unzip();
     let needed = needed.into();
@@ -168,7 +168,8 @@ fn load_into(input: &Input, mut texts: Texts) -> Result<Loaded, Diagnostics> {
         sources,
         watch,
     };
-    Ok(Loaded { config, warnings: Diagnostics::new(texts, problems), needed_at })
+    let own = found.texts.iter().map(|(text, _)| *text).collect();
+    Ok(Loaded { config, warnings: Diagnostics::new(texts, problems), needed_at, own })
 }
 
 /// What the program's own files say.

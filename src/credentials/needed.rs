@@ -62,7 +62,7 @@ impl LoginFile {
     /// The programs that it names, where it can be read.
     #[must_use]
     pub fn helpers(&self) -> Vec<PathBuf> {
-        self.docker().and_then(|config| config.helpers().ok()).unwrap_or_default()
+        self.docker().and_then(|config| config.examine().ok()).unwrap_or_default()
     }
 
     /// Whether it is a file of logins, and has a secret in it.

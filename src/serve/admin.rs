@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use prost::Message;
+use tonic::Status;
 
 use super::needed_files;
 use crate::containerd::Answer;
-use crate::state::{State, Verdict};
+use crate::state::{Explained, State, Verdict};
 
 /// How long containerd may take to say that it is there, and the disk to show the files that pulls need.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -21,8 +22,9 @@ pub mod proto {
 
 /// The start of the service's paths, without the leading slash.
 pub const SERVICE_PREFIX: &str = "crishunt.v1.Admin/";
-/// Its one method.
+/// Its methods.
 pub const STATUS: &str = "Status";
+pub const EXPLAIN: &str = "Explain";
 
 /// Answers `Status`.
 pub async fn status(state: &Arc<State>) -> Answer {
@@ -63,6 +65,26 @@ pub async fn status(state: &Arc<State>) -> Answer {
         hosts_problems: [transport.problems.as_slice(), &unread_hosts].concat(),
         needed_files: distinct(&files),
     };
+    Answer::message(&response.encode_to_vec())
+}
+
+/// Answers `Explain`.
+pub async fn explain(state: &Arc<State>, message: &[u8]) -> Answer {
+    let Ok(proto::ExplainRequest { image }) = proto::ExplainRequest::decode(message) else {
+        return Answer::failure(&Status::invalid_argument("this is not an ExplainRequest"));
+    };
+    let generation = state.generation();
+    let bypass = state.bypass.is_there();
+    let (policy_loaded_at, reload_refused) = (seconds(generation.loaded_at), state.reload_error().is_some());
+    // It looks at files of logins.
+    let shared = state.clone();
+    let explained =
+        tokio::task::spawn_blocking(move || shared.explain.get().map(|explain| explain(&generation, &image)));
+    let Ok(Ok(Some(explained))) = tokio::time::timeout(PATIENCE, explained).await else {
+        return Answer::failure(&Status::unavailable("the files of logins could not be looked at in time"));
+    };
+    let Explained { text, json, refused } = explained;
+    let response = proto::ExplainResponse { text, json, refused, bypass, policy_loaded_at, reload_refused };
     Answer::message(&response.encode_to_vec())
 }
 

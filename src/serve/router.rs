@@ -30,6 +30,7 @@ enum Handler {
     /// Answered late rather than with an error while containerd starts.
     Held,
     Admin,
+    Explain,
     Relay,
 }
 
@@ -38,7 +39,11 @@ impl Handler {
         // grpc-go takes a path without its leading slash as well; so a rule must hold for it.
         let path = path.strip_prefix('/').unwrap_or(path);
         if let Some(method) = path.strip_prefix(admin::SERVICE_PREFIX) {
-            let handler = if method == admin::STATUS { Self::Admin } else { Self::Relay };
+            let handler = match method {
+                admin::STATUS => Self::Admin,
+                admin::EXPLAIN => Self::Explain,
+                _ => Self::Relay,
+            };
             return (handler, CriVersion::V1);
         }
         let versions = [("runtime.v1.", CriVersion::V1), ("runtime.v1alpha2.", CriVersion::V1Alpha2)];
@@ -62,7 +67,7 @@ impl Handler {
             Self::PullImage => Some(("PullImage", Some(&cri::pull_image_request::POD))),
             Self::ImageStatus => Some(("ImageStatus", None)),
             Self::CreateContainer => Some(("CreateContainer", Some(&cri::create_container_request::POD))),
-            Self::RunPodSandbox | Self::Held | Self::Admin | Self::Relay => None,
+            Self::RunPodSandbox | Self::Held | Self::Admin | Self::Explain | Self::Relay => None,
         }
     }
 }
@@ -77,7 +82,7 @@ pub async fn route(
 ) {
     let (handler, version) = Handler::of(request.uri().path());
     let handler = match handler {
-        Handler::Relay | Handler::Held | Handler::Admin => handler,
+        Handler::Relay | Handler::Held | Handler::Admin | Handler::Explain => handler,
         _ if state.bypass.is_there() => Handler::Relay,
         _ => handler,
     };
@@ -128,6 +133,7 @@ async fn answer(
                 decide(handler, &state, &request, &call, message).instrument(span).await
             }
             None if handler == Handler::Admin => admin::status(&state).await,
+            None if handler == Handler::Explain => admin::explain(&state, &message).await,
             None => startup_retry::held(&call, message).await,
         }
     };
@@ -151,7 +157,7 @@ async fn decide(
         Handler::PullImage => pull::pull_image(state, request, call, message).await,
         Handler::ImageStatus => lookup::image_status(state, request, call, message).await,
         Handler::CreateContainer => lookup::create_container(state, request, call, message).await,
-        Handler::RunPodSandbox | Handler::Held | Handler::Admin | Handler::Relay => {
+        Handler::RunPodSandbox | Handler::Held | Handler::Admin | Handler::Explain | Handler::Relay => {
             Answer::failure(&Status::internal("the policy does not concern this method"))
         }
     }
@@ -174,6 +180,7 @@ mod tests {
             ("/runtime.v1.ImageService/ListImages", Handler::Relay),
             ("/runtime.v1.ImageService/ImageFsInfo", Handler::Held),
             ("/crishunt.v1.Admin/Status", Handler::Admin),
+            ("/crishunt.v1.Admin/Explain", Handler::Explain),
             ("/crishunt.v1.Admin/Else", Handler::Relay),
             ("/containerd.services.images.v1.Images/List", Handler::Relay),
         ];

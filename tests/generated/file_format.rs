@@ -15,7 +15,7 @@ const END: &str = ".SH FILES
 \\fI/etc/cri\\-shunt/config.toml\\fR, \\fI/etc/cri\\-shunt/conf.d/*.toml\\fR
 The configuration.
 .SH SEE ALSO
-\\fBcri\\-shunt\\fR(1), \\fBcri\\-shunt\\-check\\fR(1), \\fBcri\\-shunt\\-explain\\fR(1)
+\\fBcri\\-shunt\\fR(1), \\fBcri\\-shunt\\-check\\fR(1), \\fBcri\\-shunt\\-config\\fR(1), \\fBcri\\-shunt\\-explain\\fR(1)
 ";
 
 /// Writes the page.

@@ -7,7 +7,8 @@ use serde::Serialize;
 use super::outage::FromNode;
 use super::outcome::Outcome;
 use super::target::Target;
-use crate::config::{Config, DEFAULT_REGISTRY_FLAG, visible};
+use crate::config::{DEFAULT_REGISTRY_FLAG, visible};
+use crate::containerd::hosts::Endpoints;
 use crate::credentials::Credentials;
 use crate::files::reader::Reader;
 use crate::policy::{
@@ -137,12 +138,17 @@ impl Answer {
     }
 
     /// Adds how the registries are reached.
-    pub(super) fn add_transport(&mut self, config: &Config, reader: &Reader) {
+    pub(super) fn add_transport(&mut self, reach: &Endpoints<'_>, reader: &Reader) {
         for target in &mut self.candidates {
             let host = target.name.host().to_owned();
-            let is_said = target.endpoint.is_some() || !config.transport.needs_of(&host).is_empty();
-            target.add_transport(&config.reach().of(&host, target.endpoint), is_said, reader);
+            let is_said = target.endpoint.is_some() || !reach.wanted.needs_of(&host).is_empty();
+            target.add_transport(&reach.of(&host, target.endpoint), is_said, reader);
         }
+    }
+
+    /// Whether the image may not be pulled.
+    pub(super) fn is_refused(&self) -> bool {
+        matches!(self.decision, Verdict::Deny | Verdict::Invalid)
     }
 
     /// The candidates, in order.

@@ -18,13 +18,13 @@ struct Lint {
 }
 
 /// Checks the files of the configuration itself, and those that pulls need. Nothing is read.
-pub(in crate::config) fn lint(own: &[PathBuf], needed: &[Located<NeededFile>], out: &mut Vec<Problem>) {
+pub(crate) fn lint(own: &[PathBuf], needed: &[Located<NeededFile>], out: &mut Vec<Problem>) {
     Lint::default().look_at_all(own, needed.iter().map(|file| (&file.value, &file.at)), out);
 }
 
 /// Checks what is known only when a file has been read: whether it holds logins, and which programs it names. What
 /// [`lint`] has told is not told again.
-pub(in crate::config) fn lint_contents<'n>(
+pub(crate) fn lint_contents<'n>(
     own: &[PathBuf],
     needed: impl Iterator<Item = (&'n NeededFile, &'n Span)> + Clone,
     out: &mut Vec<Problem>,

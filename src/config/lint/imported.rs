@@ -7,7 +7,7 @@ use super::super::diagnostic::Problem;
 use super::super::sources::source_file::SourceFile;
 
 /// Checks the program's own files, each with its name and its text.
-pub(in crate::config) fn lint<'t>(
+pub(crate) fn lint<'t>(
     own: impl Iterator<Item = (String, &'t str)>,
     sources: &[SourceFile],
     out: &mut Vec<Problem>,
