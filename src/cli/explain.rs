@@ -37,7 +37,7 @@ use crate::state::{Explained, Generation};
 /// With --live, explain asks the registry of each candidate for the manifest, and shows its digest or the error. This
 /// is the fastest way to find out why a pull fails. It asks from this machine's network, with the node's credentials
 /// (those of a pod are not known here), and through containerd's proxies where its environment can be read. It asks
-/// with HEAD, which counts little against rate limits, and with GET only where HEAD does not tell the reason.
+/// with HEAD, and then with GET for the manifest itself, as a pull does. A registry with a rate limit may count that.
 ///
 /// With --daemon no file is read here: the running daemon answers by the policy that is in force now. This is another
 /// one than that of the files while a reload is refused, and until a change is seen.

@@ -3,7 +3,9 @@
 //! Any bytes can come. What cannot be read is passed over, and the next challenge is still found.
 //!
 //! Facts: RFC 9110, 11.6.1 and 5.6 (token, quoted-string). A header may hold several challenges, there may
-//! be several headers, and parameters are separated by the same comma as challenges.
+//! be several headers, and parameters are separated by the same comma as challenges. Without quotes a value ends at
+//! the first byte that no token has: containerd (`core/remotes/docker/auth/parse.go`) takes `realm=https://t` for
+//! `https`, and reads no parameter after it.
 
 /// One challenge.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +28,8 @@ impl Challenge {
 pub fn parse(header: &[u8]) -> Vec<Challenge> {
     let mut reader = Reader { rest: header };
     let mut challenges: Vec<Challenge> = Vec::new();
+    // Whether a value of the last challenge has ended too early for anything behind it to count.
+    let mut is_over = false;
     loop {
         reader.skip(|byte| matches!(byte, b' ' | b'\t' | b','));
         if reader.rest.is_empty() {
@@ -41,13 +45,16 @@ pub fn parse(header: &[u8]) -> Vec<Challenge> {
         if reader.peek() == Some(b'=') && !challenges.is_empty() {
             reader.take();
             reader.skip(|byte| matches!(byte, b' ' | b'\t'));
+            let is_quoted = reader.peek() == Some(b'"');
             let value = reader.value();
-            if let (Some(value), Some(challenge)) = (value, challenges.last_mut()) {
+            if let (Some(value), Some(challenge), false) = (value, challenges.last_mut(), is_over) {
                 challenge.parameters.push((word.to_ascii_lowercase(), value));
             }
+            is_over |= !is_quoted && reader.peek().is_some_and(|byte| !matches!(byte, b' ' | b'\t' | b','));
             reader.skip_item();
             continue;
         }
+        is_over = false;
         challenges.push(Challenge { scheme: word.to_ascii_lowercase(), parameters: Vec::new() });
         if !blank && reader.peek().is_some_and(|byte| byte != b',') {
             challenges.pop();
@@ -94,11 +101,7 @@ impl Reader<'_> {
             self.take();
             return self.quoted();
         }
-        let end =
-            self.rest.iter().position(|byte| matches!(byte, b',' | b' ' | b'\t')).unwrap_or(self.rest.len());
-        let (value, rest) = self.rest.split_at(end);
-        self.rest = rest;
-        Some(String::from_utf8_lossy(value).into_owned())
+        Some(self.token())
     }
 
     fn quoted(&mut self) -> Option<String> {
@@ -163,7 +166,11 @@ mod tests {
             // A scheme with a token68, and one with no comma behind.
             ("Negotiate YII=, Basic realm=x", &["negotiate yii=\"\"", r#"basic realm="x""#]),
             (r#"BEARER  Realm = "h\"t\\t" ,, service=x"#, &[r#"bearer realm="h\"t\\t" service="x""#]),
-            ("Bearer realm=https://t/a?b=c,service=x", &[r#"bearer realm="https://t/a?b=c" service="x""#]),
+            ("Bearer realm=https://t/a?b=c,service=x", &[r#"bearer realm="https""#]),
+            (
+                r#"Bearer realm=a/b, x=y, Basic realm="r", c=d"#,
+                &[r#"bearer realm="a""#, r#"basic realm="r" c="d""#],
+            ),
             (r#"Bearer realm="""#, &[r#"bearer realm="""#]),
             ("", &[]),
             (" , ,", &[]),

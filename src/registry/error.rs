@@ -134,10 +134,13 @@ pub(super) struct Class {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum TlsProblem {
     /// What it answers is not TLS.
-    #[error("it does not speak TLS; is it a registry in plain http?")]
+    #[error("it does not speak TLS; is it a registry in plain http? Then set `plain-http = true`")]
     NotSpoken,
     /// Signed by an authority that is not trusted here.
-    #[error("its certificate is signed by an authority that is not trusted here (trusted: {trusted})")]
+    #[error(
+        "its certificate is signed by an authority that is not trusted here (trusted: {trusted}); `ca` names \
+         the file of another"
+    )]
     UnknownAuthority { trusted: String },
     /// Signed by an authority that only has the name of one that is known.
     #[error(

@@ -140,6 +140,13 @@ impl Session {
             Error::InvalidMessage(_) => Some(TlsProblem::NotSpoken),
             Error::InvalidCertificate(error) => Some(self.certificate_problem(error)),
             Error::AlertReceived(alert) => Some(self.alert_problem(*alert)),
+            Error::PeerIncompatible(why) => Some(TlsProblem::Other(format!(
+                "it speaks TLS in a way that is not known here ({}); containerd may know it",
+                in_words(why)
+            ))),
+            Error::PeerMisbehaved(why) => {
+                Some(TlsProblem::Other(format!("it breaks the rules of TLS ({})", in_words(why))))
+            }
             other => Some(TlsProblem::Other(other.to_string())),
         }
     }
@@ -162,7 +169,21 @@ impl Session {
                 TlsProblem::WrongName(names(presented))
             }
             CertificateError::BadSignature => TlsProblem::OldAuthority { trusted: self.tls.trusted.clone() },
-            other => TlsProblem::Other(format!("its certificate cannot be used: {other:?}")),
+            CertificateError::BadEncoding => other_certificate("it is damaged"),
+            CertificateError::Revoked => other_certificate("it has been revoked"),
+            CertificateError::UnhandledCriticalExtension => {
+                other_certificate("it has a critical extension that is not known here")
+            }
+            CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
+                other_certificate("it is not for servers")
+            }
+            CertificateError::UnsupportedSignatureAlgorithmContext { .. }
+            | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => other_certificate(
+                "it has a key or a signature of a kind that is not known here; containerd may know it",
+            ),
+            // The text of webpki's errors is their name.
+            CertificateError::Other(error) => other_certificate(&in_words(&error.0)),
+            other => other_certificate(&in_words(other)),
         }
     }
 
@@ -185,15 +206,14 @@ impl Session {
                 | Alert::AccessDenied
                 | Alert::DecryptError,
                 None,
-            ) if !self.certificates.keys.is_empty() => {
-                TlsProblem::ClientCertificateRefused(format!("{alert:?}"))
-            }
+            ) if !self.certificates.keys.is_empty() => TlsProblem::ClientCertificateRefused(in_words(&alert)),
             (Alert::HandshakeFailure | Alert::ProtocolVersion | Alert::InsufficientSecurity, _) => {
                 TlsProblem::Other(format!(
-                    "no TLS version or cipher in common ({alert:?}); containerd may know older ones"
+                    "no TLS version or cipher in common ({}); containerd may know older ones",
+                    in_words(&alert)
                 ))
             }
-            (other, _) => TlsProblem::Other(format!("it breaks off the handshake ({other:?})")),
+            (other, _) => TlsProblem::Other(format!("it breaks off the handshake ({})", in_words(&other))),
         }
     }
 }
@@ -218,6 +238,24 @@ impl ResolvesClientCert for ClientCertificates {
     fn has_certs(&self) -> bool {
         true
     }
+}
+
+fn other_certificate(problem: &str) -> TlsProblem {
+    TlsProblem::Other(format!("its certificate cannot be used: {problem}"))
+}
+
+/// A name of the library in words: `CaUsedAsEndEntity` is `ca used as end entity`.
+fn in_words(name: &impl std::fmt::Debug) -> String {
+    let mut words = String::new();
+    let mut before = ' ';
+    for letter in format!("{name:?}").chars().take_while(char::is_ascii_alphanumeric) {
+        if letter.is_ascii_uppercase() && before.is_ascii_lowercase() {
+            words.push(' ');
+        }
+        words.push(letter.to_ascii_lowercase());
+        before = letter;
+    }
+    words
 }
 
 /// The name of the authority that has signed a certificate, in DER (RFC 5280, 4.1).

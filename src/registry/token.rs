@@ -13,7 +13,7 @@ use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method};
 use prost_types::Timestamp;
-use serde::Deserialize;
+use serde_json::{Map, Value};
 
 use super::answer;
 use super::challenge::Challenge;
@@ -59,17 +59,15 @@ pub struct Grant {
     pub life: Duration,
 }
 
-/// What a token server answers. No `Debug`: it holds tokens.
-#[derive(Deserialize)]
-struct Granted {
-    #[serde(default)]
-    token: Option<String>,
-    #[serde(default)]
-    access_token: Option<String>,
-    #[serde(default)]
-    expires_in: Option<serde_json::Value>,
-    #[serde(default)]
-    issued_at: Option<serde_json::Value>,
+/// Why the answer of a token server is of no use. The texts say nothing of what is in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable {
+    /// Not even an object.
+    #[error("something that is not a JSON object with a token")]
+    NotAnObject,
+    /// containerd reads nothing of an answer in which one field has a wrong type.
+    #[error("with a `{0}` that is not {1}, so containerd does not read the answer")]
+    Field(&'static str, &'static str),
 }
 
 /// A wish, and who has it.
@@ -93,8 +91,10 @@ impl Wish {
             .parameter("realm")
             .ok_or_else(|| refuse("it names no token server".to_owned(), Failure::Protocol))?;
         let realm = Url::parse(realm).ok_or_else(|| {
+            let is_cut = matches!(realm, "http" | "https");
+            let quotes = if is_cut { " (its address has to be in quotes)" } else { "" };
             let realm = wire.secrets.quote(realm);
-            let problem = format!("it names {realm} as its token server, which is not a URL");
+            let problem = format!("it names {realm} as its token server, which is not a URL{quotes}");
             refuse(problem, Failure::Protocol)
         })?;
         if wire.own.https && !realm.https && login.parts().is_some() {
@@ -111,22 +111,48 @@ impl Wish {
     }
 }
 
-/// The token in a token server's answer, where it holds one.
+/// The token in a token server's answer to GET, where it holds one.
 ///
 /// # Errors
 /// It is not a JSON object of that form.
-pub fn read(body: &[u8]) -> Result<Option<Grant>, serde_json::Error> {
-    let Granted { token, access_token, expires_in, issued_at } = serde_json::from_slice(body)?;
-    let found = [token, access_token].into_iter().flatten().find(|token| !token.is_empty());
-    let life = life(expires_in.as_ref(), issued_at.as_ref());
-    Ok(found.map(|token| Grant { token: Secret::new(token), life }))
+pub fn read(body: &[u8]) -> Result<Option<Grant>, Unreadable> {
+    read_as(body, &["access_token", "token"])
+}
+
+/// The same for the answer to a form (`OAuthTokenResponse` of containerd): it has one name for the token.
+pub fn read_of_form(body: &[u8]) -> Result<Option<Grant>, Unreadable> {
+    read_as(body, &["access_token"])
+}
+
+/// Go's types decide: a string for a number is an error there, and so is a time that is none.
+fn read_as(body: &[u8], names: &[&'static str]) -> Result<Option<Grant>, Unreadable> {
+    let object: Map<String, Value> = serde_json::from_slice(body).map_err(|_| Unreadable::NotAnObject)?;
+    let field = |name: &'static str| object.get(name).filter(|value| !value.is_null());
+    let text = |name: &'static str| match field(name) {
+        None => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.as_str())),
+        Some(_) => Err(Unreadable::Field(name, "a text")),
+    };
+    text("refresh_token")?;
+    let tokens: Vec<&str> =
+        names.iter().map(|name| text(name)).flat_map(Result::transpose).collect::<Result<_, _>>()?;
+    let expires_in = match field("expires_in").map(Value::as_i64) {
+        Some(None) => return Err(Unreadable::Field("expires_in", "a whole number")),
+        seconds => seconds.flatten(),
+    };
+    let issued_at = match text("issued_at")?.map(str::parse::<Timestamp>) {
+        Some(Err(_)) => return Err(Unreadable::Field("issued_at", "a time")),
+        time => time.and_then(Result::ok),
+    };
+    let token = tokens.into_iter().find(|token| !token.is_empty());
+    let life = life(expires_in, issued_at);
+    Ok(token.map(|token| Grant { token: Secret::new(token.to_owned()), life }))
 }
 
 /// How long a token may be used: until shortly before it expires.
-fn life(expires_in: Option<&serde_json::Value>, issued_at: Option<&serde_json::Value>) -> Duration {
-    let seconds = expires_in.and_then(serde_json::Value::as_f64).filter(|seconds| *seconds > 0.0);
-    let whole = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()).unwrap_or(DEFAULT_LIFE);
-    let issued = issued_at.and_then(|at| at.as_str()?.parse::<Timestamp>().ok());
+fn life(expires_in: Option<i64>, issued: Option<Timestamp>) -> Duration {
+    let seconds = expires_in.and_then(|seconds| u64::try_from(seconds).ok()).filter(|seconds| *seconds > 0);
+    let whole = seconds.map_or(DEFAULT_LIFE, Duration::from_secs);
     let age = issued.and_then(|at| SystemTime::now().duration_since(SystemTime::try_from(at).ok()?).ok());
     // A token that seems to come from the future, or to have expired already, comes from another clock.
     let age = age.filter(|age| *age < whole).unwrap_or_default();
@@ -147,11 +173,11 @@ impl Request<'_> {
                 _ => false,
             };
             if !wants_get {
-                return self.granted(&answer);
+                return self.granted(&answer, read_of_form);
             }
         }
         let answer = self.get().await?;
-        self.granted(&answer)
+        self.granted(&answer, read)
     }
 
     async fn post(&self, username: &str, secret: &Secret) -> Result<Answer, RegistryError> {
@@ -201,7 +227,11 @@ impl Request<'_> {
         })
     }
 
-    fn granted(&self, answer: &Answer) -> Result<Grant, RegistryError> {
+    fn granted(
+        &self,
+        answer: &Answer,
+        read: fn(&[u8]) -> Result<Option<Grant>, Unreadable>,
+    ) -> Result<Grant, RegistryError> {
         let server = self.wish.realm.authority();
         if !answer.status.is_success() {
             let (status, class) = (status_text(Some(answer.status)), answer::class(answer));
@@ -220,13 +250,13 @@ impl Request<'_> {
                 "its token server {server} answers with more than {MAX_ANSWER} bytes"
             )));
         }
-        let found = read(&answer.body).map_err(|_| {
-            refuse(format!(
-                "its token server {server} answers something that is not a JSON object with a token"
-            ))
+        let found = read(&answer.body)
+            .map_err(|error| refuse(format!("its token server {server} answers {error}")))?;
+        let grant = found.ok_or_else(|| {
+            let holds = matches!(self::read(&answer.body), Ok(Some(_)));
+            let only = if holds { " under the name access_token, where containerd looks for it" } else { "" };
+            refuse(format!("the answer of its token server {server} holds no token{only}"))
         })?;
-        let grant =
-            found.ok_or_else(|| refuse(format!("the answer of its token server {server} holds no token")))?;
         if grant.token.expose().len() > LONGEST_HEADER {
             let most = "which no server takes in a header";
             let problem = format!(
@@ -258,19 +288,45 @@ mod tests {
         let rows = [
             (r#"{"token":"t"}"#.to_owned(), 54),
             (r#"{"token":"t","expires_in":300}"#.to_owned(), 290),
-            (r#"{"token":"t","expires_in":"300"}"#.to_owned(), 54),
-            (r#"{"token":"t","expires_in":-1,"issued_at":7}"#.to_owned(), 54),
-            (r#"{"token":"t","expires_in":1e300}"#.to_owned(), 54),
+            (r#"{"token":"t","expires_in":-1,"issued_at":null}"#.to_owned(), 54),
+            (r#"{"token":"t","expires_in":null}"#.to_owned(), 54),
             (r#"{"token":"t","expires_in":99999999}"#.to_owned(), 3590),
             (format!(r#"{{"token":"t","expires_in":300,"issued_at":"{ahead}"}}"#), 290),
             (format!(r#"{{"token":"t","expires_in":300,"issued_at":"{minute_ago}"}}"#), 230),
             (format!(r#"{{"token":"t","expires_in":300,"issued_at":"{hour_ago}"}}"#), 290),
-            (r#"{"token":"t","expires_in":300,"issued_at":"yesterday"}"#.to_owned(), 290),
         ];
         for (body, seconds) in rows {
             let grant = read(body.as_bytes()).unwrap().unwrap();
             // The test itself takes some time.
             assert!((seconds - 9..=seconds).contains(&grant.life.as_secs()), "{body}: {:?}", grant.life);
         }
+    }
+
+    #[test]
+    fn an_answer_is_read_by_the_types_that_containerd_has() {
+        let told =
+            |read: fn(&[u8]) -> Result<Option<Grant>, Unreadable>, body: &str| match read(body.as_bytes()) {
+                Ok(found) => found.map_or("none".to_owned(), |grant| grant.token.expose().to_owned()),
+                Err(error) => error.to_string(),
+            };
+        let field = |name: &str, kind: &str| {
+            format!("with a `{name}` that is not {kind}, so containerd does not read the answer")
+        };
+        for (body, expected) in [
+            (r#"{"token":"t","access_token":"a"}"#, "a".to_owned()),
+            (r#"{"token":"t","access_token":""}"#, "t".to_owned()),
+            (r#"{"token":"t","expires_in":"300"}"#, field("expires_in", "a whole number")),
+            (r#"{"token":"t","expires_in":300.5}"#, field("expires_in", "a whole number")),
+            (r#"{"token":"t","expires_in":1e300}"#, field("expires_in", "a whole number")),
+            (r#"{"token":"t","issued_at":7}"#, field("issued_at", "a text")),
+            (r#"{"token":"t","issued_at":"yesterday"}"#, field("issued_at", "a time")),
+            (r#"{"token":7}"#, field("token", "a text")),
+            (r#"{"token":"t","refresh_token":[]}"#, field("refresh_token", "a text")),
+            ("[]", "something that is not a JSON object with a token".to_owned()),
+        ] {
+            assert_eq!(told(read, body), expected, "{body}");
+        }
+        assert_eq!(told(read_of_form, r#"{"token":"t"}"#), "none");
+        assert_eq!(told(read_of_form, r#"{"token":7,"access_token":"a"}"#), "a");
     }
 }

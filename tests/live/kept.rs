@@ -153,7 +153,11 @@ impl Tokens {
         let server = Scripted::start(move |request| {
             of_server.lock().unwrap().push(format!("{} token", request.method_and_path().0));
             let number = given.fetch_add(1, Ordering::SeqCst) + 1;
-            reply(200, &[], &format!(r#"{{"token":"token-{number}"{fields}}}"#))
+            reply(
+                200,
+                &[],
+                &format!(r#"{{"token":"token-{number}","access_token":"token-{number}"{fields}}}"#),
+            )
         });
         let (realm, taken) = (server.host(), oldest.clone());
         let registry = Scripted::start(move |request| {
@@ -206,11 +210,11 @@ async fn a_token_is_got_once_for_repository_and_login() {
 
 #[tokio::test]
 async fn a_token_that_has_expired_is_replaced_before_the_registry_refuses_it() {
-    // It has expired when the next question comes.
-    let tokens = Tokens::start(r#","expires_in":1e-9"#);
+    let tokens = Tokens::start(r#","expires_in":1"#);
     let client = client();
     let anonymous = Login::Anonymous;
     assert_eq!(tokens.requests_for(&client, "a", &anonymous).await, ["HEAD 401", "GET token", "HEAD"]);
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
     assert_eq!(tokens.requests_for(&client, "a", &anonymous).await, ["GET token", "HEAD"]);
 }
 

@@ -18,6 +18,7 @@ mod proxies;
 mod tls;
 mod tokens;
 mod transport;
+mod verdicts;
 
 use cri_shunt::inside::files::secret::Secret;
 use cri_shunt::inside::policy::Name;

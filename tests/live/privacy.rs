@@ -192,7 +192,7 @@ async fn a_secret_that_comes_back_is_not_repeated() {
 
 /// What is said to a login and a configured header by a registry that answers so to whoever is logged in.
 async fn repeated(answer: impl Fn(&str) -> Reply + Send + Sync + 'static) -> String {
-    let tokens = Scripted::start(|_| reply(200, &[], r#"{"token":"a-token\"of-theirs"}"#));
+    let tokens = Scripted::start(|_| reply(200, &[], r#"{"access_token":"a-token\"of-theirs"}"#));
     let challenge = format!(r#"Bearer realm="http://{}/token""#, tokens.host());
     let registry = Scripted::start(move |request: &Message| match request.header("authorization") {
         Some(token) => answer(&format!("{} {token} {}", request.header("x-key").unwrap(), basic())),

@@ -117,7 +117,7 @@ async fn a_proxy_that_fails_is_named() {
     assert_eq!(
         said(format!("https://{}", plain.host())).await.replace(&plain.host(), "PROXY"),
         "proxy: the proxy PROXY does not lead to HOST:443: TLS with PROXY: it does not speak TLS; is it a registry in \
-         plain http?"
+         plain http? Then set `plain-http = true`"
     );
     let garbage = Scripted::start(|_| Reply::Raw(b"SSH-2.0\r\n\r\n".to_vec()));
     let text = said(garbage.host()).await;

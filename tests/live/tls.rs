@@ -39,13 +39,13 @@ async fn a_private_authority_is_trusted_where_its_file_is_given() {
     assert_eq!(
         ask_at(host, &verified(host, &[]), "live/tls").await,
         "tls: TLS with HOST: its certificate is signed by an authority that is not trusted here \
-         (trusted: those of the system)"
+         (trusted: those of the system); `ca` names the file of another"
     );
     assert_eq!(
         ask_at(host, &verified(host, std::slice::from_ref(&other_ca)), "live/tls").await,
         format!(
             "tls: TLS with HOST: its certificate is signed by an authority that is not trusted here \
-             (trusted: those of the system and {})",
+             (trusted: those of the system and {}); `ca` names the file of another",
             other_ca.display()
         )
     );
@@ -217,7 +217,10 @@ async fn an_answer_that_has_begun_is_no_reason_for_another_scheme_or_a_client_ce
 async fn a_registry_in_plain_http_is_told_from_one_with_tls() {
     let Some(registry) = Registry::shared() else { return };
     let said = ask_at(registry.host(), &verified(registry.host(), &[]), "a").await;
-    assert_eq!(said, "tls: TLS with HOST: it does not speak TLS; is it a registry in plain http?");
+    assert_eq!(
+        said,
+        "tls: TLS with HOST: it does not speak TLS; is it a registry in plain http? Then set `plain-http = true`"
+    );
 }
 
 async fn with_files(ca: &[PathBuf], client_cert: Option<(PathBuf, Option<PathBuf>)>, dir: &Path) -> String {

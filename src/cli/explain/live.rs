@@ -1,6 +1,7 @@
 //! Asks the registries of an answer's candidates, all at the same time, for `explain --live`. Nothing is pulled.
 
 mod login;
+mod verdict;
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
@@ -40,6 +41,8 @@ pub(super) struct Live {
     blind: Option<String>,
     /// Whether a pull leads it to mirrors by host names of the shunt's own.
     leads: bool,
+    /// containerd's version; empty where it does not answer.
+    version: String,
     /// containerd's own logins, by the host that is really asked.
     logins: HashMap<String, Login>,
     runtime: Option<Runtime>,
@@ -60,7 +63,8 @@ impl Live {
         let facts = runtime.block_on(facts::facts(config));
         let blind = hosts::set_up(&facts);
         let (roots, leads) = (facts.roots.read().to_vec(), leads_to_mirrors(&facts));
-        Ok(Live { client, timeout, roots, blind, leads, logins: facts.logins, runtime: Some(runtime) })
+        let Facts { version, logins, .. } = facts;
+        Ok(Live { client, timeout, roots, blind, leads, version, logins, runtime: Some(runtime) })
     }
 
     /// Asks for all candidates; whether one of them can serve.
@@ -145,7 +149,10 @@ impl Live {
         let (endpoint, repository, warm) = (&endpoint, name.path(), warm_tag.as_deref());
         let question = Resolve { endpoint, repository, reference, warm, ns, login: &login, end };
         let error = match self.client.resolve(&question).await {
-            Ok(found) => return Outcome::found(found),
+            Ok(found) => {
+                let told = verdict::of(&self.client, &question, found, &self.version).await;
+                return told.unwrap_or_else(|failed| failed);
+            }
             Err(error) => error,
         };
         let failure = error.failure();
