@@ -60,14 +60,16 @@ bench: tools setup
 	cargo bench --locked --bench micro --bench load --bench pull --bench relay
 
 # DESTDIR and PREFIX work as usual. An existing configuration stays. Under sudo, the build runs as the user who called
-# sudo: root may have no cargo, and should not own files in target.
+# sudo: root may have no cargo, and should not own files in target. The program is renamed into place: somebody who starts
+# it meanwhile, or systemd, gets the old one or the new one.
 install: tools
 ifeq ($(BINARY),)
 	if [ "$$(id -u)" -eq 0 ] && [ "$${SUDO_USER:-root}" != root ]; then \
 		sudo -H -u "$$SUDO_USER" sh -lc 'PROTOC=$(PROTOC) exec cargo build --release --locked'; \
 	else cargo build --release --locked; fi
 endif
-	install -D -m 0755 $(or $(BINARY),$${CARGO_TARGET_DIR:-target}/release/cri-shunt) $(DESTDIR)$(PREFIX)/bin/cri-shunt
+	install -D -m 0755 $(or $(BINARY),$${CARGO_TARGET_DIR:-target}/release/cri-shunt) $(DESTDIR)$(PREFIX)/bin/.cri-shunt.new
+	mv -f $(DESTDIR)$(PREFIX)/bin/.cri-shunt.new $(DESTDIR)$(PREFIX)/bin/cri-shunt
 	install -D -m 0644 packaging/systemd/cri-shunt.service $(DESTDIR)$(UNITDIR)/cri-shunt.service
 	install -D -m 0644 packaging/systemd/cri-shunt.socket $(DESTDIR)$(UNITDIR)/cri-shunt.socket
 	sed -i 's|/usr/bin/cri-shunt|$(PREFIX)/bin/cri-shunt|' $(DESTDIR)$(UNITDIR)/cri-shunt.service

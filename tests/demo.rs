@@ -69,6 +69,9 @@ fn it_shows_what_it_should() {
     ] {
         assert!(words.contains(part), "{part}:\n{story}");
     }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let has_crictl = std::env::split_paths(&path).any(|directory| directory.join("crictl").exists());
+    assert_eq!(words.contains("This machine has no crictl. A small stand-in plays it here"), !has_crictl);
     assert_eq!((stages(), actors()), (before, Vec::new()));
 }
 

@@ -9,11 +9,19 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-const PAGES: [&str; 5] =
-    ["README.md", "SECURITY.md", "docs/configuration.md", "docs/specification.md", "docs/troubleshooting.md"];
+const PAGES: [&str; 8] = [
+    "README.md",
+    "SECURITY.md",
+    "docs/configuration.md",
+    "docs/specification.md",
+    "docs/troubleshooting.md",
+    "docs/uninstall.md",
+    "docs/upgrade.md",
+    "docs/where-to-look.md",
+];
 
 /// What commands begin with.
-const COMMANDS: [&str; 17] = [
+const COMMANDS: [&str; 18] = [
     "cargo",
     "check",
     "chown",
@@ -25,6 +33,7 @@ const COMMANDS: [&str; 17] = [
     "kubeadm",
     "kubectl",
     "make",
+    "man",
     "rm",
     "strace",
     "sudo",

@@ -67,6 +67,9 @@ fn an_installation_is_whole() {
     usr/local/share/doc/cri-shunt/docs/configuration.md
     usr/local/share/doc/cri-shunt/docs/specification.md
     usr/local/share/doc/cri-shunt/docs/troubleshooting.md
+    usr/local/share/doc/cri-shunt/docs/uninstall.md
+    usr/local/share/doc/cri-shunt/docs/upgrade.md
+    usr/local/share/doc/cri-shunt/docs/where-to-look.md
     usr/local/share/doc/cri-shunt/examples/cri-shunt-k3s.toml
     usr/local/share/doc/cri-shunt/examples/crictl.yaml
     usr/local/share/doc/cri-shunt/examples/k3s.yaml
