@@ -22,8 +22,9 @@ pub mod proto {
 
 /// The start of the service's paths, without the leading slash.
 pub const SERVICE_PREFIX: &str = "crishunt.v1.Admin/";
-/// Its methods.
+/// What the daemon is doing.
 pub const STATUS: &str = "Status";
+/// What its policy says of an image.
 pub const EXPLAIN: &str = "Explain";
 
 /// Answers `Status`.
