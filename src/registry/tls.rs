@@ -209,7 +209,7 @@ impl Session {
             ) if !self.certificates.keys.is_empty() => TlsProblem::ClientCertificateRefused(in_words(&alert)),
             (Alert::HandshakeFailure | Alert::ProtocolVersion | Alert::InsufficientSecurity, _) => {
                 TlsProblem::Other(format!(
-                    "no TLS version or cipher in common ({}); containerd may know older ones",
+                    "no TLS version, cipher or kind of key in common ({}); containerd may know others",
                     in_words(&alert)
                 ))
             }
