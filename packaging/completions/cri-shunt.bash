@@ -22,6 +22,9 @@ _cri__shunt() {
             cri__shunt,config)
                 cmd="cri__shunt__subcmd__config"
                 ;;
+            cri__shunt,eject)
+                cmd="cri__shunt__subcmd__eject"
+                ;;
             cri__shunt,explain)
                 cmd="cri__shunt__subcmd__explain"
                 ;;
@@ -45,6 +48,9 @@ _cri__shunt() {
                 ;;
             cri__shunt__subcmd__help,config)
                 cmd="cri__shunt__subcmd__help__subcmd__config"
+                ;;
+            cri__shunt__subcmd__help,eject)
+                cmd="cri__shunt__subcmd__help__subcmd__eject"
                 ;;
             cri__shunt__subcmd__help,explain)
                 cmd="cri__shunt__subcmd__help__subcmd__explain"
@@ -71,7 +77,7 @@ _cri__shunt() {
 
     case "${cmd}" in
         cri__shunt)
-            opts="-h -V --help --version serve check config explain test import status help"
+            opts="-h -V --help --version serve check config explain test import status eject help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -85,7 +91,7 @@ _cri__shunt() {
             return 0
             ;;
         cri__shunt__subcmd__check)
-            opts="-q -v -h --config --registries-yaml --certs-d --registries-conf --image-cri-shim --disable-default-registry-endpoint --deny-warnings --strict --quiet --verbose --format --help"
+            opts="-q -v -h --config --registries-yaml --certs-d --registries-conf --image-cri-shim --containerd-config --docker-daemon --openshift --talos --disable-default-registry-endpoint --deny-warnings --strict --quiet --verbose --format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -108,6 +114,22 @@ _cri__shunt() {
                     return 0
                     ;;
                 --image-cri-shim)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --containerd-config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --docker-daemon)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --openshift)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --talos)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -123,7 +145,7 @@ _cri__shunt() {
             return 0
             ;;
         cri__shunt__subcmd__config)
-            opts="-q -v -h --config --registries-yaml --certs-d --registries-conf --image-cri-shim --disable-default-registry-endpoint --format --quiet --verbose --help"
+            opts="-q -v -h --config --registries-yaml --certs-d --registries-conf --image-cri-shim --containerd-config --docker-daemon --openshift --talos --disable-default-registry-endpoint --format --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -146,6 +168,22 @@ _cri__shunt() {
                     return 0
                     ;;
                 --image-cri-shim)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --containerd-config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --docker-daemon)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --openshift)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --talos)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -160,8 +198,30 @@ _cri__shunt() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        cri__shunt__subcmd__eject)
+            opts="-h --config --directory --dry-run --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --directory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         cri__shunt__subcmd__explain)
-            opts="-q -v -h --config --registries-yaml --certs-d --registries-conf --image-cri-shim --disable-default-registry-endpoint --default-registry --format --quiet --verbose --daemon --socket --live --timeout --help"
+            opts="-q -v -h --config --registries-yaml --certs-d --registries-conf --image-cri-shim --containerd-config --docker-daemon --openshift --talos --disable-default-registry-endpoint --default-registry --format --quiet --verbose --daemon --socket --live --timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -184,6 +244,22 @@ _cri__shunt() {
                     return 0
                     ;;
                 --image-cri-shim)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --containerd-config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --docker-daemon)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --openshift)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --talos)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -211,7 +287,7 @@ _cri__shunt() {
             return 0
             ;;
         cri__shunt__subcmd__help)
-            opts="serve check config explain test import status help"
+            opts="serve check config explain test import status eject help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -239,6 +315,20 @@ _cri__shunt() {
             return 0
             ;;
         cri__shunt__subcmd__help__subcmd__config)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cri__shunt__subcmd__help__subcmd__eject)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -344,7 +434,7 @@ _cri__shunt() {
             fi
             case "${prev}" in
                 --format)
-                    COMPREPLY=($(compgen -W "registries-yaml certs-d registries-conf image-cri-shim" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "registries-yaml certs-d registries-conf image-cri-shim containerd-config docker-daemon openshift talos" -- "${cur}"))
                     return 0
                     ;;
                 --output)
@@ -363,7 +453,7 @@ _cri__shunt() {
             return 0
             ;;
         cri__shunt__subcmd__serve)
-            opts="-q -v -h --config --registries-yaml --certs-d --registries-conf --image-cri-shim --disable-default-registry-endpoint --quiet --verbose --socket --containerd --help"
+            opts="-q -v -h --config --registries-yaml --certs-d --registries-conf --image-cri-shim --containerd-config --docker-daemon --openshift --talos --disable-default-registry-endpoint --quiet --verbose --socket --containerd --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -386,6 +476,22 @@ _cri__shunt() {
                     return 0
                     ;;
                 --image-cri-shim)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --containerd-config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --docker-daemon)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --openshift)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --talos)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -427,7 +533,7 @@ _cri__shunt() {
             return 0
             ;;
         cri__shunt__subcmd__test)
-            opts="-q -v -h --config --registries-yaml --certs-d --registries-conf --image-cri-shim --disable-default-registry-endpoint --quiet --verbose --format --help"
+            opts="-q -v -h --config --registries-yaml --certs-d --registries-conf --image-cri-shim --containerd-config --docker-daemon --openshift --talos --disable-default-registry-endpoint --quiet --verbose --format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -450,6 +556,22 @@ _cri__shunt() {
                     return 0
                     ;;
                 --image-cri-shim)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --containerd-config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --docker-daemon)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --openshift)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --talos)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -33,6 +33,7 @@ complete -c cri-shunt -n "__fish_cri_shunt_needs_command" -f -a "explain" -d 'Sh
 complete -c cri-shunt -n "__fish_cri_shunt_needs_command" -f -a "test" -d 'Compare the decisions of a policy with a file of expectations'
 complete -c cri-shunt -n "__fish_cri_shunt_needs_command" -f -a "import" -d 'Convert files of other programs into a native configuration'
 complete -c cri-shunt -n "__fish_cri_shunt_needs_command" -f -a "status" -d 'Ask the running daemon how it is'
+complete -c cri-shunt -n "__fish_cri_shunt_needs_command" -f -a "eject" -d 'Remove what the daemon has left on the node'
 complete -c cri-shunt -n "__fish_cri_shunt_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand serve" -l config -d 'The main configuration file, with `conf.d/*.toml` beside it; `-` is stdin [default: /etc/cri-shunt/config.toml, unless another program\'s file is given: then only that file is read]' -r -F
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand serve" -l registries-yaml -d 'Take rules from a registries.yaml of k3s or RKE2' -r -F
@@ -68,8 +69,12 @@ complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand check" -s h -l help 
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand config" -l config -d 'The main configuration file, with `conf.d/*.toml` beside it; `-` is stdin [default: /etc/cri-shunt/config.toml, unless another program\'s file is given: then only that file is read]' -r -F
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand config" -l registries-yaml -d 'Take rules from a registries.yaml of k3s or RKE2' -r -F
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand config" -l certs-d -d 'Take rules from a directory of containerd\'s hosts.toml files' -r -F
-complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand config" -l registries-conf -d 'Take rules from a registries.conf of containers/image, and from its drop-ins' -r -F
-complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand config" -l image-cri-shim -d 'Take rules from the YAML file of sealos\' image-cri-shim' -r -F
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand config" -l registries-conf -d 'Take rules from a registries.conf of containers/image' -r -F
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand config" -l image-cri-shim -d 'Take rules from the YAML of sealos\' image-cri-shim' -r -F
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand config" -l containerd-config -d 'Take rules from containerd\'s config.toml' -r -F
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand config" -l docker-daemon -d 'Take rules from Docker\'s daemon.json' -r -F
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand config" -l openshift -d 'Take rules from a mirror set of OpenShift (IDMS, ITMS, ICSP)' -r -F
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand config" -l talos -d 'Take rules from registry documents of Talos' -r -F
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand config" -l format -d 'How to write the answer: as TOML, or as an object for each key and each rule' -r -f -a "text\t'For people'
 json\t'JSON, one object a line'"
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand config" -l disable-default-registry-endpoint -d 'With --registries-yaml: do not ask the registry itself after its mirrors, like k3s\' flag of this name'
@@ -119,7 +124,7 @@ containerd-config\t'containerd\'s config.toml'
 docker-daemon\t'Docker\'s daemon.json'
 openshift\t'a mirror set of OpenShift (IDMS, ITMS, ICSP)'
 talos\t'registry documents of Talos'"
-complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand import" -s o -l output -d 'Write to this file instead of stdout, and only if the import succeeds' -r -F
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand import" -s o -l output -d 'Write to this file instead of stdout, and only if the import succeeds and, in conf.d, the whole configuration can be used with it' -r -F
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand import" -l disable-default-registry-endpoint -d 'Do not ask the registry itself after its mirrors, like k3s\' flag of this name'
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand import" -s q -l quiet -d 'Show only what is wrong, and nothing if all is well'
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand import" -s v -l verbose -d 'Show more, for example notes: what is worth knowing and needs no change'
@@ -131,11 +136,16 @@ json\t'JSON, one object a line'"
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand status" -s q -l quiet -d 'Show only what is wrong, and nothing if all is well'
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand status" -s v -l verbose -d 'Show more, for example notes: what is worth knowing and needs no change'
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check config explain test import status help" -f -a "serve" -d 'Run the shunt in the foreground'
-complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check config explain test import status help" -f -a "check" -d 'Check the configuration and report everything that is wrong with it'
-complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check config explain test import status help" -f -a "config" -d 'Show the whole configuration, with the place of each key'
-complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check config explain test import status help" -f -a "explain" -d 'Show where an image may come from, and why'
-complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check config explain test import status help" -f -a "test" -d 'Compare the decisions of a policy with a file of expectations'
-complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check config explain test import status help" -f -a "import" -d 'Convert files of other programs into a native configuration'
-complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check config explain test import status help" -f -a "status" -d 'Ask the running daemon how it is'
-complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check config explain test import status help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand eject" -l config -d 'The daemon\'s main configuration file' -r -F
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand eject" -l directory -d 'Look for hosts.toml files here too [default: where containerd looks, or, if it does not answer, the usual directories of containerd, k3s and RKE2]' -r -F
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand eject" -l dry-run -d 'Only say what would be removed'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand eject" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check config explain test import status eject help" -f -a "serve" -d 'Run the shunt in the foreground'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check config explain test import status eject help" -f -a "check" -d 'Check the configuration and report everything that is wrong with it'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check config explain test import status eject help" -f -a "config" -d 'Show the whole configuration, with the place of each key'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check config explain test import status eject help" -f -a "explain" -d 'Show where an image may come from, and why'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check config explain test import status eject help" -f -a "test" -d 'Compare the decisions of a policy with a file of expectations'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check config explain test import status eject help" -f -a "import" -d 'Convert files of other programs into a native configuration'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check config explain test import status eject help" -f -a "status" -d 'Ask the running daemon how it is'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check config explain test import status eject help" -f -a "eject" -d 'Remove what the daemon has left on the node'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check config explain test import status eject help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

@@ -22,7 +22,7 @@ use super::detail::Detail;
 use super::exit::Exit;
 use super::eyes;
 use super::format::Format;
-use super::inputs::{Inputs, STDIN};
+use super::inputs::{Inputs, SOURCES, STDIN};
 use super::terminal;
 use crate::config::{self, Config, Input, defaults};
 use crate::files::reader::Reader;
@@ -69,7 +69,7 @@ pub(super) struct Arguments {
     detail: Detail,
 
     /// Ask the running daemon, which answers by the policy that is in force now
-    #[arg(long, conflicts_with_all = ["config", "default_registry", "live", "Sources"])]
+    #[arg(long, conflicts_with_all = ["config", "default_registry", "live", SOURCES])]
     daemon: bool,
 
     /// The daemon's socket, with --daemon

@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command, value_parser};
 
 use super::exit::Exit;
 use super::terminal;
@@ -33,6 +33,9 @@ struct Sources {
     files: Vec<(Format, PathBuf)>,
     disable_default_registry_endpoint: bool,
 }
+
+/// The flags of all formats, for flags that conflict with them.
+pub(super) const SOURCES: &str = "sources";
 
 /// The flag of k3s.
 const DISABLE: &str = "disable-default-registry-endpoint";
@@ -97,7 +100,8 @@ impl clap::Args for Sources {
         let help = "With --registries-yaml: do not ask the registry itself after its mirrors, like k3s' flag of this name";
         let disable = Arg::new(DISABLE).long(DISABLE).action(ArgAction::SetTrue);
         let disable = disable.requires(Format::RegistriesYaml.key()).help(help);
-        command.args(Format::ALL.map(flag)).arg(disable)
+        let all = ArgGroup::new(SOURCES).args(Format::ALL.map(Format::key)).multiple(true);
+        command.args(Format::ALL.map(flag)).arg(disable).group(all)
     }
 
     fn augment_args_for_update(command: Command) -> Command {
