@@ -12,6 +12,9 @@ use crate::containerd::Link;
 use crate::serve::admin::proto::admin_client::AdminClient;
 use crate::serve::admin::proto::{ExplainRequest, ExplainResponse, StatusRequest, StatusResponse};
 
+/// How long the daemon may take to answer a command.
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+
 /// Where systemd says which services run. It does not say so of sockets.
 const RUNNING: &str = "/run/systemd/units/invocation:cri-shunt.service";
 

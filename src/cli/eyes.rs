@@ -4,16 +4,12 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::time::Duration;
 
 use super::daemon;
 use super::unit::Unit;
 use crate::config::Config;
 use crate::files::reader::{Daemon, Fault, Reader};
 use crate::serve::admin::proto::NeededFile;
-
-/// How long the daemon may take to answer.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The view of the daemon, for a configuration that it may have.
 pub(super) fn of_the_daemon(config: &Config) -> Reader {
@@ -43,7 +39,10 @@ fn said(socket: &Path) -> Vec<NeededFile> {
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
         return Vec::new();
     };
-    runtime.block_on(daemon::ask(socket, PATIENCE)).map(|status| status.needed_files).unwrap_or_default()
+    runtime
+        .block_on(daemon::ask(socket, daemon::PATIENCE))
+        .map(|status| status.needed_files)
+        .unwrap_or_default()
 }
 
 fn by_file(said: Vec<NeededFile>) -> HashMap<(String, String), Option<Fault>> {

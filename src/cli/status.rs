@@ -15,9 +15,6 @@ use crate::config::{defaults, visible};
 use crate::serve::admin::proto::StatusResponse;
 use crate::serve::admin::time;
 
-/// How long the daemon may take to answer.
-const PATIENCE: Duration = Duration::from_secs(5);
-
 /// Ask the running daemon how it is.
 ///
 /// Shows the version, whether containerd answers, which policy is loaded and since when, whether a reload was
@@ -103,7 +100,7 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
             return Exit::Runtime;
         }
     };
-    let status = match runtime.block_on(daemon::ask(Path::new(socket), PATIENCE)) {
+    let status = match runtime.block_on(daemon::ask(Path::new(socket), daemon::PATIENCE)) {
         Ok(status) => status,
         Err(reason) => {
             terminal::say(&format!("error: {}\n", visible(&reason)));

@@ -12,9 +12,6 @@ use crate::serve::admin::proto::ExplainResponse;
 use crate::serve::admin::time;
 use crate::state::Explained;
 
-/// How long the daemon may take to answer.
-const PATIENCE: Duration = Duration::from_secs(5);
-
 /// The daemon at a socket.
 pub(super) struct Asked {
     socket: PathBuf,
@@ -34,7 +31,7 @@ impl Asked {
     }
 
     pub(super) fn explain(&mut self, image: &str) -> Result<Explained, Exit> {
-        let answer = self.runtime.block_on(daemon::explain(&self.socket, image, PATIENCE));
+        let answer = self.runtime.block_on(daemon::explain(&self.socket, image, daemon::PATIENCE));
         let response = answer.map_err(|reason| {
             terminal::say(&format!("error: {}\n", visible(&reason)));
             Exit::Runtime

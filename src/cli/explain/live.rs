@@ -4,7 +4,7 @@ mod login;
 mod verdict;
 
 use std::collections::{BTreeSet, HashMap};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -24,9 +24,6 @@ use crate::registry::proxy::Proxies;
 use crate::registry::{Client, Failure, Limits, Login, Resolve};
 use crate::state::Rest;
 
-/// How long the running daemon may take to say which registries it leaves alone.
-const DAEMON_WITHIN: Duration = Duration::from_secs(3);
-
 const DIFFER: &str =
     "the candidates have different digests: a mirror is out of date, or is for another registry";
 
@@ -45,6 +42,8 @@ pub(super) struct Live {
     version: String,
     /// containerd's own logins, by the host that is really asked.
     logins: HashMap<String, Login>,
+    /// By host, until when the daemon asks none of them; and why that is not known.
+    rests: (Vec<(String, String)>, Option<String>),
     runtime: Option<Runtime>,
 }
 
@@ -64,22 +63,32 @@ impl Live {
         let blind = hosts::set_up(&facts);
         let (roots, leads) = (facts.roots.read().to_vec(), leads_to_mirrors(&facts));
         let Facts { version, logins, .. } = facts;
-        Ok(Live { client, timeout, roots, blind, leads, version, logins, runtime: Some(runtime) })
+        let rests = runtime.block_on(rests(config.listen.socket.as_path()));
+        Ok(Live { client, timeout, roots, blind, leads, version, logins, rests, runtime: Some(runtime) })
     }
 
     /// Asks for all candidates; whether one of them can serve.
     pub(super) fn ask(&self, answer: &mut Answer, config: &Config, reader: &Reader) -> bool {
         let Some(runtime) = &self.runtime else { return false };
         let asking = answer.targets().iter().map(|target| self.candidate(target, config, reader));
-        let (outcomes, left_alone) =
-            runtime.block_on(async { tokio::join!(join_all(asking), left_alone(answer, config)) });
+        let outcomes = runtime.block_on(join_all(asking));
         let digests: BTreeSet<&str> = outcomes.iter().filter_map(|found| found.digest.as_deref()).collect();
         let (serves, differ) = (!digests.is_empty(), digests.len() > 1);
         let mut warnings = self.differences(answer, config);
-        warnings.extend(left_alone);
+        warnings.extend(self.left_alone(answer));
         warnings.extend(differ.then(|| DIFFER.to_owned()));
         answer.add_live(outcomes, warnings);
         serves
+    }
+
+    /// Which of the candidates' registries the running daemon does not ask at present, in words.
+    fn left_alone(&self, answer: &Answer) -> Vec<String> {
+        let hosts: BTreeSet<String> =
+            answer.targets().iter().map(|target| target.name.key().host().to_owned()).collect();
+        let (rests, unknown) = &self.rests;
+        let of_these = rests.iter().filter(|(host, _)| hosts.contains(host));
+        let words = of_these.map(|(host, until)| format!("the daemon does not ask {host}: {until}"));
+        words.chain(unknown.clone()).collect()
     }
 
     /// Where containerd asks in another way than this command.
@@ -167,23 +176,21 @@ impl Live {
     }
 }
 
-/// Which of the candidates' registries the running daemon does not ask at present, in words. Without a daemon there are
-/// none.
-async fn left_alone(answer: &Answer, config: &Config) -> Vec<String> {
-    let hosts: BTreeSet<String> =
-        answer.targets().iter().map(|target| target.name.key().host().to_owned()).collect();
-    let socket = config.listen.socket.as_path();
-    if !daemon::may_be_asked(socket) {
-        return Vec::new();
+/// What the running daemon says of registries that it does not ask at present, and why it does not say it if it should.
+/// Without a daemon nothing is left alone.
+async fn rests(socket: &Path) -> (Vec<(String, String)>, Option<String>) {
+    if !socket.exists() || !daemon::may_be_asked(socket) {
+        return (Vec::new(), None);
     }
-    let Ok(daemon) = daemon::ask(socket, DAEMON_WITHIN).await else {
-        return Vec::new();
-    };
-    let of_these = daemon.rests.into_iter().filter_map(|rest| {
-        let (host, until) = rest.split_once(": ")?;
-        hosts.contains(host).then(|| format!("the daemon does not ask {host}: {until}"))
-    });
-    of_these.collect()
+    match daemon::ask(socket, daemon::PATIENCE).await {
+        Ok(daemon) => {
+            let rests = daemon.rests.iter().filter_map(|rest| rest.split_once(": "));
+            (rests.map(|(host, until)| (host.to_owned(), until.to_owned())).collect(), None)
+        }
+        Err(error) => {
+            (Vec::new(), Some(format!("it is not known which registries the daemon leaves alone: {error}")))
+        }
+    }
 }
 
 /// Whether a pull leads containerd to mirrors by private hosts, and not by the mirrors' own names.
