@@ -10,6 +10,7 @@
 
 mod answer;
 mod facts;
+mod gzip;
 pub mod hosts;
 mod images_config;
 mod instance;

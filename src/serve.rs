@@ -6,6 +6,7 @@
 pub mod admin;
 pub mod listener;
 pub mod log;
+mod method;
 mod needed_files;
 mod relay;
 mod reload;
@@ -26,7 +27,7 @@ use crate::containerd::hosts::PrivateHosts;
 use crate::containerd::watch::{self, Overrides};
 use crate::files::fingerprint::Snapshot;
 use crate::pull::{hosts_files, leftovers, pause_image, upgrade};
-use crate::state::{Bypass, DirLock, Explain, Generation, LoginKey, State};
+use crate::state::{Bypass, DirLock, Explain, Generation, LoginKey, NativeApi, State};
 
 pub use self::reload::{Outcome, Read};
 
@@ -46,6 +47,8 @@ pub struct Parts {
     pub lock: Option<DirLock>,
     /// The break-glass file.
     pub bypass: PathBuf,
+    /// What happens to calls of containerd's own API.
+    pub native_api: NativeApi,
     /// The policy to begin with.
     pub generation: Generation,
     /// Why it is not what the files say, if they cannot be used.
@@ -95,13 +98,15 @@ pub async fn run(parts: Parts, listen: impl FnOnce() -> Result<Socket, SocketErr
         tracing::info!("socket comes from cri-shunt.socket; [listen] in the config is ignored");
     }
     let containerd = Arc::new(Containerd::new(Arc::<Path>::from(parts.containerd)));
-    let state = Arc::new(State::new(
+    let mut state = State::new(
         parts.generation,
         containerd.clone(),
         PrivateHosts::of(&parts.state),
         LoginKey::of(&parts.state),
         Bypass::new(parts.bypass),
-    ));
+    );
+    state.native_api = parts.native_api;
+    let state = Arc::new(state);
     if let Some(reason) = parts.unusable {
         state.refuse_reload(reason);
     }

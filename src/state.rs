@@ -64,6 +64,16 @@ pub type Explain = Box<dyn Fn(&Generation, &str) -> Explained + Send + Sync>;
 /// How long a pull waits until the file for a host is in place. It takes milliseconds, once containerd answers.
 const TOLD_WITHIN: Duration = Duration::from_secs(5);
 
+/// What happens to calls of containerd's own API, which chooses images past every rule.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NativeApi {
+    /// They are refused while a policy is in force.
+    #[default]
+    Refuse,
+    /// They are relayed.
+    Relay,
+}
+
 /// The shared state of the running program.
 pub struct State {
     generation: ArcSwap<Generation>,
@@ -77,6 +87,8 @@ pub struct State {
     pub looking: Arc<tokio::sync::Mutex<()>>,
     /// The break-glass file.
     pub bypass: Bypass,
+    /// What happens to calls of containerd's own API.
+    pub native_api: NativeApi,
     reload_error: ArcSwap<Option<String>>,
     /// The containerd behind the shunt.
     pub containerd: Arc<Containerd>,
@@ -128,6 +140,7 @@ impl State {
             files: ArcSwap::default(),
             looking: Arc::default(),
             bypass,
+            native_api: NativeApi::default(),
             reload_error: ArcSwap::from_pointee(None),
             containerd,
             health: Health::default(),
@@ -218,6 +231,11 @@ impl State {
     /// Why the last reload was refused, if it was.
     pub fn reload_error(&self) -> Option<String> {
         self.reload_error.load().as_ref().clone()
+    }
+
+    /// Whether there are rules, and they hold now. Without one, every image may be pulled from everywhere.
+    pub fn has_policy_in_force(&self) -> bool {
+        !self.generation().policy.passes_all() && !self.bypass.is_there()
     }
 }
 

@@ -6,7 +6,10 @@
 
 mod support;
 
-use k8s_cri::v1;
+use std::os::unix::ffi::OsStrExt as _;
+
+use k8s_cri::v1::{self, CreateContainerRequest};
+use prost::Message as _;
 use support::containerd::Containerd;
 use support::cri::Cri;
 use support::image::Image;
@@ -201,6 +204,19 @@ async fn a_file_is_no_image_where_images_are_denied(version: Version) {
     for image in [archive.to_str().unwrap(), "./archive.tar", "/nowhere/at/all.tar"] {
         let status = pod.create(&setup.cri, pod::container("main", image, &["true"])).await.unwrap_err();
         assert_eq!(status.code(), Code::PermissionDenied, "{image}: {status}");
+    }
+    // A path that is no text. Whichever way containerd reads it, it does not get it.
+    let path = std::ffi::OsStr::from_bytes(b"archive\xff.tar");
+    std::fs::write(setup.containerd.dir().join(path), b"not a tar").unwrap();
+    let config = pod::container("main", "REPLACED", &["true"]);
+    let message =
+        CreateContainerRequest { pod_sandbox_id: pod.id.clone(), config: Some(config), ..Default::default() };
+    let image = [setup.containerd.dir().as_os_str().as_bytes(), b"/archive\xff.tar"].concat();
+    for image in [&image, &b"archive\xff.tar"[..]] {
+        let message = cri_shunt::inside::wire::set(&message.encode_to_vec(), &[2, 2, 1], image).unwrap();
+        let client = support::raw::Raw::connect(&setup.shunt.socket()).await;
+        let answer = client.call("/runtime.v1.RuntimeService/CreateContainer", &message).await;
+        assert_eq!(answer.code(), Some(7), "{answer:?}");
     }
     pod.remove(&setup.cri).await.unwrap();
 }

@@ -202,13 +202,6 @@ async fn a_reset_of_containerds_reaches_the_client() {
     assert_eq!(error.reason(), Some(h2::Reason::ENHANCE_YOUR_CALM));
 }
 
-/// The most that the program had resident so far, in bytes.
-fn peak(shunt: &Shunt) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", shunt.pid().unwrap())).unwrap();
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap().trim();
-    peak.strip_suffix(" kB").unwrap().parse::<u64>().unwrap() << 10
-}
-
 /// How much may be sent now; none once everybody rests. Calls on `other` go through the same programs, each of which
 /// has one thread: had one of them something left to do with this stream, it would do that meanwhile.
 async fn room_or_rest(stream: &mut h2::SendStream<Bytes>, other: &mut SendRequest<Bytes>) -> Option<usize> {
@@ -231,7 +224,7 @@ async fn a_slow_reader_costs_no_more_than_its_windows() {
     let shunt = Shunt::start_before(&mirror().1, upstream.socket());
     let mut sender = connect(&shunt.socket()).await;
     let mut other = connect(&shunt.socket()).await;
-    let before = peak(&shunt);
+    let before = shunt.peak();
     let chunk = Bytes::from(vec![1; 1 << 16]);
     let (mut sent, mut streams) = (Vec::new(), Vec::new());
     for _ in 0..6 {
@@ -253,7 +246,7 @@ async fn a_slow_reader_costs_no_more_than_its_windows() {
     assert!(sent.iter().all(|taken| *taken <= 2 * stream + between), "{sent:?}");
     assert!(sent.iter().sum::<usize>() <= 2 * connection + between, "{sent:?}");
     // Both ways, and as much again for the allocator.
-    let grown = peak(&shunt) - before;
+    let grown = shunt.peak() - before;
     assert!(grown < 4 * connection as u64, "{grown} bytes for {sent:?}");
     drop(streams);
 }

@@ -197,7 +197,7 @@ async fn an_old_client_pulls_by_the_policy(version: Version) {
     let socket = shunt.socket();
     let encoded = socket.to_str().unwrap().replace('/', "%2F");
     for authority in [None, Some(socket.to_str().unwrap()), Some(encoded.as_str())] {
-        let how = support::foreign::Call { authority, metadata: &[], repeat: 3 };
+        let how = support::foreign::Call { authority, metadata: &[], gzip: false, repeat: 3 };
         let pull = |name: &str| {
             let spec = [&[0x0a, u8::try_from(name.len()).unwrap()], name.as_bytes()].concat();
             let message = [&[0x0a, u8::try_from(spec.len()).unwrap()], spec.as_slice()].concat();

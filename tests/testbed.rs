@@ -149,7 +149,8 @@ async fn outlives_a_crash(version: Version) {
 async fn answers_a_foreign_client(version: Version) {
     let Some((containerd, _)) = setup(version) else { return };
     let ask = |method: &str, how: &Call<'_>| foreign::call(&containerd.socket(), method, b"", how);
-    let how = Call { authority: Some("/run/x.sock"), metadata: &["a=b", "c-bin=00ff"], repeat: 2 };
+    let how =
+        Call { authority: Some("/run/x.sock"), metadata: &["a=b", "c-bin=00ff"], gzip: false, repeat: 2 };
     let Some(answer) = ask("/runtime.v1.RuntimeService/Version", &how) else { return };
     assert_eq!(answer.code, 0, "{answer:?}");
     assert!(answer.response.unwrap().contains("636f6e7461696e657264"), "it names containerd");

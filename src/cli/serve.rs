@@ -99,6 +99,7 @@ fn start(input: Input, first: First) -> Exit {
         state: dir,
         lock,
         bypass: config.state.bypass_file.clone(),
+        native_api: config.listen.native_api,
         generation: Generation { loaded_at: read_at, ..generation(config) },
         unusable,
         seen,

@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 
-use super::diagnostic::{Located, Problem, Span};
+use super::diagnostic::{Located, Problem, Severity, Span};
 use super::node::Value;
 use super::path::absolute;
 use super::references;
@@ -14,7 +14,9 @@ use super::socket_path::{SocketPath, SocketPathError};
 use super::{defaults, duration};
 use crate::policy::Name;
 use crate::serve::listener::socket::Access;
-use crate::state::PullSettings;
+use crate::state::{NativeApi, PullSettings};
+
+const NATIVE_API: [(&str, NativeApi); 2] = [("refuse", NativeApi::Refuse), ("relay", NativeApi::Relay)];
 
 /// Keys of `[pull]` that earlier versions had.
 const RETIRED_OF_PULL: [&str; 1] = ["sweep-after"];
@@ -28,6 +30,8 @@ pub struct Listen {
     pub mode: u32,
     /// Its group; `None` is the group of the process.
     pub group: Option<Group>,
+    /// What happens to calls of containerd's own API.
+    pub native_api: NativeApi,
 }
 
 /// A group of the system, by name or by number.
@@ -148,6 +152,7 @@ fn read_listen(
         socket: SocketPath::known(defaults::LISTEN_SOCKET),
         mode: defaults::LISTEN_MODE,
         group: None,
+        native_api: NativeApi::default(),
     };
     if let Some(set) = own {
         listen.socket = set.value;
@@ -157,6 +162,14 @@ fn read_listen(
         listen.mode = set;
     }
     listen.group = section.field("group").and_then(|field| group(&field, out));
+    if let Some(set) = section.choice("native-api", out, &NATIVE_API) {
+        listen.native_api = set.value;
+        if set.value == NativeApi::Relay {
+            let message = "no rule holds for containerd's own API on this socket";
+            let hint = "whoever uses ctr or nerdctl there pulls what they want; \"refuse\" prevents that";
+            out.push(Problem::new(Severity::Note, message).at(&set.at).hint(hint));
+        }
+    }
     section.finish(out);
     listen
 }

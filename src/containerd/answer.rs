@@ -36,16 +36,28 @@ pub fn frame(message: &[u8]) -> Bytes {
 /// The status that containerd's own gRPC stack answers for such a body: compressed without a
 /// decompressor, over the size limit, or cut short.
 pub fn unframe(body: &Bytes) -> Result<Bytes, Status> {
+    match framed(body)? {
+        Framed { message, is_compressed: false } => Ok(message),
+        Framed { .. } => Err(Status::unimplemented("grpc: compressed messages are not supported")),
+    }
+}
+
+/// A message as it stands in a body.
+pub(super) struct Framed {
+    pub(super) message: Bytes,
+    pub(super) is_compressed: bool,
+}
+
+/// As [`unframe`], for a message that may be compressed.
+pub(super) fn framed(body: &Bytes) -> Result<Framed, Status> {
     let Some((&flag, rest)) = body.split_first() else {
         return Err(Status::internal("grpc: the request holds no message"));
     };
     let Some(length) = rest.first_chunk::<4>().map(|bytes| u32::from_be_bytes(*bytes) as usize) else {
         return Err(Status::internal("unexpected EOF"));
     };
-    match flag {
-        0 => {}
-        1 => return Err(Status::unimplemented("grpc: compressed messages are not supported")),
-        flag => return Err(Status::internal(format!("grpc: unknown compression flag {flag}"))),
+    if flag > 1 {
+        return Err(Status::internal(format!("grpc: unknown compression flag {flag}")));
     }
     if length > MAX_MESSAGE {
         return Err(Status::resource_exhausted(format!(
@@ -55,7 +67,7 @@ pub fn unframe(body: &Bytes) -> Result<Bytes, Status> {
     if rest.len() - 4 < length {
         return Err(Status::internal("unexpected EOF"));
     }
-    Ok(body.slice(5..5 + length))
+    Ok(Framed { message: body.slice(5..5 + length), is_compressed: flag == 1 })
 }
 
 impl Answer {
@@ -130,11 +142,19 @@ impl Link {
         metadata: HeaderMap,
         message: &[u8],
     ) -> Result<Answer, Away> {
+        self.exchange(request(Some(path), metadata), frame(message)).await
+    }
+
+    /// As [`unary`](Self::unary), with a request that need not be one.
+    ///
+    /// # Errors
+    /// As there.
+    pub(super) async fn exchange(&self, request: Request<()>, body: Bytes) -> Result<Answer, Away> {
         let mut sender = self.sender().await?;
-        let has_deadline = metadata.contains_key("grpc-timeout");
-        let sent = sender.send_request(request(Some(path), metadata), false);
+        let has_deadline = request.headers().contains_key("grpc-timeout");
+        let sent = sender.send_request(request, false);
         let (response, mut send) = sent.map_err(|error| self.broken(error))?;
-        send.send_data(frame(message), true).map_err(|error| self.broken(error))?;
+        send.send_data(body, true).map_err(|error| self.broken(error))?;
         match whole(response).await {
             Ok(answer) => Ok(answer),
             Err(error) => match error.reason() {

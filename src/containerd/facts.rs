@@ -3,9 +3,10 @@
 //! Holds: a fact that could not be learned is absent, never guessed.
 
 use std::collections::HashMap;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
+use std::io::ErrorKind;
 use std::os::fd::AsFd;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use tokio::net::UnixStream;
@@ -113,10 +114,58 @@ impl Facts {
         proxies(peer_pid(socket).await?)
     }
 
-    /// The directory that containerd resolves relative paths in.
-    pub fn working_directory(&self) -> Option<PathBuf> {
-        self.pid.map(|pid| PathBuf::from(format!("/proc/{pid}/cwd")))
+    /// Whether containerd finds something by this path, which may be relative to its own directory. What cannot be
+    /// looked at counts as there. Looks at the disk.
+    pub fn has_file(&self, path: &Path) -> bool {
+        match self.pid {
+            Some(pid) => {
+                let of_process = |what: &str| PathBuf::from(format!("/proc/{pid}/{what}"));
+                has_file(&of_process("root"), &of_process("cwd"), path)
+            }
+            None => has_file(Path::new("/"), Path::new(""), path),
+        }
     }
+}
+
+/// More links than the kernel follows.
+const MAX_LINKS: usize = 40;
+
+/// Whether something is at `path`, for a process with this root and this working directory.
+///
+/// Links are followed here. The kernel would look for the target of an absolute one below this process's own root, and
+/// that is another one if this process has a mount namespace of its own.
+fn has_file(root: &Path, directory: &Path, path: &Path) -> bool {
+    let mut found = if path.is_absolute() { root } else { directory }.to_owned();
+    let mut rest: Vec<OsString> = parts(path);
+    let mut links = 0;
+    while let Some(part) = rest.pop() {
+        let next = found.join(part);
+        match std::fs::read_link(&next) {
+            Ok(target) => {
+                links += 1;
+                if links > MAX_LINKS {
+                    return true;
+                }
+                if target.is_absolute() {
+                    root.clone_into(&mut found);
+                }
+                rest.extend(parts(&target));
+            }
+            // It is no link.
+            Err(error) if error.kind() == ErrorKind::InvalidInput => found = next,
+            Err(error) => return !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory),
+        }
+    }
+    true
+}
+
+/// The parts of a path, the first one last. A link is not followed before `..` is.
+fn parts(path: &Path) -> Vec<OsString> {
+    let parts = path.components().filter_map(|part| match part {
+        Component::Normal(_) | Component::ParentDir => Some(part.as_os_str().to_owned()),
+        _ => None,
+    });
+    parts.rev().collect()
 }
 
 async fn peer_pid(socket: &Path) -> Option<i32> {
@@ -217,6 +266,40 @@ mod tests {
         assert_eq!(with(PullMode::Local, dir.path()).pulls_by_real_name(), None);
         let lazy = Facts { lazy_snapshotter: Some("stargz".to_owned()), ..Facts::default() };
         assert!(lazy.pulls_by_real_name().is_some());
+    }
+
+    #[test]
+    fn a_file_is_found_as_a_process_with_another_root_finds_it() {
+        use std::os::unix::fs::symlink;
+        let root = tempfile::tempdir().unwrap();
+        let at = |path: &str| root.path().join(path);
+        for directory in ["tmp/deep", "home"] {
+            std::fs::create_dir_all(at(directory)).unwrap();
+        }
+        std::fs::write(at("tmp/archive.tar"), "").unwrap();
+        symlink("/tmp/archive.tar", at("home/link")).unwrap();
+        symlink("/tmp/deep", at("home/dir")).unwrap();
+        symlink("link", at("home/second")).unwrap();
+        symlink("/tmp/missing", at("home/dangling")).unwrap();
+        symlink("round", at("home/round")).unwrap();
+        let has = |path: &str| has_file(root.path(), &at("home"), Path::new(path));
+        for path in [
+            "/tmp/archive.tar",
+            "link",
+            "second",
+            "dir",
+            "dir/../archive.tar",
+            "./link",
+            "../tmp/archive.tar",
+            "round",
+        ] {
+            assert!(has(path), "{path}");
+        }
+        for path in
+            ["archive.tar", "dangling", "dir/archive.tar", "/home/archive.tar", "link/below", "docker.io/a:1"]
+        {
+            assert!(!has(path), "{path}");
+        }
     }
 
     #[test]

@@ -8,36 +8,94 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use h2::RecvStream;
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderValue, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use tokio::time::Instant;
-use tonic::Status;
+use tonic::{Code, Status};
 
-use super::answer::{GRPC_TIMEOUT, own_metadata};
-use super::{Answer, Away, Link, MAX_MESSAGE, unframe};
+use super::answer::{Framed, GRPC_TIMEOUT, framed, own_metadata, request};
+use super::{Answer, Away, Link, MAX_MESSAGE, frame, gzip};
 use crate::wire::WireError;
+
+/// How a message is compressed.
+const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
+/// How an answer may be.
+const GRPC_ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
+/// Not at all.
+const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
+/// A method that changes nothing, by which containerd tells how it takes a call.
+const HARMLESS: PathAndQuery = PathAndQuery::from_static("/runtime.v1.RuntimeService/Version");
 
 /// A unary call.
 pub struct Call {
     link: Link,
     path: PathAndQuery,
+    /// `POST`, unless the client is mistaken.
+    method: Method,
+    /// How the client says that it has compressed its message.
+    encoding: Option<HeaderValue>,
     metadata: HeaderMap,
     deadline: Option<Instant>,
 }
 
 impl Call {
-    /// A client's call to `uri` with its `metadata`, to be answered over `link`.
-    pub fn new(link: Link, uri: &Uri, metadata: HeaderMap) -> Self {
+    /// A client's call to be answered over `link`. containerd is asked without compression, for its answer is looked
+    /// into.
+    pub fn new(link: Link, head: http::request::Parts) -> Self {
+        let http::request::Parts { method, uri, headers, .. } = head;
+        let mut call = Self::to(link, &uri, headers);
+        call.method = method;
+        call.encoding = call.metadata.remove(GRPC_ENCODING).filter(|encoding| *encoding != IDENTITY);
+        call.metadata.insert(GRPC_ACCEPT_ENCODING, IDENTITY);
+        call
+    }
+
+    fn to(link: Link, uri: &Uri, metadata: HeaderMap) -> Self {
         let path = uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
         let deadline = metadata
             .get(GRPC_TIMEOUT)
             .and_then(grpc_timeout)
             .and_then(|left| Instant::now().checked_add(left));
-        Self { link, path, metadata, deadline }
+        Self { link, path, method: Method::POST, encoding: None, metadata, deadline }
     }
 
     /// A call of the shunt's own, as a client would make it.
     pub fn own(link: Link, path: &'static str) -> Self {
-        Self::new(link, &Uri::from_static(path), own_metadata())
+        Self::to(link, &Uri::from_static(path), own_metadata())
+    }
+
+    /// Reads the one message of the call.
+    ///
+    /// # Errors
+    /// What containerd would answer to a body that holds none, or to a call that is made in this way.
+    pub async fn message(&self, body: &mut RecvStream) -> Result<Bytes, Answer> {
+        let refused = |status: Status| Answer::failure(&status);
+        if self.method != Method::POST {
+            self.is_taken(false).await?;
+        }
+        let Framed { message, is_compressed } = read_message(body).await.map_err(refused)?;
+        if self.encoding.is_some() || is_compressed {
+            self.is_taken(is_compressed).await?;
+        }
+        match &self.encoding {
+            _ if !is_compressed => Ok(message),
+            Some(encoding) if encoding == "gzip" => gzip::decompress(message).await.map_err(refused),
+            _ => Err(not_known(self.encoding.as_ref())),
+        }
+    }
+
+    /// Whether containerd would take a call that is made like this one. Versions of it differ in that, so it is asked
+    /// for something harmless in the same way.
+    async fn is_taken(&self, is_compressed: bool) -> Result<(), Answer> {
+        let mut metadata = own_metadata();
+        metadata.extend(self.encoding.clone().map(|encoding| (GRPC_ENCODING, encoding)));
+        let mut request = request(Some(&HARMLESS), metadata);
+        *request.method_mut() = self.method.clone();
+        let mut body = BytesMut::from(&frame(if is_compressed { gzip::EMPTY } else { &[] })[..]);
+        body[0] = u8::from(is_compressed);
+        let asked = self.link.exchange(request, body.freeze()).await;
+        let answer = asked.map_err(|away| Answer::failure(&Status::unavailable(away.to_string())))?;
+        let is_refused = matches!(answer.status().code(), Code::Unimplemented | Code::Internal);
+        if is_refused || answer.head.status() != StatusCode::OK { Err(answer) } else { Ok(()) }
     }
 
     /// Sends `message` to containerd under the method that was called.
@@ -84,11 +142,17 @@ pub fn malformed(error: &WireError) -> Answer {
     Answer::failure(&Status::internal(format!("grpc: error unmarshalling request: {error}")))
 }
 
+/// The refusal of a message that is compressed in a way that is not known here (gRPC specification, "Compression").
+fn not_known(encoding: Option<&HeaderValue>) -> Answer {
+    let encoding = encoding.map(|encoding| String::from_utf8_lossy(encoding.as_bytes())).unwrap_or_default();
+    let text = format!("grpc: Decompressor is not installed for grpc-encoding \"{encoding}\"");
+    let mut answer = Answer::failure(&Status::unimplemented(text));
+    answer.head.headers_mut().insert(GRPC_ACCEPT_ENCODING, HeaderValue::from_static("identity,gzip"));
+    answer
+}
+
 /// Reads the one message of a unary request.
-///
-/// # Errors
-/// What containerd's gRPC stack would answer to a body that holds none.
-pub async fn read_message(body: &mut RecvStream) -> Result<Bytes, Status> {
+async fn read_message(body: &mut RecvStream) -> Result<Framed, Status> {
     let mut bytes = BytesMut::new();
     while let Some(chunk) = body.data().await {
         let chunk = chunk.map_err(|error| Status::cancelled(error.to_string()))?;
@@ -101,7 +165,7 @@ pub async fn read_message(body: &mut RecvStream) -> Result<Bytes, Status> {
             _ => {}
         }
     }
-    unframe(&bytes.freeze())
+    framed(&bytes.freeze())
 }
 
 /// The value of a `grpc-timeout` header (gRPC over HTTP/2 specification: up to eight digits and a unit).

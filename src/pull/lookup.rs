@@ -1,4 +1,4 @@
-//! ImageStatus and CreateContainer: images that are on the node already.
+//! ImageStatus, CreateContainer and RestorePod: images that are on the node already.
 //!
 //! Holds: nothing here ever asks a registry. Ids pass untouched. Answers are not rewritten, but for the
 //! one entry in a verbose ImageStatus that tells where the image came from.
@@ -7,7 +7,7 @@ mod container;
 mod present;
 mod status;
 
-pub use container::create_container;
+pub use container::{create_container, restore_pod};
 pub use status::image_status;
 
 use std::sync::Arc;

@@ -33,11 +33,13 @@ pub async fn relay(call: Request<RecvStream>, mut respond: SendResponse<Bytes>, 
         Ok(sender) => sender,
         Err(away) => return unavailable(&mut respond, &away),
     };
-    let (mut response, mut up) =
-        match sender.send_request(request(head.uri.path_and_query(), head.headers), ended) {
-            Ok(sent) => sent,
-            Err(error) => return unavailable(&mut respond, &link.broken(error)),
-        };
+    let mut request = request(head.uri.path_and_query(), head.headers);
+    // gRPC has POST alone. What else comes has containerd's own refusal.
+    *request.method_mut() = head.method;
+    let (mut response, mut up) = match sender.send_request(request, ended) {
+        Ok(sent) => sent,
+        Err(error) => return unavailable(&mut respond, &link.broken(error)),
+    };
 
     let mut down = None;
     let outcome = {

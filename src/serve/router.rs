@@ -1,8 +1,9 @@
-//! Which RPC goes where, by its path.
+//! Which RPC goes where: `method` says how each is handled.
 //!
-//! Holds: whatever is not named here is relayed untouched; both CRI versions take the same way.
+//! Holds: a request that the policy could concern is never relayed unseen while a policy is in force.
 
 use std::future::poll_fn;
+use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -12,65 +13,13 @@ use tokio::time::Instant;
 use tonic::Status;
 use tracing::Instrument;
 
+use super::method::Handler;
 use super::relay::{relay, reply};
 use super::{admin, startup_retry};
-use crate::containerd::unary::{Call, malformed, read_message};
+use crate::containerd::unary::{Call, malformed};
 use crate::containerd::{Answer, Link};
 use crate::pull::{self, lookup, pause_image};
-use crate::state::{Client, CriVersion, Pod, Request, State};
-use crate::wire::cri::{self, PodPaths};
-
-/// How a method is handled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Handler {
-    PullImage,
-    ImageStatus,
-    CreateContainer,
-    RunPodSandbox,
-    /// Answered late rather than with an error while containerd starts.
-    Held,
-    Admin,
-    Explain,
-    Relay,
-}
-
-impl Handler {
-    fn of(path: &str) -> (Self, CriVersion) {
-        // grpc-go takes a path without its leading slash as well; so a rule must hold for it.
-        let path = path.strip_prefix('/').unwrap_or(path);
-        if let Some(method) = path.strip_prefix(admin::SERVICE_PREFIX) {
-            let handler = match method {
-                admin::STATUS => Self::Admin,
-                admin::EXPLAIN => Self::Explain,
-                _ => Self::Relay,
-            };
-            return (handler, CriVersion::V1);
-        }
-        let versions = [("runtime.v1.", CriVersion::V1), ("runtime.v1alpha2.", CriVersion::V1Alpha2)];
-        let found =
-            versions.into_iter().find_map(|(prefix, version)| Some((path.strip_prefix(prefix)?, version)));
-        let Some((method, version)) = found else { return (Self::Relay, CriVersion::V1) };
-        let handler = match method {
-            "ImageService/PullImage" => Self::PullImage,
-            "ImageService/ImageStatus" => Self::ImageStatus,
-            "RuntimeService/CreateContainer" => Self::CreateContainer,
-            "RuntimeService/RunPodSandbox" => Self::RunPodSandbox,
-            "RuntimeService/Version" | "RuntimeService/Status" | "ImageService/ImageFsInfo" => Self::Held,
-            _ => Self::Relay,
-        };
-        (handler, version)
-    }
-
-    /// The method, and where its message has the pod, for handlers that the policy concerns.
-    fn method(self) -> Option<(&'static str, Option<&'static PodPaths>)> {
-        match self {
-            Self::PullImage => Some(("PullImage", Some(&cri::pull_image_request::POD))),
-            Self::ImageStatus => Some(("ImageStatus", None)),
-            Self::CreateContainer => Some(("CreateContainer", Some(&cri::create_container_request::POD))),
-            Self::RunPodSandbox | Self::Held | Self::Admin | Self::Explain | Self::Relay => None,
-        }
-    }
-}
+use crate::state::{Client, CriVersion, NativeApi, Pod, Request, State};
 
 /// Answers one request of `client`, whose calls go to containerd over `link`.
 pub async fn route(
@@ -80,9 +29,12 @@ pub async fn route(
     request: http::Request<RecvStream>,
     respond: SendResponse<Bytes>,
 ) {
-    let (handler, version) = Handler::of(request.uri().path());
+    let (handler, version) = Handler::of(&request);
     let handler = match handler {
         Handler::Relay | Handler::Held | Handler::Admin | Handler::Explain => handler,
+        Handler::NativeApi if state.native_api == NativeApi::Relay => Handler::Relay,
+        Handler::NativeApi | Handler::UnknownPull if !state.has_policy_in_force() => Handler::Relay,
+        Handler::NativeApi | Handler::UnknownPull => handler,
         _ if state.bypass.is_there() => Handler::Relay,
         _ => handler,
     };
@@ -92,9 +44,27 @@ pub async fn route(
             Ok(()) => relay(request, respond, &link).await,
             Err(status) => reply(respond, Answer::failure(&status)),
         },
+        Handler::NativeApi => reply(respond, Answer::failure(&native_api(link.socket()))),
+        Handler::UnknownPull => reply(respond, Answer::failure(&unknown_pull(request.uri().path()))),
         // Boxed, for what a pull needs along its way would be copied about with every relayed call.
         handler => Box::pin(answer((handler, version), state, client, link, request, respond)).await,
     }
+}
+
+/// The refusal of containerd's own API. The service is there, so it is not said to be missing.
+fn native_api(containerd: &Path) -> Status {
+    Status::permission_denied(format!(
+        "no rule of cri-shunt holds for containerd's own API, so it is refused here: use containerd's socket {}, or \
+         set native-api = \"relay\" under [listen]",
+        containerd.display()
+    ))
+}
+
+/// Its callers take this for a method that is not there.
+fn unknown_pull(path: &str) -> Status {
+    Status::unimplemented(format!(
+        "this version of cri-shunt does not know {path}, and does not let a pull go past its rules"
+    ))
 }
 
 async fn answer(
@@ -106,11 +76,11 @@ async fn answer(
     mut respond: SendResponse<Bytes>,
 ) {
     let (head, mut body) = request.into_parts();
-    let call = Call::new(link, &head.uri, head.headers);
+    let call = Call::new(link, head);
     let work = async {
-        let message = match read_message(&mut body).await {
+        let message = match call.message(&mut body).await {
             Ok(message) => message,
-            Err(status) => return Answer::failure(&status),
+            Err(answer) => return answer,
         };
         match handler.method() {
             Some((method, pod)) => {
@@ -157,35 +127,7 @@ async fn decide(
         Handler::PullImage => pull::pull_image(state, request, call, message).await,
         Handler::ImageStatus => lookup::image_status(state, request, call, message).await,
         Handler::CreateContainer => lookup::create_container(state, request, call, message).await,
-        Handler::RunPodSandbox | Handler::Held | Handler::Admin | Handler::Explain | Handler::Relay => {
-            Answer::failure(&Status::internal("the policy does not concern this method"))
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn methods_are_told_apart_by_their_whole_path() {
-        let cases = [
-            ("/runtime.v1.ImageService/PullImage", Handler::PullImage),
-            ("/runtime.v1alpha2.ImageService/PullImage", Handler::PullImage),
-            ("runtime.v1.ImageService/PullImage", Handler::PullImage),
-            ("//runtime.v1.ImageService/PullImage", Handler::Relay),
-            ("/runtime.v1.ImageService/PullImages", Handler::Relay),
-            ("/runtime.v2.ImageService/PullImage", Handler::Relay),
-            ("/runtime.v1.RuntimeService/PullImage", Handler::Relay),
-            ("/runtime.v1.ImageService/ListImages", Handler::Relay),
-            ("/runtime.v1.ImageService/ImageFsInfo", Handler::Held),
-            ("/crishunt.v1.Admin/Status", Handler::Admin),
-            ("/crishunt.v1.Admin/Explain", Handler::Explain),
-            ("/crishunt.v1.Admin/Else", Handler::Relay),
-            ("/containerd.services.images.v1.Images/List", Handler::Relay),
-        ];
-        for (path, handler) in cases {
-            assert_eq!(Handler::of(path).0, handler, "{path}");
-        }
+        Handler::RestorePod => lookup::restore_pod(state, request, call, message).await,
+        _ => Answer::failure(&Status::internal("the policy does not concern this method")),
     }
 }

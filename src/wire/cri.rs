@@ -1,6 +1,6 @@
 //! Field paths of the CRI messages that name an image or carry credentials.
 //!
-//! Holds: numbers as in cri-api's `api.proto` (v0.36.3, package `runtime.v1`). `runtime.v1alpha2` has
+//! Holds: numbers as in cri-api's `api.proto` (v0.36.3, package `runtime.v1`), but for `RestorePod`, which is newer. `runtime.v1alpha2` has
 //! the same numbers in all of them.
 
 /// Where a request has the metadata of its pod (`PodSandboxMetadata`).
@@ -82,6 +82,24 @@ pub mod create_container_request {
     pub const USER_SPECIFIED_IMAGE: &[u32] = &[2, 2, 18];
     /// `config.mounts`, repeated; each a `Mount`.
     pub const MOUNTS: &[u32] = &[2, 7];
+}
+
+/// Paths in `RestorePodRequest` (cri-api v0.37, KEP-5823).
+pub mod restore_pod_request {
+    /// The pod, in `config`.
+    pub const POD: super::PodPaths = super::PodPaths::of(2);
+    /// `container_configs`, repeated; each a `ContainerConfig`.
+    pub const CONTAINERS: &[u32] = &[5];
+}
+
+/// Paths in `ContainerConfig`.
+pub mod container_config {
+    /// `image.image`.
+    pub const IMAGE: &[u32] = &[2, 1];
+    /// `image.user_specified_image`.
+    pub const USER_SPECIFIED_IMAGE: &[u32] = &[2, 18];
+    /// `mounts`, repeated; each a `Mount`.
+    pub const MOUNTS: &[u32] = &[7];
 }
 
 /// Paths in `Mount`.

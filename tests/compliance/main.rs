@@ -94,6 +94,7 @@ on_each_containerd! {
         metadata_reaches_containerd,
         many_calls_at_once,
         bodies_that_are_no_grpc,
+        requests_that_are_no_grpc_calls,
     }
     pods {
         a_pod_lives_and_dies,

@@ -36,6 +36,11 @@ pub struct Side {
     notes: RefCell<Vec<(String, String)>>,
 }
 
+/// The rule of `critest`, and containerd's own services as they are without a rule.
+fn config(registry: &Registry) -> String {
+    format!("[listen]\nnative-api = \"relay\"\n{}", crate::critest::rule(registry))
+}
+
 impl Sides {
     /// `None`, and the test counted as skipped, where this containerd can't be had.
     pub async fn of(version: Version) -> Option<Sides> {
@@ -48,10 +53,7 @@ impl Sides {
             SPLICES[version as usize].get_or_init(|| crate::splice::start(&containerd.socket())).clone()
         } else {
             shunt
-                .insert(
-                    SHUNTS[version as usize]
-                        .get_or_init(|| Shunt::start(&crate::critest::rule(registry), containerd)),
-                )
+                .insert(SHUNTS[version as usize].get_or_init(|| Shunt::start(&config(registry), containerd)))
                 .socket()
         };
         let direct = Side::connect(containerd.socket()).await;
@@ -236,7 +238,8 @@ fn field((name, value): (&http::HeaderName, &http::HeaderValue)) -> String {
 
 /// Whether the shunt looks into the requests of a method. Source: design of its router.
 pub fn is_read_by_the_shunt(method: &str) -> bool {
-    ["PullImage", "ImageStatus", "RemoveImage", "CreateContainer", "RunPodSandbox"].contains(&method)
+    ["PullImage", "ImageStatus", "RemoveImage", "CreateContainer", "RestorePod", "RunPodSandbox"]
+        .contains(&method)
 }
 
 /// The first of some bytes, for people.

@@ -133,9 +133,14 @@ impl Containerd {
 
     /// Runs `ctr` against it, in CRI's namespace.
     pub fn ctr(&self, args: &[&str]) -> Output {
+        self.ctr_at(&self.socket(), args)
+    }
+
+    /// Runs its `ctr` against another socket, in CRI's namespace.
+    pub fn ctr_at(&self, socket: &Path, args: &[&str]) -> Output {
         Command::new(self.programs.join("ctr"))
             .arg("--address")
-            .arg(self.socket())
+            .arg(socket)
             .args(["--namespace", "k8s.io"])
             .args(args)
             .output()

@@ -24,6 +24,7 @@ def main():
     parser.add_argument("--authority", help="channel option grpc.default_authority")
     parser.add_argument("--metadata", action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument("--timeout", type=float, default=30)
+    parser.add_argument("--gzip", action="store_true", help="compress the message, where that makes it smaller")
     parser.add_argument("--repeat", type=int, default=1, help="calls on the one connection; the last is printed")
     args = parser.parse_args()
 
@@ -45,7 +46,8 @@ def main():
         for _ in range(args.repeat):
             answer = {"response": None}
             try:
-                response, info = call.with_call(message, timeout=args.timeout, metadata=sent)
+                how = grpc.Compression.Gzip if args.gzip else None
+                response, info = call.with_call(message, timeout=args.timeout, metadata=sent, compression=how)
                 answer["response"] = response.hex()
             except grpc.RpcError as error:
                 info = error

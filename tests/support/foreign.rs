@@ -25,6 +25,8 @@ pub struct Call<'a> {
     pub authority: Option<&'a str>,
     /// `name=value`; values of `-bin` names as hex digits.
     pub metadata: &'a [&'a str],
+    /// Whether the message is compressed, where that makes it smaller.
+    pub gzip: bool,
     /// So many calls on one connection, 0 counts as 1.
     pub repeat: u32,
 }
@@ -51,6 +53,9 @@ pub fn call(socket: &Path, method: &str, message: &[u8], how: &Call<'_>) -> Opti
     ]);
     if let Some(authority) = how.authority {
         command.args(["--authority", authority]);
+    }
+    if how.gzip {
+        command.arg("--gzip");
     }
     for pair in how.metadata {
         command.args(["--metadata", pair]);

@@ -72,10 +72,15 @@ impl Raw {
     /// As `call_with`, with a body that need not be framed as gRPC asks; gives up (resetting the
     /// stream) after `most` messages.
     pub async fn exchange(&self, path: &str, body: Bytes, headers: &[(&str, &str)], most: usize) -> Answer {
+        self.send(request(path, headers), body, most).await
+    }
+
+    /// As `exchange`, with a head that need not be one of gRPC.
+    pub async fn send(&self, head: Request<()>, body: Bytes, most: usize) -> Answer {
         let mut answer = Answer::default();
         let exchanged = async {
             let mut send = self.send.clone().ready().await?;
-            let (response, mut stream) = send.send_request(request(path, headers), body.is_empty())?;
+            let (response, mut stream) = send.send_request(head, body.is_empty())?;
             if !body.is_empty() {
                 // h2 queues what the windows do not let go yet.
                 drop(stream.send_data(body, true));

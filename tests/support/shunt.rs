@@ -49,7 +49,7 @@ pub struct Shunt {
 
 impl Shunt {
     /// Starts one in front of `containerd`. The config gets what every shunt needs (`[listen]`,
-    /// `[containerd]`, `[state]`) unless `config` has that table itself.
+    /// `[containerd]`, `[state]`) unless `config` has that table itself; a `[listen]` gets the socket.
     pub fn start(config: &str, containerd: &Containerd) -> Shunt {
         Shunt::start_with(config, containerd, &[])
     }
@@ -100,14 +100,15 @@ impl Shunt {
     fn write_config_for(&self, config: &str, upstream: &Path) {
         let dir = self.keeper.dir().display();
         let upstream = upstream.display();
+        let own = format!("[listen]\nsocket = \"{dir}/shunt.sock\"\n");
         let tables = [
-            ("[listen]", format!("[listen]\nsocket = \"{dir}/shunt.sock\"\n")),
+            ("[listen]", own.clone()),
             ("[containerd]", format!("[containerd]\nsocket = \"{upstream}\"\n")),
             ("[state]", format!("[state]\ndir = \"{dir}/state\"\nbypass-file = \"{dir}/bypass\"\n")),
         ];
-        let mut text = config.to_owned();
+        let mut text = config.replace("[listen]\n", &own);
         for (head, table) in tables {
-            if !config.lines().any(|line| line.trim() == head) {
+            if !text.lines().any(|line| line.trim() == head) {
                 text = format!("{text}\n{table}");
             }
         }
@@ -143,6 +144,13 @@ impl Shunt {
     /// The running process, for signals and measurements.
     pub fn pid(&self) -> Option<u32> {
         self.child.lock().unwrap().as_ref().map(Child::id)
+    }
+
+    /// The most that it had resident so far, in bytes.
+    pub fn peak(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid().unwrap())).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap().trim();
+        peak.strip_suffix(" kB").unwrap().parse::<u64>().unwrap() << 10
     }
 
     /// Runs another command of the program with this shunt's config, `explain` for one.

@@ -18,7 +18,7 @@ use super::login;
 const PUBLIC: &[&str] = &[
     // config.toml and conf.d
     "listen", "containerd", "policy", "pull", "state", "log", "transport", "rule", "source", "mirrors",
-    "socket", "mode", "group", "pause-image", "config-path", "fence", "default-registry", "default", "present",
+    "socket", "mode", "group", "native-api", "pause-image", "config-path", "fence", "default-registry", "default", "present",
     "names", "checkpoint", "watch", "prefix", "order", "origin", "deny", "collapse", "strip-prefix", "only", "location",
     "node-credentials", "foreign-urls", "match", "replace", "registry", "plain-http", "http-fallback", "skip-verify", "ca-file",
     "client-cert", "client-key", "api-root", "dial-timeout", "dir", "bypass-file", "level", "stall-after",

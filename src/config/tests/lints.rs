@@ -302,3 +302,20 @@ fn the_same_place_is_found_at_a_host_that_is_no_image_host() {
     let text = shown(&loaded.unwrap().warnings, dir.path());
     assert!(text.contains("are looked for in the same place, nexus"), "{text}");
 }
+
+#[test]
+fn relaying_containerds_own_api_is_noted() {
+    assert_eq!(
+        warned("[listen]\nnative-api = 'refuse'\n[policy]\ndefault = 'pass'\ndefault-registry = 'm.dev'"),
+        ""
+    );
+    assert_snapshot!(warned("[listen]\nnative-api = 'relay'\n[policy]\ndefault-registry = 'm.dev'"), @r#"
+    note: no rule holds for containerd's own API on this socket
+     --> config.toml:2:14
+      |
+    2 | native-api = 'relay'
+      |              ^^^^^^^
+      |
+      = help: whoever uses ctr or nerdctl there pulls what they want; "refuse" prevents that
+    "#);
+}

@@ -10,7 +10,7 @@ use crate::policy::{
     Action, Asked, Checkpoint, Decision, DefaultAction, Names, OnOutage, Only, Order, Origin, Outage,
     Present, Route,
 };
-use crate::state::PullSettings;
+use crate::state::{NativeApi, PullSettings};
 
 fn defaults_in_force() -> Config {
     accepted_text("")
@@ -37,7 +37,7 @@ fn an_empty_file_means_every_default() {
     assert_eq!(format!("{credentials:?}"), "Credentials(None)");
     assert_eq!(watch, Some(Duration::from_secs(2)));
     let own = defaults::LISTEN_SOCKET.parse().unwrap();
-    assert_eq!(listen, Listen { socket: own, mode: 0o660, group: None });
+    assert_eq!(listen, Listen { socket: own, mode: 0o660, group: None, native_api: NativeApi::Refuse });
     let theirs = defaults::CONTAINERD_SOCKET.parse().unwrap();
     assert_eq!(containerd, Containerd { socket: theirs, pause_image: None, config_path: None, fence: false });
     assert!(policy.rules().is_empty() && !policy.has_deny());
@@ -57,9 +57,15 @@ fn an_empty_file_means_every_default() {
 
 #[test]
 fn listen_keys() {
-    let listen = accepted_text("[listen]\nsocket = '/a.sock'\nmode = '0600'\ngroup = 'wheel'").listen;
-    let expected =
-        Listen { socket: "/a.sock".parse().unwrap(), mode: 0o600, group: Some(Group::Name("wheel".into())) };
+    let listen =
+        accepted_text("[listen]\nsocket = '/a.sock'\nmode = '0600'\ngroup = 'wheel'\nnative-api = 'relay'")
+            .listen;
+    let expected = Listen {
+        socket: "/a.sock".parse().unwrap(),
+        mode: 0o600,
+        group: Some(Group::Name("wheel".into())),
+        native_api: NativeApi::Relay,
+    };
     assert_eq!(listen, expected);
     assert_eq!(accepted_text("listen.group = 998").listen.group, Some(Group::Id(998)));
     assert_eq!(accepted_text("listen.group = 0x10").listen.group, Some(Group::Id(16)));

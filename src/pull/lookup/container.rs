@@ -1,9 +1,11 @@
-//! CreateContainer, with its image volumes.
+//! CreateContainer, with its image volumes, and RestorePod.
 //!
 //! Holds: the message is never edited: ids need nothing, and a name that only a mirror's record has is
 //! adopted first.
 
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt as _;
+use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -16,7 +18,7 @@ use crate::containerd::{Answer, Facts};
 use crate::policy::{Asked, Checkpoint, Decision, Name, Present, is_image_id};
 use crate::pull::contents;
 use crate::state::{Request, State};
-use crate::wire::cri::{create_container_request as paths, mount};
+use crate::wire::cri::{container_config, create_container_request as paths, mount, restore_pod_request};
 use crate::wire::{self, WireError};
 
 /// Answers a CreateContainer.
@@ -38,8 +40,29 @@ pub async fn create_container(
     forward(call, &message).await
 }
 
+/// Answers a RestorePod. (No containerd has it yet.)
+pub async fn restore_pod(state: &Arc<State>, request: &Arc<Request>, call: &Call, message: Bytes) -> Answer {
+    if request.generation.policy.has_deny() {
+        return Answer::failure(&Status::permission_denied(
+            "the images of a checkpoint are known to containerd alone, which would pull them past every rule; that is \
+             refused where images are denied",
+        ));
+    }
+    let images = match read_restored(&message) {
+        Ok(images) => images,
+        Err(error) => return malformed(&error),
+    };
+    for image in &images {
+        if let Err(status) = admit(state, request, image).await {
+            return Answer::failure(&status);
+        }
+    }
+    forward(call, &message).await
+}
+
 /// One image that the container uses.
 struct Image {
+    bytes: Vec<u8>,
     text: String,
     /// What the pod says, where the client tells (kubelet 1.28 on).
     specified: Option<String>,
@@ -47,19 +70,40 @@ struct Image {
     is_root: bool,
 }
 
+impl Image {
+    fn new(name: &[u8], specified: Option<&[u8]>, is_root: bool) -> Self {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Self { bytes: name.to_vec(), text: text(name), specified: specified.map(text), is_root }
+    }
+}
+
 fn read(message: &[u8]) -> Result<Vec<Image>, WireError> {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let mut images = vec![Image {
-        text: text(wire::get(message, paths::IMAGE)?.unwrap_or_default()),
-        specified: wire::get(message, paths::USER_SPECIFIED_IMAGE)?.map(text),
-        is_root: true,
-    }];
-    for range in wire::each(message, paths::MOUNTS)? {
+    let name = wire::get(message, paths::IMAGE)?.unwrap_or_default();
+    let mut images = vec![Image::new(name, wire::get(message, paths::USER_SPECIFIED_IMAGE)?, true)];
+    read_mounts(message, paths::MOUNTS, &mut images)?;
+    Ok(images)
+}
+
+fn read_mounts(message: &[u8], mounts: &[u32], images: &mut Vec<Image>) -> Result<(), WireError> {
+    for range in wire::each(message, mounts)? {
         let mount = &message[range];
         if let Some(image) = wire::get(mount, mount::IMAGE)? {
-            let specified = wire::get(mount, mount::USER_SPECIFIED_IMAGE)?.map(text);
-            images.push(Image { text: text(image), specified, is_root: false });
+            images.push(Image::new(image, wire::get(mount, mount::USER_SPECIFIED_IMAGE)?, false));
         }
+    }
+    Ok(())
+}
+
+/// The images of a RestorePod, as far as it names them.
+fn read_restored(message: &[u8]) -> Result<Vec<Image>, WireError> {
+    let mut images = Vec::new();
+    for range in wire::each(message, restore_pod_request::CONTAINERS)? {
+        let container = &message[range];
+        if let Some(image) = wire::get(container, container_config::IMAGE)? {
+            let specified = wire::get(container, container_config::USER_SPECIFIED_IMAGE)?;
+            images.push(Image::new(image, specified, false));
+        }
+        read_mounts(container, container_config::MOUNTS, &mut images)?;
     }
     Ok(images)
 }
@@ -72,7 +116,7 @@ async fn admit(state: &Arc<State>, request: &Arc<Request>, image: &Image) -> Res
     let policy = &request.generation.policy;
     if image.is_root && policy.has_deny() {
         // Where relative paths lead is known once containerd has answered, and before that it answers no client.
-        refuse_file(state.containerd.known_facts().await, &image.text).await?;
+        refuse_file(state.containerd.known_facts().await, image).await?;
     }
     if policy.settings().present == Present::Hide {
         refuse(state, request, &image.text).await?;
@@ -95,21 +139,21 @@ async fn admit(state: &Arc<State>, request: &Arc<Request>, image: &Image) -> Res
 
 /// containerd 2.1 opens a file of the image's name as a checkpoint archive, relative to its own directory
 /// (`internal/cri/server/container_create.go`), and pulls the base image that it names.
-async fn refuse_file(containerd: Arc<Facts>, image: &str) -> Result<(), Status> {
-    let relative = PathBuf::from(image);
-    let path = match containerd.working_directory() {
-        Some(directory) if relative.is_relative() => directory.join(relative),
-        _ => relative,
-    };
-    let written_as_path = image.starts_with(['/', '.']);
-    // The disk may be slow. What cannot be looked at counts as a file.
-    let exists = tokio::task::spawn_blocking(move || path.exists());
-    if !written_as_path && !exists.await.unwrap_or(true) {
-        return Ok(());
+async fn refuse_file(containerd: Arc<Facts>, image: &Image) -> Result<(), Status> {
+    let path = OsString::from_vec(image.bytes.clone());
+    // No image has a name that begins like this, or that is no UTF-8.
+    let written_as_path = image.bytes.starts_with(b"/") || image.bytes.starts_with(b".");
+    if !written_as_path && std::str::from_utf8(&image.bytes).is_ok() {
+        // The disk may be slow. What cannot be looked at counts as a file.
+        let looking = tokio::task::spawn_blocking(move || containerd.has_file(Path::new(&path)));
+        if !looking.await.unwrap_or(true) {
+            return Ok(());
+        }
     }
     Err(Status::permission_denied(format!(
-        "{image} is a file, which containerd would take for a checkpoint and pull its base image past every \
-         rule; that is refused where images are denied"
+        "{} is a file, which containerd would take for a checkpoint and pull its base image past every \
+         rule; that is refused where images are denied",
+        image.text
     )))
 }
 
