@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use self::listener::socket::{Socket, SocketError};
@@ -34,6 +35,10 @@ pub use self::reload::{Outcome, Read};
 /// How long calls under way may take to end after a stop signal. PullImage has no deadline, and kubelet
 /// asks again by itself.
 const DRAIN: Duration = Duration::from_secs(20);
+/// The same where the socket is systemd's, so that everybody is served meanwhile: pulls take minutes.
+const DRAIN_SERVING: Duration = Duration::from_secs(5 * 60);
+/// How long adoptions may take to be undone.
+const UNDO: Duration = Duration::from_secs(3);
 
 /// What the program is made of.
 pub struct Parts {
@@ -94,7 +99,8 @@ pub async fn run(parts: Parts, listen: impl FnOnce() -> Result<Socket, SocketErr
         interrupt: taken("SIGINT", SignalKind::interrupt())?,
     };
     let socket = listen()?;
-    if socket.is_inherited() {
+    let is_inherited = socket.is_inherited();
+    if is_inherited {
         tracing::info!("socket comes from cri-shunt.socket; [listen] in the config is ignored");
     }
     let containerd = Arc::new(Containerd::new(Arc::<Path>::from(parts.containerd)));
@@ -133,20 +139,32 @@ pub async fn run(parts: Parts, listen: impl FnOnce() -> Result<Socket, SocketErr
 
     signals.stop().await;
 
-    tracing::info!("stopping: no new calls");
     systemd::notify(&[sd_notify::NotifyState::Stopping]);
-    // A successor can begin while the last calls end here.
-    drop(parts.lock);
+    let limit = if is_inherited {
+        tracing::info!("stopping: everybody is served until the calls under way have ended");
+        DRAIN_SERVING
+    } else {
+        tracing::info!("stopping: no new calls");
+        background.iter().for_each(JoinHandle::abort);
+        // A successor can begin while the last calls end here.
+        drop(parts.lock);
+        DRAIN
+    };
     stop.cancel();
-    background.iter().for_each(tokio::task::JoinHandle::abort);
     let ended = async {
         let _ = serving.await;
         // Adoptions whose clients have left.
-        state.tasks.close();
         state.tasks.wait().await;
     };
-    if tokio::time::timeout(DRAIN, ended).await.is_err() {
-        tracing::warn!(waited = ?DRAIN, "calls were still under way; they are cut");
+    let cut = tokio::select! {
+        () = ended => return Ok(()),
+        () = tokio::time::sleep(limit) => "calls were still under way; they are cut",
+        () = signals.stop() => "stopped once more: calls under way are cut",
+    };
+    tracing::warn!("{cut}");
+    state.hurry.cancel();
+    if tokio::time::timeout(UNDO, state.tasks.wait()).await.is_err() {
+        tracing::warn!("work of pulls was still under way; it is cut");
     }
     Ok(())
 }

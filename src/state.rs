@@ -3,6 +3,7 @@
 //! Holds: a request sees one [`Generation`] from its beginning to its end, whatever is reloaded meanwhile.
 
 mod bypass;
+mod calls;
 mod contents;
 mod dir_lock;
 mod extent;
@@ -25,6 +26,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::containerd::hosts::{PrivateHosts, Report};
@@ -33,6 +35,7 @@ use crate::registry;
 use crate::registry::proxy::Proxies;
 
 pub use bypass::Bypass;
+pub use calls::Calls;
 pub use contents::{Contents, KnownContents};
 pub use dir_lock::{DirLock, NoLock};
 pub use extent::{Extent, counted};
@@ -108,6 +111,10 @@ pub struct State {
     pub contents: KnownContents,
     /// Ids for requests.
     pub request_ids: RequestIds,
+    /// The calls that are under way.
+    pub calls: Calls,
+    /// Cancelled when work has to come to an end at once: what is not finished is undone.
+    pub hurry: CancellationToken,
     /// Work that goes on when its client has left. A stop waits for it.
     pub tasks: TaskTracker,
     /// The adoptions that are under way.
@@ -151,6 +158,8 @@ impl State {
             temporary_names: TemporaryNames::default(),
             contents: KnownContents::default(),
             request_ids: RequestIds::new(),
+            calls: Calls::default(),
+            hurry: CancellationToken::new(),
             tasks: TaskTracker::new(),
             adopting: Gates::default(),
             fetches: Fetches::default(),

@@ -20,10 +20,15 @@ use rustix::process::{Pid, Signal, kill_process};
 use support::cri::Cri;
 use support::keeper::Keeper;
 use support::raw::Raw;
-use support::upstream::Upstream;
+use support::upstream::{Answer, Gate, Upstream};
 use support::{PATIENCE, wait_for};
 
 const LIST: &str = "/runtime.v1.ImageService/ListImages";
+const PULL: &str = "/runtime.v1.ImageService/PullImage";
+const VERSION: &str = "/runtime.v1.RuntimeService/Version";
+const EVENTS: &str = "/runtime.v1.RuntimeService/GetContainerEvents";
+/// What a client takes for "again".
+const UNAVAILABLE: i32 = 14;
 
 /// Less than what the daemon gives the first call of a connection when it is told to stop.
 const LAST_ARRIVAL: Duration = Duration::from_millis(200);
@@ -180,4 +185,64 @@ async fn a_restart_loses_no_connection() {
         assert!(ended.is_ok(), "after {calls:?} calls: {ended:?}");
     }
     manager.stop(daemon);
+}
+
+/// A client that reads a stream, and how it ended.
+async fn events(socket: PathBuf) -> tokio::task::JoinHandle<Option<i32>> {
+    let client = Raw::connect(&socket).await;
+    tokio::spawn(async move { client.call(EVENTS, b"").await.code() })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn everybody_is_served_while_a_long_pull_ends() {
+    let manager = Manager::new();
+    let gate = Arc::new(Gate::default());
+    manager.upstream.on(PULL, Answer::Held(gate.clone(), 0, "pulled"));
+    manager.upstream.on(EVENTS, Answer::Hang);
+    let mut daemon = manager.start();
+    assert_eq!(manager.told(), "READY=1");
+    let stream = events(manager.socket()).await;
+    assert!(wait_for(async || manager.upstream.come(EVENTS) == 1).await);
+    let client = Raw::connect(&manager.socket()).await;
+    let pull = tokio::spawn(async move { client.call(PULL, b"\x0a\x09\x0a\x07nginx:1").await });
+    tokio::time::timeout(PATIENCE, gate.came.notified()).await.expect("it arrives");
+
+    kill_process(Pid::from_child(&daemon), Signal::TERM).unwrap();
+    assert_eq!(manager.told(), "STOPPING=1");
+    // Its client asks again, and has a stream as long as there is a daemon.
+    assert_eq!(stream.await.unwrap(), Some(UNAVAILABLE));
+    let again = events(manager.socket()).await;
+    assert!(wait_for(async || manager.upstream.come(EVENTS) == 2).await);
+    for _ in 0..20 {
+        let answer = Raw::connect(&manager.socket()).await.call(VERSION, b"").await;
+        assert_eq!(answer.code(), Some(0), "{answer:?}");
+    }
+    assert!(!pull.is_finished() && !again.is_finished() && daemon.try_wait().unwrap().is_none());
+    gate.open.notify_one();
+    let pulled = pull.await.unwrap();
+    assert_eq!((pulled.code(), pulled.message().as_deref()), (Some(0), Some("pulled")), "{pulled:?}");
+    assert_eq!(again.await.unwrap(), Some(UNAVAILABLE));
+    assert!(daemon.wait().unwrap().success(), "{}", manager.log());
+    assert!(!manager.log().contains("are cut"), "{}", manager.log());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_signal_ends_it_at_once() {
+    let manager = Manager::new();
+    let gate = Arc::new(Gate::default());
+    manager.upstream.on(LIST, Answer::Held(gate.clone(), 0, ""));
+    let mut daemon = manager.start();
+    assert_eq!(manager.told(), "READY=1");
+    let client = Raw::connect(&manager.socket()).await;
+    let call = tokio::spawn(async move { client.call(LIST, b"").await });
+    tokio::time::timeout(PATIENCE, gate.came.notified()).await.expect("it arrives");
+    for told in ["STOPPING=1", ""] {
+        kill_process(Pid::from_child(&daemon), Signal::TERM).unwrap();
+        if !told.is_empty() {
+            assert_eq!(manager.told(), told);
+        }
+    }
+    assert!(daemon.wait().unwrap().success(), "{}", manager.log());
+    assert_eq!(call.await.unwrap().code(), None);
+    assert!(manager.log().contains("stopped once more"), "{}", manager.log());
 }

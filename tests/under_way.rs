@@ -11,12 +11,18 @@ mod support;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use containerd_client::services::v1 as api;
+use containerd_client::types::Descriptor;
 use http::HeaderMap;
+use k8s_cri::v1::PullImageResponse;
+use prost::Message as _;
 use rustix::process::Signal;
 use support::cri::Cri;
 use support::fake::{Behaviour, Fake};
+use support::image::digest;
 use support::raw::Raw;
-use support::shunt::Shunt;
+use support::scripted::{Scripted, reply};
+use support::shunt::{Shunt, rule};
 use support::upstream::{Answer, Gate, Upstream};
 use support::{PATIENCE, wait_for};
 
@@ -58,6 +64,66 @@ async fn at_a_stop_a_call_may_end_for_twenty_seconds() {
     assert_eq!(shunt.ended().and_then(|status| status.code()), Some(0));
     assert!(shunt.stderr().contains("calls were still under way; they are cut"), "{}", shunt.stderr());
     assert_eq!(never_ends.await.unwrap().code(), None);
+}
+
+#[tokio::test]
+async fn at_a_stop_a_stream_ends_at_once() {
+    const EVENTS: &str = "/runtime.v1.RuntimeService/GetContainerEvents";
+    let upstream = Upstream::start();
+    upstream.on(EVENTS, Answer::Hang);
+    let shunt = Shunt::start_before("", upstream.socket());
+    let client = Raw::connect(&shunt.socket()).await;
+    let stream = tokio::spawn(async move { client.call(EVENTS, b"").await });
+    assert!(wait_for(async || upstream.come(EVENTS) == 1).await);
+    shunt.signal(Signal::TERM);
+    assert_eq!(shunt.ends().code(), Some(0));
+    let answer = stream.await.unwrap();
+    assert_eq!(answer.code(), Some(14), "{answer:?}");
+    assert!(!shunt.stderr().contains("are cut"), "{}", shunt.stderr());
+}
+
+/// containerd never shows the name that an image is given: that takes a minute by default.
+#[tokio::test]
+async fn an_adoption_that_a_stop_cuts_is_undone() {
+    const IMAGES: &str = "/containerd.services.images.v1.Images";
+    const READ: &str = "/containerd.services.content.v1.Content/Read";
+    let upstream = Upstream::start();
+    let (mirror, manifest) = one_manifest();
+    let target = Descriptor { digest: digest(manifest.as_bytes()), ..Descriptor::default() };
+    let image = api::Image { name: "any".to_owned(), target: Some(target), ..api::Image::default() };
+    let known = api::GetImageResponse { image: Some(image) };
+    upstream.on(&format!("{IMAGES}/Get"), Answer::Message(known.encode_to_vec()));
+    let content = api::ReadContentResponse { offset: 0, data: manifest.into() };
+    upstream.on(READ, Answer::Message(content.encode_to_vec()));
+    let pulled = PullImageResponse { image_ref: "sha256:id".to_owned() };
+    upstream.on(PULL, Answer::Message(pulled.encode_to_vec()));
+    let shunt = Shunt::start_before(&rule("q.dev", &[&mirror.host()]), upstream.socket());
+    let cri = Cri::connect(&shunt.socket()).await;
+    let pull = tokio::spawn(async move { cri.pull("q.dev/a:1").await });
+    let update = format!("{IMAGES}/Update");
+    assert!(wait_for(async || upstream.come(&update) == 2).await, "two names:\n{}", shunt.stderr());
+    pull.abort();
+    shunt.signal(Signal::TERM);
+    // containerd's stand-in lives in this thread, so nothing here may block it.
+    assert!(wait_for(async || shunt.stderr().contains("stopping: no new calls")).await);
+    shunt.signal(Signal::TERM);
+    assert!(wait_for(async || shunt.ended().is_some()).await);
+    assert_eq!(upstream.come(&update), 4, "both are what they were:\n{}", shunt.stderr());
+}
+
+/// A mirror that has one manifest under every name.
+fn one_manifest() -> (Scripted, &'static str) {
+    const MANIFEST: &str = r#"{"schemaVersion": 2, "layers": []}"#;
+    let (digest, length) = (digest(MANIFEST.as_bytes()), MANIFEST.len().to_string());
+    let mirror = Scripted::start(move |_| {
+        let headers = [
+            ("Content-Type", "application/vnd.oci.image.manifest.v1+json"),
+            ("Content-Length", &length),
+            ("Docker-Content-Digest", &digest),
+        ];
+        reply(200, &headers, MANIFEST)
+    });
+    (mirror, MANIFEST)
 }
 
 #[tokio::test]

@@ -31,6 +31,9 @@ pub enum AdoptError {
     /// CRI did not show the name in time.
     #[error("containerd did not show the image by that name within {} s", .0.as_secs_f32())]
     Slow(Duration),
+    /// The daemon ends before CRI showed the name.
+    #[error("cri-shunt was stopped before containerd showed the image by that name")]
+    Stopped,
     /// The rule does not allow it, in words.
     #[error("{0}")]
     Refused(String),
@@ -53,7 +56,7 @@ impl AdoptError {
     pub fn code(&self) -> Code {
         match self {
             Self::Refused(_) => Code::PermissionDenied,
-            Self::Gone | Self::Slow(_) => Code::Aborted,
+            Self::Gone | Self::Slow(_) | Self::Stopped => Code::Aborted,
             Self::Store(error) => error.code(),
             Self::Cri(status) => status.code(),
         }
@@ -162,7 +165,10 @@ async fn wait(
         if Instant::now() >= end {
             return Err(AdoptError::Slow(timeout));
         }
-        tokio::time::sleep(pause).await;
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = state.hurry.cancelled() => return Err(AdoptError::Stopped),
+        }
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }

@@ -96,6 +96,16 @@ impl Handler {
     }
 }
 
+/// Whether a relayed call is a stream that nobody ends but its client.
+pub fn is_endless(path: &str) -> bool {
+    const ENDLESS: [&str; 3] = [
+        "runtime.v1.RuntimeService/GetContainerEvents",
+        "containerd.services.events.v1.Events/Subscribe",
+        "grpc.health.v1.Health/Watch",
+    ];
+    ENDLESS.contains(&path.strip_prefix('/').unwrap_or(path))
+}
+
 /// Whether containerd's gRPC server may take a request for a call. One good `content-type` of several is enough for it,
 /// and that of containerd 1.6 takes every HTTP method.
 fn is_grpc<B>(request: &Request<B>) -> bool {

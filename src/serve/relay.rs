@@ -23,10 +23,22 @@ enum End {
     Reset(Reason),
     /// The connection to containerd broke.
     Away(Away),
+    /// The daemon ends it.
+    Stopped,
 }
 
 /// Relays `call` over `link` and answers it through `respond`.
-pub async fn relay(call: Request<RecvStream>, mut respond: SendResponse<Bytes>, link: &Link) {
+pub async fn relay(call: Request<RecvStream>, respond: SendResponse<Bytes>, link: &Link) {
+    relay_until(call, respond, link, std::future::pending()).await;
+}
+
+/// As [`relay`], until `stop` is ready. Then the client is told to ask again.
+pub async fn relay_until(
+    call: Request<RecvStream>,
+    mut respond: SendResponse<Bytes>,
+    link: &Link,
+    stop: impl Future<Output = ()>,
+) {
     let (head, mut body) = call.into_parts();
     let ended = body.is_end_stream();
     let mut sender = match link.sender().await {
@@ -67,12 +79,16 @@ pub async fn relay(call: Request<RecvStream>, mut respond: SendResponse<Bytes>, 
         };
         let mut sending = pin!(sending);
         let mut answering = pin!(answering);
+        let mut stop = pin!(stop);
         let mut sent = ended;
         poll_fn(|cx| {
             if !sent && sending.as_mut().poll(cx).is_ready() {
                 sent = true;
             }
-            answering.as_mut().poll(cx)
+            if let Poll::Ready(answered) = answering.as_mut().poll(cx) {
+                return Poll::Ready(answered);
+            }
+            stop.as_mut().poll(cx).map(|()| Err(End::Stopped))
         })
         .await
     };
@@ -81,16 +97,24 @@ pub async fn relay(call: Request<RecvStream>, mut respond: SendResponse<Bytes>, 
         (Err(End::ClientGone), _) => up.send_reset(Reason::CANCEL),
         (Err(End::Reset(reason)), Some(mut stream)) => stream.send_reset(reason),
         (Err(End::Reset(reason)), None) => respond.send_reset(reason),
-        (Err(End::Away(away)), None) => unavailable(&mut respond, &away),
-        (Err(End::Away(away)), Some(mut stream)) => {
-            // The answer has begun: the status can only come at its end.
-            let mut trailers = HeaderMap::new();
-            if Status::unavailable(away.to_string()).add_header(&mut trailers).is_err()
-                || stream.send_trailers(trailers).is_err()
-            {
-                stream.send_reset(Reason::INTERNAL_ERROR);
-            }
+        (Err(End::Away(away)), down) => end(&mut respond, down, Status::unavailable(away.to_string())),
+        (Err(End::Stopped), down) => {
+            up.send_reset(Reason::CANCEL);
+            end(&mut respond, down, Status::unavailable("cri-shunt is stopping: ask again"));
         }
+    }
+}
+
+/// Ends an answer with `status`, whether it has begun or not.
+fn end(respond: &mut SendResponse<Bytes>, begun: Option<SendStream<Bytes>>, status: Status) {
+    let Some(mut stream) = begun else {
+        let _ = respond.send_response(Answer::failure(&status).head, true);
+        return;
+    };
+    // The answer has begun: the status can only come at its end.
+    let mut trailers = HeaderMap::new();
+    if status.add_header(&mut trailers).is_err() || stream.send_trailers(trailers).is_err() {
+        stream.send_reset(Reason::INTERNAL_ERROR);
     }
 }
 
@@ -112,8 +136,7 @@ pub fn reply(mut respond: SendResponse<Bytes>, answer: Answer) {
 }
 
 fn unavailable(respond: &mut SendResponse<Bytes>, away: &Away) {
-    let answer = Answer::failure(&Status::unavailable(away.to_string()));
-    let _ = respond.send_response(answer.head, true);
+    end(respond, None, Status::unavailable(away.to_string()));
 }
 
 /// Ready once the client has reset the stream or its connection is gone.

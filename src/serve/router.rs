@@ -13,8 +13,8 @@ use tokio::time::Instant;
 use tonic::Status;
 use tracing::Instrument;
 
-use super::method::Handler;
-use super::relay::{relay, reply};
+use super::method::{Handler, is_endless};
+use super::relay::{relay, relay_until, reply};
 use super::{admin, startup_retry};
 use crate::containerd::unary::{Call, malformed};
 use crate::containerd::{Answer, Link};
@@ -38,6 +38,11 @@ pub async fn route(
         _ if state.bypass.is_there() => Handler::Relay,
         _ => handler,
     };
+    if handler == Handler::Relay && is_endless(request.uri().path()) {
+        let stream = state.calls.stream();
+        return relay_until(request, respond, &link, stream.cancelled()).await;
+    }
+    let _call = state.calls.begin();
     match handler {
         Handler::Relay => relay(request, respond, &link).await,
         Handler::RunPodSandbox => match Box::pin(pause_image::before_sandbox(&state)).await {
