@@ -4,6 +4,8 @@
 //! key nobody can find out by guessing which login it was, nor whether two pulls had the same. It is bound to the
 //! repository and the digest, so at another image it fits nothing.
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use ring::hmac;
@@ -15,6 +17,9 @@ use crate::wire::{self, WireError, cri};
 
 /// What a label begins with: the one form that there is.
 const FORM: &str = "1";
+
+/// How long the disk may take to give the key. A pull needs it only for a later outage.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How many random bytes stand in a label.
 const SALT: usize = 16;
@@ -34,6 +39,8 @@ pub(super) enum Unknowable {
     Random(std::io::Error),
     #[error("the login was not compared: {0}")]
     Stopped(tokio::task::JoinError),
+    #[error("the disk with the state directory does not answer within {} s", PATIENCE.as_secs())]
+    Slow,
 }
 
 impl BroughtLogin {
@@ -112,7 +119,8 @@ pub(super) async fn label(login: Option<BroughtLogin>, name: &Name, digest: &str
 async fn on_disk<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Unknowable> + Send + 'static,
 ) -> Result<T, Unknowable> {
-    tokio::task::spawn_blocking(work).await.map_err(Unknowable::Stopped)?
+    let working = tokio::time::timeout(PATIENCE, tokio::task::spawn_blocking(work));
+    working.await.map_err(|_| Unknowable::Slow)?.map_err(Unknowable::Stopped)?
 }
 
 /// Salt and hash of a label.
@@ -170,6 +178,18 @@ mod tests {
         );
         assert!(!login(&key, "robot", "").made(&label, "r.dev/a", DIGEST).await.unwrap());
         assert_ne!(none().label("r.dev/a", DIGEST).await.unwrap(), label, "each has a salt of its own");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_disk_that_does_not_answer_is_not_waited_for() {
+        let (open, shut) = std::sync::mpsc::channel::<()>();
+        // Time passes by itself only where nothing blocks.
+        let asked = tokio::spawn(on_disk(move || Ok(shut.recv().is_ok())));
+        tokio::task::yield_now().await;
+        tokio::time::advance(PATIENCE).await;
+        let problem = asked.await.unwrap().unwrap_err();
+        assert_eq!(problem.to_string(), "the disk with the state directory does not answer within 5 s");
+        drop(open);
     }
 
     #[tokio::test]
