@@ -1,5 +1,6 @@
 //! The command line. Each command has a file; data goes to stdout and messages to stderr.
 
+mod audit;
 mod check;
 mod config;
 mod daemon;
@@ -57,6 +58,7 @@ enum Command {
     Import(import::Arguments),
     Status(status::Arguments),
     Eject(eject::Arguments),
+    Audit(audit::Arguments),
 }
 
 /// The definition of the command line. Man pages and completions are made from it.
@@ -86,6 +88,7 @@ pub fn main() -> ExitCode {
         Command::Import(arguments) => import::run(arguments),
         Command::Status(arguments) => status::run(&arguments),
         Command::Eject(arguments) => eject::run(arguments),
+        Command::Audit(arguments) => audit::run(&arguments),
     };
     ExitCode::from(exit as u8)
 }

@@ -10,7 +10,7 @@
 //! 2. `kept` keeps a configuration for the start at which its files cannot be used.
 //!    `load` reads everything and makes a `Config` of it: first a draft of all files, then the checks of the
 //!    whole (`assemble`, `endpoints`, `lint`, `sources::lint`).
-//! 3. `files` finds the program's own files. `settings`, `rules` (with
+//! 3. `files` finds the program's own files. `settings` (with `tell`), `rules` (with
 //!    `mirrors`), `credentials` and `transport` know their keys.
 //! 4. `sources` reads the files of other programs, with a folder for each format.
 //! 5. `draft` is what all readers produce: rules, what registries need, logins. `sources::source_file` is what all
@@ -36,6 +36,7 @@ mod mirrors;
 mod mistake;
 mod rules;
 mod settings;
+mod tell;
 mod transport;
 
 mod draft;
@@ -69,7 +70,9 @@ use crate::credentials::Credentials;
 use crate::files::reader::Reader;
 use crate::policy::Policy;
 use crate::registry::Endpoint;
+use crate::serve::metrics::MetricsAt;
 use crate::state::{Extent, NeededFile, PullSettings};
+use crate::tell::audit::AuditTo;
 
 use self::diagnostic::{Problem, Span, TextId};
 
@@ -100,6 +103,10 @@ pub struct Config {
     pub state: State,
     /// What is logged.
     pub log: Log,
+    /// Where the audit goes, if one is wanted.
+    pub audit: Option<AuditTo>,
+    /// Where numbers are served, if they are wanted.
+    pub metrics: Option<MetricsAt>,
     /// What containerd needs to know of hosts.
     pub transport: Wanted,
     /// How mirrors are reached for which it is not enough to know their host; mirrors have an index into it.

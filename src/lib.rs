@@ -14,6 +14,7 @@ mod serve;
 
 mod pull;
 mod state;
+mod tell;
 
 mod containerd;
 mod credentials;

@@ -14,6 +14,7 @@ mod diagnosis;
 #[cfg(test)]
 mod fixture;
 mod grammar;
+mod hash;
 mod index;
 mod key;
 mod layer;

@@ -7,6 +7,7 @@ pub mod admin;
 pub mod listener;
 pub mod log;
 mod method;
+pub mod metrics;
 mod needed_files;
 mod relay;
 mod reload;
@@ -23,12 +24,15 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use self::listener::socket::{Socket, SocketError};
+use self::metrics::MetricsAt;
 use crate::containerd::Containerd;
 use crate::containerd::hosts::PrivateHosts;
 use crate::containerd::watch::{self, Overrides};
 use crate::files::fingerprint::Snapshot;
 use crate::pull::{hosts_files, leftovers, pause_image, upgrade};
 use crate::state::{Bypass, DirLock, Explain, Generation, LoginKey, NativeApi, State};
+use crate::tell::Tell;
+use crate::tell::audit::{Audit, AuditTo};
 
 pub use self::reload::{Outcome, Read};
 
@@ -39,6 +43,9 @@ const DRAIN: Duration = Duration::from_secs(20);
 const DRAIN_SERVING: Duration = Duration::from_secs(5 * 60);
 /// How long adoptions may take to be undone.
 const UNDO: Duration = Duration::from_secs(3);
+
+/// How long the last lines of the audit may take at the end.
+const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// What the program is made of.
 pub struct Parts {
@@ -64,6 +71,10 @@ pub struct Parts {
     pub read: Read,
     /// Explains an image.
     pub explain: Explain,
+    /// Where the audit goes, if one is wanted.
+    pub audit: Option<AuditTo>,
+    /// Where the numbers are served, if they are wanted.
+    pub metrics: Option<MetricsAt>,
 }
 
 /// Why the program could not start or go on.
@@ -103,6 +114,7 @@ pub async fn run(parts: Parts, listen: impl FnOnce() -> Result<Socket, SocketErr
     if is_inherited {
         tracing::info!("socket comes from cri-shunt.socket; [listen] in the config is ignored");
     }
+    let audit = parts.audit.map(Audit::start).transpose().map_err(system("a thread for the audit"))?;
     let containerd = Arc::new(Containerd::new(Arc::<Path>::from(parts.containerd)));
     let mut state = State::new(
         parts.generation,
@@ -112,7 +124,7 @@ pub async fn run(parts: Parts, listen: impl FnOnce() -> Result<Socket, SocketErr
         Bypass::new(parts.bypass),
     );
     state.native_api = parts.native_api;
-    let state = Arc::new(state);
+    let state = Arc::new(state.telling(Tell::new(audit)));
     if let Some(reason) = parts.unusable {
         state.refuse_reload(reason);
     }
@@ -134,6 +146,7 @@ pub async fn run(parts: Parts, listen: impl FnOnce() -> Result<Socket, SocketErr
         tokio::spawn(upgrade::tidy(state.clone(), parts.state)),
         tokio::spawn(reload::run(state.clone(), hangup, parts.read, parts.seen)),
     ];
+    let metrics = parts.metrics.map(|at| tokio::spawn(metrics::run(state.clone(), at)));
     systemd::notify(&[sd_notify::NotifyState::Ready]);
     tracing::info!(containerd = %state.containerd.link.socket().display(), "serving");
 
@@ -145,7 +158,7 @@ pub async fn run(parts: Parts, listen: impl FnOnce() -> Result<Socket, SocketErr
         DRAIN_SERVING
     } else {
         tracing::info!("stopping: no new calls");
-        background.iter().for_each(JoinHandle::abort);
+        background.iter().chain(&metrics).for_each(JoinHandle::abort);
         // A successor can begin while the last calls end here.
         drop(parts.lock);
         DRAIN
@@ -157,14 +170,19 @@ pub async fn run(parts: Parts, listen: impl FnOnce() -> Result<Socket, SocketErr
         state.tasks.wait().await;
     };
     let cut = tokio::select! {
-        () = ended => return Ok(()),
-        () = tokio::time::sleep(limit) => "calls were still under way; they are cut",
-        () = signals.stop() => "stopped once more: calls under way are cut",
+        () = ended => None,
+        () = tokio::time::sleep(limit) => Some("calls were still under way; they are cut"),
+        () = signals.stop() => Some("stopped once more: calls under way are cut"),
     };
-    tracing::warn!("{cut}");
-    state.hurry.cancel();
-    if tokio::time::timeout(UNDO, state.tasks.wait()).await.is_err() {
-        tracing::warn!("work of pulls was still under way; it is cut");
+    if let Some(cut) = cut {
+        tracing::warn!("{cut}");
+        state.hurry.cancel();
+        if tokio::time::timeout(UNDO, state.tasks.wait()).await.is_err() {
+            tracing::warn!("work of pulls was still under way; it is cut");
+        }
+    }
+    if let Some(audit) = &state.tell.audit {
+        audit.flush(LAST_LINES);
     }
     Ok(())
 }

@@ -33,6 +33,7 @@ use crate::containerd::hosts::{PrivateHosts, Report};
 use crate::containerd::{Containerd, Roots};
 use crate::registry;
 use crate::registry::proxy::Proxies;
+use crate::tell::Tell;
 
 pub use bypass::Bypass;
 pub use calls::Calls;
@@ -129,6 +130,8 @@ pub struct State {
     pub outages: Outages,
     /// Explains an image, for those who ask the daemon. The command line knows how.
     pub explain: OnceLock<Explain>,
+    /// Where requests are told.
+    pub tell: Tell,
 }
 
 impl State {
@@ -167,7 +170,13 @@ impl State {
             login_key,
             outages: Outages::default(),
             explain: OnceLock::new(),
+            tell: Tell::default(),
         }
+    }
+
+    /// The same, which tells of requests there.
+    pub fn telling(self, tell: Tell) -> Self {
+        Self { tell, ..self }
     }
 
     /// The policy in force now.

@@ -290,6 +290,8 @@ const TABLES: &[(&str, &str)] = &[
     ("pull", "[pull]\nquite-another-thing = 1"),
     ("state", "[state]\nquite-another-thing = 1"),
     ("log", "[log]\nquite-another-thing = 1"),
+    ("audit", "[audit]\nquite-another-thing = 1"),
+    ("metrics", "[metrics]\nquite-another-thing = 1"),
 ];
 
 /// The keys that the program reads in the table of `text`: it lists them where it meets one that it does not know.

@@ -80,6 +80,7 @@ fn an_installation_is_whole() {
     usr/local/share/doc/cri-shunt/examples/policy.toml
     usr/local/share/doc/cri-shunt/examples/rke2.yaml
     usr/local/share/fish/vendor_completions.d/cri-shunt.fish
+    usr/local/share/man/man1/cri-shunt-audit.1
     usr/local/share/man/man1/cri-shunt-check.1
     usr/local/share/man/man1/cri-shunt-config.1
     usr/local/share/man/man1/cri-shunt-eject.1

@@ -19,8 +19,10 @@ use super::inputs::Inputs;
 use crate::config::{self, Config, Containerd, Group, Input, Kept, Listen, Loaded, Log, State};
 use crate::containerd::watch::Overrides;
 use crate::serve::listener::socket::{Access, Socket, SocketError};
+use crate::serve::metrics::MetricsAt;
 use crate::serve::{self, AppError, Outcome, Parts};
 use crate::state::{DirLock, Extent, Generation, NoLock};
+use crate::tell::audit::AuditTo;
 
 /// How long threads that read or write files may take at the end.
 const LAST_FILES: Duration = Duration::from_secs(1);
@@ -100,10 +102,12 @@ fn start(input: Input, first: First) -> Exit {
         lock,
         bypass: config.state.bypass_file.clone(),
         native_api: config.listen.native_api,
-        generation: Generation { loaded_at: read_at, ..generation(config) },
-        unusable,
         seen,
         read: Arc::new(move |before| read_again(&input, &fixed, before)),
+        audit: config.audit.clone(),
+        metrics: config.metrics.clone(),
+        generation: Generation { loaded_at: read_at, ..generation(config) },
+        unusable,
         explain: Box::new(super::explain::for_daemon),
     };
     let exit = match runtime.block_on(serve::run(parts, || listen(&at))) {
@@ -195,16 +199,20 @@ struct Fixed {
     containerd: Containerd,
     state: State,
     log: Log,
+    audit: Option<AuditTo>,
+    metrics: Option<MetricsAt>,
 }
 
 impl Fixed {
     fn of(config: &Config) -> Self {
-        let Config { listen, containerd, state, log, .. } = config;
+        let Config { listen, containerd, state, log, audit, metrics, .. } = config;
         Self {
             listen: listen.clone(),
             containerd: containerd.clone(),
             state: state.clone(),
             log: log.clone(),
+            audit: audit.clone(),
+            metrics: metrics.clone(),
         }
     }
 
@@ -217,6 +225,8 @@ impl Fixed {
             ("[containerd]", self.containerd != containerd),
             ("[state]", self.state != config.state),
             ("[log]", self.log != config.log),
+            ("[audit]", self.audit != config.audit),
+            ("[metrics]", self.metrics != config.metrics),
         ];
         tables.into_iter().filter_map(|(table, changed)| changed.then_some(table)).collect()
     }
@@ -224,6 +234,8 @@ impl Fixed {
 
 /// The parts of a configuration that a reload changes: the policy and how pulls behave.
 fn generation(config: Config) -> Generation {
+    // Here, where some milliseconds delay no pull.
+    config.policy.hash();
     Generation {
         pull: config.pull,
         policy: config.policy,

@@ -27,7 +27,7 @@ use crate::serve::admin::time;
     cri-shunt status --socket /tmp/shunt.sock\n\n\
     Exit status:\n  \
     0  all is well\n  \
-    1  containerd does not answer, a reload was refused, or the policy is suspended\n  \
+    1  containerd does not answer, a reload was refused, the policy is suspended, or audit or metrics fail\n  \
     2  wrong usage\n  \
     3  the daemon cannot be reached")]
 pub(super) struct Arguments {
@@ -59,6 +59,8 @@ struct Report<'s> {
     answered_in_outage: Answered<'s>,
     hosts_toml: Files<'s>,
     needed_files: Needed<'s>,
+    audit_problem: Option<&'s str>,
+    metrics_problem: Option<&'s str>,
 }
 
 /// The files that pulls need.
@@ -107,7 +109,9 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
             return Exit::Runtime;
         }
     };
-    let well = status.containerd_error.is_empty() && status.reload_error.is_empty() && !status.bypass;
+    let StatusResponse { containerd_error, reload_error, audit_problem, metrics_problem, .. } = &status;
+    let problems = [containerd_error, reload_error, audit_problem, metrics_problem];
+    let well = problems.iter().all(|problem| problem.is_empty()) && !status.bypass;
     let text = match format {
         _ if detail.quiet && well => String::new(),
         Format::Text => render(&status, detail.verbose),
@@ -159,6 +163,12 @@ fn render(status: &StatusResponse, all: bool) -> String {
         let usable = status.needed_files.iter().filter(|file| file.line.is_empty());
         lines.extend(usable.map(|file| ("can be used", format!("{} ({})", file.subject, file.purpose))));
     }
+    let told = [("audit", &status.audit_problem), ("metrics", &status.metrics_problem)];
+    lines.extend(
+        told.into_iter()
+            .filter(|(_, problem)| !problem.is_empty())
+            .map(|(label, problem)| (label, problem.clone())),
+    );
     let mut text = String::new();
     for (label, value) in lines {
         // Writing to a String does not fail.
@@ -205,6 +215,8 @@ fn report(status: &StatusResponse) -> Report<'_> {
             problems: &status.hosts_problems,
         },
         needed_files: Needed { count: status.needed_files.len(), problems: faults(status).collect() },
+        metrics_problem: set(&status.metrics_problem).map(|()| status.metrics_problem.as_str()),
+        audit_problem: set(&status.audit_problem).map(|()| status.audit_problem.as_str()),
     }
 }
 
@@ -251,6 +263,8 @@ mod tests {
             hosts_kept: vec!["m.example_1_ (plain http)".into()],
             hosts_problems: vec!["/c/x/hosts.toml is not cri-shunt's".into()],
             needed_files: vec![file(""), file("/etc/config.toml:3: cannot read /p: it is empty")],
+            audit_problem: "no room; 1 line is missing".into(),
+            metrics_problem: "taken".into(),
         }
     }
 
@@ -270,6 +284,8 @@ mod tests {
     problem          /c/x/hosts.toml is not cri-shunt's
     cannot be used   /etc/config.toml:3: cannot read /p: it is empty
     can be used      /p (password)
+    audit            no room; 1 line is missing
+    metrics          taken
     reload refused, still using the policy of 2023-11-14T22:13:20Z:
       config.toml:1:1: no
       config.toml:2:1: no
@@ -279,10 +295,10 @@ mod tests {
     #[test]
     fn the_same_as_json() {
         insta::assert_snapshot!(terminal::json(&report(&bad())), @r#"
-    {"version":"0.1.0","containerd":{"socket":"/run/c.sock","error":"gone"},"suspended":true,"bypass_file":"/run/bypass","sources":["/etc/config.toml"],"loaded_at":"2023-11-14T22:13:20Z","reload_error":"config.toml:1:1: no\nconfig.toml:2:1: no","mirrors_down":["m.example"],"rests":["n.example: rate-limited until 14:05 UTC for robot"],"temporary_names":2,"answered_in_outage":{"pulls":3,"last_image":"q.io/a:1","last_at":"2023-11-14T22:14:20Z"},"hosts_toml":{"directory":"/c","kept":["m.example_1_ (plain http)"],"problems":["/c/x/hosts.toml is not cri-shunt's"]},"needed_files":{"count":2,"problems":["/etc/config.toml:3: cannot read /p: it is empty"]}}
+    {"version":"0.1.0","containerd":{"socket":"/run/c.sock","error":"gone"},"suspended":true,"bypass_file":"/run/bypass","sources":["/etc/config.toml"],"loaded_at":"2023-11-14T22:13:20Z","reload_error":"config.toml:1:1: no\nconfig.toml:2:1: no","mirrors_down":["m.example"],"rests":["n.example: rate-limited until 14:05 UTC for robot"],"temporary_names":2,"answered_in_outage":{"pulls":3,"last_image":"q.io/a:1","last_at":"2023-11-14T22:14:20Z"},"hosts_toml":{"directory":"/c","kept":["m.example_1_ (plain http)"],"problems":["/c/x/hosts.toml is not cri-shunt's"]},"needed_files":{"count":2,"problems":["/etc/config.toml:3: cannot read /p: it is empty"]},"audit_problem":"no room; 1 line is missing","metrics_problem":"taken"}
     "#);
         insta::assert_snapshot!(terminal::json(&report(&StatusResponse::default())), @r#"
-    {"version":"","containerd":{"socket":"","error":null},"suspended":false,"bypass_file":null,"sources":[],"loaded_at":"1970-01-01T00:00:00Z","reload_error":null,"mirrors_down":[],"rests":[],"temporary_names":0,"answered_in_outage":{"pulls":0,"last_image":null,"last_at":null},"hosts_toml":{"directory":null,"kept":[],"problems":[]},"needed_files":{"count":0,"problems":[]}}
+    {"version":"","containerd":{"socket":"","error":null},"suspended":false,"bypass_file":null,"sources":[],"loaded_at":"1970-01-01T00:00:00Z","reload_error":null,"mirrors_down":[],"rests":[],"temporary_names":0,"answered_in_outage":{"pulls":0,"last_image":null,"last_at":null},"hosts_toml":{"directory":null,"kept":[],"problems":[]},"needed_files":{"count":0,"problems":[]},"audit_problem":null,"metrics_problem":null}
     "#);
     }
 }

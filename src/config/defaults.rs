@@ -35,6 +35,9 @@ pub const STATE_DIR: &str = "/var/lib/cri-shunt";
 /// While this file exists the program is a pure relay.
 pub const BYPASS_FILE: &str = "/run/cri-shunt/bypass";
 
+/// How large the file of the audit may become.
+pub const AUDIT_MAX_SIZE: u64 = 16 << 20;
+
 /// The environment variable that overrides `log.level`, in the syntax of `tracing`'s env filter.
 pub const LOG_ENV: &str = "CRI_SHUNT_LOG";
 

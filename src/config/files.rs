@@ -15,7 +15,7 @@ use super::text::{self, TextError};
 pub(super) const EVERYWHERE: [&str; 3] = ["policy", "transport", "credentials"];
 
 /// The tables that only the main file may have.
-pub(super) const MAIN_ONLY: [&str; 5] = ["listen", "containerd", "pull", "state", "log"];
+pub(super) const MAIN_ONLY: [&str; 7] = ["listen", "containerd", "pull", "state", "log", "audit", "metrics"];
 
 /// Which tables a file may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -137,7 +137,7 @@ fn load_into(input: &Input, mut texts: Texts) -> Result<Loaded, Diagnostics> {
     lint::imported(own, &sources, &mut problems);
     let of_mirrors = draft.rules.iter().flat_map(|drafted| &drafted.own).map(|own| &*own.needs);
     transport::lint(of_mirrors, &needs, &mut problems);
-    let MainTables { listen, containerd, pull, state, log, sockets_at: _ } = settings;
+    let MainTables { listen, containerd, pull, state, log, audit, metrics, sockets_at: _ } = settings;
     let main = found.texts.iter().find(|(_, role)| *role == FileRole::Main);
     let extent = Extent {
         rules: policy.rules().len(),
@@ -160,6 +160,8 @@ fn load_into(input: &Input, mut texts: Texts) -> Result<Loaded, Diagnostics> {
         pull,
         state,
         log,
+        audit,
+        metrics,
         transport,
         endpoints,
         credentials,

@@ -11,10 +11,13 @@ use super::references;
 use super::refusal::Refusal;
 use super::section::{Field, Section};
 use super::socket_path::{SocketPath, SocketPathError};
-use super::{defaults, duration};
+use super::{defaults, duration, tell};
 use crate::policy::Name;
 use crate::serve::listener::socket::Access;
+use crate::serve::log::LogFormat;
+use crate::serve::metrics::MetricsAt;
 use crate::state::{NativeApi, PullSettings};
+use crate::tell::audit::AuditTo;
 
 const NATIVE_API: [(&str, NativeApi); 2] = [("refuse", NativeApi::Refuse), ("relay", NativeApi::Relay)];
 
@@ -70,6 +73,8 @@ pub struct State {
 pub struct Log {
     /// The lowest level that is written.
     pub level: Level,
+    /// How lines are written.
+    pub format: LogFormat,
 }
 
 /// The levels of the log.
@@ -94,6 +99,8 @@ pub(super) struct MainTables {
     pub(super) pull: PullSettings,
     pub(super) state: State,
     pub(super) log: Log,
+    pub(super) audit: Option<AuditTo>,
+    pub(super) metrics: Option<MetricsAt>,
     /// The places where the two sockets, ours and containerd's, were set.
     pub(super) sockets_at: (Option<Span>, Option<Span>),
 }
@@ -112,6 +119,8 @@ pub(super) fn read(root: &mut Section<'_>, out: &mut Vec<Problem>) -> MainTables
         pull: read_pull(root.section("pull", out), out),
         state: read_state(root.section("state", out), out),
         log: read_log(root.section("log", out), out),
+        audit: tell::read_audit(root.section("audit", out), out),
+        metrics: tell::read_metrics(root.section("metrics", out), out),
     }
 }
 
@@ -126,6 +135,8 @@ impl MainTables {
             pull: read_pull(None, &mut out),
             state: read_state(None, &mut out),
             log: read_log(None, &mut out),
+            audit: None,
+            metrics: None,
         }
     }
 
@@ -250,10 +261,14 @@ fn read_state(section: Option<Section<'_>>, out: &mut Vec<Problem>) -> State {
 }
 
 fn read_log(section: Option<Section<'_>>, out: &mut Vec<Problem>) -> Log {
-    let mut log = Log { level: Level::Info };
+    let mut log = Log { level: Level::Info, format: LogFormat::Text };
     let Some(mut section) = section else { return log };
     if let Some(set) = section.choice("level", out, &Level::WORDS) {
         log.level = set.value;
+    }
+    if let Some(set) = section.choice("format", out, &[("text", LogFormat::Text), ("json", LogFormat::Json)])
+    {
+        log.format = set.value;
     }
     section.finish(out);
     log

@@ -13,6 +13,7 @@ mod names;
 mod problems;
 mod rules;
 mod syntax;
+mod tell;
 mod transport;
 mod values;
 

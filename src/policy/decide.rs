@@ -4,10 +4,13 @@
 //! does not grow with the number of rules.
 //! Not here: the lookup (`index`), the candidates of a route (`candidate`), contradictions (`conflict`).
 
+use std::sync::OnceLock;
+
 use super::asked::Asked;
 use super::candidate;
 use super::conflict::{self, Conflict};
 use super::decision::{Decision, DenyReason, RuleRef, Written};
+use super::hash;
 use super::index::{Index, Match};
 use super::key::{HUB, Key, fold_host};
 use super::layer::{self, Guard};
@@ -30,6 +33,7 @@ pub struct Policy {
     /// Whether each rule is in force.
     in_force: Vec<bool>,
     guard: Option<Guard>,
+    hash: OnceLock<String>,
 }
 
 impl Policy {
@@ -46,7 +50,8 @@ impl Policy {
         }
         let index = Index::new(&rules, &in_force, &routings);
         let guard = Guard::new(&rules, &routings);
-        Ok(Self { rules, settings, default_registry, index, in_force, guard })
+        let hash = OnceLock::new();
+        Ok(Self { rules, settings, default_registry, index, in_force, guard, hash })
     }
 
     /// Says where the image may come from.
@@ -149,6 +154,11 @@ impl Policy {
     /// What holds for the policy as a whole.
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// The hash of what it decides. With many rules the first call takes some milliseconds.
+    pub fn hash(&self) -> &str {
+        self.hash.get_or_init(|| hash::of(&self.settings, self.rules_in_force()))
     }
 
     /// Whether the mirrors of a rule are given the node's credentials.

@@ -115,6 +115,16 @@ impl Auth {
         }
     }
 
+    /// Where the login comes from, without its user's name.
+    pub(super) fn source(&self) -> &str {
+        match self {
+            Auth::Client => "client",
+            Auth::Containerd(_) => "containerd's config",
+            Auth::None | Auth::Withheld { .. } => "none",
+            Auth::Node { credential } => &credential.source,
+        }
+    }
+
     /// The login that the registry at `host` is asked with.
     ///
     /// # Errors

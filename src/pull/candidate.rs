@@ -12,7 +12,7 @@ use super::auth::{Auth, AuthError};
 use super::failure;
 use super::fetch::Unfetched;
 use super::fetched::Fetched;
-use super::record::{Attempt, Class, End, Failure, Record, Served};
+use super::record::{Attempt, Class, End, Failure, Presented, Record, Served};
 use super::under_way::{Pull, Trial};
 use crate::containerd::unary::malformed;
 use crate::containerd::{Answer, Facts};
@@ -100,7 +100,7 @@ impl Pull<'_> {
         record: &mut Record,
         candidate: &Candidate,
         has_successor: bool,
-        login: &mut Option<String>,
+        login: &mut Option<Presented>,
     ) -> Result<Tried, Failure> {
         // A pull may come before anything was learned of containerd.
         let known = tokio::time::timeout(FACTS_WITHIN, self.state.containerd.known_facts());
@@ -120,7 +120,7 @@ impl Pull<'_> {
         if let Some(rest) = self.state.health.rest(&candidate.name, &presented) {
             return Err(failure::of_rest(rest));
         }
-        *login = Some(auth.to_string());
+        *login = Some(Presented { words: auth.to_string(), source: auth.source().to_owned() });
         let resolved = self.resolve(&mirror, &auth, &presented).await?;
         self.admit(&mirror, &auth, &presented, &resolved).await?;
         let fetched = match self.fetch(record, &mirror, &auth, &presented, &resolved).await {

@@ -45,7 +45,8 @@ pub(super) fn of_registry(refusal: &Refusal, auth: &Auth, rest: Option<Rest>) ->
         Class::Unauthorized | Class::Forbidden => format!("{} ({auth})", refusal.brief()),
         _ => refusal.brief().to_owned(),
     };
-    let failure = Failure { class, text, short: Some(refusal.short().to_owned()), rest: None };
+    let short = Some(refusal.short().to_owned());
+    let failure = Failure { class, text, short, rest: None, status: refusal.status() };
     match rest {
         Some(rest) => failure.with_rest(rest),
         None => failure,
@@ -59,6 +60,7 @@ pub(super) fn of_rest(rest: Rest) -> Failure {
         text: format!("{}: {rest}", rest.host),
         short: None,
         rest: Some(Box::new(rest)),
+        status: None,
     }
 }
 

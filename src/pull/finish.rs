@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use tokio::time::Instant;
 use tonic::Code;
 
 use super::adopt::{self, AdoptError};
@@ -25,7 +26,10 @@ use crate::wire::{self, cri};
 pub(super) async fn adopted(fetched: Fetched, record: &mut Record) -> Result<Result<Answer, End>, Gone> {
     // A task of its own, so that a client that leaves does not leave half of it behind.
     let tasks = fetched.state.tasks.clone();
-    match record.waiting(tasks.spawn(adopt_and_tidy(fetched))).await {
+    let begin = Instant::now();
+    let adopted = record.waiting(tasks.spawn(adopt_and_tidy(fetched))).await;
+    record.adoption = Some(begin.elapsed());
+    match adopted {
         Ok(Ok(answer)) => Ok(Ok(answer)),
         Ok(Err(AdoptError::Gone)) => Err(Gone),
         Ok(Err(error)) => Ok(Err(End::Failed(error.code(), error.to_string()))),

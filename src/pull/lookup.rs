@@ -38,7 +38,7 @@ async fn adopt_present(state: &Arc<State>, request: &Arc<Request>, name: &Name) 
         let Some(image) = state.containerd.cri.image(candidate.name.as_str()).await? else { continue };
         match adopt_from(state, request, &rule, name, candidate, &image.id).await {
             Ok(()) => {
-                report(&found(request, &rule, name, candidate));
+                report(&state.tell, &found(request, &rule, name, candidate));
                 return Ok(true);
             }
             // Removed meanwhile, or not allowed by this name: as if it were not there.

@@ -4,8 +4,10 @@
 //! tells of it: `status` makes the client's error of it, `log` the log line; `provenance` makes labels.
 
 mod attempt;
+mod counted;
 mod log;
 mod status;
+mod told;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +15,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tonic::Code;
 
-pub use attempt::{Attempt, Class, Failure};
+pub use attempt::{Attempt, Class, Failure, Presented};
 
 use crate::policy::{Asked, Decision, Name, Policy, RuleRef};
 use crate::state::Request;
@@ -41,6 +43,8 @@ pub struct Record {
     pub total: Duration,
     /// How much of that was spent waiting for containerd.
     pub in_containerd: Duration,
+    /// How much of that it took to give the image its name; none where it did not come to that.
+    pub adoption: Option<Duration>,
 }
 
 /// A rule for people: its prefix, and where it is written.
@@ -132,6 +136,7 @@ impl Record {
             end: None,
             total: Duration::ZERO,
             in_containerd: Duration::ZERO,
+            adoption: None,
         }
     }
 

@@ -10,6 +10,7 @@ use tonic::Status;
 use super::needed_files;
 use crate::containerd::Answer;
 use crate::state::{Explained, State, Verdict};
+use crate::tell::audit::Audit;
 
 /// How long containerd may take to say that it is there, and the disk to show the files that pulls need.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -61,6 +62,8 @@ pub async fn status(state: &Arc<State>) -> Answer {
         answered_in_outage: answered.pulls,
         last_in_outage,
         last_in_outage_at,
+        audit_problem: state.tell.audit.as_ref().and_then(Audit::problem).unwrap_or_default(),
+        metrics_problem: state.tell.metrics_problem().unwrap_or_default(),
         config_path: transport.root.as_ref().map(|root| root.display().to_string()).unwrap_or_default(),
         hosts_kept: transport.kept.clone(),
         hosts_problems: [transport.problems.as_slice(), &unread_hosts].concat(),

@@ -2,7 +2,9 @@
 //!
 //! The log goes to stderr. One event is one line, so it is one record of the journal, and the value of a field is
 //! quoted where a reader of `name=value` pairs could not find its end. Under the journal a line begins with its
-//! priority and has no time, because the journal has one.
+//! priority and has no time, because the journal has one. `json` is the form for programs.
+
+mod json;
 
 use std::fmt::{self, Debug};
 use std::io::IsTerminal;
@@ -23,6 +25,16 @@ const JOURNAL_STREAM: &str = "JOURNAL_STREAM";
 
 /// The target of this program's own lines.
 const OWN: &str = "cri_shunt";
+
+/// How lines are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
 
 /// Why the log cannot be set up.
 #[derive(Debug, thiserror::Error)]
@@ -48,7 +60,7 @@ pub enum LogError {
 ///
 /// # Errors
 /// Where a part of the list is neither a level nor `target=level`: a typing mistake must not silence the log.
-pub fn init(level: &str, variable: &'static str) -> Result<(), LogError> {
+pub fn init(level: &str, format: LogFormat, variable: &'static str) -> Result<(), LogError> {
     use tracing_subscriber::layer::SubscriberExt;
     use tracing_subscriber::util::SubscriberInitExt;
 
@@ -56,6 +68,11 @@ pub fn init(level: &str, variable: &'static str) -> Result<(), LogError> {
     let wanted = set.map_or_else(|| level.to_owned(), |value| value.to_string_lossy().into_owned());
     let filter = filter(&wanted).map_err(|word| LogError::Filter { name: variable, word })?;
     let registry = tracing_subscriber::registry().with(filter);
+    if format == LogFormat::Json {
+        let layer = tracing_subscriber::fmt::layer().with_ansi(false).event_format(json::Json);
+        registry.with(json::Keep).with(layer.with_writer(std::io::stderr)).try_init()?;
+        return Ok(());
+    }
     let fields = debug_fn(|writer, field, value| write_field(writer, field, value)).delimited(" ");
     let layer = tracing_subscriber::fmt::layer().fmt_fields(fields).with_writer(std::io::stderr);
     if is_journal() {

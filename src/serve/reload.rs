@@ -16,6 +16,7 @@ use tokio::task::spawn_blocking;
 use super::systemd::notify;
 use crate::files::fingerprint::Snapshot;
 use crate::state::{Extent, Generation, State, counted};
+use crate::tell::audit::Audit;
 
 /// What came of reading the configuration.
 pub struct Outcome {
@@ -33,7 +34,10 @@ pub(super) async fn run(state: Arc<State>, mut hangup: Signal, read: Read, mut s
     loop {
         let every = state.generation().watch;
         tokio::select! {
-            _ = hangup.recv() => tracing::info!("SIGHUP: reading the configuration again"),
+            _ = hangup.recv() => {
+                tracing::info!("SIGHUP: reading the configuration again");
+                state.tell.audit.iter().for_each(Audit::reopen);
+            }
             () = changed(&seen, every, look) => tracing::info!("the configuration has changed: reading it again"),
         }
         let (read, before) = (read.clone(), state.generation().extent);
@@ -89,6 +93,7 @@ fn apply(state: &State, next: Result<Generation, String>) {
         Err(reason) => {
             let loaded_at = super::admin::time(state.generation().loaded_at);
             tracing::error!("reload refused, still using the policy of {loaded_at}: {reason}");
+            state.tell.metrics.reload_failures.inc();
             state.refuse_reload(reason);
         }
     }

@@ -44,7 +44,10 @@ pub async fn route(
     }
     let _call = state.calls.begin();
     match handler {
-        Handler::Relay => relay(request, respond, &link).await,
+        Handler::Relay => {
+            state.tell.metrics.relayed_calls.inc();
+            relay(request, respond, &link).await;
+        }
         Handler::RunPodSandbox => match Box::pin(pause_image::before_sandbox(&state)).await {
             Ok(()) => relay(request, respond, &link).await,
             Err(status) => reply(respond, Answer::failure(&status)),

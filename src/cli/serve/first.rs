@@ -84,7 +84,7 @@ fn begin_log(loaded: &Loaded, detail: Detail) -> Result<(), Exit> {
         Detail { verbose: true, .. } => "debug",
         _ => loaded.config.log.level.as_str(),
     };
-    if let Err(error) = log::init(level, defaults::LOG_ENV) {
+    if let Err(error) = log::init(level, loaded.config.log.format, defaults::LOG_ENV) {
         terminal::complain(&error);
         return Err(Exit::Usage);
     }

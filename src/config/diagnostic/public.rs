@@ -17,11 +17,11 @@ use super::login;
 #[rustfmt::skip]
 const PUBLIC: &[&str] = &[
     // config.toml and conf.d
-    "listen", "containerd", "policy", "pull", "state", "log", "transport", "rule", "source", "mirrors",
+    "listen", "containerd", "policy", "pull", "state", "log", "audit", "metrics", "transport", "rule", "source", "mirrors",
     "socket", "mode", "group", "native-api", "pause-image", "config-path", "fence", "default-registry", "default", "present",
     "names", "checkpoint", "watch", "prefix", "order", "origin", "deny", "collapse", "strip-prefix", "only", "location",
     "node-credentials", "foreign-urls", "match", "replace", "registry", "plain-http", "http-fallback", "skip-verify", "ca-file",
-    "client-cert", "client-key", "api-root", "dial-timeout", "dir", "bypass-file", "level", "stall-after",
+    "client-cert", "client-key", "api-root", "dial-timeout", "dir", "bypass-file", "level", "format", "file", "max-size", "journal", "stall-after",
     "adopt-timeout", "sweep-after", "retry-down-after", "registries-yaml", "certs-d", "registries-conf",
     "image-cri-shim", "containerd-config", "docker-daemon", "openshift", "talos", "disable-default-registry-endpoint", "docker-config", "helper-dir", "timeout", "username",
     "username-file", "password-file", "image-credential-provider-config", "image-credential-provider-bin-dir",

@@ -148,7 +148,7 @@ fn a_file_for_the_directory_of_drop_ins_and_a_directory_for_a_drop_in() {
     error: unknown key `x`
     --> config.toml:1:1
      = note: line not shown: it may hold a secret
-     = help: known here: listen, containerd, pull, state, log, transport, policy, credentials
+     = help: known here: listen, containerd, pull, state, log, audit, metrics, transport, policy, credentials
     ");
 }
 

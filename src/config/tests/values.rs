@@ -10,6 +10,7 @@ use crate::policy::{
     Action, Asked, Checkpoint, Decision, DefaultAction, Names, OnOutage, Only, Order, Origin, Outage,
     Present, Route,
 };
+use crate::serve::log::LogFormat;
 use crate::state::{NativeApi, PullSettings};
 
 fn defaults_in_force() -> Config {
@@ -32,6 +33,8 @@ fn an_empty_file_means_every_default() {
         sources,
         extent: _,
         watch,
+        audit,
+        metrics,
     } = defaults_in_force();
     assert!(transport.needs().is_empty() && !transport.fence() && endpoints.is_empty());
     assert_eq!(format!("{credentials:?}"), "Credentials(None)");
@@ -51,7 +54,8 @@ fn an_empty_file_means_every_default() {
     );
     let (dir, bypass_file) = (PathBuf::from("/var/lib/cri-shunt"), PathBuf::from("/run/cri-shunt/bypass"));
     assert_eq!(state, State { dir, bypass_file });
-    assert_eq!(log, Log { level: Level::Info });
+    assert_eq!(log, Log { level: Level::Info, format: LogFormat::Text });
+    assert_eq!((audit, metrics), (None, None));
     assert_eq!(sources.len(), 1, "the main file: {sources:?}");
 }
 

@@ -121,7 +121,7 @@ async fn admit(state: &Arc<State>, request: &Arc<Request>, image: &Image) -> Res
     if policy.settings().present == Present::Hide {
         refuse(state, request, &image.text).await?;
         if let Some(Ok(name)) = image.specified.as_deref().map(str::parse::<Name>) {
-            refuse_name(request, &name)?;
+            refuse_name(state, request, &name)?;
         }
     }
     let found = state.containerd.cri.image(&image.text).await?;

@@ -22,10 +22,10 @@ pub(super) fn is_hex(text: &str) -> bool {
 pub(super) async fn refuse(state: &State, request: &Arc<Request>, image: &str) -> Result<(), Status> {
     let name: Option<Name> = if is_image_id(image) { None } else { image.parse().ok() };
     if let Some(name) = name.as_ref().filter(|_| !is_hex(image)) {
-        return refuse_name(request, name);
+        return refuse_name(state, request, name);
     }
     let Some(found) = state.containerd.cri.image(image).await? else {
-        return name.map_or(Ok(()), |name| refuse_name(request, &name));
+        return name.map_or(Ok(()), |name| refuse_name(state, request, &name));
     };
     let names = found.repo_tags.iter().chain(&found.repo_digests);
     let names: Vec<Name> = names.filter_map(|name| name.parse().ok()).collect();
@@ -34,16 +34,16 @@ pub(super) async fn refuse(state: &State, request: &Arc<Request>, image: &str) -
         return Ok(());
     }
     // An image without a name was not pulled under one that could be denied.
-    names.last().map_or(Ok(()), |name| refuse_name(request, name))
+    names.last().map_or(Ok(()), |name| refuse_name(state, request, name))
 }
 
 /// Refuses `name` where the policy denies it.
 ///
 /// # Errors
 /// The refusal.
-pub(super) fn refuse_name(request: &Arc<Request>, name: &Name) -> Result<(), Status> {
+pub(super) fn refuse_name(state: &State, request: &Arc<Request>, name: &Name) -> Result<(), Status> {
     let Some(denial) = Denial::of(&request.generation.policy, name) else { return Ok(()) };
     let record = Record::denied(request, name, denial);
-    report(&record);
+    report(&state.tell, &record);
     Err(record.status())
 }

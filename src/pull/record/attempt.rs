@@ -12,12 +12,21 @@ pub struct Attempt {
     pub candidate: Name,
     /// Whose it is.
     pub role: Role,
-    /// The login that it was asked with, in words, if it was asked.
-    pub login: Option<String>,
+    /// The login that it was asked with, if it was asked.
+    pub login: Option<Presented>,
     /// Why it did not serve, if it did not.
     pub failure: Option<Failure>,
     /// How long it took.
     pub took: Duration,
+}
+
+/// The login that a registry was asked with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Presented {
+    /// In words, with its user's name.
+    pub words: String,
+    /// Where it came from, and no more of it.
+    pub source: String,
 }
 
 /// Why a candidate did not serve the image.
@@ -31,6 +40,8 @@ pub struct Failure {
     pub short: Option<String>,
     /// Until when the registry is left alone, and by whom, if it wants that.
     pub rest: Option<Box<Rest>>,
+    /// The HTTP status of the registry's answer, if that was the reason.
+    pub status: Option<u16>,
 }
 
 /// The sorts of failures. The later one tells more, where several candidates failed.
@@ -100,14 +111,14 @@ impl Class {
 impl Failure {
     /// A failure with its reason.
     pub fn new(class: Class, text: impl Into<String>) -> Self {
-        Self { class, text: text.into(), short: None, rest: None }
+        Self { class, text: text.into(), short: None, rest: None, status: None }
     }
 
     /// The same of a registry that is left alone after it.
     pub fn with_rest(self, rest: Rest) -> Self {
         let text = format!("{}; {rest}", self.text);
         let short = Some(format!("{}: {rest}", rest.host));
-        Self { class: self.class, text, short, rest: Some(Box::new(rest)) }
+        Self { text, short, rest: Some(Box::new(rest)), ..self }
     }
 }
 
@@ -115,6 +126,7 @@ impl Attempt {
     /// Writes the candidate's own line; the request's line names the failures only.
     pub fn log(&self) {
         let Self { candidate, role, login, failure, took } = self;
+        let login = login.as_ref().map(|login| login.words.as_str());
         let class = failure.as_ref().map(|failure| failure.class.as_str());
         let error = failure.as_ref().map(|failure| failure.text.as_str());
         tracing::debug!(%candidate, ?role, login, class, error, ?took, "candidate tried");

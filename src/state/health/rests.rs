@@ -111,14 +111,26 @@ impl Rest {
     }
 }
 
-impl fmt::Display for Rest {
-    /// `rate-limited until 14:05 UTC for robot`, rounded up to the minute.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Rest {
+    /// `rate-limited until 14:05 UTC`, rounded up to the minute.
+    pub fn without_login(&self) -> String {
         let since_epoch = self.at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let seconds = since_epoch.as_secs() + u64::from(since_epoch.subsec_nanos() > 0);
         let minutes = seconds.div_ceil(60);
         let (hour, minute) = (minutes / 60 % 24, minutes % 60);
-        write!(f, "rate-limited until {hour:02}:{minute:02} UTC for {}", self.whose)
+        format!("rate-limited until {hour:02}:{minute:02} UTC")
+    }
+
+    /// When it is over.
+    pub fn over_at(&self) -> SystemTime {
+        self.at
+    }
+}
+
+impl fmt::Display for Rest {
+    /// `rate-limited until 14:05 UTC for robot`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} for {}", self.without_login(), self.whose)
     }
 }
 

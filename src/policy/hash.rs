@@ -1,0 +1,41 @@
+//! A short text by which two policies are told apart: on two nodes it is the same if the same version of the program
+//! has the same rules there, wherever these are written.
+
+use std::fmt::{self, Write};
+
+use sha2::{Digest, Sha256};
+
+use super::rule::{Rule, Settings};
+
+/// How many hexadecimal digits are enough to tell policies apart.
+const DIGITS: usize = 12;
+
+/// Takes text to be hashed.
+struct Hasher(Sha256);
+
+impl Write for Hasher {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.update(text.as_bytes());
+        Ok(())
+    }
+}
+
+/// The hash of all rules in force, in their order, and of the settings beside them.
+pub(super) fn of<'p>(settings: &Settings, rules: impl Iterator<Item = &'p Rule>) -> String {
+    let mut hasher = Hasher(Sha256::new());
+    let default_registry = settings.default_registry.as_ref().map(|(location, _)| location);
+    let places_aside = Settings { default_registry: None, ..settings.clone() };
+    // Writing to a hasher does not fail.
+    let _ = write!(hasher, "{places_aside:?}{default_registry:?}");
+    for rule in rules {
+        let (prefix, action, layer) = (rule.prefix.as_str(), &rule.action, rule.layer);
+        let _ = write!(hasher, "{prefix:?}{action:?}{:?}{}{layer:?}", rule.checkpoint, rule.foreign_urls);
+    }
+    let digest = hasher.0.finalize();
+    let mut text = String::with_capacity(2 * digest.len());
+    for byte in digest {
+        let _ = write!(text, "{byte:02x}");
+    }
+    text.truncate(DIGITS);
+    text
+}
