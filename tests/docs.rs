@@ -9,10 +9,12 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-const PAGES: [&str; 8] = [
+const PAGES: [&str; 10] = [
     "README.md",
     "SECURITY.md",
+    "docs/audit.md",
     "docs/configuration.md",
+    "docs/metrics.md",
     "docs/specification.md",
     "docs/troubleshooting.md",
     "docs/uninstall.md",

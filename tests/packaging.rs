@@ -64,7 +64,9 @@ fn an_installation_is_whole() {
     usr/local/share/doc/cri-shunt/LICENSE
     usr/local/share/doc/cri-shunt/README.md
     usr/local/share/doc/cri-shunt/docs/architecture.md
+    usr/local/share/doc/cri-shunt/docs/audit.md
     usr/local/share/doc/cri-shunt/docs/configuration.md
+    usr/local/share/doc/cri-shunt/docs/metrics.md
     usr/local/share/doc/cri-shunt/docs/specification.md
     usr/local/share/doc/cri-shunt/docs/troubleshooting.md
     usr/local/share/doc/cri-shunt/docs/uninstall.md
