@@ -24,7 +24,7 @@ impl Write for Hasher {
 pub(super) fn of<'p>(settings: &Settings, rules: impl Iterator<Item = &'p Rule>) -> String {
     let mut hasher = Hasher(Sha256::new());
     let default_registry = settings.default_registry.as_ref().map(|(location, _)| location);
-    let places_aside = Settings { default_registry: None, ..settings.clone() };
+    let places_aside = Settings { default_registry: None, default_source: None, ..settings.clone() };
     // Writing to a hasher does not fail.
     let _ = write!(hasher, "{places_aside:?}{default_registry:?}");
     for rule in rules {
@@ -38,4 +38,40 @@ pub(super) fn of<'p>(settings: &Settings, rules: impl Iterator<Item = &'p Rule>)
     }
     text.truncate(DIGITS);
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::policy::fixture::policy;
+
+    fn hash(lines: &[&str]) -> String {
+        policy(lines).unwrap().hash().to_owned()
+    }
+
+    #[test]
+    fn it_tells_decisions_apart_and_not_places() {
+        let rules = ["default deny", "quay.io -> m.dev/q", "docker.io pass"];
+        let all = hash(&rules);
+        assert_eq!(all, hash(&rules));
+        let others: [&[&str]; 5] = [
+            &rules[..2],
+            &rules[1..],
+            &["default deny", "quay.io -> m.dev/other", "docker.io pass"],
+            &["default deny", "quay.io -> m.dev/q origin", "docker.io pass"],
+            &["default deny", "quay.io -> m.dev/q", "docker.io deny no"],
+        ];
+        for other in others {
+            assert_ne!(hash(other), all, "{other:?}");
+        }
+        let registry = |location: &str| hash(&[&format!("default-registry {location}")]);
+        assert_ne!(registry("m.dev"), registry("n.dev"));
+    }
+
+    #[test]
+    fn a_rule_at_another_line_is_the_same() {
+        let mut moved = policy(&["quay.io -> m.dev/q"]).unwrap().rules().to_vec();
+        moved[0].source.line = 99;
+        let moved = crate::policy::Policy::new(moved, Default::default()).unwrap();
+        assert_eq!(moved.hash(), hash(&["quay.io -> m.dev/q"]));
+    }
 }
