@@ -16,6 +16,9 @@ _cri__shunt() {
             ",$1")
                 cmd="cri__shunt"
                 ;;
+            cri__shunt,audit)
+                cmd="cri__shunt__subcmd__audit"
+                ;;
             cri__shunt,check)
                 cmd="cri__shunt__subcmd__check"
                 ;;
@@ -42,6 +45,9 @@ _cri__shunt() {
                 ;;
             cri__shunt,test)
                 cmd="cri__shunt__subcmd__test"
+                ;;
+            cri__shunt__subcmd__help,audit)
+                cmd="cri__shunt__subcmd__help__subcmd__audit"
                 ;;
             cri__shunt__subcmd__help,check)
                 cmd="cri__shunt__subcmd__help__subcmd__check"
@@ -77,12 +83,50 @@ _cri__shunt() {
 
     case "${cmd}" in
         cri__shunt)
-            opts="-h -V --help --version serve check config explain test import status eject help"
+            opts="-h -V --help --version serve check config explain test import status eject audit help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cri__shunt__subcmd__audit)
+            opts="-h --config --file --since --image --pod --format --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --since)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --image)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --pod)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -287,8 +331,22 @@ _cri__shunt() {
             return 0
             ;;
         cri__shunt__subcmd__help)
-            opts="serve check config explain test import status eject help"
+            opts="serve check config explain test import status eject audit help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cri__shunt__subcmd__help__subcmd__audit)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi

@@ -34,6 +34,7 @@ complete -c cri-shunt -n "__fish_cri_shunt_needs_command" -f -a "test" -d 'Compa
 complete -c cri-shunt -n "__fish_cri_shunt_needs_command" -f -a "import" -d 'Convert files of other programs into a native configuration'
 complete -c cri-shunt -n "__fish_cri_shunt_needs_command" -f -a "status" -d 'Ask the running daemon how it is'
 complete -c cri-shunt -n "__fish_cri_shunt_needs_command" -f -a "eject" -d 'Remove what the daemon has left on the node'
+complete -c cri-shunt -n "__fish_cri_shunt_needs_command" -f -a "audit" -d 'Show the decisions that the audit has kept'
 complete -c cri-shunt -n "__fish_cri_shunt_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand serve" -l config -d 'The main configuration file, with `conf.d/*.toml` beside it; `-` is stdin [default: /etc/cri-shunt/config.toml, unless another program\'s file is given: then only that file is read]' -r -F
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand serve" -l registries-yaml -d 'Take rules from a registries.yaml of k3s or RKE2' -r -F
@@ -140,12 +141,21 @@ complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand eject" -l config -d 
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand eject" -l directory -d 'Look for hosts.toml files here too [default: where containerd looks, or, if it does not answer, the usual directories of containerd, k3s and RKE2]' -r -F
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand eject" -l dry-run -d 'Only say what would be removed'
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand eject" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check config explain test import status eject help" -f -a "serve" -d 'Run the shunt in the foreground'
-complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check config explain test import status eject help" -f -a "check" -d 'Check the configuration and report everything that is wrong with it'
-complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check config explain test import status eject help" -f -a "config" -d 'Show the whole configuration, with the place of each key'
-complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check config explain test import status eject help" -f -a "explain" -d 'Show where an image may come from, and why'
-complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check config explain test import status eject help" -f -a "test" -d 'Compare the decisions of a policy with a file of expectations'
-complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check config explain test import status eject help" -f -a "import" -d 'Convert files of other programs into a native configuration'
-complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check config explain test import status eject help" -f -a "status" -d 'Ask the running daemon how it is'
-complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check config explain test import status eject help" -f -a "eject" -d 'Remove what the daemon has left on the node'
-complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check config explain test import status eject help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand audit" -l config -d 'The configuration that names the file' -r -F
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand audit" -l file -d 'Read this file instead of the configured one; `-` is stdin' -r -F
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand audit" -l since -d 'Only decisions after this time: a duration such as 1h, or a time such as 2026-11-27T08:00:00Z' -r
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand audit" -l image -d 'Only decisions about images with this text in their name' -r
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand audit" -l pod -d 'Only decisions for this pod, or for all pods of a namespace: NAMESPACE/' -r
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand audit" -l format -d 'How to write the answer' -r -f -a "text\t'For people'
+json\t'JSON, one object a line'"
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand audit" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check config explain test import status eject audit help" -f -a "serve" -d 'Run the shunt in the foreground'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check config explain test import status eject audit help" -f -a "check" -d 'Check the configuration and report everything that is wrong with it'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check config explain test import status eject audit help" -f -a "config" -d 'Show the whole configuration, with the place of each key'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check config explain test import status eject audit help" -f -a "explain" -d 'Show where an image may come from, and why'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check config explain test import status eject audit help" -f -a "test" -d 'Compare the decisions of a policy with a file of expectations'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check config explain test import status eject audit help" -f -a "import" -d 'Convert files of other programs into a native configuration'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check config explain test import status eject audit help" -f -a "status" -d 'Ask the running daemon how it is'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check config explain test import status eject audit help" -f -a "eject" -d 'Remove what the daemon has left on the node'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check config explain test import status eject audit help" -f -a "audit" -d 'Show the decisions that the audit has kept'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check config explain test import status eject audit help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
