@@ -101,4 +101,4 @@ uninstall:
 
 # Writes man pages and completions again, after a change of the command line.
 generate: tools
-	GENERATE=1 cargo test --quiet --locked --test generated
+	GENERATE=1 cargo test --quiet --locked --test generated the_committed

@@ -76,6 +76,9 @@ async fn all_of_it_goes_and_nothing_else(version: Version) {
     }
     assert!(cri.has(&name).await && !cri.has(&private).await);
     assert!(eject(&shunt, &[]).1.contains("there was nothing to remove"));
+    assert_eq!(eject(&shunt, &["-q"]), (Some(0), String::new()));
+    let looked = format!("looked for hosts.toml files in {}\n", containerd.certs_d().display());
+    assert!(eject(&shunt, &["-v"]).1.contains(&looked));
 }
 
 async fn without_containerd_it_does_the_rest(version: Version) {

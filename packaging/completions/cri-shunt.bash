@@ -97,7 +97,7 @@ _cri__shunt() {
             return 0
             ;;
         cri__shunt__subcmd__audit)
-            opts="-h --config --file --since --image --pod --format --help"
+            opts="-q -v -h --config --file --since --image --pod --format --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -243,7 +243,7 @@ _cri__shunt() {
             return 0
             ;;
         cri__shunt__subcmd__eject)
-            opts="-h --config --directory --dry-run --help"
+            opts="-q -v -h --config --directory --dry-run --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -140,6 +140,8 @@ complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand status" -s h -l help
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand eject" -l config -d 'The daemon\'s main configuration file' -r -F
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand eject" -l directory -d 'Look for hosts.toml files here too [default: where containerd looks, or, if it does not answer, the usual directories of containerd, k3s and RKE2]' -r -F
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand eject" -l dry-run -d 'Only say what would be removed'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand eject" -s q -l quiet -d 'Show only what is wrong, and nothing if all is well'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand eject" -s v -l verbose -d 'Show more, for example notes: what is worth knowing and needs no change'
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand eject" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand audit" -l config -d 'The configuration that names the file' -r -F
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand audit" -l file -d 'Read this file instead of the configured one; `-` is stdin' -r -F
@@ -148,6 +150,8 @@ complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand audit" -l image -d '
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand audit" -l pod -d 'Only decisions for this pod, or for all pods of a namespace: NAMESPACE/' -r
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand audit" -l format -d 'How to write the answer' -r -f -a "text\t'For people'
 json\t'JSON, one object a line'"
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand audit" -s q -l quiet -d 'Show only what is wrong, and nothing if all is well'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand audit" -s v -l verbose -d 'Show more, for example notes: what is worth knowing and needs no change'
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand audit" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check config explain test import status eject audit help" -f -a "serve" -d 'Run the shunt in the foreground'
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand help; and not __fish_seen_subcommand_from serve check config explain test import status eject audit help" -f -a "check" -d 'Check the configuration and report everything that is wrong with it'

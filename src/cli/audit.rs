@@ -6,6 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use super::detail::Detail;
 use super::exit::Exit;
 use super::format::Format;
 use super::inputs::STDIN;
@@ -13,6 +14,9 @@ use super::terminal;
 use crate::config::{self, defaults, positive_duration, visible};
 use crate::tell::audit::{AuditTo, predecessor, time};
 use crate::tell::line::{Entry, Gap, Line, VERSION};
+
+/// The code of an answer that is not an error.
+const OK: &str = "OK";
 
 /// The longest line that is read. The daemon writes none that long.
 const LONGEST: u64 = 1 << 20;
@@ -54,6 +58,9 @@ pub(super) struct Arguments {
     /// How to write the answer
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
+
+    #[command(flatten)]
+    detail: Detail,
 }
 
 /// A time as the lines have it.
@@ -178,7 +185,7 @@ fn show_lines(arguments: &Arguments, from: impl Read) -> Result<usize, Failed> {
         }
         let shown = match arguments.format {
             Format::Json => format!("{}\n", String::from_utf8_lossy(text)),
-            Format::Text => render(&entry),
+            Format::Text => render(&entry, arguments.detail.verbose),
         };
         terminal::print(&shown).map_err(Failed::Print)?;
     }
@@ -205,6 +212,9 @@ fn is_wanted(arguments: &Arguments, entry: &Entry) -> bool {
     }
     // Any line may be among those that are missing.
     let Entry::Decision(line) = entry else { return true };
+    if arguments.detail.quiet && line.code == OK {
+        return false;
+    }
     let has_image = |text: &String| line.name.as_ref().unwrap_or(&line.asked).contains(text.as_str());
     image.as_ref().is_none_or(has_image) && pod.as_ref().is_none_or(|wanted| is_for(line, wanted))
 }
@@ -218,7 +228,7 @@ fn is_for(line: &Line, wanted: &str) -> bool {
 }
 
 /// An entry on one line, for people.
-fn render(entry: &Entry) -> String {
+fn render(entry: &Entry, all: bool) -> String {
     let line = match entry {
         Entry::Decision(line) => line,
         Entry::Gap(Gap { time, dropped, .. }) => {
@@ -248,6 +258,12 @@ fn render(entry: &Entry) -> String {
     }
     let program = line.client.program.as_deref().unwrap_or("unknown");
     text.push_str(&format!(", asked by {program}, {:.3} s", line.seconds));
+    if all {
+        let Line { containerd_seconds, method, code, id, policy, .. } = line.as_ref();
+        text.push_str(&format!(
+            " ({containerd_seconds:.3} s of containerd), {method} {code}, id {id}, policy {policy}"
+        ));
+    }
     format!("{}\n", visible(&text))
 }
 

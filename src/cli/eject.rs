@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use self::node::{Done, Node};
 use super::daemon;
+use super::detail::Detail;
 use super::exit::Exit;
 use super::terminal;
 use crate::config::{Input, MainFile, defaults, starts_with, visible};
@@ -44,11 +45,14 @@ pub(super) struct Arguments {
     /// Only say what would be removed
     #[arg(long)]
     dry_run: bool,
+
+    #[command(flatten)]
+    detail: Detail,
 }
 
 /// Runs the command.
 pub(super) fn run(arguments: Arguments) -> Exit {
-    let Arguments { config, directory, dry_run } = arguments;
+    let Arguments { config, directory, dry_run, detail } = arguments;
     let input = Input {
         main: MainFile::IfPresent(config),
         default_registry: None,
@@ -86,21 +90,30 @@ pub(super) fn run(arguments: Arguments) -> Exit {
     };
     runtime.block_on(node.leave_containerd(!dry_run, &mut done));
     node.leave_disk(lock, !dry_run, &mut done);
-    report(&done, &node.socket, dry_run)
+    report(&done, &node.socket, dry_run, detail)
 }
 
-fn report(done: &Done, socket: &str, dry_run: bool) -> Exit {
+fn report(done: &Done, socket: &str, dry_run: bool, detail: Detail) -> Exit {
     let word = if dry_run { "would remove" } else { "removed" };
-    let mut text: String = done.removed.iter().map(|what| format!("{word} {what}\n")).collect();
-    if done.removed.is_empty() {
-        text.push_str("there was nothing to remove\n");
+    let mut text = String::new();
+    if detail.verbose {
+        text.extend(
+            done.looked.iter().map(|directory| format!("looked for hosts.toml files in {directory}\n")),
+        );
+    }
+    if !detail.quiet {
+        text.extend(done.removed.iter().map(|what| format!("{word} {what}\n")));
+        if done.removed.is_empty() {
+            text.push_str("there was nothing to remove\n");
+        }
     }
     text.extend(done.problems.iter().map(|problem| format!("stays: {problem}\n")));
     let pointers = pointers::of(socket);
     text.extend(pointers.iter().map(|place| format!("still points at {socket}: {place}\n")));
-    if pointers.is_empty() {
+    if pointers.is_empty() && !detail.quiet {
         text.push_str(&format!("no file of kubelet, k3s, RKE2 or crictl that is known names {socket}\n"));
-    } else {
+    }
+    if !pointers.is_empty() {
         text.push_str("point these at containerd's own socket, and restart kubelet, k3s or RKE2\n");
     }
     if let Err(exit) = terminal::print(&visible(&text)) {

@@ -145,6 +145,10 @@ fn the_command_shows_them(shunt: &Shunt, file: &std::path::Path) {
     let denied = shown(&["--image", "docker.io/evil"]);
     assert!(denied.contains("denied docker.io/evil/app:latest, rule \"docker.io/evil\" ("), "{denied}");
     assert_eq!(shown(&["--since", "2100-01-01T00:00:00Z"]), "");
+    let wrong = shown(&["-q"]);
+    assert!(wrong.contains("denied docker.io/evil") && !wrong.contains(" pulled "), "{wrong}");
+    let whole = shown(&["-v", "--image", "docker.io/evil"]);
+    assert!(whole.contains(", PullImage PermissionDenied, id "), "{whole}");
     assert_eq!(shown(&["--pod", "kube-system/"]), "");
     // What is no line is counted, and the others are shown.
     let text = std::fs::read_to_string(file).unwrap();

@@ -33,6 +33,8 @@ const FILES: [&str; 4] = ["last-good.json", "last-good.json.new", "login-key", "
 pub(super) struct Done {
     pub(super) removed: Vec<String>,
     pub(super) problems: Vec<String>,
+    /// Where `hosts.toml` files were looked for.
+    pub(super) looked: Vec<String>,
 }
 
 /// The places that a daemon uses.
@@ -83,6 +85,7 @@ impl Node {
         let facts = tokio::time::timeout(PATIENCE, Facts::learn(&containerd.link)).await;
         let facts = facts.ok().and_then(Result::ok);
         let roots = self.roots(facts.as_ref());
+        done.looked.extend(roots.iter().map(|root| root.display().to_string()));
         let roots: Vec<&Path> = roots.iter().map(PathBuf::as_path).collect();
         let Ejected { removed, problems } = hosts::eject(&private, &roots, changing);
         done.removed.extend(removed);
