@@ -164,9 +164,13 @@ impl Kept {
         let (path, new) = (dir.join(FILE), dir.join(format!("{FILE}.new")));
         let _ = fs::remove_file(&new);
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
-        file.write_all(&serde_json::to_vec(self)?)?;
-        file.sync_data()?;
-        fs::rename(new, path)
+        let written = file.write_all(&serde_json::to_vec(self)?).and_then(|()| file.sync_data());
+        let kept = written.and_then(|()| fs::rename(&new, path));
+        if kept.is_err() {
+            // A disk without room is not to keep half of it.
+            let _ = fs::remove_file(&new);
+        }
+        kept
     }
 
     fn read(dir: &Path, input: &Input) -> Option<Kept> {

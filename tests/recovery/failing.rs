@@ -145,11 +145,18 @@ async fn it_may_be_killed_while_a_login_is_noted(version: Version) {
         fake.on("/v2/", Behaviour::Status(500));
         assert_eq!(setup.cri.pull(&name).await.unwrap(), image.id(), "round {round}, {dice}");
         fake.on("/v2/", Behaviour::Forward);
-        let state = std::fs::read_dir(setup.shunt.state_dir()).unwrap().flatten();
-        let files: Vec<_> = state.map(|file| file.file_name().into_string().unwrap()).collect();
-        assert_eq!(files, ["login-key"], "round {round}, {dice}");
+        let files = files(&setup.shunt.state_dir());
+        assert_eq!(files, ["last-good.json", "lock", "login-key"], "round {round}, {dice}");
         setup.cri.remove(&image.id()).await.unwrap();
     }
+}
+
+/// What is in a directory, in order.
+fn files(directory: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(directory).unwrap().flatten();
+    let mut names: Vec<_> = entries.map(|file| file.file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
 }
 
 /// A file system of its own at `at`, until this is dropped.
@@ -199,10 +206,9 @@ async fn a_full_state_directory_fails_no_pull(version: Version) {
         fake.on("/v2/", Behaviour::Status(500));
         let status = cri.pull(&name).await.unwrap_err();
         assert!(status.message().starts_with("RegistryUnavailable: "), "{options}: {status}");
-        let files: Vec<_> =
-            std::fs::read_dir(&state).unwrap().flatten().map(|file| file.file_name()).collect();
-        let expected: &[&str] = if options == "size=4k" { &["other"] } else { &[] };
-        assert_eq!(files, expected, "{options}");
+        // The lock is an empty file.
+        let expected: &[&str] = if options == "size=4k" { &["lock", "other"] } else { &[] };
+        assert_eq!(files(&state), expected, "{options}");
         // As soon as there is room.
         drop(full);
         fake.on("/v2/", Behaviour::Forward);
