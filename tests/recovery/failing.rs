@@ -219,7 +219,38 @@ async fn a_full_state_directory_fails_no_pull(version: Version) {
     }
 }
 
+/// No other mirror can help, so none is asked, and the image comes as soon as there is room.
+async fn a_full_disk_under_containerd_ends_the_pull_and_leaves_nothing(version: Version) {
+    let (Some(containerd), Some(registry)) = (Containerd::start(version), Registry::shared()) else {
+        return;
+    };
+    containerd.stop();
+    let content = containerd.dir().join("root/io.containerd.content.v1.content");
+    let Some(full) = Full::mount(&content, "size=3m") else { return };
+    containerd.start_again();
+    let second = Fake::in_front_of(registry.host());
+    let host = second.host();
+    let with_second = |prefix: &str, mirrors: &[&str]| {
+        let second = mirrors[0].replace(registry.host(), &host);
+        with_outage(prefix, &[mirrors[0], second.as_str()])
+    };
+    let Some(setup) = Setup::by(&containerd, "full", registry.host(), with_second).await else { return };
+    let image = Image::big(&setup.path, 4);
+    setup.push("1", &image);
+    let status = setup.cri.pull(&setup.original("1")).await.unwrap_err();
+    assert!(status.message().contains("no space left on device"), "{status}");
+    assert_eq!(second.records(), [], "{status}");
+    // The mirror is not to blame.
+    assert!(!setup.shunt.status().contains(registry.host()), "{}", setup.shunt.status());
+    setup.left(&[]).await;
+    let grown = Command::new("mount").args(["-o", "remount,size=64m"]).arg(full.0).status();
+    assert!(grown.unwrap().success());
+    comes(&setup, &image).await;
+    containerd.stop();
+}
+
 on_each_containerd!(
+    a_full_disk_under_containerd_ends_the_pull_and_leaves_nothing,
     it_may_be_killed_while_a_mirror_is_mute,
     it_may_be_killed_while_wrong_bytes_come,
     it_may_be_killed_while_a_cache_is_asked_by_a_tag,
