@@ -1,8 +1,9 @@
 //! What a pull through the shunt costs over a direct one, on each containerd, from a real registry.
 //!
 //! `cargo bench --bench pull` prints a table and saves it as `target/bench/pull.json`. Rounds are
-//! interleaved, so that a busy machine is as busy for all; figures are medians. `-- memory` only shows the shunt's
-//! memory after the start and after a hundred pulls.
+//! interleaved, so that a busy machine is as busy for all; figures are medians. `CRI_SHUNT_BENCH_ROUNDS` sets how many
+//! rounds of each load there are. `-- 2.1` takes only that containerd; `-- memory` only shows the shunt's memory after the
+//! start and after a hundred pulls.
 //!
 //! Every pull starts with nothing of its image on the node, and is checked by CRI's own answer.
 
@@ -54,7 +55,7 @@ fn main() {
     }
     let mut rows = Vec::new();
     println!("| containerd | load | way | p50 | over direct |\n|---|---|---|---|---|");
-    for version in Version::ALL {
+    for version in Version::ALL.into_iter().filter(|version| is_chosen(*version)) {
         // One runtime for both: a client belongs to the one that it was made in.
         let measured = support::block_on(async move { Some(Bench::start(version).await?.run().await) });
         match measured {
@@ -114,9 +115,9 @@ impl Bench {
             move |turn: usize| (0..count).map(|i| Image::busybox(&format!("pull-{turn}-{i}"))).collect()
         };
         let large = Image::big("pull-large", 200);
-        let mut rows = self.load("small image", "small", &small(1), 15).await;
-        rows.extend(self.load("200 MiB image", "large", &|_| vec![large.clone()], 5).await);
-        rows.extend(self.load("20 small images at once", "many", &small(20), 7).await);
+        let mut rows = self.load("small image", "small", &small(1), rounds(15)).await;
+        rows.extend(self.load("200 MiB image", "large", &|_| vec![large.clone()], rounds(5)).await);
+        rows.extend(self.load("20 small images at once", "many", &small(20), rounds(7)).await);
         rows
     }
 
@@ -169,6 +170,22 @@ impl Bench {
         }
         took
     }
+}
+
+/// Whether the words after `--` name this version, or none.
+fn is_chosen(version: Version) -> bool {
+    let chosen: Vec<String> =
+        std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    chosen.is_empty() || chosen.iter().any(|argument| argument == version.line())
+}
+
+/// How many rounds, where nothing else is wanted.
+fn rounds(usual: usize) -> usize {
+    let Ok(text) = std::env::var("CRI_SHUNT_BENCH_ROUNDS") else { return usual };
+    text.parse()
+        .ok()
+        .filter(|rounds| *rounds > 0)
+        .expect("CRI_SHUNT_BENCH_ROUNDS is a number of rounds, 1 or more")
 }
 
 fn memory() {
