@@ -11,7 +11,7 @@ use std::fs::File;
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command};
-use std::sync::OnceLock;
+use std::sync::{Once, OnceLock};
 
 /// Takes images with layers that are elsewhere.
 const FOREIGN: &str = "validation:\n  manifests:\n    urls:\n      allow: [\"^http\"]\n";
@@ -32,6 +32,7 @@ pub struct Registry {
     host: String,
     child: Child,
     keeper: Keeper,
+    pause: Once,
 }
 
 /// One request that the registry has answered.
@@ -95,7 +96,7 @@ impl Registry {
             .spawn()
             .unwrap();
         keeper.keep(&child);
-        let mut registry = Registry { host, child, keeper };
+        let mut registry = Registry { host, child, keeper, pause: Once::new() };
         let ready = super::wait_until(|| {
             registry.child.try_wait().is_ok_and(|s| s.is_some()) || registry.listens(front)
         });
@@ -115,6 +116,11 @@ impl Registry {
     /// The full name of an image here: `127.0.0.1:PORT/REPOSITORY:TAG`.
     pub fn name(&self, repository: &str, tag: &str) -> String {
         format!("{}/{repository}:{tag}", self.host)
+    }
+
+    /// Stores the sandbox image, once: whoever reads a manifest while it is stored again gets an error of the registry.
+    pub fn push_pause(&self) {
+        self.pause.call_once(|| drop(self.push("pause", "testbed", &Image::pause())));
     }
 
     /// Stores an image under a tag (or, with an empty one, by digest alone); the answer is its digest.
