@@ -277,7 +277,7 @@ impl Ground {
 
 async fn stress(version: Version, hosts_files: bool) {
     let Some(registry) = Registry::shared() else { return };
-    registry.push_pause();
+    registry.push("pause", "testbed", &Image::pause());
     let sandbox_image = registry.name("pause", "testbed");
     let options = Options { sandbox_image, hosts_files, ..Options::default() };
     let Some(containerd) = Containerd::start_with(version, &options) else { return };

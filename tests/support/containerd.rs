@@ -127,7 +127,7 @@ impl Containerd {
 
     /// Puts the sandbox image where containerd will find it when a pod wants it.
     pub fn serve_pause(&self, registry: &Registry) {
-        registry.push_pause();
+        registry.push("pause", "testbed", &super::image::Image::pause());
         self.host_is("registry.k8s.io", registry.host());
     }
 

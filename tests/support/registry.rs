@@ -7,11 +7,12 @@
 use super::http1;
 use super::image::Image;
 use super::keeper::Keeper;
+use std::collections::HashMap;
 use std::fs::File;
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command};
-use std::sync::{Once, OnceLock};
+use std::sync::{Mutex, OnceLock};
 
 /// Takes images with layers that are elsewhere.
 const FOREIGN: &str = "validation:\n  manifests:\n    urls:\n      allow: [\"^http\"]\n";
@@ -32,7 +33,8 @@ pub struct Registry {
     host: String,
     child: Child,
     keeper: Keeper,
-    pause: Once,
+    /// The digest of what was pushed, by the path of its manifest.
+    pushed: Mutex<HashMap<String, String>>,
 }
 
 /// One request that the registry has answered.
@@ -96,7 +98,7 @@ impl Registry {
             .spawn()
             .unwrap();
         keeper.keep(&child);
-        let mut registry = Registry { host, child, keeper, pause: Once::new() };
+        let mut registry = Registry { host, child, keeper, pushed: Mutex::default() };
         let ready = super::wait_until(|| {
             registry.child.try_wait().is_ok_and(|s| s.is_some()) || registry.listens(front)
         });
@@ -118,24 +120,36 @@ impl Registry {
         format!("{}/{repository}:{tag}", self.host)
     }
 
-    /// Stores the sandbox image, once: whoever reads a manifest while it is stored again gets an error of the registry.
-    pub fn push_pause(&self) {
-        self.pause.call_once(|| drop(self.push("pause", "testbed", &Image::pause())));
+    /// Stores an image under a tag (or, with an empty one, by digest alone); the answer is its digest.
+    ///
+    /// What is there already is not stored again: who reads it meanwhile would get an error of this registry, and tests
+    /// that run side by side push the same images.
+    pub fn push(&self, repository: &str, tag: &str, image: &Image) -> String {
+        self.store(&mut self.pushed.lock().unwrap(), repository, tag, image)
     }
 
-    /// Stores an image under a tag (or, with an empty one, by digest alone); the answer is its digest.
-    pub fn push(&self, repository: &str, tag: &str, image: &Image) -> String {
+    fn store(
+        &self,
+        pushed: &mut HashMap<String, String>,
+        repository: &str,
+        tag: &str,
+        image: &Image,
+    ) -> String {
+        let digest = image.digest();
+        let reference = if tag.is_empty() { digest.as_str() } else { tag };
+        let path = format!("/v2/{repository}/manifests/{reference}");
+        if pushed.get(&path) == Some(&digest) {
+            return digest;
+        }
         for child in image.children() {
-            self.push(repository, "", child);
+            self.store(pushed, repository, "", child);
         }
         for blob in image.blobs() {
             self.push_blob(repository, &blob);
         }
-        let digest = image.digest();
-        let reference = if tag.is_empty() { digest.as_str() } else { tag };
-        let path = format!("/v2/{repository}/manifests/{reference}");
         let answer = self.send("PUT", &path, &[("Content-Type", image.media_type())], &image.manifest());
         assert_eq!(answer.status(), 201, "{}", String::from_utf8_lossy(&answer.body));
+        pushed.insert(path, digest.clone());
         digest
     }
 
