@@ -362,3 +362,40 @@ fn every_key_that_the_program_reads_is_documented_and_in_the_example() {
     );
     assert!(missing.is_empty(), "missing:\n{}", missing.into_iter().collect::<Vec<_>>().join("\n"));
 }
+
+/// The programs that share `tests/support` allow code that one of them does not use. Here it is seen what none uses.
+#[test]
+fn each_helper_of_the_tests_has_a_user() {
+    fn texts(directory: &Path, found: &mut Vec<(PathBuf, String)>) {
+        for entry in std::fs::read_dir(directory).unwrap().flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                texts(&path, found);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                found.push((path, text));
+            }
+        }
+    }
+    let mut all = Vec::new();
+    for directory in ["tests", "benches"] {
+        texts(&root().join(directory), &mut all);
+    }
+    let mut uses: BTreeMap<&str, usize> = BTreeMap::new();
+    for word in all.iter().flat_map(|(_, text)| text.split(|c: char| !c.is_alphanumeric() && c != '_')) {
+        *uses.entry(word).or_default() += 1;
+    }
+    let (mut unused, mut count) = (Vec::new(), 0);
+    for (path, text) in all.iter().filter(|(path, _)| path.starts_with(root().join("tests/support"))) {
+        for line in text.lines().map(str::trim_start) {
+            let declared = line.strip_prefix("pub fn ").or_else(|| line.strip_prefix("pub async fn "));
+            let Some(name) = declared.and_then(|rest| rest.split(['(', '<']).next()) else { continue };
+            count += 1;
+            if uses[name] < 2 {
+                unused.push(format!("{}: {name}", path.display()));
+            }
+        }
+    }
+    assert!(count > 100, "{count}");
+    assert_eq!(unused, [""; 0]);
+}

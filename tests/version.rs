@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 #[path = "../build/version.rs"]
-#[allow(dead_code, unreachable_pub, reason = "part of the build script")]
+#[allow(unreachable_pub, reason = "part of the build script")]
 mod version;
 
 /// A commit of the evening of 28 February 2024 in New York, which is the 29th in UTC.

@@ -5,7 +5,7 @@ use std::net::Ipv6Addr;
 /// How variables of templates begin and end.
 const VARIABLES: [(&str, &str); 4] = [("${", "}"), ("{{", "}}"), ("%{", "}"), ("$(", ")")];
 
-/// What to write instead of a registry or an address that is none.
+/// What to write instead of a text that is not a registry or an address.
 pub(super) fn hint(text: &str) -> Option<String> {
     // Then a part of it may be a password.
     if text.contains('@') {

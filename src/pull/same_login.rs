@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How many random bytes stand in a label.
 const SALT: usize = 16;
 
-/// The login of one request. That there is none counts as one too.
+/// The login of one request; a request without a login has one too, the empty one.
 pub(super) struct BroughtLogin {
     fields: Vec<Vec<u8>>,
     key: LoginKey,

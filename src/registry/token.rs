@@ -124,7 +124,7 @@ pub fn read_of_form(body: &[u8]) -> Result<Option<Grant>, Unreadable> {
     read_as(body, &["access_token"])
 }
 
-/// Go's types decide: a string for a number is an error there, and so is a time that is none.
+/// Go's types decide: a string for a number is an error there, and so is a text that is not a time.
 fn read_as(body: &[u8], names: &[&'static str]) -> Result<Option<Grant>, Unreadable> {
     let object: Map<String, Value> = serde_json::from_slice(body).map_err(|_| Unreadable::NotAnObject)?;
     let field = |name: &'static str| object.get(name).filter(|value| !value.is_null());

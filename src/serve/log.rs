@@ -15,7 +15,7 @@ use tracing::level_filters::LevelFilter;
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::filter::Targets;
-use tracing_subscriber::fmt::format::{Format, Full, Writer, debug_fn};
+use tracing_subscriber::fmt::format::{Format, Writer, debug_fn};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::TryInitError;
@@ -69,8 +69,12 @@ pub fn init(level: &str, format: LogFormat, variable: &'static str) -> Result<()
     let filter = filter(&wanted).map_err(|word| LogError::Filter { name: variable, word })?;
     let registry = tracing_subscriber::registry().with(filter);
     if format == LogFormat::Json {
-        let layer = tracing_subscriber::fmt::layer().with_ansi(false).event_format(json::Json);
-        registry.with(json::Keep).with(layer.with_writer(std::io::stderr)).try_init()?;
+        let layer = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(std::io::stderr);
+        let registry = registry.with(json::Keep);
+        match is_journal() {
+            true => registry.with(layer.event_format(Journal(json::Json))).try_init()?,
+            false => registry.with(layer.event_format(json::Json)).try_init()?,
+        }
         return Ok(());
     }
     let fields = debug_fn(|writer, field, value| write_field(writer, field, value)).delimited(" ");
@@ -157,10 +161,12 @@ fn is_quoted(text: &str) -> bool {
 }
 
 /// Lines that begin with `<N>`, the priority as in sd-daemon(3).
-struct Journal(Format<Full, ()>);
+/// The journal takes them off.
+struct Journal<F>(F);
 
-impl<S, N> FormatEvent<S, N> for Journal
+impl<S, N, F> FormatEvent<S, N> for Journal<F>
 where
+    F: FormatEvent<S, N>,
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
 {

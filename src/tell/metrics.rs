@@ -9,7 +9,7 @@ use prometheus_client::encoding::text;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::registry::Registry;
+use prometheus_client::registry::{Metric, Registry};
 
 /// Names and values of labels.
 pub type Labels<const N: usize> = [(&'static str, String); N];
@@ -43,55 +43,62 @@ pub struct Metrics {
 
 impl Default for Metrics {
     fn default() -> Self {
+        let mut all = Registry::with_prefix("cri_shunt");
         let spans = || Histogram::new(BUCKETS);
-        let mut registry = Registry::with_prefix("cri_shunt");
-        let metrics = Self {
-            registry: Registry::default(),
-            pulls: Family::default(),
-            denies: Family::default(),
-            candidate_failures: Family::default(),
-            origin_fallbacks: Counter::default(),
-            pull_seconds: spans(),
-            pull_containerd_seconds: spans(),
-            adoption_seconds: spans(),
-            relayed_calls: Counter::default(),
-            reload_failures: Counter::default(),
-        };
-        registry.register("pulls", "Pulls by rule, registry that served and outcome", metrics.pulls.clone());
-        registry.register("denies", "Requests that the policy refused", metrics.denies.clone());
-        registry.register(
-            "candidate_failures",
-            "Candidates that did not serve, by class",
-            metrics.candidate_failures.clone(),
-        );
-        registry.register(
-            "origin_fallbacks",
-            "Pulls of rules with mirrors that the original registry served",
-            metrics.origin_fallbacks.clone(),
-        );
-        registry.register("pull_seconds", "How long pulls took", metrics.pull_seconds.clone());
-        registry.register(
-            "pull_containerd_seconds",
-            "How much of the time of pulls was spent waiting for containerd",
-            metrics.pull_containerd_seconds.clone(),
-        );
-        registry.register(
-            "adoption_seconds",
-            "How long it took to give images from mirrors their names",
-            metrics.adoption_seconds.clone(),
-        );
-        registry.register(
-            "relayed_calls",
-            "Calls that went to containerd as they came",
-            metrics.relayed_calls.clone(),
-        );
-        registry.register(
-            "reload_failures",
-            "Configurations that were refused at a reload",
-            metrics.reload_failures.clone(),
-        );
-        Self { registry, ..metrics }
+        Self {
+            pulls: add(
+                &mut all,
+                "pulls",
+                "Pulls by rule, registry that served and outcome",
+                Family::default(),
+            ),
+            denies: add(&mut all, "denies", "Requests that the policy refused", Family::default()),
+            candidate_failures: add(
+                &mut all,
+                "candidate_failures",
+                "Candidates that did not serve, by class",
+                Family::default(),
+            ),
+            origin_fallbacks: add(
+                &mut all,
+                "origin_fallbacks",
+                "Pulls of rules with mirrors that the original registry served",
+                Counter::default(),
+            ),
+            pull_seconds: add(&mut all, "pull_seconds", "How long pulls took", spans()),
+            pull_containerd_seconds: add(
+                &mut all,
+                "pull_containerd_seconds",
+                "How much of the time of pulls was spent waiting for containerd",
+                spans(),
+            ),
+            adoption_seconds: add(
+                &mut all,
+                "adoption_seconds",
+                "How long it took to give images from mirrors their names",
+                spans(),
+            ),
+            relayed_calls: add(
+                &mut all,
+                "relayed_calls",
+                "Calls that went to containerd as they came",
+                Counter::default(),
+            ),
+            reload_failures: add(
+                &mut all,
+                "reload_failures",
+                "Configurations that were refused at a reload",
+                Counter::default(),
+            ),
+            registry: all,
+        }
     }
+}
+
+/// Registers a metric under its name, with its help text.
+fn add<M: Metric + Clone>(all: &mut Registry, name: &str, help: &str, metric: M) -> M {
+    all.register(name, help, metric.clone());
+    metric
 }
 
 impl Metrics {

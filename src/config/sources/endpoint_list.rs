@@ -26,9 +26,9 @@ pub(super) struct Listed<'n> {
 
 /// How a program reads its list.
 pub(super) struct ListFormat {
-    /// How bad an endpoint is that is none.
+    /// How bad a text is that is not an endpoint.
     pub(super) severity: Severity,
-    /// What happens to an endpoint that is none, in words.
+    /// What happens to such a text, in words.
     pub(super) ignored: &'static str,
     /// Where logins belong.
     pub(super) logins: &'static str,

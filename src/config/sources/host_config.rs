@@ -1,6 +1,6 @@
 //! What several formats say of a host in the same words: a login, and TLS settings.
 //!
-//! Holds: a login is read as containerd's `ParseAuth` reads it. One that is empty is none: the registry is asked
+//! Holds: a login is read as containerd's `ParseAuth` reads it. An empty one is no login: the registry is asked
 //! without one.
 
 use std::path::PathBuf;
