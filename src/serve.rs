@@ -32,7 +32,7 @@ use crate::files::fingerprint::Snapshot;
 use crate::pull::{hosts_files, leftovers, pause_image, upgrade};
 use crate::state::{Bypass, DirLock, Explain, Generation, LoginKey, NativeApi, State};
 use crate::tell::Tell;
-use crate::tell::audit::{Audit, AuditTo};
+use crate::tell::audit::Audit;
 
 pub use self::reload::{Outcome, Read};
 
@@ -43,9 +43,6 @@ const DRAIN: Duration = Duration::from_secs(20);
 const DRAIN_SERVING: Duration = Duration::from_secs(5 * 60);
 /// How long adoptions may take to be undone.
 const UNDO: Duration = Duration::from_secs(3);
-
-/// How long the last lines of the audit may take at the end.
-const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// What the program is made of.
 pub struct Parts {
@@ -71,8 +68,8 @@ pub struct Parts {
     pub read: Read,
     /// Explains an image.
     pub explain: Explain,
-    /// Where the audit goes, if one is wanted.
-    pub audit: Option<AuditTo>,
+    /// The audit, if one is wanted. Calls that are cut at the end tell it of themselves once the runtime ends.
+    pub audit: Option<Arc<Audit>>,
     /// Where the numbers are served, if they are wanted.
     pub metrics: Option<MetricsAt>,
 }
@@ -109,12 +106,13 @@ pub async fn run(parts: Parts, listen: impl FnOnce() -> Result<Socket, SocketErr
         terminate: taken("SIGTERM", SignalKind::terminate())?,
         interrupt: taken("SIGINT", SignalKind::interrupt())?,
     };
+    // Until everything has ended: another daemon would remove the names and files of pulls under way here.
+    let _lock = parts.lock;
     let socket = listen()?;
     let is_inherited = socket.is_inherited();
     if is_inherited {
         tracing::info!("socket comes from cri-shunt.socket; [listen] in the config is ignored");
     }
-    let audit = parts.audit.map(Audit::start).transpose().map_err(system("a thread for the audit"))?;
     let containerd = Arc::new(Containerd::new(Arc::<Path>::from(parts.containerd)));
     let mut state = State::new(
         parts.generation,
@@ -124,7 +122,7 @@ pub async fn run(parts: Parts, listen: impl FnOnce() -> Result<Socket, SocketErr
         Bypass::new(parts.bypass),
     );
     state.native_api = parts.native_api;
-    let state = Arc::new(state.telling(Tell::new(audit)));
+    let state = Arc::new(state.telling(Tell::new(parts.audit)));
     if let Some(reason) = parts.unusable {
         state.refuse_reload(reason);
     }
@@ -132,7 +130,7 @@ pub async fn run(parts: Parts, listen: impl FnOnce() -> Result<Socket, SocketErr
     let _ = state.explain.set(parts.explain);
     let stop = CancellationToken::new();
 
-    let serving = tokio::spawn(listener::serve(socket, state.clone(), stop.clone()));
+    let mut serving = tokio::spawn(listener::serve(socket, state.clone(), stop.clone()));
     let background = [
         tokio::spawn(watch::run(containerd, parts.overrides)),
         tokio::spawn({
@@ -159,13 +157,11 @@ pub async fn run(parts: Parts, listen: impl FnOnce() -> Result<Socket, SocketErr
     } else {
         tracing::info!("stopping: no new calls");
         background.iter().chain(&metrics).for_each(JoinHandle::abort);
-        // A successor can begin while the last calls end here.
-        drop(parts.lock);
         DRAIN
     };
     stop.cancel();
     let ended = async {
-        let _ = serving.await;
+        let _ = (&mut serving).await;
         // Adoptions whose clients have left.
         state.tasks.wait().await;
     };
@@ -176,13 +172,12 @@ pub async fn run(parts: Parts, listen: impl FnOnce() -> Result<Socket, SocketErr
     };
     if let Some(cut) = cut {
         tracing::warn!("{cut}");
+        // Who comes now waits in the socket's queue for the next daemon.
+        serving.abort();
         state.hurry.cancel();
         if tokio::time::timeout(UNDO, state.tasks.wait()).await.is_err() {
             tracing::warn!("work of pulls was still under way; it is cut");
         }
-    }
-    if let Some(audit) = &state.tell.audit {
-        audit.flush(LAST_LINES);
     }
     Ok(())
 }

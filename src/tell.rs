@@ -7,7 +7,7 @@ pub mod audit;
 pub mod line;
 pub mod metrics;
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use self::audit::Audit;
@@ -16,7 +16,7 @@ use self::metrics::Metrics;
 /// Where requests are told.
 pub struct Tell {
     /// The audit, if one is wanted.
-    pub audit: Option<Audit>,
+    pub audit: Option<Arc<Audit>>,
     /// The numbers.
     pub metrics: Metrics,
     /// Why they are not served, if they should be.
@@ -33,7 +33,7 @@ impl Default for Tell {
 
 impl Tell {
     /// With this audit.
-    pub fn new(audit: Option<Audit>) -> Self {
+    pub fn new(audit: Option<Arc<Audit>>) -> Self {
         let (metrics, started) = (Metrics::default(), SystemTime::now());
         Self { audit, metrics, metrics_problem: Mutex::default(), started }
     }

@@ -22,10 +22,13 @@ use crate::serve::listener::socket::{Access, Socket, SocketError};
 use crate::serve::metrics::MetricsAt;
 use crate::serve::{self, AppError, Outcome, Parts};
 use crate::state::{DirLock, Extent, Generation, NoLock};
-use crate::tell::audit::AuditTo;
+use crate::tell::audit::{Audit, AuditTo};
 
 /// How long threads that read or write files may take at the end.
 const LAST_FILES: Duration = Duration::from_secs(1);
+
+/// How long the last lines of the audit may take.
+const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// Run the shunt in the foreground.
 ///
@@ -92,6 +95,13 @@ fn start(input: Input, first: First) -> Exit {
     };
     let fixed = Fixed::of(&config);
     let at = config.listen.clone();
+    let audit = match config.audit.clone().map(Audit::start).transpose() {
+        Ok(audit) => audit.map(Arc::new),
+        Err(error) => {
+            tracing::error!("the system gives no thread for the audit: {error}");
+            return Exit::Runtime;
+        }
+    };
     let parts = Parts {
         containerd: config.containerd.socket.as_path().to_owned(),
         overrides: Overrides {
@@ -104,7 +114,7 @@ fn start(input: Input, first: First) -> Exit {
         native_api: config.listen.native_api,
         seen,
         read: Arc::new(move |before| read_again(&input, &fixed, before)),
-        audit: config.audit.clone(),
+        audit: audit.clone(),
         metrics: config.metrics.clone(),
         generation: Generation { loaded_at: read_at, ..generation(config) },
         unusable,
@@ -120,6 +130,9 @@ fn start(input: Input, first: First) -> Exit {
     };
     // A thread that still waits for a file then waits for a disk or a server that does not answer.
     runtime.shutdown_timeout(LAST_FILES);
+    if let Some(audit) = audit {
+        audit.flush(LAST_LINES);
+    }
     exit
 }
 

@@ -18,7 +18,7 @@ use crate::containerd::unary::malformed;
 use crate::containerd::{Answer, Facts};
 use crate::policy::{Candidate, Role};
 use crate::registry::{Endpoint, Login, Refusal, Resolve, Resolved};
-use crate::state::Trouble;
+use crate::state::{Rest, Trouble};
 
 /// How long a registry may take to say whether it has an image, and as long again for its manifests, where no other
 /// candidate is left.
@@ -52,7 +52,7 @@ impl Pull<'_> {
         let begin = Instant::now();
         let mut login = None;
         let tried = match candidate.role {
-            Role::Origin => self.origin(record, candidate).await,
+            Role::Origin => self.origin(record, candidate, &mut login).await,
             Role::Mirror => self.mirror(record, candidate, has_successor, &mut login).await,
         };
         let (tried, failure) = match tried {
@@ -69,14 +69,16 @@ impl Pull<'_> {
     }
 
     /// The registry that the name itself asks for: the request goes on as it came, unless the registry is left alone.
-    async fn origin(&self, record: &mut Record, candidate: &Candidate) -> Result<Tried, Failure> {
-        // Who asks is found out only where it counts: a program may have to be run for that.
-        if self.state.health.has_rests(&candidate.name)
-            && let Some(login) = self.login_at(candidate).await
-            && let Some(rest) = self.state.health.rest(&candidate.name, &login)
-        {
+    async fn origin(
+        &self,
+        record: &mut Record,
+        candidate: &Candidate,
+        login: &mut Option<Presented>,
+    ) -> Result<Tried, Failure> {
+        if let Some(rest) = self.rest(candidate).await {
             return Err(failure::of_rest(rest));
         }
+        *login = Some(Presented { words: "the client's login".to_owned(), source: "client".to_owned() });
         let answer = match self.fetch_as_asked(record).await {
             Ok(answer) if answer.is_ok() => return Ok(Tried::Answered(Box::new(answer))),
             Ok(answer) => answer,
@@ -144,6 +146,15 @@ impl Pull<'_> {
     fn trial<'a>(&self, candidate: &'a Candidate, facts: Arc<Facts>, has_successor: bool) -> Trial<'a> {
         let endpoint = self.generation.reach().of(candidate.name.host(), candidate.endpoint);
         Trial { candidate, endpoint, facts, has_successor }
+    }
+
+    /// Until when the candidate's registry is left alone, if it is. As whom it would be asked is found out only where some
+    /// login rests there: a program may have to be run for that.
+    pub(super) async fn rest(&self, candidate: &Candidate) -> Option<Rest> {
+        if !self.state.health.has_rests(&candidate.name) {
+            return None;
+        }
+        self.state.health.rest(&candidate.name, &self.login_at(candidate).await?)
     }
 
     /// As whom the candidate's registry is asked, as far as that is known now.

@@ -125,9 +125,7 @@ impl Pull<'_> {
             if self.call.expired() {
                 return Ok(Outcome::Ended(End::TooLate));
             }
-            // With whose login they rest is not asked: a program may have to be run for a login.
-            let mut after = ordered[index + 1..].iter();
-            let has_successor = after.any(|candidate| !self.state.health.has_rests(&candidate.name));
+            let has_successor = self.has_one_to_ask(&ordered[index + 1..]).await;
             match self.try_candidate(record, candidate, has_successor).await {
                 Tried::Served(fetched) => return finish::adopted(*fetched, record).await.map(outcome),
                 Tried::Answered(answer) => return Ok(Outcome::Answered(answer)),
@@ -140,6 +138,16 @@ impl Pull<'_> {
             Some((answer, image)) => Outcome::Present(Box::new(answer), image),
             None => Outcome::Ended(End::NoneServed),
         })
+    }
+
+    /// Whether one of the candidates would be asked now.
+    async fn has_one_to_ask(&self, candidates: &[Candidate]) -> bool {
+        for candidate in candidates {
+            if self.rest(candidate).await.is_none() {
+                return true;
+            }
+        }
+        false
     }
 }
 

@@ -116,6 +116,8 @@ async fn keep_while_up(state: &Arc<State>) {
         generations.mark_unchanged();
         let name = state.containerd.pause_image();
         let denied = name.and_then(|name| denied(&state.generation().policy, &name));
+        // containerd pulls it by itself then.
+        let denied = denied.filter(|_| !state.bypass.is_there());
         if let Some(Denied { message, hint }) = denied.as_ref().filter(|_| denied != said) {
             tracing::warn!("{message} ({hint})");
         }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use ring::hmac;
+use tokio::sync::Semaphore;
 
 use crate::files::random::random;
 use crate::policy::Name;
@@ -20,6 +21,9 @@ const FORM: &str = "1";
 
 /// How long the disk may take to give the key. A pull needs it only for a later outage.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How many labels are worked on at once. A disk that hangs keeps so many threads and no more: the program needs others.
+static WORKING: Semaphore = Semaphore::const_new(4);
 
 /// How many random bytes stand in a label.
 const SALT: usize = 16;
@@ -119,8 +123,18 @@ pub(super) async fn label(login: Option<BroughtLogin>, name: &Name, digest: &str
 async fn on_disk<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Unknowable> + Send + 'static,
 ) -> Result<T, Unknowable> {
-    let working = tokio::time::timeout(PATIENCE, tokio::task::spawn_blocking(work));
-    working.await.map_err(|_| Unknowable::Slow)?.map_err(Unknowable::Stopped)?
+    let working = async {
+        let permit = WORKING.acquire().await;
+        let work = move || {
+            let _permit = permit;
+            work()
+        };
+        tokio::task::spawn_blocking(work).await
+    };
+    tokio::time::timeout(PATIENCE, working)
+        .await
+        .map_err(|_| Unknowable::Slow)?
+        .map_err(Unknowable::Stopped)?
 }
 
 /// Salt and hash of a label.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use prost::Message;
+use tokio::sync::Semaphore;
 use tonic::Status;
 
 use super::needed_files;
@@ -14,6 +15,10 @@ use crate::tell::audit::Audit;
 
 /// How long containerd may take to say that it is there, and the disk to show the files that pulls need.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How many images are explained at once. One that hangs keeps its permit, so these never use up the threads that the
+/// program needs for other files.
+static EXPLAINING: Semaphore = Semaphore::const_new(4);
 
 /// The generated types and client of `proto/admin.proto`.
 #[allow(missing_docs, clippy::missing_docs_in_private_items, unreachable_pub, reason = "generated code")]
@@ -62,7 +67,7 @@ pub async fn status(state: &Arc<State>) -> Answer {
         answered_in_outage: answered.pulls,
         last_in_outage,
         last_in_outage_at,
-        audit_problem: state.tell.audit.as_ref().and_then(Audit::problem).unwrap_or_default(),
+        audit_problem: state.tell.audit.as_deref().and_then(Audit::problem).unwrap_or_default(),
         metrics_problem: state.tell.metrics_problem().unwrap_or_default(),
         config_path: transport.root.as_ref().map(|root| root.display().to_string()).unwrap_or_default(),
         hosts_kept: transport.kept.clone(),
@@ -82,8 +87,14 @@ pub async fn explain(state: &Arc<State>, message: &[u8]) -> Answer {
     let (policy_loaded_at, reload_refused) = (seconds(generation.loaded_at), state.reload_error().is_some());
     // It looks at files of logins.
     let shared = state.clone();
-    let explained =
-        tokio::task::spawn_blocking(move || shared.explain.get().map(|explain| explain(&generation, &image)));
+    let explained = async {
+        let permit = EXPLAINING.acquire().await;
+        let work = move || {
+            let _permit = permit;
+            shared.explain.get().map(|explain| explain(&generation, &image))
+        };
+        tokio::task::spawn_blocking(work).await
+    };
     let Ok(Ok(Some(explained))) = tokio::time::timeout(PATIENCE, explained).await else {
         return Answer::failure(&Status::unavailable("the files of logins could not be looked at in time"));
     };

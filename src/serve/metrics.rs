@@ -18,7 +18,7 @@ use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -30,6 +30,8 @@ use crate::state::State;
 const MOST: usize = 8;
 /// How long one may last.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long its request may take to come.
+const REQUEST_WITHIN: Duration = Duration::from_secs(2);
 /// When a listener that could not be had is tried again.
 const AGAIN: Duration = Duration::from_secs(10);
 /// The permission bits of a unix socket.
@@ -108,7 +110,9 @@ async fn connection(stream: Box<dyn Stream>, state: Arc<State>) {
         let state = state.clone();
         async move { Ok::<_, Infallible>(answer(&state, request.method(), request.uri().path()).await) }
     });
-    let server = hyper::server::conn::http1::Builder::new();
+    let mut server = hyper::server::conn::http1::Builder::new();
+    // One answer for a connection: who keeps it open, or sends nothing, would keep the place of somebody else.
+    server.keep_alive(false).timer(TokioTimer::new()).header_read_timeout(REQUEST_WITHIN);
     let served = server.serve_connection(TokioIo::new(stream), service).await;
     if let Err(error) = served {
         tracing::debug!(%error, "a connection for metrics ended");
@@ -140,6 +144,17 @@ fn response(status: StatusCode, kind: &'static str, text: String) -> Response<Fu
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, http::HeaderValue::from_static(kind));
     response
+}
+
+/// The program ends, and no socket stays that nobody listens on.
+impl Drop for Listener {
+    fn drop(&mut self) {
+        if let Self::Unix(socket) = self
+            && let Err(error) = socket.remove_file()
+        {
+            tracing::warn!(%error, "cannot remove the socket of the metrics");
+        }
+    }
 }
 
 impl Listener {

@@ -16,7 +16,6 @@ use tokio::task::spawn_blocking;
 use super::systemd::notify;
 use crate::files::fingerprint::Snapshot;
 use crate::state::{Extent, Generation, State, counted};
-use crate::tell::audit::Audit;
 
 /// What came of reading the configuration.
 pub struct Outcome {
@@ -36,7 +35,7 @@ pub(super) async fn run(state: Arc<State>, mut hangup: Signal, read: Read, mut s
         tokio::select! {
             _ = hangup.recv() => {
                 tracing::info!("SIGHUP: reading the configuration again");
-                state.tell.audit.iter().for_each(Audit::reopen);
+                state.tell.audit.iter().for_each(|audit| audit.reopen());
             }
             () = changed(&seen, every, look) => tracing::info!("the configuration has changed: reading it again"),
         }

@@ -135,7 +135,11 @@ async fn decide(
         Handler::PullImage => pull::pull_image(state, request, call, message).await,
         Handler::ImageStatus => lookup::image_status(state, request, call, message).await,
         Handler::CreateContainer => lookup::create_container(state, request, call, message).await,
-        Handler::RestorePod => lookup::restore_pod(state, request, call, message).await,
+        // It makes a sandbox as well.
+        Handler::RestorePod => match pause_image::before_sandbox(state).await {
+            Ok(()) => lookup::restore_pod(state, request, call, message).await,
+            Err(status) => Answer::failure(&status),
+        },
         _ => Answer::failure(&Status::internal("the policy does not concern this method")),
     }
 }

@@ -17,7 +17,7 @@ pub struct Line {
     pub time: String,
     /// The request's id, as in the log.
     pub id: String,
-    /// The CRI method: `PullImage`, `ImageStatus` or `CreateContainer`.
+    /// The CRI method: `PullImage`, `ImageStatus`, `CreateContainer` or `RestorePod`.
     pub method: String,
     /// Who asked.
     pub client: Client,

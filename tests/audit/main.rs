@@ -6,6 +6,7 @@
 mod support;
 
 mod disk;
+mod end;
 mod form;
 
 use std::path::Path;

@@ -1,7 +1,7 @@
 //! The listener, and what it answers.
 
 use std::collections::BTreeSet;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -38,6 +38,14 @@ async fn a_unix_socket_serves_the_same() {
     shunt.says("metrics are served at ");
     let (status, text) = get_on(UnixStream::connect(&path).unwrap(), "/metrics");
     assert!(status == 200 && text.contains("cri_shunt_policy_info{hash=\""), "{text}");
+    // A client that would keep its connection gives its place back all the same.
+    let mut stream = UnixStream::connect(&path).unwrap();
+    stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.contains("\r\nconnection: close\r\n"), "{answer}");
+    shunt.stop();
+    assert!(!path.exists());
 }
 
 #[tokio::test]

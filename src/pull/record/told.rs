@@ -99,16 +99,15 @@ impl Verdict {
 
 fn candidate(attempt: &Attempt) -> line::Candidate {
     let Attempt { candidate, role, login, failure, took } = attempt;
-    let (role, login) = match role {
-        Role::Mirror => ("mirror", login.as_ref().map(|login| login.source.clone())),
-        // The request goes on as it came.
-        Role::Origin => ("origin", Some("client".to_owned())),
+    let role = match role {
+        Role::Mirror => "mirror",
+        Role::Origin => "origin",
     };
     line::Candidate {
         name: candidate.to_string(),
         registry: candidate.host().to_owned(),
         role: role.to_owned(),
-        login,
+        login: login.as_ref().map(|login| login.source.clone()),
         outcome: failure.as_ref().map_or("served", |failure| failure.class.as_str()).to_owned(),
         status: failure.as_ref().and_then(|failure| failure.status),
         error: failure.as_ref().map(error),

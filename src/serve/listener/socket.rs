@@ -101,6 +101,14 @@ impl Socket {
 
     /// Stops listening and removes the file, unless systemd owns it or another file is there by now.
     pub fn close(self) -> io::Result<()> {
+        self.remove_file()
+    }
+
+    /// Removes the socket's file, if it is still this socket's. A socket of systemd's stays.
+    ///
+    /// # Errors
+    /// The file cannot be removed.
+    pub fn remove_file(&self) -> io::Result<()> {
         let Origin::Bound { path, file } = &self.origin else { return Ok(()) };
         match file_id(path) {
             Ok(there) if there == *file => fs::remove_file(path),
