@@ -82,6 +82,33 @@ async fn the_last_good_policy_goes_on_where_the_files_are_broken_or_cut() {
     assert!(support::wait_until(|| !shunt.status().contains("last good")));
 }
 
+/// Files that are new since the policy was kept are no part of it, and a mistake in one is no reason not to start.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_file_with_a_mistake_does_not_keep_the_daemon_from_starting() {
+    let (upstream, dir) = (upstream(), tempfile::tempdir().unwrap());
+    let conf = dir.path().join("registries.conf");
+    std::fs::write(&conf, "[[registry]]\nlocation = \"ghcr.io\"\nblocked = true\n").unwrap();
+    let source = format!("[[policy.source]]\nregistries-conf = {conf:?}\n");
+    let shunt = Shunt::start_before(&format!("{DENY}{source}"), upstream.socket());
+    let rows = [
+        (shunt.config_file().with_file_name("conf.d"), "new.toml", "[[policy.rule]]\nprefix = 7\n"),
+        (dir.path().join("registries.conf.d"), "new.conf", "[[registry]]\nlocation = 7\n"),
+    ];
+    for (directory, name, text) in rows {
+        std::fs::create_dir(&directory).unwrap();
+        std::fs::write(directory.join(name), text).unwrap();
+        shunt.stop();
+        shunt.spawn();
+        shunt.listens();
+        assert!(pull(&shunt, "quay.io/a:1").await.contains("not here"));
+        assert!(pull(&shunt, "ghcr.io/a:1").await.contains("denied"));
+        let status = shunt.status();
+        assert!(status.contains("the last good policy, of ") && status.contains(name), "{status}");
+        std::fs::remove_dir_all(&directory).unwrap();
+        shunt.says("new policy loaded");
+    }
+}
+
 /// Another daemon's policy is none.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_kept_is_for_the_same_file_only() {
@@ -93,6 +120,16 @@ async fn what_was_kept_is_for_the_same_file_only() {
     std::fs::write(&other, text.replace("prefix = \"quay.io\"", "prefix = 7")).unwrap();
     let output = shunt.command(&["serve", "--config", other.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let kept = shunt.state_dir().join("last-good.json");
+    let why = |why: &str| format!("error: {} cannot be used: {why}", kept.display());
+    let of_other = why(&format!("it is of {}", shunt.config_file().display()));
+    assert!(String::from_utf8(output.stderr).unwrap().contains(&of_other));
+
+    std::fs::write(&kept, "x").unwrap();
+    std::fs::write(shunt.config_file(), text.replace("prefix = \"quay.io\"", "prefix = 7")).unwrap();
+    let output = shunt.command(&["serve", "--config", shunt.config_file().to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert!(String::from_utf8(output.stderr).unwrap().contains(&why("it is not JSON")));
 }
 
 #[tokio::test(flavor = "multi_thread")]

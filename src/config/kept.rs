@@ -3,6 +3,8 @@
 //! Holds: what is kept has no secrets, and decides as the files did; else nothing is kept.
 //! Not here: files of logins, certificates and helpers. They are read where they are.
 
+#[cfg(test)]
+mod tests;
 mod without_secrets;
 
 use std::collections::BTreeMap;
@@ -70,6 +72,8 @@ pub struct Unusable {
     pub dir: Option<PathBuf>,
     /// The sockets of clients and of containerd, as far as they can be told.
     pub sockets: [Option<String>; 2],
+    /// Why what was kept is not used, if there is something.
+    pub kept: Option<String>,
 }
 
 /// Reads the files, or else what was kept of them.
@@ -85,11 +89,10 @@ pub fn starts_with(input: &Input) -> StartsWith {
             (Err(problems), hints)
         }
     };
-    let kept = hints.directories().iter().find_map(|dir| Kept::read(dir, input));
+    let (kept, mut why_not) = Kept::find(&hints.directories(), input);
     let problems = match (loaded, &kept) {
         (Ok(loaded), kept) => {
-            let refuses = |kept: &Kept| kept.extent.refuses(&loaded.config.extent);
-            match kept.as_ref().and_then(refuses) {
+            match kept.as_ref().and_then(|(_, kept)| kept.extent.refuses(&loaded.config.extent)) {
                 Some(reason) => Ok((reason, loaded.warnings.seen().clone())),
                 None => return StartsWith::Files(Box::new(loaded)),
             }
@@ -103,12 +106,28 @@ pub fn starts_with(input: &Input) -> StartsWith {
             (Err(problems), seen)
         }
     };
+    let kept = kept.and_then(|(path, kept)| match kept.load(input) {
+        Ok(loaded) => Some((loaded, kept)),
+        Err(problems) => {
+            why_not = Some(not_usable(&path, &first_of(&problems)));
+            None
+        }
+    });
     let bypass = hints.bypass.unwrap_or_else(|| PathBuf::from(defaults::BYPASS_FILE));
-    let unusable = Unusable { problems, seen, bypass, dir: hints.dir, sockets: hints.sockets };
-    match kept.and_then(|kept| Some((kept.load(input).ok()?, kept))) {
+    let (dir, sockets) = (hints.dir, hints.sockets);
+    let unusable = Unusable { problems, seen, bypass, dir, sockets, kept: why_not };
+    match kept {
         Some((loaded, kept)) => StartsWith::LastGood(Box::new(loaded), kept, unusable),
         None => StartsWith::Nothing(unusable),
     }
+}
+
+fn not_usable(path: &Path, why: &str) -> String {
+    format!("{} cannot be used: {why}", path.display())
+}
+
+fn first_of(problems: &Diagnostics) -> String {
+    problems.lines().into_iter().next().map(|(_, line)| line).unwrap_or_default()
 }
 
 // === impl Kept ===
@@ -120,30 +139,26 @@ impl Kept {
     /// Why nothing can be kept, in words.
     pub fn of(input: &Input, loaded: &Loaded) -> Result<Option<Kept>, String> {
         let Some(main) = main(input) else { return Ok(None) };
-        let (MainFile::Required(named) | MainFile::IfPresent(named)) = &input.main else { return Ok(None) };
-        let drop_ins = named.with_file_name("conf.d");
         let (mut files, mut left_out) = (BTreeMap::new(), Vec::new());
         for (id, name, content) in loaded.warnings.texts().all() {
-            let path = Path::new(name);
             if name.starts_with("--") {
                 continue;
             }
             if name == "stdin" {
                 return Ok(None);
             }
-            let native = path == named || path.parent() == Some(&drop_ins);
+            // Another program's file may be in the same directory.
+            let native = loaded.own.contains(&id);
             let pruned =
                 without_secrets::of(id, content, native).ok_or(format!("{name} is not understood"))?;
             left_out.extend(pruned.left_out.into_iter().map(|(line, key)| format!("{name}:{line} `{key}`")));
-            files.insert(path.to_path_buf(), pruned.text);
+            files.insert(PathBuf::from(name), pruned.text);
         }
         let read_at = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
         let extent = loaded.config.extent;
         let kept = Kept { version: VERSION, main, read_at, extent, files, left_out };
-        let again = kept.load(input).map_err(|problems| {
-            let first = problems.lines().into_iter().next().map(|(_, line)| line);
-            format!("without its secrets it cannot be used: {}", first.unwrap_or_default())
-        })?;
+        let cannot = |problems| format!("without its secrets it cannot be used: {}", first_of(&problems));
+        let again = kept.load(input).map_err(cannot)?;
         if essence(&again.config.policy) != essence(&loaded.config.policy) {
             return Err("without its secrets it would decide otherwise".to_owned());
         }
@@ -173,10 +188,37 @@ impl Kept {
         kept
     }
 
-    fn read(dir: &Path, input: &Input) -> Option<Kept> {
-        let bytes = regular_file::read(&dir.join(FILE), LIMIT).ok()?;
-        let kept: Kept = serde_json::from_slice(&bytes).ok()?;
-        (kept.version == VERSION && Some(&kept.main) == main(input).as_ref()).then_some(kept)
+    /// The first one of these directories that can be read, with its path; or why the first that is there cannot.
+    fn find(directories: &[PathBuf], input: &Input) -> (Option<(PathBuf, Kept)>, Option<String>) {
+        let mut why_not = None;
+        for path in directories.iter().map(|dir| dir.join(FILE)) {
+            match Kept::read(&path, input) {
+                Ok(Some(kept)) => return (Some((path, kept)), None),
+                Ok(None) => {}
+                Err(why) => drop(why_not.get_or_insert_with(|| not_usable(&path, &why))),
+            }
+        }
+        (None, why_not)
+    }
+
+    /// Nothing where there is no file. An error says why it cannot be used.
+    fn read(path: &Path, input: &Input) -> Result<Option<Kept>, String> {
+        let bytes = match regular_file::read(path, LIMIT) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error.to_string()),
+        };
+        let whole: serde_json::Value =
+            serde_json::from_slice(&bytes).map_err(|error| format!("it is not JSON: {error}"))?;
+        if whole.get("version").and_then(serde_json::Value::as_u64) != Some(u64::from(VERSION)) {
+            return Err("another version of cri-shunt wrote it".to_owned());
+        }
+        let kept: Kept =
+            serde_json::from_value(whole).map_err(|_| "it is not what cri-shunt writes".to_owned())?;
+        if Some(&kept.main) != main(input).as_ref() {
+            return Err(format!("it is of {}", kept.main.display()));
+        }
+        Ok(Some(kept))
     }
 
     fn load(&self, input: &Input) -> Result<Loaded, Diagnostics> {

@@ -62,7 +62,7 @@ pub(super) fn read(source: &SourceFile, texts: &mut Texts, out: &mut Vec<Problem
     let before = out.len();
     let imported = read_as(source, texts, out);
     if imported.is_empty()
-        && let Some(mistaken) = detect_format::mistaken(&source.path, source.format)
+        && let Some(mistaken) = detect_format::mistaken(&source.path, source.format, texts)
     {
         out.truncate(before);
         out.push(mistaken);

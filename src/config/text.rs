@@ -134,11 +134,17 @@ pub(crate) struct DirectoryEntry {
     pub(crate) is_directory: bool,
 }
 
-/// The entries of a directory, in no order.
+/// The entries of a directory, in no order. With copies, one without any is empty, whatever the disk has: a file that
+/// is new since then must not count.
 pub(crate) fn list(path: &Path, texts: &mut Texts) -> Result<Vec<DirectoryEntry>, TextError> {
-    if let Some(entries) = texts.copies().and_then(|copies| list_copies(path, copies)) {
-        return Ok(entries);
+    match texts.copies() {
+        Some(copies) => Ok(list_copies(path, copies)),
+        None => list_on_disk(path, texts),
     }
+}
+
+/// The entries of a directory whose files are not configuration, so that there are no copies of them.
+pub(crate) fn list_on_disk(path: &Path, texts: &mut Texts) -> Result<Vec<DirectoryEntry>, TextError> {
     let found = settled(|| attempt_list(path));
     texts.saw(
         path,
@@ -154,17 +160,17 @@ pub(crate) fn list(path: &Path, texts: &mut Texts) -> Result<Vec<DirectoryEntry>
 }
 
 /// The entries of a directory of which there are copies.
-fn list_copies(path: &Path, copies: &BTreeMap<PathBuf, String>) -> Option<Vec<DirectoryEntry>> {
+fn list_copies(path: &Path, copies: &BTreeMap<PathBuf, String>) -> Vec<DirectoryEntry> {
     let mut entries = BTreeMap::new();
     for copy in copies.keys() {
         let Some(first) = copy.strip_prefix(path).ok().and_then(|below| below.iter().next()) else {
             continue;
         };
         let entry = path.join(first);
-        *entries.entry(entry.clone()).or_insert(false) |= *copy != entry || copy.is_dir();
+        *entries.entry(entry.clone()).or_insert(false) |= *copy != entry;
     }
     let entry = |(path, is_directory)| DirectoryEntry { path, is_directory };
-    (!entries.is_empty()).then(|| entries.into_iter().map(entry).collect())
+    entries.into_iter().map(entry).collect()
 }
 
 /// Adds the content of a file to `texts`; problems are in `out`.

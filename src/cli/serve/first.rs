@@ -11,6 +11,9 @@ use crate::files::fingerprint::Snapshot;
 use crate::serve::admin::time;
 use crate::serve::log;
 
+/// How many places at which something was left out are shown: a file of another program may have hundreds.
+const SHOWN: usize = 8;
+
 /// A configuration to begin with.
 pub(super) struct First {
     pub(super) config: Config,
@@ -39,9 +42,7 @@ pub(super) fn read(input: &Input, detail: Detail) -> Result<First, Exit> {
             let since = time(kept.read_at());
             let mut what =
                 format!("the configuration cannot be used; the last good policy, of {since}, is in force");
-            if !kept.left_out().is_empty() {
-                what.push_str(&format!(", without the secrets of {}", kept.left_out().join(", ")));
-            }
+            what.push_str(&without(kept.left_out()));
             Ok(stand_in(*loaded, &unusable, &what, kept.read_at()))
         }
         StartsWith::Nothing(unusable) => {
@@ -54,6 +55,10 @@ pub(super) fn read(input: &Input, detail: Detail) -> Result<First, Exit> {
                     unusable.bypass.display()
                 );
                 return Ok(stand_in(loaded, &unusable, &what, SystemTime::now()));
+            }
+            if let Some(why) = &unusable.kept {
+                let priority = if log::is_journal() { "<3>" } else { "" };
+                terminal::say(&format!("{priority}error: {why}\n"));
             }
             match &unusable.problems {
                 Err(problems) => Err(refuse(problems)),
@@ -68,14 +73,28 @@ pub(super) fn read(input: &Input, detail: Detail) -> Result<First, Exit> {
 
 /// Something else than the files say. That is one record of the journal.
 fn stand_in(loaded: Loaded, unusable: &Unusable, what: &str, read_at: SystemTime) -> First {
-    let reasons = match &unusable.problems {
-        Ok(reason) => reason.clone(),
-        Err(problems) => errors(problems).collect::<Vec<_>>().join("\n"),
+    let mut reasons = match &unusable.problems {
+        Ok(reason) => vec![reason.clone()],
+        Err(problems) => errors(problems).collect(),
     };
+    reasons.extend(unusable.kept.clone());
+    let reasons = reasons.join("\n");
     tracing::error!("{what}: {reasons}");
     let seen = unusable.seen.clone();
     let unusable = Some(format!("{what}:\n{reasons}"));
     First { config: loaded.config, seen, read_at, unusable, kept: Ok(None) }
+}
+
+/// The places at which the copy lacks something, as the end of a sentence.
+fn without(left_out: &[String]) -> String {
+    match left_out {
+        [] => String::new(),
+        few if few.len() <= SHOWN => format!(", without what may be a secret in {}", few.join(", ")),
+        many => {
+            let (shown, more) = many.split_at(SHOWN);
+            format!(", without what may be a secret in {} and {} more", shown.join(", "), more.len())
+        }
+    }
 }
 
 fn begin_log(loaded: &Loaded, detail: Detail) -> Result<(), Exit> {
@@ -101,4 +120,18 @@ fn refuse(problems: &Diagnostics) -> Exit {
     }
     terminal::say("error: cri-shunt does not start: the configuration cannot be used\n");
     Exit::Usage
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_some_places_are_shown_and_the_others_are_counted() {
+        let places = |count: usize| (1..=count).map(|line| format!("f:{line} `a`")).collect::<Vec<_>>();
+        assert_eq!(without(&[]), "");
+        assert_eq!(without(&places(2)), ", without what may be a secret in f:1 `a`, f:2 `a`");
+        let many = without(&places(SHOWN + 300));
+        assert!(many.ends_with("f:8 `a` and 300 more"), "{many}");
+    }
 }

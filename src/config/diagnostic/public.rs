@@ -13,7 +13,8 @@ use toml::de::{DeTable, DeValue};
 use super::login;
 
 /// Keys of all formats whose values are public. They are compared in lower case, with `-` for `_`. A key that is
-/// missing here costs a line in a diagnostic, and nothing else.
+/// missing here costs a line in a diagnostic; and of another program's file it is not in the copy that is kept for a
+/// start with a mistake (`config::kept`).
 #[rustfmt::skip]
 const PUBLIC: &[&str] = &[
     // config.toml and conf.d
@@ -25,6 +26,9 @@ const PUBLIC: &[&str] = &[
     "adopt-timeout", "sweep-after", "retry-down-after", "registries-yaml", "certs-d", "registries-conf",
     "image-cri-shim", "containerd-config", "docker-daemon", "openshift", "talos", "disable-default-registry-endpoint", "docker-config", "helper-dir", "timeout", "username",
     "username-file", "password-file", "image-credential-provider-config", "image-credential-provider-bin-dir",
+    // Names of environment variables and of systemd's credentials.
+    "password-env", "password-credential", "identity-token-file", "identity-token-env", "identity-token-credential",
+    "ns", "warm-by-tag", "on-outage", "outage-max-age",
     // expectations
     "expect", "image", "name", "description", "decision", "reference", "candidates",
     // registries.yaml
@@ -108,7 +112,8 @@ impl Place {
             Keys::Patterns => Some(VALUE),
             Keys::Listed => match key.to_lowercase().replace('_', "-").as_str() {
                 "mirrors" => Some(Place { text: true, keys: Keys::Names }),
-                "configs" | "host" => Some(Place { text: false, keys: Keys::Names }),
+                // `config` is that of Talos.
+                "configs" | "config" | "host" => Some(Place { text: false, keys: Keys::Names }),
                 "rewrite" | "aliases" => Some(Place { text: true, keys: Keys::Patterns }),
                 // A boolean and a table; a text would be a password.
                 "pass" | "credentials" => Some(TABLE),
@@ -250,6 +255,28 @@ fn place_of_next(open: &mut [Open], text: Option<&str>) -> Option<Place> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_key_of_the_own_configuration_is_public_but_headers() {
+        let text = include_str!("../../../packaging/config.toml");
+        let last = |before: &str| {
+            let is_of_key = |c: char| c.is_ascii_alphabetic() || c == '-';
+            before[before.trim_end_matches(is_of_key).len()..].to_owned()
+        };
+        let keys = text.match_indices(" = ").map(|(at, _)| last(&text[..at]));
+        let is_header = |key: &String| key.is_empty() || key.starts_with(char::is_uppercase);
+        let tables =
+            text.lines().filter_map(|line| line.trim_start_matches(['#', ':', ' ']).strip_prefix('['));
+        let tables = tables.map(|name| last(name.trim_end_matches(']')));
+        let mut missing: Vec<String> = keys.chain(tables).filter(|key| !is_header(key)).collect();
+        assert!(missing.len() > 50);
+        missing.retain(|key| !PUBLIC.contains(&key.as_str()));
+        // `below` has these two.
+        missing.retain(|key| !["headers", "pass", "credentials"].contains(&key.as_str()));
+        missing.sort();
+        missing.dedup();
+        assert_eq!(missing, Vec::<String>::new());
+    }
 
     /// The text with its lines as they are shown.
     fn shown(content: &str) -> String {

@@ -37,10 +37,16 @@ pub(super) fn of(id: TextId, content: &str, native: bool) -> Option<Pruned> {
             String::from_utf8(text).ok()?
         }
         None => {
-            let mut root = parse_yaml::parse(id, content, &mut Vec::new())?;
-            prune(&mut root, place, &mut dropped);
+            let mut roots = parse_yaml::documents(id, content, &mut Vec::new())?;
             let mut out = Json { text: String::new(), line: 1, content };
-            out.node(&root);
+            let is_one = roots.len() == 1;
+            for root in &mut roots {
+                prune(root, place, &mut dropped);
+                if !is_one {
+                    out.begin_document(&root.at);
+                }
+                out.node(root);
+            }
             out.text
         }
     };
@@ -83,6 +89,7 @@ fn may_hold(place: public::Place, node: &Node) -> bool {
     match &node.value {
         Value::Text(text) => place.may_hold(text),
         Value::List(items) => items.iter().all(|item| may_hold(place.item(), item)),
+        Value::Number(text) => place.may_hold(text),
         _ => true,
     }
 }
@@ -106,12 +113,23 @@ fn blank(text: &mut [u8], range: Range<usize>) {
     text[range].iter_mut().filter(|byte| **byte != b'\n').for_each(|byte| *byte = b' ');
 }
 
-/// Blanks `key = value`, with the comma that belongs to it. Of a table below a line of its own that line stays.
+/// Blanks `key = value`, with the comma that belongs to it. Of tables below lines of their own these lines stay.
 fn blank_pair(text: &mut [u8], key: &Key, node: &Node) {
     let is_inline = text.get(node.at.range.start) == Some(&b'{');
-    if let (Value::Map(pairs), false) = (&node.value, is_inline) {
-        pairs.iter().for_each(|(key, node)| blank_pair(text, key, node));
-        return;
+    // The line of a [[table]] has the key in it.
+    let is_below_lines = node.at.range.start < key.at.range.start;
+    match &node.value {
+        Value::Map(pairs) if !is_inline => {
+            return pairs.iter().for_each(|(key, node)| blank_pair(text, key, node));
+        }
+        Value::List(items) if is_below_lines => {
+            let pairs = items.iter().filter_map(|item| match &item.value {
+                Value::Map(pairs) => Some(pairs),
+                _ => None,
+            });
+            return pairs.flatten().for_each(|(key, node)| blank_pair(text, key, node));
+        }
+        _ => {}
     }
     let (mut start, end) = (key.at.range.start, node.at.range.end);
     // The keys in front of a dotted one.
@@ -184,6 +202,16 @@ impl Json<'_> {
         }
     }
 
+    /// Each document begins at its own line.
+    fn begin_document(&mut self, at: &Span) {
+        let line = line(self.content, at);
+        while self.line < line || !(self.text.is_empty() || self.text.ends_with('\n')) {
+            self.text.push('\n');
+            self.line += 1;
+        }
+        self.text.push_str("--- ");
+    }
+
     fn go_to(&mut self, at: &Span) {
         let line = line(self.content, at);
         while self.line < line {
@@ -226,6 +254,21 @@ mod tests {
             ),
             (
                 false,
+                "[host.'https://m.dev']\nca = '/ca'\n[[other]]\nx = 'hush'\n[[other]]\n[[other.inner]]\nx = ['hush'] # hush\n\
+                 [other.inner.y]\nz.z = 'hush'\n[[other]]\nx = [{ y = 'hush' },\n { y = 'hush' }]\n[host.'https://n.dev']\nca = '/ca'",
+                "[host.'https://m.dev']|ca = '/ca'|[[other]]||[[other]]|[[other.inner]]||[other.inner.y]||[[other]]|||\
+                 [host.'https://n.dev']|ca = '/ca'",
+                vec![(3, "other")],
+            ),
+            (
+                false,
+                "kind: RegistryMirrorConfig\nname: a.dev\n---\n# hush\n---\nkind: RegistryAuthConfig\npassword: hush\n--- {name: b.dev}\n",
+                "--- {\"kind\": \"RegistryMirrorConfig\",|\"name\": \"a.dev\",}|--- null|||\
+                 --- {\"kind\": \"RegistryAuthConfig\",}||--- {\"name\": \"b.dev\",}",
+                vec![(7, "password")],
+            ),
+            (
+                false,
                 "mirrors:\n  a.dev:\n    endpoint: [https://m.dev]\n    rewrite: {'^a': b}\nconfigs:\n  m.dev:\n    auth:\n      username: hush\n      password: hush\n    tls:\n      ca_file: /ca # hush",
                 "{\"mirrors\": {|\"a.dev\": {|\"endpoint\": [\"https://m.dev\",],|\"rewrite\": {\"^a\": \"b\",},},},|\"configs\": {|\"m.dev\": {||||\"tls\": {|\"ca_file\": \"/ca\",},},},}",
                 vec![(7, "auth")],
@@ -236,6 +279,10 @@ mod tests {
             let found: Vec<(u32, &str)> = found.iter().map(|(line, key)| (*line, key.as_str())).collect();
             assert!(!text.contains("hush"), "{text}");
             assert_eq!((text.as_str(), found), (expected, left_out));
+            // It can be read again.
+            let id = Texts::default().add("f", content.to_owned());
+            let once = of(id, content, native).unwrap().text;
+            assert!(of(id, &once, native).is_some(), "{once}");
         }
     }
 }

@@ -52,6 +52,8 @@ fn documents() {
         ("a: {<<: [{b: 1}, {b: 2, c: 3}]}\n", "{a@0={b@10=#1@13 c@24=#3@27}}"),
         ("a: {'<<': 1}\n", "{a@0={<<@4=#1@10}}"),
         ("a: &x b\nc: &x d\ne: *x\n", "{a@0=b@6 c@8=d@14 e@16=d@19}"),
+        // JSON may be indented by tabs, also between its tokens.
+        ("{\n\t\"a\":\t[\n\t\t\"b\tc\",\t1\n\t]\n}\n", "{a@3=[b\tc@12 #1@19]}"),
     ] {
         assert_eq!(tree(content), (expected.to_owned(), String::new()), "{content:?}");
     }

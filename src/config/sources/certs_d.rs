@@ -21,7 +21,7 @@ use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::super::diagnostic::{Located, Problem, Span, TextId, Texts};
+use super::super::diagnostic::{Located, Problem, Severity, Span, TextId, Texts};
 use super::super::draft::{self, Imported};
 use super::super::text::{self, TextError, look};
 use crate::containerd::hosts::{self, Transport};
@@ -97,7 +97,7 @@ fn find(
         }
         // A broken link is not the same as no file.
         let absent = matches!(&content, Err(TextError::Io(error)) if error.kind() == io::ErrorKind::NotFound);
-        let without = absent && !path.is_symlink();
+        let without = absent && (texts.copies().is_some() || !path.is_symlink());
         let text = if without { None } else { text::take(&path, content, texts, out) };
         let shown = if without { &directory.path } else { &path };
         let id = text.unwrap_or_else(|| texts.add(&shown.to_string_lossy(), String::new()));
@@ -110,7 +110,8 @@ fn find(
     found
 }
 
-/// Without a `hosts.toml`, `*.crt` are authorities and `*.cert` with `*.key` are client certificates.
+/// Without a `hosts.toml`, `*.crt` are authorities and `*.cert` with `*.key` are client certificates. No copy is kept of
+/// them, and a start from copies does not fail where they are gone.
 fn certificates(
     directory: &Directory,
     at: &Span,
@@ -118,8 +119,12 @@ fn certificates(
     imported: &mut Imported,
     out: &mut Vec<Problem>,
 ) {
-    let entries = text::list(&directory.path, texts).unwrap_or_else(|error| {
-        out.push(text::problem(&directory.path, &error));
+    let entries = text::list_on_disk(&directory.path, texts).unwrap_or_else(|error| {
+        let mut problem = text::problem(&directory.path, &error);
+        if texts.copies().is_some() {
+            problem.severity = Severity::Warning;
+        }
+        out.push(problem);
         Vec::new()
     });
     let mut paths: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path).collect();

@@ -26,11 +26,15 @@ pub(crate) fn format(path: &Path, texts: &mut Texts, out: &mut Vec<Problem>) -> 
     found.map_err(|problem| out.push(problem)).ok()
 }
 
-/// The problem of a file that is read in one format, and has the looks of another one.
-pub(crate) fn mistaken(path: &Path, format: Format) -> Option<Problem> {
-    let mut texts = Texts::default();
-    let text = text::read(path, &mut texts, &mut Vec::new())?;
-    let (looks, word) = alone(texts.content(text))?;
+/// The problem of a file that is read in one format, and has the looks of another one. Its text is the one that the
+/// reader of that format had; a reader that wants a directory had none.
+pub(crate) fn mistaken(path: &Path, format: Format, texts: &Texts) -> Option<Problem> {
+    let name = path.to_string_lossy();
+    let had = texts.all().filter(|(_, text, _)| *text == name).map(|(.., content)| content).last();
+    let (looks, word) = match had {
+        Some(content) => alone(content),
+        None => alone(&String::from_utf8_lossy(&text::look(path, texts).0.ok()?)),
+    }?;
     (looks != Looks::Of(format)).then(|| mistaken_for(path, looks, &word, format.what()))
 }
 
@@ -141,9 +145,7 @@ fn clues(text: TextId, content: &str) -> Vec<(Looks, String)> {
         };
         return of_keys(&document, signs::toml);
     }
-    // In JSON a tab is as good as a blank.
-    let yaml = if is_json { content.replace('\t', " ") } else { content.to_owned() };
-    let Some(documents) = parse_yaml::documents(text, &yaml, &mut Vec::new()) else {
+    let Some(documents) = parse_yaml::documents(text, content, &mut Vec::new()) else {
         return content.lines().filter_map(line_clue).collect();
     };
     let mut found: Vec<(Looks, String)> =

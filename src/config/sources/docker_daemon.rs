@@ -50,9 +50,7 @@ pub(super) fn read(path: &Path, texts: &mut Texts, out: &mut Vec<Problem>) -> Im
 }
 
 fn add(text: TextId, texts: &Texts, imported: &mut Imported, out: &mut Vec<Problem>) {
-    // JSON is YAML, except that it may be indented by tabs. Between its tokens a tab is as good as a blank.
-    let content = texts.content(text).replace('\t', " ");
-    let Some(document) = parse_yaml::parse(text, &content, out) else { return };
+    let Some(document) = parse_yaml::parse(text, texts.content(text), out) else { return };
     let Some(mut root) = Section::root(&document, &DOCKER, out) else { return };
     misspelt(&root, out);
     let insecure = root.field(INSECURE).and_then(|field| field.items(out)).unwrap_or_default();

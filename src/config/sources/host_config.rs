@@ -42,6 +42,10 @@ pub(super) fn login(
         }
         return;
     }
+    // In a copy the user name alone is left of a login, and with it alone no registry would answer.
+    if texts.copies().is_some() && password.is_none() && encoded.is_none() && token.is_none() {
+        return;
+    }
     let secret = |found: Located<&str>| Secret::new(found.value.to_owned());
     imported.logins.push(Login {
         host: host.to_owned(),

@@ -28,13 +28,15 @@ pub(crate) struct Directory {
 /// The directories, sorted by name; problems are in `out`.
 pub(super) fn list(root: &Path, texts: &mut Texts, out: &mut Vec<Problem>) -> Vec<Directory> {
     let mut found: Vec<Directory> = Vec::new();
+    // Only directories of registries are kept; one without a file is kept as an empty text.
+    let is_kept = texts.copies().is_some();
     for DirectoryEntry { path, is_directory } in entries(root, texts, out) {
         let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
         let Some(registry) = registry(name) else {
             out.extend(misnamed(&path, name));
             continue;
         };
-        if !is_directory {
+        if !is_directory && !is_kept {
             // The link may lead to a directory later, without a change of the root.
             texts.saw(&path, FileState::of(&path));
             out.extend(not_a_directory(&path, name, &registry));

@@ -68,9 +68,12 @@ fn the_older_form_is_read_too() {
     assert!(!format!("{:?}{}", sample.imported, sample.shown()).contains("s3cret77"));
     insta::assert_snapshot!(sample.shown(), @r#"
     warning: the certificate authority of some.host:123 is in this file itself, and cannot be used from here
-    --> talos.yaml:17:11
-     = note: line not shown: it may hold a secret
-     = help: write it into a file of its own, and name that in a [[transport]] for some.host:123: ca = "/path/of/the/file"
+      --> talos.yaml:17:11
+       |
+    17 |           ca: Y2FjZXJ0
+       |           ^^
+       |
+       = help: write it into a file of its own, and name that in a [[transport]] for some.host:123: ca = "/path/of/the/file"
 
     warning: the client certificate of some.host:123 is in this file itself, and cannot be used from here
     --> talos.yaml:18:11

@@ -85,23 +85,20 @@ fn a_login_is_whole_and_one() {
     error: the password is in two places
       --> config.toml:17:16
        |
-      ::: config.toml:16:17
-       |
     16 | password-file = '/x'
        |                 ---- the other one
+    17 | password-env = 'X'
+       |                ^^^
        |
-       = note: line not shown: it may hold a secret
        = help: keep one of the two
 
     error: a login has a password or an identity token, not both
       --> config.toml:22:23
        |
-      ::: config.toml:21:17
-       |
     21 | password-file = '/x'
        |                 ---- the password
-       |
-       = note: line not shown: it may hold a secret
+    22 | identity-token-file = '/x'
+       |                       ^^^^
 
     error: an identity token needs no user name
       --> config.toml:25:12
@@ -140,9 +137,12 @@ fn keys_that_do_not_go_together() {
       = help: write host[:port][/path], without tag, digest and "*": harbor.dev.de/team
 
     error: `credentials.password-credential`: "a/b" is not a valid name of a systemd credential
-    --> config.toml:8:23
-     = note: line not shown: it may hold a secret
-     = help: use the part before the colon of LoadCredential= in the unit
+     --> config.toml:8:23
+      |
+    8 | password-credential = 'a/b'
+      |                       ^^^^^
+      |
+      = help: use the part before the colon of LoadCredential= in the unit
 
     error: `registry`, `docker-config` and `image-credential-provider-config` cannot be used together
       --> config.toml:11:17
