@@ -52,6 +52,7 @@ fn every_key_has_its_place() {
     [listen]
     socket = "/run/cri-shunt/cri-shunt.sock"  # default
     mode = "0660"  # default
+    native-api = "refuse"  # default
     group = "root"  # config.toml:3
 
     [containerd]
@@ -60,7 +61,7 @@ fn every_key_has_its_place() {
 
     [pull]
     stall-after = "10s"  # default
-    adopt-timeout = "60s"  # default
+    adopt-timeout = "1m"  # default
     retry-down-after = "10s"  # default
 
     [state]
@@ -69,6 +70,7 @@ fn every_key_has_its_place() {
 
     [log]
     level = "info"  # default
+    format = "text"  # default
 
     [policy]
     default = "deny"  # config.toml:6
@@ -155,4 +157,43 @@ fn a_configuration_that_cannot_be_used_is_not_shown() {
     let output = run(dir.path(), &["config", "--config", "config.toml"]);
     assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0));
     assert!(String::from_utf8(output.stderr).unwrap().contains("did you mean `default`?"));
+}
+
+/// The lines of the example that set something, with their table.
+fn lines_of(text: &str) -> Vec<String> {
+    let mut table = String::new();
+    let mut lines = Vec::new();
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        let line = line.trim_end_matches("  # default");
+        match line.strip_prefix('[') {
+            Some(head) => table = head.trim_end_matches(']').to_owned(),
+            None if line.is_empty() => {}
+            None => lines.push(format!("{table}.{line}")),
+        }
+    }
+    lines.sort();
+    lines
+}
+
+#[test]
+fn the_defaults_are_those_of_the_packaged_file() {
+    let packaged = include_str!("../packaging/config.toml");
+    let shown = said(&lay_out(&[("config.toml", "")]), &[]);
+    assert_eq!(lines_of(&shown), lines_of(packaged));
+}
+
+#[test]
+fn what_has_no_key_is_a_comment() {
+    let hosts = "[host.'https://m.dev']\n[host.'https://m.dev'.header]\nX-Key = 'hush'\n";
+    let dir = lay_out(&[
+        ("config.toml", "[[policy.source]]\ncerts-d = 'certs'\n"),
+        ("certs/quay.io/hosts.toml", hosts),
+        ("certs/k.dev/hosts.toml", "ca = '/ca.pem'\n[header]\nY-Key = 'hush'\n"),
+    ]);
+    let shown = said(&dir, &[]);
+    let comments: Vec<&str> = shown.lines().filter(|line| line.starts_with("# no key")).collect();
+    assert_snapshot!(comments.join("\n"), @"
+    # no key for this: the mirror m.dev needs the header X-Key (certs/quay.io/hosts.toml:1)
+    # no key for this: k.dev needs the header Y-Key (certs/k.dev/hosts.toml:3)
+    ");
 }

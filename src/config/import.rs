@@ -73,16 +73,26 @@ pub fn import(request: &ImportRequest) -> Result<Import, Diagnostics> {
     Ok(Import { toml, rules: rules.len(), left_behind, report })
 }
 
-/// A rule alone, as [`import`] writes it.
-pub(super) fn rule(rule: &Rule, config: &Config) -> String {
-    native::rules(&[rule], &Reach { endpoints: &config.endpoints, wanted: &config.transport }).0
+/// What cannot be written, and its place.
+pub(super) type Left = (String, String);
+
+/// A rule alone, as [`import`] writes it, and what it needs without a key for it.
+pub(super) fn rule(rule: &Rule, config: &Config) -> (String, Vec<Left>) {
+    native::rules(&[rule], &Reach { endpoints: &config.endpoints, wanted: &config.transport })
 }
 
-/// What hosts need, as [`import`] writes it.
-pub(super) fn transport(needs: &[TransportNeed]) -> String {
+/// What hosts need, as [`import`] writes it, and what has no key.
+pub(super) fn transport(needs: &[TransportNeed]) -> (String, Vec<Left>) {
     let mut tables = String::new();
-    transport::write(needs, &mut tables);
-    tables
+    let left = transport::write(needs, &mut tables);
+    (tables, left)
+}
+
+/// A comment of TOML, on a line of its own.
+pub(super) fn comment(text: &str) -> String {
+    let mut out = String::new();
+    toml_text::comment(text, &mut out);
+    out
 }
 
 /// A string of TOML.

@@ -11,7 +11,7 @@ use super::import;
 use super::node::{Node, Value};
 use super::{Config, Loaded, defaults, draft, parse_toml};
 use crate::containerd::hosts::TransportNeed;
-use crate::policy::Layer;
+use crate::policy::{Layer, Rule};
 
 /// What stands in place of a header's value.
 const HIDDEN: &str = "not shown: a header may be a secret";
@@ -20,9 +20,14 @@ const HIDDEN: &str = "not shown: a header may be a secret";
 const ARRAYS: [&str; 2] = ["transport", "credentials"];
 const ARRAYS_OF_POLICY: [&str; 2] = ["rule", "source"];
 
-/// The tables in order.
+/// Everything that is set.
 #[derive(Debug)]
-pub struct Merged(Vec<Table>);
+pub struct Merged {
+    /// The tables in order.
+    tables: Vec<Table>,
+    /// What sources need without a key for it.
+    left: Vec<import::Left>,
+}
 
 #[derive(Debug)]
 struct Table {
@@ -77,17 +82,18 @@ impl Merged {
         }
         tables.extend(rules);
         tables.extend(sources);
-        tables.extend(rules_of_sources(&loaded.config));
+        let mut left = Vec::new();
+        tables.extend(rules_of_sources(&loaded.config, &mut left));
         tables.extend(others);
-        tables.extend(transport_of_sources(&loaded.config));
-        Merged(tables)
+        tables.extend(transport_of_sources(&loaded.config, &mut left));
+        Merged { tables, left }
     }
 
-    /// TOML with a comment behind each key.
+    /// TOML with a comment behind each key. What has no key is a comment at the end.
     #[must_use]
     pub fn text(&self) -> String {
         let mut text = String::new();
-        for Table { name, kind, place, keys } in self.0.iter().filter(|table| !table.keys.is_empty()) {
+        for Table { name, kind, place, keys } in self.tables.iter().filter(|table| !table.keys.is_empty()) {
             if !text.is_empty() {
                 text.push('\n');
             }
@@ -100,12 +106,18 @@ impl Merged {
                 text.push_str(&format!("{remark}{name} = {toml}{place}\n"));
             }
         }
+        if !self.left.is_empty() {
+            text.push('\n');
+        }
+        for (what, place) in &self.left {
+            text.push_str(&import::comment(&format!("no key for this: {what} ({place})")));
+        }
         text
     }
 
     /// An object for each key, and for each table that can be there several times.
     pub fn objects(&self) -> impl Iterator<Item = Object<'_>> {
-        self.0.iter().flat_map(|Table { name, kind, place, keys }| {
+        self.tables.iter().flat_map(|Table { name, kind, place, keys }| {
             if *kind == Kind::One {
                 return keys.iter().map(|key| Object::of_key(name, key)).collect::<Vec<_>>();
             }
@@ -234,7 +246,10 @@ fn hides_below(key: &str, node: &Node, hides: bool) -> bool {
 
 /// The tables of the main file and `[policy]`, with the defaults.
 fn settings(config: &Config) -> Vec<Table> {
-    let seconds = |duration: std::time::Duration| format!("{}s", duration.as_secs());
+    let time = |duration: std::time::Duration| match duration.as_secs() {
+        whole if whole > 0 && whole % 60 == 0 => format!("{}m", whole / 60),
+        seconds => format!("{seconds}s"),
+    };
     let table = |name: &str, keys: &[(&str, String)]| {
         let keys = keys.iter().map(|(name, value)| Key::by_default(name, value)).collect();
         Table { name: name.to_owned(), kind: Kind::One, place: None, keys }
@@ -246,19 +261,23 @@ fn settings(config: &Config) -> Vec<Table> {
     vec![
         table(
             "listen",
-            &[("socket", text(defaults::LISTEN_SOCKET)), ("mode", format!("{:04o}", defaults::LISTEN_MODE))],
+            &[
+                ("socket", text(defaults::LISTEN_SOCKET)),
+                ("mode", format!("{:04o}", defaults::LISTEN_MODE)),
+                ("native-api", text("refuse")),
+            ],
         ),
         fence,
         table(
             "pull",
             &[
-                ("stall-after", seconds(defaults::STALL_AFTER)),
-                ("adopt-timeout", seconds(defaults::ADOPT_TIMEOUT)),
-                ("retry-down-after", seconds(defaults::RETRY_DOWN_AFTER)),
+                ("stall-after", time(defaults::STALL_AFTER)),
+                ("adopt-timeout", time(defaults::ADOPT_TIMEOUT)),
+                ("retry-down-after", time(defaults::RETRY_DOWN_AFTER)),
             ],
         ),
         table("state", &[("dir", text(defaults::STATE_DIR)), ("bypass-file", text(defaults::BYPASS_FILE))]),
-        table("log", &[("level", text(config.log.level.as_str()))]),
+        table("log", &[("level", text(config.log.level.as_str())), ("format", text("text"))]),
         table(
             "policy",
             &[
@@ -267,7 +286,7 @@ fn settings(config: &Config) -> Vec<Table> {
                 ("names", text("original")),
                 ("node-credentials", text("always")),
                 ("on-outage", text("fail")),
-                ("watch", seconds(defaults::WATCH)),
+                ("watch", time(defaults::WATCH)),
             ],
         ),
     ]
@@ -294,14 +313,17 @@ fn written(name: &str, toml: &str, place: String) -> Vec<Table> {
     tables
 }
 
-fn rules_of_sources(config: &Config) -> Vec<Table> {
+fn rules_of_sources(config: &Config, left: &mut Vec<import::Left>) -> Vec<Table> {
     let rules = config.policy.rules_in_force().filter(|rule| rule.layer != Layer::Native);
-    rules
-        .flat_map(|rule| written("policy.rule", &import::rule(rule, config), rule.source.to_string()))
-        .collect()
+    let tables = |rule: &Rule| {
+        let (toml, of_rule) = import::rule(rule, config);
+        left.extend(of_rule);
+        written("policy.rule", &toml, rule.source.to_string())
+    };
+    rules.flat_map(tables).collect()
 }
 
-fn transport_of_sources(config: &Config) -> Vec<Table> {
+fn transport_of_sources(config: &Config, left: &mut Vec<import::Left>) -> Vec<Table> {
     let mut hosts: Vec<(&str, Vec<TransportNeed>)> = Vec::new();
     for need in config.transport.needs().iter().filter(|need| need.layer != Layer::Native) {
         match hosts.iter_mut().find(|(host, _)| *host == need.host) {
@@ -311,7 +333,9 @@ fn transport_of_sources(config: &Config) -> Vec<Table> {
     }
     let table = |(_, needs): &(&str, Vec<TransportNeed>)| {
         let place = needs.first().map(|need| need.source.to_string()).unwrap_or_default();
-        written("transport", &import::transport(needs), place)
+        let (toml, of_host) = import::transport(needs);
+        left.extend(of_host);
+        written("transport", &toml, place)
     };
     hosts.iter().flat_map(table).collect()
 }
