@@ -40,18 +40,19 @@ struct Directory {
 }
 
 impl Exposure {
-    /// What everybody may do with a file. Where it is a link, the file counts that it leads to, and the link can be
-    /// replaced as well.
+    /// What everybody may do with a file. Where it is a link, or a directory on the way to it is one, that counts to
+    /// which it leads, and the link can be replaced as well.
     ///
     /// # Errors
     /// It is not there, or this process may not look at it.
     pub fn of(&mut self, path: &Path) -> io::Result<Exposed> {
         let path = std::path::absolute(path)?;
         let exposed = self.by_way(&path)?;
-        if !path.symlink_metadata()?.is_symlink() {
+        let real = std::fs::canonicalize(&path)?;
+        if real == path {
             return Ok(exposed);
         }
-        let real = self.by_way(&std::fs::canonicalize(&path)?)?;
+        let real = self.by_way(&real)?;
         Ok(Exposed { replaced_in: real.replaced_in.or(exposed.replaced_in), ..real })
     }
 
@@ -122,6 +123,28 @@ mod tests {
             set(&file, mode);
             assert_eq!(told(&file), expected, "{directory:o} {mode:o}");
             assert_eq!(told(&link), expected, "the link, {directory:o} {mode:o}");
+        }
+        // Links among the directories: into an open one, into a closed one, and beside an open one.
+        let (linked, apart) = (dir.path().join("linked"), dir.path().join("apart"));
+        std::fs::create_dir(&apart).unwrap();
+        symlink(&apart, &linked).unwrap();
+        std::fs::create_dir(apart.join("sub")).unwrap();
+        std::fs::write(apart.join("sub/f"), "x").unwrap();
+        symlink(apart.join("sub"), inner.join("sub")).unwrap();
+        let rows = [
+            // The directory that a link is in, the real one above the file; reached by either link.
+            (0o755, 0o755, (true, false, false), (true, false, false)),
+            (0o755, 0o777, (true, false, true), (true, false, true)),
+            (0o755, 0o700, (false, false, false), (false, false, false)),
+            (0o777, 0o755, (true, false, true), (true, false, false)),
+            (0o700, 0o755, (true, false, false), (true, false, false)),
+        ];
+        for (of_link, of_file, by_inner, by_linked) in rows {
+            set(&inner, of_link);
+            set(&apart, of_file);
+            set(&apart.join("sub/f"), 0o644);
+            assert_eq!(told(&inner.join("sub/f")), by_inner, "{of_link:o} {of_file:o}");
+            assert_eq!(told(&linked.join("sub/f")), by_linked, "{of_link:o} {of_file:o}");
         }
         set(&inner, 0o777);
         set(dir.path(), 0o700);

@@ -92,10 +92,11 @@ impl Lint {
         };
         if let Some(verbs) = verbs {
             let secret = if is_secret { ", which holds a secret" } else { "" };
-            let mode = if is_secret { "600" } else { "o-w" };
+            let open = [("r", reads), ("w", can_change)].into_iter().filter(|(_, is_open)| *is_open);
+            let open: String = open.map(|(letter, _)| letter).collect();
             warn(
                 format!("every user of the node can {verbs} {shown}{secret}"),
-                format!("chmod {mode} {shown}"),
+                format!("chmod o-{open} {shown}"),
             );
         }
         let open = replaced_in.filter(|directory| self.told.insert(directory.clone()));

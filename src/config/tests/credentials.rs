@@ -133,7 +133,7 @@ fn what_is_not_there_now_is_a_warning() {
     7 | registry = 'i.de'
       |            ^^^^^^
       |
-      = help: chmod 600 open
+      = help: chmod o-r open
 
     warning: config.json: `auths` "h.de": `auth` is not base64
       --> config.toml:11:17
@@ -149,7 +149,7 @@ fn what_is_not_there_now_is_a_warning() {
     11 | docker-config = 'config.json'
        |                 ^^^^^^^^^^^^^
        |
-       = help: chmod 600 config.json
+       = help: chmod o-r config.json
 
     warning: the credential provider "gcr" is not used: it needs a pod's service account
       --> config.toml:13:36

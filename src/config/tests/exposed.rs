@@ -76,17 +76,17 @@ fn what_others_can_read_or_change_is_told_with_the_command_that_closes_it() {
     let (by_check, by_daemon) = warned(&open);
     assert_snapshot!(by_check, @"
     warning: every user of the node can read key, which holds a secret
-     = help: chmod 600 key
+     = help: chmod o-r key
     warning: every user of the node can read and change secret/pw, which holds a secret
-      = help: chmod 600 secret/pw
+      = help: chmod o-rw secret/pw
     warning: every user of the node can read config.json, which holds a secret
-       = help: chmod 600 config.json
+       = help: chmod o-r config.json
     ");
     assert_snapshot!(by_daemon, @"
     warning: every user of the node can read key, which holds a secret
-     = help: chmod 600 key
+     = help: chmod o-r key
     warning: every user of the node can read and change secret/pw, which holds a secret
-      = help: chmod 600 secret/pw
+      = help: chmod o-rw secret/pw
     ");
 }
 
