@@ -195,9 +195,10 @@ impl DockerConfig {
     fn parse(&self, text: &str) -> Result<Value, Cause> {
         // The parser's message has line and column and nothing of the text.
         let not_json = |error| self.content(format!("this is not JSON: {error}"));
-        match form::secret(text) {
+        let parsed = serde_json::from_str(text);
+        match form::secret(parsed.as_ref().ok(), text) {
             Some(message) => Err(self.content(message.to_owned())),
-            None => serde_json::from_str(text).map(form::of_today).map_err(not_json),
+            None => parsed.map(form::of_today).map_err(not_json),
         }
     }
 

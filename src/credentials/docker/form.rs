@@ -23,13 +23,17 @@ pub(super) fn of_today(value: Value) -> Value {
     }
 }
 
-/// What to say of a text that is a Secret, in JSON or YAML.
-pub(super) fn secret(text: &str) -> Option<&'static str> {
+/// What to say of a text that is a Secret: its value, if it is JSON; else it may be YAML.
+pub(super) fn secret(value: Option<&Value>, text: &str) -> Option<&'static str> {
     let is_kind = |line: &str| {
         let line = line.trim().trim_end_matches(',').replace(['"', ' '], "");
         line == "kind:Secret"
     };
-    text.lines().any(is_kind).then_some(
+    let is_secret = match value {
+        Some(value) => value.get("kind").and_then(Value::as_str) == Some("Secret"),
+        None => text.lines().any(is_kind),
+    };
+    is_secret.then_some(
         "this is a Secret of Kubernetes; write what it holds: kubectl get secret NAME -o jsonpath='{.data.\\.dockerconfigjson}' | base64 -d",
     )
 }

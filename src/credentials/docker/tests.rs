@@ -224,6 +224,7 @@ fn a_secret_is_said_to_be_one() {
     for text in [
         "apiVersion: v1\nkind: Secret\ndata:\n  .dockerconfigjson: e30=\n",
         "{\n  \"kind\": \"Secret\",\n  \"data\": {\".dockerconfigjson\": \"e30=\"}\n}",
+        "{\"apiVersion\":\"v1\",\"data\":{\".dockerconfigjson\":\"e30=\"},\"kind\":\"Secret\",\"type\":\"x\"}",
     ] {
         assert_eq!(ground(text).held("nginx"), said, "{text}");
     }
