@@ -81,7 +81,7 @@ fn read_document(document: &Node, sets: &mut Vec<SourceMirrors>, out: &mut Vec<P
 fn set(item: &Field<'_>, only: Only, out: &mut Vec<Problem>) -> Option<SourceMirrors> {
     let mut section = item.section(out)?;
     let has_source = section.field("source").is_some_and(|field| field.text() != Some(""));
-    let source = section.parse("source", out, place);
+    let source = if has_source { section.parse("source", out, place) } else { None };
     let policy = match section.field("mirrorSourcePolicy").filter(|field| field.text() != Some("")) {
         Some(_) => section.choice("mirrorSourcePolicy", out, &POLICIES),
         None => None,
@@ -97,11 +97,7 @@ fn set(item: &Field<'_>, only: Only, out: &mut Vec<Problem>) -> Option<SourceMir
         let problem = Problem::error("a set of mirrors needs a `source`").at(&at);
         out.push(problem.hint("write the registry, or a repository in it, whose images have these mirrors"));
     }
-    Some(SourceMirrors {
-        source: source.filter(|_| has_source)?,
-        mirrors: Mirrors { only, mirrors },
-        never: policy,
-    })
+    Some(SourceMirrors { source: source?, mirrors: Mirrors { only, mirrors }, never: policy })
 }
 
 /// A registry, or a repository in it.

@@ -10,6 +10,7 @@ mod documents;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use super::super::diagnostic::{Problem, TextId, Texts};
@@ -32,7 +33,7 @@ fn add(text: TextId, texts: &Texts, imported: &mut Imported, out: &mut Vec<Probl
     let before = out.len();
     let mut found = Found::default();
     nodes.iter().for_each(|node| found.add(node, out));
-    let Found { mirrors, tls, logins } = found;
+    let Found { mirrors, tls, logins, .. } = found;
     if mirrors.is_empty() && tls.is_empty() && logins.is_empty() && out.len() == before {
         let message = format!("{} says nothing of registries: no rule comes from it", texts.name(text));
         out.push(
@@ -46,8 +47,7 @@ fn add(text: TextId, texts: &Texts, imported: &mut Imported, out: &mut Vec<Probl
     let has_default = mirrors.iter().any(|mirror| mirror.registry == "*");
     for MirrorDocument { registry, prefix, at, mut hosts, skip_fallback } in mirrors {
         for host in &mut hosts {
-            let of_host = tls.iter().filter(|(name, _)| **name == host.address.host);
-            host.transport.extend(of_host.flat_map(|(_, needs)| needs.clone()));
+            host.transport.extend(tls.get(&host.address.host).into_iter().flatten().cloned());
         }
         // With `server` set, containerd does not ask the registry itself.
         let server = if skip_fallback { hosts.pop() } else { None };
@@ -56,11 +56,12 @@ fn add(text: TextId, texts: &Texts, imported: &mut Imported, out: &mut Vec<Probl
         let file = HostsFile { hosts, server, top: Vec::new() };
         add_directory(&directory, &file, (&at, shadows), texts, imported, out);
     }
+    let mut ruled: HashSet<Prefix> =
+        imported.rules.iter().map(|drafted| drafted.rule.prefix.clone()).collect();
     for (host, needs) in tls {
-        let ruled = |prefix: &Prefix| imported.rules.iter().any(|drafted| drafted.rule.prefix == *prefix);
-        if let (true, Ok(prefix)) = (has_default, host.parse())
-            && !ruled(&prefix)
+        if let (true, Ok(prefix)) = (has_default, host.parse::<Prefix>())
             && let Some(first) = needs.first()
+            && ruled.insert(prefix.clone())
         {
             let directory = Directory { path: PathBuf::new(), prefix, registry: host.clone() };
             imported.rules.push(pass(&directory, &first.at, texts));

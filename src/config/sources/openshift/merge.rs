@@ -116,8 +116,9 @@ fn order<'m>(source: &'m str, sets: &[&'m Mirrors]) -> Vec<&'m Located<String>> 
         let after = graph.get(name).map(|neighbours| neighbours.after.clone()).unwrap_or_default();
         for next in after {
             let Some(neighbours) = graph.get_mut(next) else { continue };
-            neighbours.before.remove(name);
-            if neighbours.before.is_empty() && !used.contains(next) && !free.contains(&next) {
+            // Each neighbour is removed once, so the last one is, too.
+            let is_last = neighbours.before.remove(name) && neighbours.before.is_empty();
+            if is_last && !used.contains(next) {
                 free.push_back(next);
             }
         }

@@ -123,6 +123,16 @@ fn every_mistake_at_once() {
 }
 
 #[test]
+fn an_empty_source_is_one_mistake() {
+    let sample = file(
+        "kind: ImageDigestMirrorSet\nspec:\n  imageDigestMirrors:\n  - source: ''\n    mirrors: [m.dev]\n",
+    );
+    let shown = sample.shown();
+    assert_eq!(shown.matches("error: ").count(), 1, "{shown}");
+    assert!(shown.contains("a set of mirrors needs a `source`"), "{shown}");
+}
+
+#[test]
 fn a_key_that_is_not_known_names_each_known_one_once() {
     let sample = file(
         "kind: ImageDigestMirrorSet\nspec:\n  imageDigestMirrors:\n  - source: quay.io\n    mirrors: [m.dev]\n    \

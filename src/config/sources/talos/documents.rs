@@ -1,6 +1,6 @@
 //! The documents about registries, before they are put together.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::super::super::diagnostic::{Located, Problem, Span};
 use super::super::super::mistake;
@@ -20,6 +20,8 @@ const TLS: &str = "RegistryTLSConfig";
 #[derive(Default)]
 pub(super) struct Found<'n> {
     pub(super) mirrors: Vec<MirrorDocument>,
+    /// The place of the first mirrors of each registry.
+    firsts: HashMap<Prefix, Span>,
     /// By host.
     pub(super) tls: BTreeMap<String, Vec<Located<Transport>>>,
     pub(super) logins: Vec<(String, Span, Section<'n>)>,
@@ -119,11 +121,12 @@ impl<'n> Found<'n> {
                 return;
             }
         };
-        if let Some(first) = self.mirrors.iter().find(|mirror| mirror.prefix == prefix) {
+        if let Some(first) = self.firsts.get(&prefix) {
             let problem = Problem::error(format!("`{registry}` has mirrors twice")).at(&at);
-            out.push(problem.also(&first.at, "the first ones").hint("write all endpoints in one document"));
+            out.push(problem.also(first, "the first ones").hint("write all endpoints in one document"));
             return;
         }
+        self.firsts.insert(prefix.clone(), at.clone());
         let skip = skip.filter(|set| set.value);
         if let Some(set) = skip.as_ref().filter(|_| hosts.is_empty()) {
             let message = "`skipFallback` has no effect without an endpoint: the registry itself is asked";
