@@ -6,6 +6,7 @@
 pub mod audit;
 pub mod line;
 pub mod metrics;
+pub mod moment;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;

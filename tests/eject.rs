@@ -13,7 +13,7 @@ use support::containerd::Containerd;
 use support::cri::Cri;
 use support::image::Image;
 use support::registry::Registry;
-use support::shunt::Shunt;
+use support::shunt::{Shunt, rule};
 use support::version::Version;
 use support::wait_until;
 
@@ -29,7 +29,8 @@ fn eject(shunt: &Shunt, more: &[&str]) -> (Option<i32>, String) {
 async fn all_of_it_goes_and_nothing_else(version: Version) {
     let (Some(registry), Some(containerd)) = (Registry::start(), Containerd::start(version)) else { return };
     let fence = format!("[containerd]\nsocket = \"{}\"\nfence = true\n", containerd.socket().display());
-    let shunt = Shunt::start(&format!("{CONFIG}{fence}"), &containerd);
+    let outage = rule("ghcr.io", &[registry.host()]) + "collapse = true\non-outage = \"present\"\n";
+    let shunt = Shunt::start(&format!("{CONFIG}{outage}{fence}"), &containerd);
     let denied = containerd.certs_d().join("denied.dev/hosts.toml");
     assert!(wait_until(|| denied.exists()), "{}", shunt.stderr());
     let text = fs::read_to_string(&denied).unwrap();
@@ -46,13 +47,27 @@ async fn all_of_it_goes_and_nothing_else(version: Version) {
         .collect();
     let private = format!("zzz.0123456789.{digits}.cri-shunt.invalid/apps/web:1");
     assert!(containerd.ctr(&["images", "tag", &name, &private]).status.success());
-    fs::write(shunt.bypass_file(), "").unwrap();
 
-    let (status, said) = eject(&shunt, &[]);
+    // A dry run does not mind the daemon, and takes nothing from it. It has made the key for `on-outage`.
     let pid = shunt.pid().unwrap();
+    let key = shunt.state_dir().join("login-key");
+    let through = Cri::connect(&shunt.socket()).await;
+    through.pull("ghcr.io/apps/web:1").await.unwrap();
+    assert!(key.exists(), "{}", shunt.stderr());
+    fs::write(shunt.bypass_file(), "").unwrap();
+    let (status, said) = eject(&shunt, &["--dry-run"]);
+    assert!(status == Some(0) && said.contains(&format!("the daemon still runs (process {pid})")), "{said}");
+    for would in [&denied, &key, &shunt.state_dir().join("lock")] {
+        assert!(would.exists() && said.contains(&format!("would remove {}\n", would.display())), "{said}");
+    }
+    assert_eq!(fs::read_to_string(shunt.state_dir().join("lock")).unwrap().trim(), pid.to_string());
+    let (status, said) = eject(&shunt, &[]);
     assert!(status == Some(3) && said.contains(&format!("another cri-shunt (process {pid})")), "{said}");
     shunt.kill9();
+    // The version before has left this, and its lock has the id of a process that is gone.
+    fs::write(shunt.state_dir().join("mirror-names.json.unreadable"), "{").unwrap();
     let (_, said) = eject(&shunt, &["--dry-run"]);
+    assert!(!said.contains("still runs"), "{said}");
     assert!(denied.exists() && said.contains(&format!("would remove {}", denied.display())), "{said}");
 
     // A configuration that cannot be used is no hindrance.

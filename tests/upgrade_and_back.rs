@@ -73,6 +73,19 @@ fn after_the_steps_of_the_page_nothing_is_left() {
     systemd.output(&["systemd-run", "--unit=c", "containerd", "--config", "/run/containerd.toml"]);
     assert!(wait_until(|| file.exists()), "{}", systemd.log());
 
+    // Step 1 is done when the daemon still serves: which files name the socket?
+    let crictl = systemd.path("/etc/crictl.yaml");
+    std::fs::write(&crictl, "runtime-endpoint: unix:///run/cri-shunt/cri-shunt.sock\n").unwrap();
+    let said = systemd.run(&["cri-shunt", "eject", "--dry-run"]);
+    assert_eq!(said.status.code(), Some(1), "{said:?}");
+    let said = String::from_utf8(said.stdout).unwrap();
+    assert!(
+        said.contains("/etc/crictl.yaml:1") && said.contains("the daemon still runs (process "),
+        "{said}"
+    );
+    std::fs::remove_file(crictl).unwrap();
+    systemd.output(&["cri-shunt", "eject", "--dry-run"]);
+
     systemd.output(&["systemctl", "disable", "--now", "cri-shunt.socket", "cri-shunt.service"]);
     systemd.output(&["cri-shunt", "eject", "--dry-run"]);
     assert!(file.exists());

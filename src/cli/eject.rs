@@ -1,7 +1,7 @@
 //! `cri-shunt eject`: puts the node back as it was without the daemon.
 //!
-//! Holds: it needs no daemon, no containerd and no usable configuration; what it cannot do it says. It does nothing while
-//! a daemon runs, or while systemd would start one at the next call.
+//! Holds: it needs no daemon, no containerd and no usable configuration; what it cannot do it says. It changes nothing
+//! while a daemon runs, or while systemd would start one at the next call. A dry run takes no lock and writes nothing.
 
 mod node;
 mod pointers;
@@ -20,18 +20,19 @@ use crate::state::{DirLock, NoLock};
 ///
 /// Removes the hosts.toml files that cri-shunt has written for containerd, those of the fence too, its temporary image
 /// names in containerd, its state directory, its bypass file and a socket that nobody listens on. Needs no daemon, and
-/// no usable configuration. Stop the daemon first. Says what it has done, and what kubelet, k3s, RKE2 and crictl still
-/// point at cri-shunt. The configuration stays, and so do images and their names.
+/// no usable configuration. Says what it has removed, and which files of kubelet, k3s, RKE2 and crictl still name the
+/// socket. The configuration stays, and so do images and their names. Stop the daemon first; --dry-run also works while
+/// the daemon runs.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "Examples:\n  \
-    systemctl disable --now cri-shunt.socket cri-shunt.service\n  \
     cri-shunt eject --dry-run\n  \
+    systemctl disable --now cri-shunt.socket cri-shunt.service\n  \
     cri-shunt eject\n\n\
     Exit status:\n  \
     0  nothing of cri-shunt is left\n  \
     1  something stays, or a client still points at the socket\n  \
     2  wrong usage\n  \
-    3  the daemon runs, or systemd would start it")]
+    3  the daemon runs, or systemd would start it; nothing was removed")]
 pub(super) struct Arguments {
     /// The daemon's main configuration file
     #[arg(long, value_name = "FILE", default_value = defaults::CONFIG_FILE)]
@@ -42,7 +43,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "DIR")]
     directory: Vec<PathBuf>,
 
-    /// Only say what would be removed
+    /// Only say what would be removed, also while the daemon runs
     #[arg(long)]
     dry_run: bool,
 
@@ -61,25 +62,13 @@ pub(super) fn run(arguments: Arguments) -> Exit {
         containerd: None,
     };
     let node = Node::of(starts_with(&input), directory);
-    if daemon::is_held(Path::new(&node.socket)) {
-        let socket = visible(&node.socket);
-        terminal::say(&format!(
-            "error: systemd holds {socket}, so it runs cri-shunt or would start it at the next call: first do \
-             systemctl disable --now cri-shunt.socket cri-shunt.service\n"
-        ));
-        return Exit::Runtime;
-    }
     let mut done = Done::default();
-    let lock = match DirLock::take_in_existing(&node.state) {
-        Ok(lock) => lock,
-        Err(error @ NoLock::Taken { .. }) => {
-            terminal::say(&format!("error: {}: stop it first\n", visible(&error.to_string())));
-            return Exit::Runtime;
-        }
-        Err(error) => {
-            done.problems.push(error.to_string());
-            None
-        }
+    let lock = match dry_run {
+        true => None,
+        false => match take_over(&node, &mut done) {
+            Ok(lock) => lock,
+            Err(exit) => return exit,
+        },
     };
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -90,10 +79,43 @@ pub(super) fn run(arguments: Arguments) -> Exit {
     };
     runtime.block_on(node.leave_containerd(!dry_run, &mut done));
     node.leave_disk(lock, !dry_run, &mut done);
-    report(&done, &node.socket, dry_run, detail)
+    report(&done, &node, dry_run, detail)
 }
 
-fn report(done: &Done, socket: &str, dry_run: bool, detail: Detail) -> Exit {
+/// Makes sure that no daemon runs or starts. Without a state directory there is no lock to take.
+fn take_over(node: &Node, done: &mut Done) -> Result<Option<DirLock>, Exit> {
+    if daemon::is_held(Path::new(&node.socket)) {
+        let socket = visible(&node.socket);
+        terminal::say(&format!(
+            "error: systemd holds {socket}, so it runs cri-shunt or would start it at the next call: first do \
+             systemctl disable --now cri-shunt.socket cri-shunt.service\n"
+        ));
+        return Err(Exit::Runtime);
+    }
+    match DirLock::take_in_existing(&node.state) {
+        Ok(lock) => Ok(lock),
+        Err(error @ NoLock::Taken { .. }) => {
+            terminal::say(&format!("error: {}: stop it first\n", visible(&error.to_string())));
+            Err(Exit::Runtime)
+        }
+        Err(error) => {
+            done.problems.push(error.to_string());
+            Ok(None)
+        }
+    }
+}
+
+/// Why `eject` would remove nothing now.
+fn hindrance(node: &Node) -> Option<String> {
+    if let Some(pid) = DirLock::holder(&node.state) {
+        return Some(format!("the daemon still runs (process {pid})"));
+    }
+    let is_held = daemon::is_held(Path::new(&node.socket));
+    is_held.then(|| format!("systemd still holds {}, and starts the daemon at the next call", node.socket))
+}
+
+fn report(done: &Done, node: &Node, dry_run: bool, detail: Detail) -> Exit {
+    let socket = &node.socket;
     let word = if dry_run { "would remove" } else { "removed" };
     let mut text = String::new();
     if detail.verbose {
@@ -111,10 +133,13 @@ fn report(done: &Done, socket: &str, dry_run: bool, detail: Detail) -> Exit {
     let pointers = pointers::of(socket);
     text.extend(pointers.iter().map(|place| format!("still points at {socket}: {place}\n")));
     if pointers.is_empty() && !detail.quiet {
-        text.push_str(&format!("no file of kubelet, k3s, RKE2 or crictl that is known names {socket}\n"));
+        text.push_str(&format!("kubelet, k3s, RKE2 and crictl: no known file names {socket}\n"));
     }
     if !pointers.is_empty() {
-        text.push_str("point these at containerd's own socket, and restart kubelet, k3s or RKE2\n");
+        text.push_str("write containerd's own socket there, then restart kubelet, k3s or RKE2\n");
+    }
+    if let Some(hindrance) = hindrance(node).filter(|_| dry_run && !detail.quiet) {
+        text.push_str(&format!("{hindrance}: stop it before the real eject\n"));
     }
     if let Err(exit) = terminal::print(&visible(&text)) {
         return exit;

@@ -12,7 +12,7 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 use toml::de::{DeTable, DeValue};
@@ -24,9 +24,13 @@ use super::{Config, Loaded, defaults, text};
 use crate::files::regular_file;
 use crate::policy::{Action, Policy, Source};
 use crate::state::Extent;
+use crate::tell::moment::moment;
 
 /// The file in the state directory.
 const FILE: &str = "last-good.json";
+
+/// The file while it is being written.
+const NEW: &str = "last-good.json.new";
 
 /// The one form that it has.
 const VERSION: u32 = 1;
@@ -176,7 +180,7 @@ impl Kept {
     /// What the disk says.
     pub fn write(&self, dir: &Path) -> io::Result<()> {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
-        let (path, new) = (dir.join(FILE), dir.join(format!("{FILE}.new")));
+        let (path, new) = (dir.join(FILE), dir.join(NEW));
         let _ = fs::remove_file(&new);
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
         let written = file.write_all(&serde_json::to_vec(self)?).and_then(|()| file.sync_data());
@@ -186,6 +190,12 @@ impl Kept {
             let _ = fs::remove_file(&new);
         }
         kept
+    }
+
+    /// Whether a file of a state directory is one of what was kept, by its name.
+    #[must_use]
+    pub fn is_file(name: &str) -> bool {
+        [FILE, NEW].contains(&name)
     }
 
     /// The first one of these directories that can be read, with its path; or why the first that is there cannot.
@@ -228,7 +238,7 @@ impl Kept {
     /// When the files were read.
     #[must_use]
     pub fn read_at(&self) -> SystemTime {
-        SystemTime::UNIX_EPOCH + Duration::from_secs(self.read_at.min(u64::from(u32::MAX)))
+        moment(self.read_at)
     }
 
     /// The place and the key of each secret that is missing.

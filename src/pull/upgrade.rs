@@ -23,6 +23,9 @@ use crate::state::State;
 /// The file in the state directory.
 const FILE: &str = "mirror-names.json";
 
+/// The file, put aside because it could not be understood.
+const ASIDE: &str = "mirror-names.json.unreadable";
+
 /// The one form that it has had.
 const VERSION: u32 = 1;
 
@@ -168,6 +171,12 @@ fn ours<'r>(repository: &str, records: &'r [Image], brought: &Brought, until: St
     remove
 }
 
+/// Whether a file of a state directory is the list, by its name.
+#[must_use]
+pub fn is_file(name: &str) -> bool {
+    [FILE, ASIDE].contains(&name)
+}
+
 /// The file at `path`, if it is there and can be understood. Else it is put aside. It blocks.
 fn read(path: &Path) -> Option<Ledger> {
     let text = match regular_file::read(path, LIMIT) {
@@ -183,7 +192,7 @@ fn read(path: &Path) -> Option<Ledger> {
         Ok(ledger) => format!("version {} is not {VERSION}", ledger.version),
         Err(error) => error.to_string(),
     };
-    let aside = path.with_extension("json.unreadable");
+    let aside = path.with_file_name(ASIDE);
     tracing::error!(file = %path.display(), moved_to = %aside.display(), problem,
         "cannot understand the list of mirror names; the names in it stay");
     if let Err(error) = std::fs::rename(path, &aside) {
@@ -252,7 +261,7 @@ mod tests {
     #[test]
     fn a_file_that_cannot_be_understood_is_put_aside() {
         let dir = tempfile::tempdir().unwrap();
-        let (path, aside) = (dir.path().join(FILE), dir.path().join("mirror-names.json.unreadable"));
+        let (path, aside) = (dir.path().join(FILE), dir.path().join(ASIDE));
         assert!(read(&path).is_none());
         for text in ["{\"version\":1,\"reposi", r#"{"version":2,"repositories":{}}"#] {
             std::fs::write(&path, text).unwrap();

@@ -2,10 +2,12 @@
 //!
 //! Holds: the kernel frees the lock when its process ends, however that ends. So nothing is left to remove after a crash.
 
-use std::fs::{DirBuilder, File, TryLockError};
+use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+
+use crate::files::regular_file;
 
 /// The file in the state directory. It has the process id of who holds the lock.
 const FILE: &str = "lock";
@@ -77,6 +79,28 @@ impl DirLock {
         if directory.exists() { Self::of(directory).map(Some) } else { Ok(None) }
     }
 
+    /// The process that has the lock on a directory, as far as that can be seen. Takes no lock and writes nothing.
+    #[must_use]
+    pub fn holder(directory: &Path) -> Option<u32> {
+        let path = directory.join(FILE);
+        let id = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
+        let (file, metadata) = regular_file::open(&path).ok()?;
+        let mut text = String::new();
+        file.take(LIMIT).read_to_string(&mut text).ok()?;
+        let pid: u32 = text.trim().parse().ok()?;
+        // After a kill the id of a process stays that has nothing to do with the file.
+        let opened = fs::read_dir(format!("/proc/{pid}/fd")).ok()?.flatten();
+        let mut opened = opened.filter_map(|entry| fs::metadata(entry.path()).ok());
+        let lock = id(metadata);
+        opened.any(|metadata| id(metadata) == lock).then_some(pid)
+    }
+
+    /// Whether a file of a state directory is the lock, by its name.
+    #[must_use]
+    pub fn is_file(name: &str) -> bool {
+        name == FILE
+    }
+
     fn of(directory: &Path) -> Result<Self, NoLock> {
         let path = directory.join(FILE);
         let disk = |error| NoLock::Disk { path: path.clone(), error };
@@ -119,6 +143,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let state = dir.path().join("state");
         assert!(DirLock::take_in_existing(&state).unwrap().is_none());
+        assert_eq!(DirLock::holder(&state), None);
         let held = DirLock::take(&state).unwrap();
         let said = DirLock::take(&state).unwrap_err().to_string();
         let expected = format!(
@@ -127,7 +152,12 @@ mod tests {
             state.display()
         );
         assert_eq!(said, expected);
+        assert_eq!(DirLock::holder(&state), Some(std::process::id()));
         drop(held);
+        assert_eq!(DirLock::holder(&state), None);
+        // A killed one has left its id, and another program has that id now.
+        fs::write(state.join(FILE), format!("{}\n", std::process::id())).unwrap();
+        assert_eq!(DirLock::holder(&state), None);
         assert!(DirLock::take_in_existing(&state).unwrap().is_some());
     }
 }

@@ -71,6 +71,12 @@ impl LoginKey {
         Ok(self.known.get_or_init(|| hmac::Key::new(hmac::HMAC_SHA256, &bytes)))
     }
 
+    /// Whether a file of a state directory is a key, or one that is being written, by its name.
+    #[must_use]
+    pub fn is_file(name: &str) -> bool {
+        name == FILE || writer(name).is_some()
+    }
+
     fn read(&self) -> io::Result<[u8; LENGTH]> {
         let (mut file, metadata) = regular_file::open(&self.path)?;
         if metadata.permissions().mode() & 0o077 != 0 {

@@ -7,11 +7,11 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::config::{StartsWith, defaults};
+use crate::config::{Kept, StartsWith, defaults};
 use crate::containerd::hosts::{self, Ejected, PrivateHosts};
 use crate::containerd::{Containerd, Facts, Roots};
-use crate::pull::leftovers;
-use crate::state::DirLock;
+use crate::pull::{leftovers, upgrade};
+use crate::state::{DirLock, LoginKey};
 
 /// How long containerd may take for each answer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -24,9 +24,6 @@ const USUAL: [&str; 5] = [
     "/var/lib/rancher/k3s/agent/etc/containerd/certs.d",
     "/var/lib/rancher/rke2/agent/etc/containerd/certs.d",
 ];
-
-/// The files of the state directory.
-const FILES: [&str; 4] = ["last-good.json", "last-good.json.new", "login-key", "lock"];
 
 /// What has been done, for people.
 #[derive(Debug, Default)]
@@ -165,8 +162,9 @@ fn is_stale(socket: &Path) -> bool {
     is_socket && UnixStream::connect(socket).is_err_and(refused)
 }
 
+/// Whether the program writes files with this name into its state directory.
 fn is_own(name: &str) -> bool {
-    FILES.contains(&name) || (name.starts_with("login-key.") && name.ends_with(".new"))
+    Kept::is_file(name) || LoginKey::is_file(name) || DirLock::is_file(name) || upgrade::is_file(name)
 }
 
 fn entries(directory: &Path) -> Vec<String> {
@@ -175,4 +173,21 @@ fn entries(directory: &Path) -> Vec<String> {
         entries.filter_map(|entry| Some(entry.ok()?.file_name().to_string_lossy().into_owned())).collect();
     names.sort();
     names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_of_the_state_directory_is_known_and_no_other() {
+        let own = "last-good.json last-good.json.new login-key login-key.17.new lock mirror-names.json \
+                   mirror-names.json.unreadable";
+        for name in own.split_whitespace() {
+            assert!(is_own(name), "{name}");
+        }
+        for name in ["login-key.old", "login-key.x.new", "notes", "lock.new", ""] {
+            assert!(!is_own(name), "{name}");
+        }
+    }
 }

@@ -1,7 +1,6 @@
 //! Asks the running daemon what its policy says of an image, for `explain --daemon`.
 
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime};
 
 use tokio::runtime::Runtime;
 
@@ -11,6 +10,7 @@ use crate::config::visible;
 use crate::serve::admin::proto::ExplainResponse;
 use crate::serve::admin::time;
 use crate::state::Explained;
+use crate::tell::moment::moment;
 
 /// The daemon at a socket.
 pub(super) struct Asked {
@@ -47,7 +47,7 @@ impl Asked {
 
 fn warnings(response: &ExplainResponse) -> impl Iterator<Item = String> {
     let seconds = u64::try_from(response.policy_loaded_at).unwrap_or_default();
-    let since = time(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds.min(u64::from(u32::MAX))));
+    let since = time(moment(seconds));
     let bypass =
         "the bypass file exists, so every call goes to containerd, whatever the policy says".to_owned();
     let refused =
