@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
-use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 
@@ -14,6 +13,7 @@ use super::terminal;
 use crate::config::{defaults, visible};
 use crate::serve::admin::proto::StatusResponse;
 use crate::serve::admin::time;
+use crate::tell::moment::moment;
 
 /// Ask the running daemon how it is.
 ///
@@ -27,7 +27,8 @@ use crate::serve::admin::time;
     cri-shunt status --socket /tmp/shunt.sock\n\n\
     Exit status:\n  \
     0  all is well\n  \
-    1  containerd does not answer, a reload was refused, the policy is suspended, or audit or metrics fail\n  \
+    1  something needs attention: containerd does not answer, a reload was refused, the policy is suspended,\n     \
+    a file cannot be used or written, or audit or metrics fail\n  \
     2  wrong usage\n  \
     3  the daemon cannot be reached")]
 pub(super) struct Arguments {
@@ -109,12 +110,10 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
             return Exit::Runtime;
         }
     };
-    let StatusResponse { containerd_error, reload_error, audit_problem, metrics_problem, .. } = &status;
-    let problems = [containerd_error, reload_error, audit_problem, metrics_problem];
-    let well = problems.iter().all(|problem| problem.is_empty()) && !status.bypass;
+    let well = is_well(&status);
     let text = match format {
-        _ if detail.quiet && well => String::new(),
-        Format::Text => render(&status, detail.verbose),
+        Format::Text => render(&status, *detail),
+        Format::Json if detail.quiet && well => String::new(),
         Format::Json => terminal::json(&report(&status)),
     };
     if let Err(exit) = terminal::print(&text) {
@@ -123,56 +122,84 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
     if well { Exit::Ok } else { Exit::Bad }
 }
 
-/// With `all`, also the files that can be used.
-fn render(status: &StatusResponse, all: bool) -> String {
-    let containerd = match status.containerd_error.as_str() {
-        "" => format!("{} answers", status.containerd_socket),
-        error => format!("{} does not answer: {error}", status.containerd_socket),
-    };
-    let policy = match status.bypass {
-        true => {
-            format!("SUSPENDED: {} exists, so every call goes to containerd unchanged", status.bypass_file)
-        }
-        false => status.policy_sources.join(", "),
-    };
-    let down = match status.mirrors_down.as_slice() {
-        [] => "none".to_owned(),
-        hosts => hosts.join(", "),
-    };
-    let mut lines = vec![
-        ("version", status.version.clone()),
-        ("containerd", containerd),
-        ("policy", policy),
-        ("loaded", loaded_at(status)),
-        ("mirrors down", down),
-    ];
-    lines.extend(status.rests.iter().map(|rest| ("left alone", rest.clone())));
-    lines.push(("temporary names", status.temporary_names.to_string()));
+/// A line of the answer.
+struct Line {
+    label: &'static str,
+    value: String,
+    /// Whether it tells of something that needs attention.
+    is_wrong: bool,
+}
+
+fn fine(label: &'static str, value: impl Into<String>) -> Line {
+    Line { label, value: value.into(), is_wrong: false }
+}
+
+fn wrong(label: &'static str, value: impl Into<String>) -> Line {
+    Line { label, value: value.into(), is_wrong: true }
+}
+
+/// Whether nothing needs attention. A mirror that is down or rests is asked again by itself.
+fn is_well(status: &StatusResponse) -> bool {
+    status.reload_error.is_empty() && !lines(status).iter().any(|line| line.is_wrong)
+}
+
+/// All but the reload that was refused.
+fn lines(status: &StatusResponse) -> Vec<Line> {
+    let mut lines = vec![fine("version", status.version.as_str())];
+    lines.push(match status.containerd_error.as_str() {
+        "" => fine("containerd", format!("{} answers", status.containerd_socket)),
+        error => wrong("containerd", format!("{} does not answer: {error}", status.containerd_socket)),
+    });
+    lines.push(match status.bypass {
+        true => wrong(
+            "policy",
+            format!("SUSPENDED: {} exists, so every call goes to containerd unchanged", status.bypass_file),
+        ),
+        false => fine("policy", status.policy_sources.join(", ")),
+    });
+    lines.push(fine("loaded", loaded_at(status)));
+    lines.push(match status.mirrors_down.as_slice() {
+        [] => fine("mirrors down", "none"),
+        hosts => fine("mirrors down", hosts.join(", ")),
+    });
+    lines.extend(status.rests.iter().map(|rest| fine("left alone", rest.as_str())));
+    lines.push(fine("temporary names", status.temporary_names.to_string()));
     if status.answered_in_outage > 0 {
         let StatusResponse { answered_in_outage: pulls, last_in_outage: image, .. } = status;
         let at = at(status.last_in_outage_at);
-        lines.push(("from the node", format!("{pulls} (no registry could serve), the last {image} at {at}")));
+        lines.push(fine(
+            "from the node",
+            format!("{pulls} (no registry could serve), the last {image} at {at}"),
+        ));
     }
     if !status.hosts_kept.is_empty() {
-        lines.push(("hosts.toml", status.config_path.clone()));
-        lines.extend(status.hosts_kept.iter().map(|kept| ("", kept.clone())));
+        lines.push(fine("hosts.toml", status.config_path.as_str()));
+        lines.extend(status.hosts_kept.iter().map(|kept| fine("", kept.as_str())));
     }
-    lines.extend(status.hosts_problems.iter().map(|problem| ("problem", problem.clone())));
-    lines.extend(faults(status).map(|line| ("cannot be used", line.to_owned())));
-    if all {
-        let usable = status.needed_files.iter().filter(|file| file.line.is_empty());
-        lines.extend(usable.map(|file| ("can be used", format!("{} ({})", file.subject, file.purpose))));
-    }
+    lines.extend(status.hosts_problems.iter().map(|problem| wrong("problem", problem.as_str())));
+    lines.extend(faults(status).map(|line| wrong("cannot be used", line)));
     let told = [("audit", &status.audit_problem), ("metrics", &status.metrics_problem)];
-    lines.extend(
-        told.into_iter()
-            .filter(|(_, problem)| !problem.is_empty())
-            .map(|(label, problem)| (label, problem.clone())),
-    );
+    let told = told.into_iter().filter(|(_, problem)| !problem.is_empty());
+    lines.extend(told.map(|(label, problem)| wrong(label, problem.as_str())));
+    lines
+}
+
+/// The files that can be used.
+fn usable(status: &StatusResponse) -> impl Iterator<Item = Line> {
+    let usable = status.needed_files.iter().filter(|file| file.line.is_empty());
+    usable.map(|file| fine("can be used", format!("{} ({})", file.subject, file.purpose)))
+}
+
+/// Verbose, also the files that can be used; quiet, only what is wrong.
+fn render(status: &StatusResponse, detail: Detail) -> String {
+    let mut lines = lines(status);
+    if detail.verbose {
+        lines.extend(usable(status));
+    }
     let mut text = String::new();
-    for (label, value) in lines {
+    for Line { label, value, .. } in lines.iter().filter(|line| line.is_wrong || !detail.quiet) {
         // Writing to a String does not fail.
-        let _ = writeln!(text, "{label:16} {}", visible(&value));
+        let _ = writeln!(text, "{label:16} {}", visible(value));
     }
     if !status.reload_error.is_empty() {
         let _ = writeln!(text, "reload refused, still using the policy of {}:", loaded_at(status));
@@ -188,35 +215,36 @@ fn faults(status: &StatusResponse) -> impl Iterator<Item = &str> {
     status.needed_files.iter().map(|file| file.line.as_str()).filter(|line| !line.is_empty())
 }
 
+/// A text, if there is one.
+fn set(text: &str) -> Option<&str> {
+    (!text.is_empty()).then_some(text)
+}
+
 fn report(status: &StatusResponse) -> Report<'_> {
-    let set = |text: &'_ str| (!text.is_empty()).then_some(());
     Report {
         version: &status.version,
-        containerd: Containerd {
-            socket: &status.containerd_socket,
-            error: set(&status.containerd_error).map(|()| status.containerd_error.as_str()),
-        },
+        containerd: Containerd { socket: &status.containerd_socket, error: set(&status.containerd_error) },
         suspended: status.bypass,
-        bypass_file: set(&status.bypass_file).map(|()| status.bypass_file.as_str()),
+        bypass_file: set(&status.bypass_file),
         sources: &status.policy_sources,
         loaded_at: loaded_at(status),
-        reload_error: set(&status.reload_error).map(|()| status.reload_error.as_str()),
+        reload_error: set(&status.reload_error),
         mirrors_down: &status.mirrors_down,
         rests: &status.rests,
         temporary_names: status.temporary_names,
         answered_in_outage: Answered {
             pulls: status.answered_in_outage,
-            last_image: set(&status.last_in_outage).map(|()| status.last_in_outage.as_str()),
-            last_at: set(&status.last_in_outage).map(|()| at(status.last_in_outage_at)),
+            last_image: set(&status.last_in_outage),
+            last_at: set(&status.last_in_outage).map(|_| at(status.last_in_outage_at)),
         },
         hosts_toml: Files {
-            directory: set(&status.config_path).map(|()| status.config_path.as_str()),
+            directory: set(&status.config_path),
             kept: &status.hosts_kept,
             problems: &status.hosts_problems,
         },
         needed_files: Needed { count: status.needed_files.len(), problems: faults(status).collect() },
-        metrics_problem: set(&status.metrics_problem).map(|()| status.metrics_problem.as_str()),
-        audit_problem: set(&status.audit_problem).map(|()| status.audit_problem.as_str()),
+        metrics_problem: set(&status.metrics_problem),
+        audit_problem: set(&status.audit_problem),
     }
 }
 
@@ -225,14 +253,16 @@ fn loaded_at(status: &StatusResponse) -> String {
 }
 
 fn at(seconds: i64) -> String {
-    let seconds = u64::try_from(seconds).unwrap_or_default();
-    time(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds.min(u64::from(u32::MAX))))
+    time(moment(u64::try_from(seconds).unwrap_or_default()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::serve::admin::proto::NeededFile;
+
+    const QUIET: Detail = Detail { quiet: true, verbose: false };
+    const VERBOSE: Detail = Detail { quiet: false, verbose: true };
 
     fn file(line: &str) -> NeededFile {
         NeededFile {
@@ -270,7 +300,7 @@ mod tests {
 
     #[test]
     fn what_is_wrong_stands_out() {
-        insta::assert_snapshot!(render(&bad(), true), @r"
+        insta::assert_snapshot!(render(&bad(), VERBOSE), @r"
     version          0.1.0
     containerd       /run/c.sock does not answer: gone
     policy           SUSPENDED: /run/bypass exists, so every call goes to containerd unchanged
@@ -283,13 +313,48 @@ mod tests {
                      m.example_1_ (plain http)
     problem          /c/x/hosts.toml is not cri-shunt's
     cannot be used   /etc/config.toml:3: cannot read /p: it is empty
+    audit            no room; 1 line is missing
+    metrics          taken
     can be used      /p (password)
+    reload refused, still using the policy of 2023-11-14T22:13:20Z:
+      config.toml:1:1: no
+      config.toml:2:1: no
+    ");
+    }
+
+    #[test]
+    fn quiet_shows_only_what_is_wrong() {
+        insta::assert_snapshot!(render(&bad(), QUIET), @r"
+    containerd       /run/c.sock does not answer: gone
+    policy           SUSPENDED: /run/bypass exists, so every call goes to containerd unchanged
+    problem          /c/x/hosts.toml is not cri-shunt's
+    cannot be used   /etc/config.toml:3: cannot read /p: it is empty
     audit            no room; 1 line is missing
     metrics          taken
     reload refused, still using the policy of 2023-11-14T22:13:20Z:
       config.toml:1:1: no
       config.toml:2:1: no
     ");
+    }
+
+    #[test]
+    fn files_that_cannot_be_used_or_written_need_attention() {
+        // A mirror that is down is no fault of the node.
+        let well = StatusResponse {
+            version: "0.1.0".into(),
+            mirrors_down: vec!["m.example".into()],
+            rests: vec!["n.example".into()],
+            needed_files: vec![file("")],
+            ..StatusResponse::default()
+        };
+        assert!(is_well(&well));
+        assert_eq!(render(&well, QUIET), "");
+        let problem = StatusResponse { hosts_problems: vec!["not its own".into()], ..well.clone() };
+        assert!(!is_well(&problem));
+        assert_eq!(render(&problem, QUIET), "problem          not its own\n");
+        let fault = StatusResponse { needed_files: vec![file("it is empty")], ..well };
+        assert!(!is_well(&fault));
+        assert_eq!(render(&fault, QUIET), "cannot be used   it is empty\n");
     }
 
     #[test]
