@@ -33,6 +33,6 @@ mod stalled;
 mod under_way;
 pub mod upgrade;
 
-pub use contents::Walk;
+pub use contents::{Walk, machine};
 pub use image::pull_image;
 pub use record::Class;

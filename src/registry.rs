@@ -37,6 +37,7 @@ mod url;
 mod warm;
 mod wire;
 
+pub use answer::{FIRST_FORMAT, INDEXES};
 pub use client::{Client, Limits, Manifest, Resolve, Resolved};
 pub use endpoint::{Endpoint, HeaderValue};
 pub use error::{Failure, Refusal};

@@ -14,6 +14,7 @@ use super::terminal;
 use crate::config::{self, defaults, positive_duration, visible};
 use crate::tell::audit::{AuditTo, predecessor, time};
 use crate::tell::line::{Entry, Gap, Line, VERSION};
+use crate::tell::moment::moment;
 
 /// The code of an answer that is not an error.
 const OK: &str = "OK";
@@ -74,7 +75,7 @@ fn since(text: &str) -> Result<String, String> {
         .map_err(|_| "write a duration such as 1h, or a time such as 2026-11-27T08:00:00Z".to_owned())?;
     let seconds = u64::try_from(at.seconds).unwrap_or_default();
     let nanos = u32::try_from(at.nanos).unwrap_or_default();
-    Ok(time(SystemTime::UNIX_EPOCH + Duration::new(seconds.min(u64::from(u32::MAX)), nanos)))
+    Ok(time(moment(seconds) + Duration::from_nanos(nanos.into())))
 }
 
 /// Runs the command.
@@ -87,12 +88,8 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
         },
     };
     match show(arguments, &path) {
-        Ok(0) => Exit::Ok,
-        Ok(unreadable) => {
-            let shown = path.display();
-            terminal::say(&format!("error: {shown}: {unreadable} lines are not lines of an audit\n"));
-            Exit::Bad
-        }
+        Ok(true) => Exit::Ok,
+        Ok(false) => Exit::Bad,
         Err(exit) => exit,
     }
 }
@@ -121,23 +118,29 @@ fn configured(path: &Path) -> Result<PathBuf, Exit> {
     }
 }
 
-/// Shows the decisions of the file and its predecessor. Returns how many lines could not be read.
-fn show(arguments: &Arguments, path: &Path) -> Result<usize, Exit> {
+/// Shows the decisions of the file and its predecessor. Returns whether all lines could be read.
+fn show(arguments: &Arguments, path: &Path) -> Result<bool, Exit> {
+    let show_lines = |from: &mut dyn Read, path: &Path| {
+        let foreign = show_lines(arguments, from).map_err(|failed| failed.tell(path))?;
+        let told = foreign.tell(path);
+        told.iter().for_each(|line| terminal::say(line));
+        Ok(told.is_none())
+    };
     if path == Path::new(STDIN) {
-        return show_lines(arguments, io::stdin().lock()).map_err(|failed| failed.tell(path));
+        return show_lines(&mut io::stdin().lock(), Path::new("stdin"));
     }
     let failed = |path: &Path, error: io::Error| Failed::Read(error).tell(path);
-    let file = File::open(path).map_err(|error| failed(path, error))?;
+    let mut file = File::open(path).map_err(|error| failed(path, error))?;
     let before = predecessor(path);
-    let mut unreadable = 0;
+    let mut are_all_read = true;
     match File::open(&before) {
         // It may have become its own predecessor just now.
         Ok(other) if is_same(&file, &other) => {}
-        Ok(other) => unreadable += show_lines(arguments, other).map_err(|failed| failed.tell(&before))?,
+        Ok(mut other) => are_all_read = show_lines(&mut other, &before)?,
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         Err(error) => return Err(failed(&before, error)),
     }
-    Ok(unreadable + show_lines(arguments, file).map_err(|failed| failed.tell(path))?)
+    Ok(show_lines(&mut file, path)? && are_all_read)
 }
 
 fn is_same(one: &File, other: &File) -> bool {
@@ -162,22 +165,51 @@ impl Failed {
     }
 }
 
-fn show_lines(arguments: &Arguments, from: impl Read) -> Result<usize, Failed> {
+/// The lines of a file that are not lines of an audit.
+#[derive(Default)]
+struct Foreign {
+    count: usize,
+    /// The number of the first one.
+    first: usize,
+}
+
+impl Foreign {
+    /// Where they are, if there are any.
+    fn tell(&self, path: &Path) -> Option<String> {
+        let more = match self.count {
+            0 => return None,
+            1 => String::new(),
+            count => format!(" (and {} more)", count - 1),
+        };
+        Some(format!("error: {}:{}: not a line of an audit{more}\n", path.display(), self.first))
+    }
+
+    fn note(&mut self, number: usize) {
+        if self.count == 0 {
+            self.first = number;
+        }
+        self.count += 1;
+    }
+}
+
+fn show_lines(arguments: &Arguments, from: &mut dyn Read) -> Result<Foreign, Failed> {
     let mut from = BufReader::new(from);
-    let mut unreadable = 0;
-    let mut bytes = Vec::new();
+    let mut foreign = Foreign::default();
+    let (mut bytes, mut number) = (Vec::new(), 1);
     loop {
+        // What is too long is read in pieces.
+        number += usize::from(bytes.ends_with(b"\n"));
         bytes.clear();
         let read = from.by_ref().take(LONGEST).read_until(b'\n', &mut bytes).map_err(Failed::Read)?;
         if read == 0 {
-            return Ok(unreadable);
+            return Ok(foreign);
         }
         let text = bytes.trim_ascii();
         if text.is_empty() {
             continue;
         }
         let Some(entry) = entry(text) else {
-            unreadable += 1;
+            foreign.note(number);
             continue;
         };
         if !is_wanted(arguments, &entry) {
@@ -232,7 +264,8 @@ fn render(entry: &Entry, all: bool) -> String {
     let line = match entry {
         Entry::Decision(line) => line,
         Entry::Gap(Gap { time, dropped, .. }) => {
-            return format!("{} {dropped} lines are missing\n", visible(time));
+            let lines = if *dropped == 1 { "line is" } else { "lines are" };
+            return format!("{} {dropped} {lines} missing\n", visible(time));
         }
     };
     let image = line.name.as_ref().unwrap_or(&line.asked);
@@ -270,6 +303,17 @@ fn render(entry: &Entry, all: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_is_singular() {
+        let foreign = |count| Foreign { count, first: 17 }.tell(Path::new("/a")).unwrap_or_default();
+        assert_eq!(foreign(0), "");
+        assert_eq!(foreign(1), "error: /a:17: not a line of an audit\n");
+        assert_eq!(foreign(4), "error: /a:17: not a line of an audit (and 3 more)\n");
+        let gap =
+            |dropped| render(&Entry::Gap(Gap { version: VERSION, time: "T".to_owned(), dropped }), false);
+        assert_eq!((gap(1), gap(2)), ("T 1 line is missing\n".into(), "T 2 lines are missing\n".into()));
+    }
 
     #[test]
     fn times_are_read_as_the_lines_have_them() {

@@ -8,7 +8,7 @@ mod walk;
 
 use containerd_client::types::Descriptor;
 
-pub use walk::Walk;
+pub use walk::{Walk, machine};
 
 use self::walk::CHECKPOINT;
 use super::auth::Auth;

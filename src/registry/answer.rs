@@ -24,14 +24,24 @@ pub(super) const ACCEPTED: &str = "application/vnd.docker.distribution.manifest.
 /// What this program calls itself.
 const AGENT: &str = concat!("cri-shunt/", env!("CARGO_PKG_VERSION"));
 
-/// Manifests that containerd can do something with; the last two up to 1.7.
-const KNOWN: [&str; 6] = [
-    "application/vnd.docker.distribution.manifest.v2+json",
-    "application/vnd.docker.distribution.manifest.list.v2+json",
-    "application/vnd.oci.image.manifest.v1+json",
-    "application/vnd.oci.image.index.v1+json",
+/// Indexes of the two formats.
+pub const INDEXES: [&str; 2] =
+    ["application/vnd.docker.distribution.manifest.list.v2+json", "application/vnd.oci.image.index.v1+json"];
+
+/// Manifests of the first format, which containerd takes up to 1.7.
+pub const FIRST_FORMAT: [&str; 2] = [
     "application/vnd.docker.distribution.manifest.v1+json",
     "application/vnd.docker.distribution.manifest.v1+prettyjws",
+];
+
+/// Manifests that containerd can do something with.
+const KNOWN: [&str; 6] = [
+    "application/vnd.docker.distribution.manifest.v2+json",
+    INDEXES[0],
+    "application/vnd.oci.image.manifest.v1+json",
+    INDEXES[1],
+    FIRST_FORMAT[0],
+    FIRST_FORMAT[1],
 ];
 
 /// The longest manifest that containerd takes (`MaxManifestSize`), in bytes.

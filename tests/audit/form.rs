@@ -156,5 +156,5 @@ fn the_command_shows_them(shunt: &Shunt, file: &std::path::Path) {
     std::fs::write(&half, format!("{{\n{text}")).unwrap();
     let output = shunt.run("audit", &["--format", "json", "--file", half.to_str().unwrap()]);
     assert_eq!((output.status.code(), String::from_utf8(output.stdout).unwrap()), (Some(1), text));
-    assert!(String::from_utf8(output.stderr).unwrap().contains("1 lines are not lines of an audit"));
+    assert!(String::from_utf8(output.stderr).unwrap().contains(".half:1: not a line of an audit\n"));
 }

@@ -315,19 +315,31 @@ impl Child {
             "armhf" | "armel" => "arm",
             other => other,
         };
-        let runs: &[&str] = match std::env::consts::ARCH {
-            "x86_64" => &["amd64", "386"],
-            "x86" => &["386"],
-            "aarch64" => &["arm64", "arm"],
-            "arm" => &["arm"],
-            "powerpc64" => &["ppc64le", "ppc64"],
-            "loongarch64" => &["loong64"],
-            "riscv64" => &["riscv64"],
-            "s390x" => &["s390x"],
-            _ => return true,
-        };
+        let Some(runs) = architectures() else { return true };
         (os.is_empty() || os == "linux") && (architecture.is_empty() || runs.contains(&architecture))
     }
+}
+
+/// What images for this machine are called, its own name first.
+fn architectures() -> Option<&'static [&'static str]> {
+    Some(match std::env::consts::ARCH {
+        "x86_64" => &["amd64", "386"],
+        "x86" => &["386"],
+        "aarch64" => &["arm64", "arm"],
+        "arm" => &["arm"],
+        "powerpc64" => &["ppc64le", "ppc64"],
+        "loongarch64" => &["loong64"],
+        "riscv64" => &["riscv64"],
+        "s390x" => &["s390x"],
+        _ => return None,
+    })
+}
+
+/// This machine as containerd calls it.
+#[must_use]
+pub fn machine() -> String {
+    let own = architectures().and_then(|all| all.first().copied());
+    format!("linux/{}", own.unwrap_or(std::env::consts::ARCH))
 }
 
 #[cfg(test)]

@@ -3,17 +3,10 @@
 //! The answer to HEAD does not tell: a cache may name a digest that it does not give any more, and an index may have
 //! nothing for this machine. So the manifest is fetched by its digest, as a pull does.
 
-use crate::pull::Walk;
-use crate::registry::{Client, Failure, Resolve, Resolved};
+use crate::pull::{Walk, machine};
+use crate::registry::{Client, FIRST_FORMAT, Failure, INDEXES, Resolve, Resolved};
 
 use crate::cli::explain::outcome::Outcome;
-
-/// Manifests of the first format, which containerd takes up to 1.7.
-const FIRST_FORMAT: &str = "application/vnd.docker.distribution.manifest.v1+";
-
-/// Indexes of the two formats.
-const INDEXES: [&str; 2] =
-    ["application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json"];
 
 /// What a pull of it comes to; `version` is that of containerd, as far as it is known.
 pub(super) async fn of(
@@ -25,7 +18,7 @@ pub(super) async fn of(
     let host = &question.endpoint.host;
     let content = |problem: String| Outcome::failed(Failure::Content, problem);
     let takes = version.is_empty() || version.trim_start_matches('v').starts_with("1.");
-    if found.media_type.starts_with(FIRST_FORMAT) && !takes {
+    if FIRST_FORMAT.contains(&found.media_type.as_str()) && !takes {
         let since = "which containerd does not take from version 2 on";
         return Err(content(format!("{host} answers, but with a manifest of the first format, {since}")));
     }
@@ -45,9 +38,9 @@ pub(super) async fn of(
     let _ = walk.next_digest();
     let is_index = INDEXES.contains(&manifest.media_type.as_str());
     if is_index && walk.add_bytes(&manifest.bytes).is_ok() && walk.next_digest().is_none() {
-        let machine = format!("{}/{}", std::env::consts::OS, std::env::consts::ARCH);
         return Err(content(format!(
-            "{host} has the image, but nothing in it is for this machine ({machine})"
+            "{host} has the image, but nothing in it is for this machine ({})",
+            machine()
         )));
     }
     Ok(Outcome::found(found))
