@@ -172,10 +172,14 @@ impl Bench {
     }
 }
 
-/// Whether the words after `--` name this version, or none.
+/// Whether the words after `--` name this version, or none. A word that names no version is a mistake.
 fn is_chosen(version: Version) -> bool {
     let chosen: Vec<String> =
         std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    let lines = Version::ALL.map(Version::line);
+    for word in &chosen {
+        assert!(lines.contains(&word.as_str()), "{word}: write `memory` or one of {}", lines.join(", "));
+    }
     chosen.is_empty() || chosen.iter().any(|argument| argument == version.line())
 }
 

@@ -39,8 +39,8 @@ use crate::state::{Explained, Generation};
 /// (those of a pod are not known here), and through containerd's proxies where its environment can be read. It asks
 /// with HEAD, and then with GET for the manifest itself, as a pull does. A registry with a rate limit may count that.
 ///
-/// With --daemon no file is read here: the running daemon answers by the policy that is in force now. This is another
-/// one than that of the files while a reload is refused, and until a change is seen.
+/// With --daemon no file is read here: the running daemon answers by the policy that is in force now. It differs from
+/// the files while a reload is refused, and for the moment until the daemon sees a change.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "Examples:\n  \
     cri-shunt explain nginx:1.25 quay.io/prometheus/prometheus:v3.0.0\n  \
