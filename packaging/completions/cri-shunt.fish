@@ -139,7 +139,7 @@ complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand status" -s v -l verb
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand eject" -l config -d 'The daemon\'s main configuration file' -r -F
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand eject" -l directory -d 'Look for hosts.toml files here too [default: where containerd looks, or, if it does not answer, the usual directories of containerd, k3s and RKE2]' -r -F
-complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand eject" -l dry-run -d 'Only say what would be removed'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand eject" -l dry-run -d 'Only say what would be removed, also while the daemon runs'
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand eject" -s q -l quiet -d 'Show only what is wrong, and nothing if all is well'
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand eject" -s v -l verbose -d 'Show more, for example notes: what is worth knowing and needs no change'
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand eject" -s h -l help -d 'Print help (see more with \'--help\')'
