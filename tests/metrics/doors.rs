@@ -9,7 +9,7 @@ use std::path::Path;
 use crate::support::cri::Cri;
 use crate::support::shunt::Shunt;
 use crate::support::wait_until;
-use crate::{free_port, get, get_on, numbers};
+use crate::{get, get_on, listener, numbers};
 
 const DENY: &str = "[policy]\ndefault = \"deny\"\n";
 
@@ -20,23 +20,15 @@ fn start(config: &str) -> Shunt {
 
 #[tokio::test]
 async fn health_and_readiness_are_told_apart() {
-    let port = free_port();
-    let shunt = start(&format!("{DENY}[metrics]\nlisten = \"127.0.0.1:{port}\"\n"));
-    shunt.says("metrics are served at 127.0.0.1");
-    assert_eq!(get(port, "/healthz"), (200, "ok\n".to_owned()));
-    let (status, text) = get(port, "/readyz");
+    let (_dir, socket, table) = listener();
+    let shunt = start(&format!("{DENY}{table}"));
+    shunt.says(&format!("metrics are served at {}", socket.display()));
+    assert_eq!(get(&socket, "/healthz"), (200, "ok\n".to_owned()));
+    let (status, text) = get(&socket, "/readyz");
     assert_eq!(status, 503);
     assert!(text.starts_with("containerd: does not answer: ") && text.contains("\npolicy: "), "{text}");
-    assert_eq!(get(port, "/else").0, 404);
-}
-
-#[tokio::test]
-async fn a_unix_socket_serves_the_same() {
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("metrics.sock");
-    let shunt = start(&format!("{DENY}[metrics]\nlisten = {path:?}\n"));
-    shunt.says("metrics are served at ");
-    let (status, text) = get_on(UnixStream::connect(&path).unwrap(), "/metrics");
+    assert_eq!(get(&socket, "/else").0, 404);
+    let (status, text) = get(&socket, "/metrics");
     assert!(status == 200 && text.contains("cri_shunt_policy_info{hash=\""), "{text}");
     // A client that would keep its connection gives its place back all the same.
     let mut stream = UnixStream::connect(&path).unwrap();
@@ -60,44 +52,44 @@ async fn a_taken_port_keeps_nobody_waiting_and_is_said() {
     // It is tried again.
     drop(taken);
     shunt.says("metrics are served at ");
-    assert_eq!(get(address.port(), "/healthz").0, 200);
+    assert_eq!(get_on(TcpStream::connect(address).unwrap(), "/healthz").0, 200);
     assert!(!shunt.status().contains("\nmetrics "));
 }
 
 #[tokio::test]
 async fn who_never_reads_or_never_asks_holds_up_no_pull_and_is_hung_up_on() {
-    let port = free_port();
-    let shunt = start(&format!("{DENY}[metrics]\nlisten = \"127.0.0.1:{port}\"\n"));
+    let (_dir, socket, table) = listener();
+    let shunt = start(&format!("{DENY}{table}"));
     shunt.says("metrics are served at ");
     let connect = |begin: &str| {
-        let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        let mut stream = UnixStream::connect(&socket).unwrap();
         stream.write_all(begin.as_bytes()).unwrap();
         stream
     };
     let many = "GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n".repeat(2000);
-    let idle: Vec<TcpStream> =
+    let idle: Vec<UnixStream> =
         (0..3).flat_map(|_| [connect(""), connect("GET /met"), connect(&many)]).collect();
     let cri = Cri::connect(&shunt.socket()).await;
     assert_eq!(cri.pull("quay.io/a:1").await.unwrap_err().code(), tonic::Code::PermissionDenied);
     // They get their time, and then another one gets a place.
-    assert_eq!(get(port, "/healthz").0, 200);
+    assert_eq!(get(&socket, "/healthz").0, 200);
     drop(idle);
 }
 
 #[tokio::test]
 async fn ten_thousand_names_do_not_grow_the_numbers() {
-    let port = free_port();
-    let shunt = start(&format!("{DENY}[log]\nlevel = \"warn\"\n[metrics]\nlisten = \"127.0.0.1:{port}\"\n"));
-    assert!(wait_until(|| TcpStream::connect(("127.0.0.1", port)).is_ok()));
+    let (_dir, socket, table) = listener();
+    let shunt = start(&format!("{DENY}[log]\nlevel = \"warn\"\n{table}"));
+    assert!(wait_until(|| UnixStream::connect(&socket).is_ok()));
     let cri = Cri::connect(&shunt.socket()).await;
     let pull = async |name: String| drop(cri.pull(&name).await.unwrap_err());
     pull("host.dev/a:1".to_owned()).await;
-    let names = || numbers(port).into_keys().collect::<BTreeSet<String>>();
+    let names = || numbers(&socket).into_keys().collect::<BTreeSet<String>>();
     let before = names();
     for at in 0..10_000 {
         pull(format!("host-{at}.dev/team-{at}/app:{at}")).await;
     }
     assert_eq!(names(), before);
     let pulls = "cri_shunt_pulls_total{rule=\"default\",registry=\"none\",outcome=\"denied\"}";
-    assert_eq!(numbers(port)[pulls], 10_001.0);
+    assert_eq!(numbers(&socket)[pulls], 10_001.0);
 }

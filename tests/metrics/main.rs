@@ -10,17 +10,20 @@ mod sums;
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
 
-/// A port of the loopback that was free just now.
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+/// A place for the socket that nobody else takes, as a port would be. With the table of the configuration.
+fn listener() -> (tempfile::TempDir, PathBuf, String) {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("metrics.sock");
+    let table = format!("[metrics]\nlisten = {socket:?}\n");
+    (dir, socket, table)
 }
 
 /// Status and body of a GET.
-fn get(port: u16, path: &str) -> (u16, String) {
-    let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    get_on(stream, path)
+fn get(socket: &Path, path: &str) -> (u16, String) {
+    get_on(UnixStream::connect(socket).unwrap(), path)
 }
 
 fn get_on(mut stream: impl Read + Write, path: &str) -> (u16, String) {
@@ -32,8 +35,8 @@ fn get_on(mut stream: impl Read + Write, path: &str) -> (u16, String) {
 }
 
 /// The numbers by name and labels, as they are written.
-fn numbers(port: u16) -> BTreeMap<String, f64> {
-    let (status, text) = get(port, "/metrics");
+fn numbers(socket: &Path) -> BTreeMap<String, f64> {
+    let (status, text) = get(socket, "/metrics");
     assert_eq!(status, 200, "{text}");
     assert!(text.ends_with("# EOF\n"), "{text}");
     let lines = text.lines().filter(|line| !line.starts_with('#'));

@@ -11,7 +11,7 @@ use crate::support::image::Image;
 use crate::support::registry::Registry;
 use crate::support::shunt::{Shunt, rule};
 use crate::support::version::Version;
-use crate::{free_port, get, numbers, on_each_containerd};
+use crate::{get, listener, numbers, on_each_containerd};
 
 on_each_containerd!(numbers_lines_and_registries_agree);
 
@@ -28,12 +28,12 @@ async fn numbers_lines_and_registries_agree(version: Version) {
     // The first mirror has none of them, the second has all.
     let (first, second) = (Fake::in_front_of(registry.host()), Fake::in_front_of(registry.host()));
     first.on("/v2/", Behaviour::Status(404));
-    let dir = tempfile::tempdir().unwrap();
-    let (audit, port) = (dir.path().join("audit.jsonl"), free_port());
+    let (dir, socket, table) = listener();
+    let audit = dir.path().join("audit.jsonl");
     let (one, two) = (first.host(), second.host());
     let rules = rule("quay.io", &[&one, &two]) + "collapse = true\n" + &rule("ghcr.io", &[&two]);
     let config = format!(
-        "[log]\nformat = \"json\"\n[audit]\nfile = {audit:?}\n[metrics]\nlisten = \"127.0.0.1:{port}\"\n{rules}collapse = true\n\
+        "[log]\nformat = \"json\"\n[audit]\nfile = {audit:?}\n{table}{rules}collapse = true\n\
          [[policy.rule]]\nprefix = \"docker.io/evil\"\ndeny = \"no\"\n"
     );
     let shunt = Shunt::start(&config, containerd);
@@ -56,7 +56,7 @@ async fn numbers_lines_and_registries_agree(version: Version) {
     shunt.until("all lines of the audit", || text().lines().count() >= all);
     let lines: Vec<Value> = text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(lines.len(), all);
-    let numbers = numbers(port);
+    let numbers = numbers(&socket);
 
     // The numbers are those of the lines.
     let mut expected: BTreeMap<String, f64> = BTreeMap::new();
@@ -141,14 +141,14 @@ async fn numbers_lines_and_registries_agree(version: Version) {
             assert!(apart.abs() < 1e-6, "{entry} {line}");
         }
     }
-    assert_eq!(get(port, "/readyz").0, 200);
+    assert_eq!(get(&socket, "/readyz").0, 200);
 
-    assert_documented(&get(port, "/metrics").1);
+    assert_documented(&get(&socket, "/metrics").1);
 
     // A configuration that is refused is counted.
     shunt.reload("nonsense = 1\n", containerd);
     shunt.says("reload refused");
-    let after = crate::numbers(port);
+    let after = crate::numbers(&socket);
     assert_eq!((after["cri_shunt_reload_failures_total"], after["cri_shunt_reload_refused"]), (1.0, 1.0));
 }
 
