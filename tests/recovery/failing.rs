@@ -1,7 +1,6 @@
 //! The daemon is killed while a mirror fails, and its state directory is full.
 
 use std::path::Path;
-use std::process::Command;
 
 use crate::on_each_containerd;
 use crate::setup::Setup;
@@ -10,10 +9,11 @@ use crate::support::cri::Cri;
 use crate::support::dice::Dice;
 use crate::support::fake::{Behaviour, Fake, Wrong};
 use crate::support::image::Image;
+use crate::support::mount::Mount;
 use crate::support::registry::Registry;
 use crate::support::shunt::{Shunt, rule};
 use crate::support::version::Version;
-use crate::support::{skipped, wait_for};
+use crate::support::wait_for;
 
 fn with_outage(prefix: &str, mirrors: &[&str]) -> String {
     rule(prefix, mirrors) + "on-outage = \"present\"\n"
@@ -159,27 +159,6 @@ fn files(directory: &Path) -> Vec<String> {
     names
 }
 
-/// A file system of its own at `at`, until this is dropped.
-struct Full<'p>(&'p Path);
-
-impl Full<'_> {
-    fn mount<'p>(at: &'p Path, options: &str) -> Option<Full<'p>> {
-        std::fs::create_dir_all(at).unwrap();
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(at).output();
-        if !mounted.is_ok_and(|output| output.status.success()) {
-            skipped("no tmpfs can be mounted here");
-            return None;
-        }
-        Some(Full(at))
-    }
-}
-
-impl Drop for Full<'_> {
-    fn drop(&mut self) {
-        drop(Command::new("umount").args(["--lazy"]).arg(self.0).output());
-    }
-}
-
 async fn a_full_state_directory_fails_no_pull(version: Version) {
     let (Some(containerd), Some(registry)) = (Containerd::shared(version), Registry::shared()) else {
         return;
@@ -193,7 +172,7 @@ async fn a_full_state_directory_fails_no_pull(version: Version) {
     for options in ["size=4k", "nr_inodes=1", "ro"] {
         let shunt = Shunt::prepare(&with_outage("docker.io", &[&fake.host()]), containerd, &[]);
         let state = shunt.state_dir();
-        let Some(full) = Full::mount(&state, options) else { return };
+        let Some(full) = Mount::tmpfs(&state, options) else { return };
         if options == "size=4k" {
             std::fs::write(state.join("other"), [0; 4096]).unwrap();
         }
@@ -203,6 +182,8 @@ async fn a_full_state_directory_fails_no_pull(version: Version) {
         assert_eq!(cri.pull(&name).await.unwrap(), image.id(), "{options}");
         let said = shunt.stderr();
         assert!(said.contains("cannot be the answer when no registry serves"), "{options}: {said}");
+        let key = format!("cannot use the key {}", state.join("login-key").display());
+        assert!(said.contains(&key) && said.contains("(on-outage)"), "{options}: {said}");
         fake.on("/v2/", Behaviour::Status(500));
         let status = cri.pull(&name).await.unwrap_err();
         assert!(status.message().starts_with("RegistryUnavailable: "), "{options}: {status}");
@@ -226,7 +207,7 @@ async fn a_full_disk_under_containerd_ends_the_pull_and_leaves_nothing(version: 
     };
     containerd.stop();
     let content = containerd.dir().join("root/io.containerd.content.v1.content");
-    let Some(full) = Full::mount(&content, "size=3m") else { return };
+    let Some(full) = Mount::tmpfs(&content, "size=3m") else { return };
     containerd.start_again();
     let second = Fake::in_front_of(registry.host());
     let host = second.host();
@@ -243,8 +224,7 @@ async fn a_full_disk_under_containerd_ends_the_pull_and_leaves_nothing(version: 
     // The mirror is not to blame.
     assert!(!setup.shunt.status().contains(registry.host()), "{}", setup.shunt.status());
     setup.left(&[]).await;
-    let grown = Command::new("mount").args(["-o", "remount,size=64m"]).arg(full.0).status();
-    assert!(grown.unwrap().success());
+    full.remount("size=64m");
     comes(&setup, &image).await;
     containerd.stop();
 }

@@ -22,6 +22,7 @@ pub mod guarded;
 pub mod http1;
 pub mod image;
 pub mod keeper;
+pub mod mount;
 pub mod native;
 pub mod pki;
 pub mod pod;
