@@ -12,8 +12,6 @@ use support::systemd::{Systemd, installed, write};
 const RULE: &str = "[[policy.rule]]\nprefix = \"quay.io\"\nmirrors = [\"m.dev:5000\"]\n\
                     [[transport]]\nregistry = \"m.dev:5000\"\nplain-http = true\n";
 
-const K3S: &str = "/var/lib/rancher/k3s/agent/etc/containerd";
-
 /// A containerd that looks for its files below `config_path`.
 fn containerd(systemd: &Systemd, config_path: &str, socket: &str) {
     let text = format!(
@@ -47,18 +45,18 @@ fn until(systemd: &Systemd, what: &str, ready: impl FnMut() -> bool) {
     assert!(support::wait_until(ready), "{what}: {}", systemd.log());
 }
 
-/// On a new node the shunt starts before k3s, which makes its directories only then.
-#[test]
-fn at_the_first_boot_of_k3s_files_are_written_without_a_restart() {
+/// On a new node the shunt starts before k3s or RKE2, which makes its directories only then.
+fn at_the_first_boot_files_are_written_without_a_restart(name: &str, binary: &str, other: &str) {
     let files = installed();
     let socket = "/run/k3s/containerd/containerd.sock";
     write(&files, "/etc/cri-shunt/config.toml", &format!("{RULE}[containerd]\nsocket = \"{socket}\"\n"));
-    let k3s = write(&files, "/usr/local/bin/k3s", "#!/bin/sh\n");
-    std::fs::set_permissions(k3s, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let binary = write(&files, binary, "#!/bin/sh\n");
+    std::fs::set_permissions(binary, std::fs::Permissions::from_mode(0o755)).unwrap();
     let Some(systemd) = Systemd::start(files) else { return };
     assert!(!systemd.path("/var/lib/rancher").exists());
     enable(&systemd);
-    let config_path = format!("{K3S}/certs.d");
+    let agent = format!("/var/lib/rancher/{name}/agent");
+    let config_path = format!("{agent}/etc/containerd/certs.d");
     containerd(&systemd, &config_path, socket);
     let file = systemd.path(&format!("{config_path}/m.dev_5000_/hosts.toml"));
     until(&systemd, "written", || file.exists());
@@ -66,8 +64,20 @@ fn at_the_first_boot_of_k3s_files_are_written_without_a_restart() {
     assert!(status.contains(&config_path) && !status.contains("cannot"), "{status}");
     // Only root looks into it, as k3s has it; what pods use below it has to be reached.
     let mode = |path: &str| systemd.path(path).metadata().unwrap().permissions().mode() & 0o777;
-    assert_eq!((mode("/var/lib/rancher/k3s/agent"), mode("/var/lib/rancher/k3s/agent/etc")), (0o711, 0o700));
-    assert!(!systemd.path("/var/lib/rancher/rke2").exists(), "rke2 is not installed");
+    assert_eq!((mode(&agent), mode(&format!("{agent}/etc"))), (0o711, 0o700));
+    let other = systemd.path(&format!("/var/lib/rancher/{other}"));
+    assert!(!other.exists(), "{} is not installed", other.display());
+}
+
+#[test]
+fn at_the_first_boot_of_k3s_files_are_written_without_a_restart() {
+    at_the_first_boot_files_are_written_without_a_restart("k3s", "/usr/local/bin/k3s", "rke2");
+}
+
+/// Its installer may put it where no shell looks.
+#[test]
+fn at_the_first_boot_of_rke2_files_are_written_without_a_restart() {
+    at_the_first_boot_files_are_written_without_a_restart("rke2", "/opt/rke2/bin/rke2", "k3s");
 }
 
 /// For any other directory the message says what to do, and that helps.
