@@ -31,13 +31,13 @@ async fn health_and_readiness_are_told_apart() {
     let (status, text) = get(&socket, "/metrics");
     assert!(status == 200 && text.contains("cri_shunt_policy_info{hash=\""), "{text}");
     // A client that would keep its connection gives its place back all the same.
-    let mut stream = UnixStream::connect(&path).unwrap();
+    let mut stream = UnixStream::connect(&socket).unwrap();
     stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     assert!(answer.contains("\r\nconnection: close\r\n"), "{answer}");
     shunt.stop();
-    assert!(!path.exists());
+    assert!(!socket.exists());
 }
 
 #[tokio::test]
