@@ -4,8 +4,10 @@
 //! before that. Signals are caught before the socket is there.
 
 pub mod admin;
+pub mod frames;
 pub mod listener;
 pub mod log;
+pub mod memory;
 mod method;
 pub mod metrics;
 mod needed_files;
@@ -30,7 +32,7 @@ use crate::containerd::hosts::PrivateHosts;
 use crate::containerd::watch::{self, Overrides};
 use crate::files::fingerprint::Snapshot;
 use crate::pull::{hosts_files, leftovers, pause_image, upgrade};
-use crate::state::{Bypass, DirLock, Explain, Generation, LoginKey, NativeApi, State};
+use crate::state::{Bypass, DirLock, Explain, Generation, LoginKey, NativeApi, Seals, State};
 use crate::tell::Tell;
 use crate::tell::audit::Audit;
 
@@ -122,6 +124,7 @@ pub async fn run(parts: Parts, listen: impl FnOnce() -> Result<Socket, SocketErr
         Bypass::new(parts.bypass),
     );
     state.native_api = parts.native_api;
+    state.seals = Seals::kept_in(&parts.state);
     let state = Arc::new(state.telling(Tell::new(parts.audit)));
     if let Some(reason) = parts.unusable {
         state.refuse_reload(reason);
@@ -141,10 +144,10 @@ pub async fn run(parts: Parts, listen: impl FnOnce() -> Result<Socket, SocketErr
         tokio::spawn(hosts_files::run(state.clone())),
         tokio::spawn(needed_files::run(state.clone())),
         tokio::spawn(leftovers::tidy(state.clone())),
-        tokio::spawn(upgrade::tidy(state.clone(), parts.state)),
+        tokio::spawn(upgrade::tidy(state.clone(), parts.state.clone())),
         tokio::spawn(reload::run(state.clone(), hangup, parts.read, parts.seen)),
     ];
-    let metrics = parts.metrics.map(|at| tokio::spawn(metrics::run(state.clone(), at)));
+    let metrics = parts.metrics.map(|at| tokio::spawn(metrics::run(state.clone(), at, parts.state)));
     systemd::notify(&[sd_notify::NotifyState::Ready]);
     tracing::info!(containerd = %state.containerd.link.socket().display(), "serving");
 

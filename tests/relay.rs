@@ -11,9 +11,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use futures_util::FutureExt as _;
-use h2::client::SendRequest;
-use http::{HeaderMap, HeaderValue, Request};
+use http::{HeaderMap, HeaderValue};
+use support::caller::{connect, exchange, request};
 use support::image::digest;
 use support::raw::framed;
 use support::scripted::{Scripted, reply};
@@ -42,55 +41,6 @@ fn mirror() -> (Scripted, String) {
     });
     let rule = format!("[[policy.rule]]\nprefix = \"docker.io\"\nmirrors = [\"{}/p\"]\n", server.host());
     (server, rule)
-}
-
-async fn connect(socket: &Path) -> SendRequest<Bytes> {
-    let stream = tokio::net::UnixStream::connect(socket).await.unwrap();
-    let (sender, connection) =
-        h2::client::Builder::new().initial_window_size(1 << 20).handshake::<_, Bytes>(stream).await.unwrap();
-    tokio::spawn(connection);
-    sender.ready().await.unwrap()
-}
-
-fn request(path: &str) -> Request<()> {
-    Request::post(format!("http://localhost{path}"))
-        .header("content-type", "application/grpc")
-        .header("te", "trailers")
-        .header("x-text", "one")
-        .header("x-text", "two")
-        .header("x-bin", "AAEC")
-        .header("grpc-timeout", "50S")
-        .body(())
-        .unwrap()
-}
-
-/// Sends `body` as it is taken and reads the answer: head, body, trailers.
-async fn exchange(
-    sender: &mut SendRequest<Bytes>,
-    path: &str,
-    mut body: Bytes,
-) -> (HeaderMap, Vec<u8>, HeaderMap) {
-    let (response, mut stream) = sender.send_request(request(path), false).unwrap();
-    let sending = async {
-        while !body.is_empty() {
-            stream.reserve_capacity(body.len());
-            let room = std::future::poll_fn(|cx| stream.poll_capacity(cx)).await.unwrap().unwrap();
-            let part = body.split_to(room.min(body.len()));
-            stream.send_data(part, false).unwrap();
-        }
-        stream.send_data(Bytes::new(), true).unwrap();
-    };
-    let reading = async {
-        let (head, mut answer) = response.await.unwrap().into_parts();
-        let mut bytes = Vec::new();
-        while let Some(chunk) = answer.data().await {
-            let chunk = chunk.unwrap();
-            answer.flow_control().release_capacity(chunk.len()).unwrap();
-            bytes.extend_from_slice(&chunk);
-        }
-        (head.headers, bytes, answer.trailers().await.unwrap().unwrap_or_default())
-    };
-    tokio::join!(sending, reading).1
 }
 
 #[tokio::test]
@@ -141,6 +91,22 @@ async fn fields_that_nobody_here_knows_arrive() {
     expected.extend_from_slice(name.as_bytes());
     expected.extend_from_slice(b"\xa2\x01\x05later\x98\x06\x07");
     assert_eq!(upstream.calls(PULL)[0].body, framed(&expected));
+}
+
+/// Longer than what a request may have in its headers.
+#[tokio::test]
+async fn a_long_status_of_containerds_is_whole_also_where_a_call_is_looked_into() {
+    let upstream = Upstream::start();
+    let text: &'static str = "x".repeat(40_000).leak();
+    let shunt = Shunt::start_before("", upstream.socket());
+    let mut sender = connect(&shunt.socket()).await;
+    for path in [ELSEWHERE, PULL] {
+        upstream.on(path, Answer::Status(5, text));
+        let (_, _, trailers) = exchange(&mut sender, path, framed(b"\x0a\x09\x0a\x07nginx:1")).await;
+        assert_eq!(trailers["grpc-status"], "5", "{path}");
+        assert!(trailers.get("grpc-message").is_some_and(|message| message == text), "{path}");
+        sender = sender.ready().await.unwrap();
+    }
 }
 
 #[tokio::test]
@@ -202,53 +168,56 @@ async fn a_reset_of_containerds_reaches_the_client() {
     assert_eq!(error.reason(), Some(h2::Reason::ENHANCE_YOUR_CALM));
 }
 
-/// How much may be sent now; none once everybody rests. Calls on `other` go through the same programs, each of which
-/// has one thread: had one of them something left to do with this stream, it would do that meanwhile.
-async fn room_or_rest(stream: &mut h2::SendStream<Bytes>, other: &mut SendRequest<Bytes>) -> Option<usize> {
-    for _ in 0..20 {
-        let room = std::future::poll_fn(|cx| stream.poll_capacity(cx));
-        if let Some(room) = room.now_or_never() {
-            return Some(room.unwrap().unwrap());
+#[tokio::test]
+async fn a_containerd_that_is_started_again_answers_on_the_same_connection() {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("upstream.sock");
+    let shunt = Shunt::start_before(&mirror().1, &socket);
+    let mut sender = connect(&shunt.socket()).await;
+    for round in 0..3 {
+        let containerd = answer_all(&socket);
+        for _ in 0..3 {
+            let (_, echoed, trailers) = exchange(&mut sender, ELSEWHERE, framed(b"x")).await;
+            assert_eq!(
+                (echoed, trailers["grpc-status"].as_bytes()),
+                (framed(b"").to_vec(), &b"0"[..]),
+                "{round}"
+            );
+            sender = sender.ready().await.unwrap();
         }
-        let (_, echoed, _) = exchange(other, ELSEWHERE, framed(b"passes by")).await;
-        assert_eq!(echoed, framed(b"passes by"));
-        *other = other.clone().ready().await.unwrap();
+        containerd.abort();
+        std::fs::remove_file(&socket).unwrap();
+        // Until it is seen to be gone.
+        let is_away = async || {
+            let (response, _stream) = sender.send_request(request(ELSEWHERE), true).unwrap();
+            let head = response.await.unwrap();
+            sender = sender.clone().ready().await.unwrap();
+            head.headers().get("grpc-status").is_some_and(|code| code == "14")
+        };
+        assert!(wait_for(is_away).await, "{round}");
     }
-    None
 }
 
 #[tokio::test]
-async fn a_slow_reader_costs_no_more_than_its_windows() {
-    let upstream = Upstream::start();
-    upstream.on(ELSEWHERE, Answer::Echo(HeaderMap::new()));
-    let shunt = Shunt::start_before(&mirror().1, upstream.socket());
-    let mut sender = connect(&shunt.socket()).await;
-    let mut other = connect(&shunt.socket()).await;
-    let before = shunt.peak();
-    let chunk = Bytes::from(vec![1; 1 << 16]);
-    let (mut sent, mut streams) = (Vec::new(), Vec::new());
-    for _ in 0..6 {
-        let (response, mut stream) = sender.send_request(request(ELSEWHERE), false).unwrap();
-        let mut taken = 0;
-        // It would be echoed, but nobody takes the echo.
-        while taken < 64 << 20 {
-            stream.reserve_capacity(chunk.len());
-            let Some(room) = room_or_rest(&mut stream, &mut other).await else { break };
-            taken += room;
-            stream.send_data(chunk.slice(..room.min(chunk.len())), false).unwrap();
+async fn clients_that_come_one_after_another_are_served_by_the_containerd_of_then() {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("upstream.sock");
+    let shunt = Shunt::start_before(&mirror().1, &socket);
+    for round in 0..3 {
+        let containerd = answer_all(&socket);
+        for _ in 0..8 {
+            let mut sender = connect(&shunt.socket()).await;
+            for _ in 0..2 {
+                let (_, echoed, trailers) = exchange(&mut sender, ELSEWHERE, framed(b"x")).await;
+                assert_eq!(echoed, framed(b"").to_vec(), "{round}");
+                assert_eq!(trailers["grpc-status"], "0", "{round}");
+                sender = sender.ready().await.unwrap();
+            }
         }
-        sent.push(taken);
-        streams.push((response, stream));
+        containerd.abort();
+        assert!(containerd.await.is_err());
+        std::fs::remove_file(&socket).unwrap();
     }
-    // Each window twice, there and back, and a little that is between two windows or with client and upstream.
-    let (stream, connection, between) = (1 << 20, 4 << 20, 256 << 10);
-    assert!(sent[0] >= stream, "{sent:?}");
-    assert!(sent.iter().all(|taken| *taken <= 2 * stream + between), "{sent:?}");
-    assert!(sent.iter().sum::<usize>() <= 2 * connection + between, "{sent:?}");
-    // Both ways, and as much again for the allocator.
-    let grown = shunt.peak() - before;
-    assert!(grown < 4 * connection as u64, "{grown} bytes for {sent:?}");
-    drop(streams);
 }
 
 #[tokio::test]

@@ -46,7 +46,8 @@ type Samples = BTreeMap<&'static str, Vec<Sample>>;
 type Part = (&'static str, fn(&mut table::Report));
 
 /// What is measured; the name of one as the argument is that one alone.
-const PARTS: [Part; 3] = [("bare", bare), ("images", images), ("events", container_events)];
+const PARTS: [Part; 4] =
+    [("bare", bare), ("images", images), ("events", container_events), ("watched", watched)];
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
@@ -63,7 +64,7 @@ fn main() {
             return println!("{:?}", load.run(&Target::at(Path::new(socket))));
         }
         _ => panic!(
-            "usage: cargo bench --bench relay [-- bare|images|events|--echo SOCKET|--drive SOCKET SIZE IN_FLIGHT CALLS]"
+            "usage: cargo bench --bench relay [-- bare|images|events|watched|--echo SOCKET|--drive SOCKET SIZE IN_FLIGHT CALLS]"
         ),
     }
     // A mistake is to be seen at once.
@@ -78,8 +79,24 @@ fn main() {
 fn bare(report: &mut table::Report) {
     let echo = echo::Echo::start();
     let targets = Target::start_all(echo.socket());
+    for (name, load) in bare_loads() {
+        report.add("bare echo upstream", name, measure(&targets, &load));
+    }
+    report.memory(&targets);
+}
+
+/// What it costs a relayed call that metrics and audit are on.
+fn watched(report: &mut table::Report) {
+    let echo = echo::Echo::start();
+    let targets = Target::start_watched(echo.socket());
+    for (name, load) in bare_loads() {
+        report.add("metrics and audit", name, measure(&targets, &load));
+    }
+}
+
+fn bare_loads() -> [(&'static str, Load); 7] {
     let answer = |size: usize| format!("/bench.Echo/{size}");
-    let loads = [
+    [
         ("200 B, 1 in flight", Load::unary(answer(200), 1, 3000)),
         ("200 B, 16 in flight", Load::unary(answer(200), 16, 12_000)),
         ("200 B, 256 in flight", Load::unary(answer(200), 256, 12_000)),
@@ -87,11 +104,7 @@ fn bare(report: &mut table::Report) {
         ("8 MiB, 1 in flight", Load::unary(answer(8 << 20), 1, 12)),
         ("server stream, 64 clients", Load::unary("/bench.Echo/events/100".to_owned(), 64, 128)),
         ("one call a connection", Load::connections(answer(200), 300)),
-    ];
-    for (name, load) in loads {
-        report.add("bare echo upstream", name, measure(&targets, &load));
-    }
-    report.memory(&targets);
+    ]
 }
 
 /// Against a real containerd of the machine's own line.

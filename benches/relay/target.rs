@@ -1,5 +1,7 @@
 //! What is measured: containerd's socket itself, the shunt, and the relays that could stand in its place.
 
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -25,7 +27,7 @@ pub struct Target {
 impl Target {
     /// Direct first, then whatever of the others is installed.
     pub fn start_all(upstream: &Path) -> Vec<Target> {
-        let mut targets = vec![Target::at(upstream), shunt(upstream)];
+        let mut targets = vec![Target::at(upstream), shunt("cri-shunt", upstream, "")];
         let others =
             [("haproxy", "/usr/sbin/haproxy"), ("nginx", "/usr/sbin/nginx"), ("socat", "/usr/bin/socat")];
         for (name, program) in others {
@@ -36,6 +38,15 @@ impl Target {
             }
         }
         targets
+    }
+
+    /// Direct, the shunt, and the shunt with everything on that tells of it: metrics that are read each second, and the
+    /// audit in a file.
+    pub fn start_watched(upstream: &Path) -> Vec<Target> {
+        let more = "[metrics]\nlisten = \"{dir}/metrics.sock\"\n[audit]\nfile = \"{dir}/audit.jsonl\"\n";
+        let watched = shunt("with metrics and audit", upstream, more);
+        read_each_second(watched.socket.with_file_name("metrics.sock"));
+        vec![Target::at(upstream), shunt("cri-shunt", upstream, ""), watched]
     }
 
     /// Whoever answers on `socket`.
@@ -100,20 +111,35 @@ impl Drop for Target {
     }
 }
 
-fn shunt(upstream: &Path) -> Target {
+fn shunt(name: &'static str, upstream: &Path, more: &str) -> Target {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().display();
     let config = format!(
         "[listen]\nsocket = \"{path}/s.sock\"\n[containerd]\nsocket = \"{}\"\n[state]\ndir = \"{path}/state\"\n\
-         bypass-file = \"{path}/bypass\"\n[policy]\ndefault-registry = \"mirror.example\"\n",
-        upstream.display()
+         bypass-file = \"{path}/bypass\"\n[policy]\ndefault-registry = \"mirror.example\"\n{}",
+        upstream.display(),
+        more.replace("{dir}", &path.to_string())
     );
     let file = dir.path().join("config.toml");
     std::fs::write(&file, config).unwrap();
     let program = env!("CARGO_BIN_EXE_cri-shunt");
     let mut command = Command::new(program);
     command.args(["serve", "--config"]).arg(&file).env("CRI_SHUNT_LOG", "error");
-    start("cri-shunt", command, dir)
+    start(name, command, dir)
+}
+
+/// Reads the metrics until nobody answers any more.
+fn read_each_second(socket: PathBuf) {
+    wait(&socket);
+    std::thread::spawn(move || {
+        while let Ok(mut stream) = UnixStream::connect(&socket) {
+            let request = b"GET /metrics HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n";
+            let mut text = String::new();
+            stream.write_all(request).and_then(|()| stream.read_to_string(&mut text)).unwrap();
+            assert!(text.starts_with("HTTP/1.1 200 ") && text.contains("cri_shunt_"), "{text}");
+            std::thread::sleep(Duration::from_secs(1));
+        }
+    });
 }
 
 fn other(name: &'static str, program: &str, upstream: &Path) -> Target {
@@ -166,7 +192,7 @@ fn start(name: &'static str, mut command: Command, dir: tempfile::TempDir) -> Ta
 
 fn wait(socket: &Path) {
     let end = Instant::now() + Duration::from_secs(10);
-    while std::os::unix::net::UnixStream::connect(socket).is_err() {
+    while UnixStream::connect(socket).is_err() {
         assert!(Instant::now() < end, "nobody answers on {}", socket.display());
         std::thread::sleep(Duration::from_micros(200));
     }

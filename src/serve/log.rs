@@ -5,6 +5,7 @@
 //! priority and has no time, because the journal has one. `json` is the form for programs.
 
 mod json;
+pub mod of_request;
 
 use std::fmt::{self, Debug};
 use std::io::IsTerminal;
@@ -14,11 +15,14 @@ use tracing::field::Field;
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::field::MakeExt;
+use tracing_subscriber::field::RecordFields;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::format::{Format, Writer, debug_fn};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::TryInitError;
+
+use of_request::request;
 
 /// Set by systemd to the device and inode of the stream that it reads, see systemd.exec(5).
 const JOURNAL_STREAM: &str = "JOURNAL_STREAM";
@@ -70,15 +74,13 @@ pub fn init(level: &str, format: LogFormat, variable: &'static str) -> Result<()
     let registry = tracing_subscriber::registry().with(filter);
     if format == LogFormat::Json {
         let layer = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(std::io::stderr);
-        let registry = registry.with(json::Keep);
         match is_journal() {
             true => registry.with(layer.event_format(Journal(json::Json))).try_init()?,
             false => registry.with(layer.event_format(json::Json)).try_init()?,
         }
         return Ok(());
     }
-    let fields = debug_fn(|writer, field, value| write_field(writer, field, value)).delimited(" ");
-    let layer = tracing_subscriber::fmt::layer().fmt_fields(fields).with_writer(std::io::stderr);
+    let layer = tracing_subscriber::fmt::layer().fmt_fields(Fields).with_writer(std::io::stderr);
     if is_journal() {
         let layer =
             layer.with_ansi(false).event_format(Journal(Format::default().without_time().with_level(false)));
@@ -122,6 +124,17 @@ fn is_stream(variable: Option<&str>) -> bool {
     let Some((device, inode)) = variable.and_then(|value| value.split_once(':')) else { return false };
     let Ok(stat) = fstat(std::io::stderr()) else { return false };
     device.parse() == Ok(stat.st_dev) && inode.parse() == Ok(stat.st_ino)
+}
+
+/// The fields of a line, and the id of its request.
+struct Fields;
+
+impl<'w> FormatFields<'w> for Fields {
+    fn format_fields<R: RecordFields>(&self, mut writer: Writer<'w>, fields: R) -> fmt::Result {
+        let own = debug_fn(|writer, field, value| write_field(writer, field, value)).delimited(" ");
+        own.format_fields(writer.by_ref(), fields)?;
+        request().map_or(Ok(()), |id| write!(writer, " id={id}"))
+    }
 }
 
 /// One field of an event, on one line.
@@ -199,7 +212,9 @@ mod tests {
 
     use tracing_subscriber::layer::SubscriberExt;
 
+    use super::of_request::REQUEST;
     use super::*;
+    use crate::state::RequestIds;
 
     #[derive(Clone, Default)]
     struct Sink(Arc<Mutex<Vec<u8>>>);
@@ -220,7 +235,7 @@ mod tests {
         let writer = sink.clone();
         let layer = tracing_subscriber::fmt::layer()
             .with_ansi(false)
-            .fmt_fields(debug_fn(|writer, field, value| write_field(writer, field, value)).delimited(" "))
+            .fmt_fields(Fields)
             .event_format(Journal(Format::default().without_time().with_level(false)))
             .with_writer(move || writer.clone());
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), events);
@@ -250,6 +265,16 @@ mod tests {
             "<6>t: first; second error=\"two words, \\\"quoted\\\"\\nand a line\" odd=\"\\\"a\\\" \\\"b\\\"\"\n",
         );
         assert_eq!(written, expected);
+    }
+
+    #[test]
+    fn the_lines_of_a_request_have_its_id() {
+        let id = RequestIds::new().next();
+        let written = written(|| {
+            REQUEST.sync_scope(id, || tracing::info!(target: "t", a = 1, "inside"));
+            tracing::info!(target: "t", a = 1, "outside");
+        });
+        assert_eq!(written, format!("<6>t: inside a=1 id={id}\n<6>t: outside a=1\n"));
     }
 
     #[test]

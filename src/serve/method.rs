@@ -29,6 +29,8 @@ pub enum Handler {
     Admin,
     /// The shunt's own service: what its policy says of an image.
     Explain,
+    /// The shunt's own service: which pulls are under way.
+    Pulls,
     /// containerd's own API, whose calls choose images past every rule.
     NativeApi,
     /// A pull of a kind that this version does not know.
@@ -47,13 +49,15 @@ impl Handler {
         }
     }
 
-    fn of_path(path: &str) -> (Self, CriVersion) {
+    /// The handler of a gRPC call.
+    pub fn of_path(path: &str) -> (Self, CriVersion) {
         // grpc-go takes a path without its leading slash as well; so a rule must hold for it.
         let path = path.strip_prefix('/').unwrap_or(path);
         if let Some(method) = path.strip_prefix(admin::SERVICE_PREFIX) {
             let handler = match method {
                 admin::STATUS => Self::Admin,
                 admin::EXPLAIN => Self::Explain,
+                admin::PULLS => Self::Pulls,
                 _ => Self::Relay,
             };
             return (handler, CriVersion::V1);
@@ -89,6 +93,7 @@ impl Handler {
             | Self::Held
             | Self::Admin
             | Self::Explain
+            | Self::Pulls
             | Self::NativeApi
             | Self::UnknownPull
             | Self::Relay => None,
@@ -109,13 +114,15 @@ pub fn is_endless(path: &str) -> bool {
 /// Whether containerd's gRPC server may take a request for a call. One good `content-type` of several is enough for it,
 /// and that of containerd 1.6 takes every HTTP method.
 fn is_grpc<B>(request: &Request<B>) -> bool {
-    const GRPC: &[u8] = b"application/grpc";
-    let is_type = |value: &[u8]| {
-        let (start, rest) = value.split_at(value.len().min(GRPC.len()));
-        start.eq_ignore_ascii_case(GRPC) && matches!(rest.first(), None | Some(b'+' | b';'))
-    };
     let types = request.headers().get_all(CONTENT_TYPE);
-    types.iter().any(|value| is_type(value.as_bytes()))
+    types.iter().any(|value| is_grpc_type(value.as_bytes()))
+}
+
+/// Whether a `content-type` is one of gRPC's.
+pub fn is_grpc_type(value: &[u8]) -> bool {
+    const GRPC: &[u8] = b"application/grpc";
+    let (start, rest) = value.split_at(value.len().min(GRPC.len()));
+    start.eq_ignore_ascii_case(GRPC) && matches!(rest.first(), None | Some(b'+' | b';'))
 }
 
 #[cfg(test)]
@@ -139,6 +146,7 @@ mod tests {
             ("/runtime.v1.ImageService/ImageFsInfo", Handler::Held),
             ("/crishunt.v1.Admin/Status", Handler::Admin),
             ("/crishunt.v1.Admin/Explain", Handler::Explain),
+            ("/crishunt.v1.Admin/Pulls", Handler::Pulls),
             ("/crishunt.v1.Admin/Else", Handler::Relay),
             ("/containerd.services.images.v1.Images/List", Handler::NativeApi),
             ("containerd.services.transfer.v1.Transfer/Transfer", Handler::NativeApi),

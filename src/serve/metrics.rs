@@ -4,6 +4,7 @@
 //! asks and never reads holds up nobody but others who ask here.
 //! Not here: what is shown (`shown`).
 
+mod drift;
 mod shown;
 
 use std::convert::Infallible;
@@ -23,6 +24,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
+use self::drift::DriftFile;
 use crate::serve::listener::socket::{Access, Socket};
 use crate::state::State;
 
@@ -55,7 +57,9 @@ enum Listener {
 }
 
 /// Serves for as long as the program. A listener that cannot be had is said, and tried again: pods must not wait for it.
-pub(super) async fn run(state: Arc<State>, at: MetricsAt) {
+/// What drift has found is in `state_dir`.
+pub(super) async fn run(state: Arc<State>, at: MetricsAt, state_dir: PathBuf) {
+    let drift = Arc::new(DriftFile::of(state_dir));
     let listener = loop {
         match Listener::open(&at).await {
             Ok(listener) => break listener,
@@ -79,9 +83,9 @@ pub(super) async fn run(state: Arc<State>, at: MetricsAt) {
         };
         match accepted {
             Ok(stream) => {
-                let state = state.clone();
+                let (state, drift) = (state.clone(), drift.clone());
                 tokio::spawn(async move {
-                    let _ = tokio::time::timeout(PATIENCE, connection(stream, state)).await;
+                    let _ = tokio::time::timeout(PATIENCE, connection(stream, state, drift)).await;
                     drop(place);
                 });
             }
@@ -105,10 +109,10 @@ trait Stream: AsyncRead + AsyncWrite + Send + Unpin {
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
-async fn connection(stream: Box<dyn Stream>, state: Arc<State>) {
+async fn connection(stream: Box<dyn Stream>, state: Arc<State>, drift: Arc<DriftFile>) {
     let service = service_fn(move |request: Request<Incoming>| {
-        let state = state.clone();
-        async move { Ok::<_, Infallible>(answer(&state, request.method(), request.uri().path()).await) }
+        let (state, drift) = (state.clone(), drift.clone());
+        async move { Ok::<_, Infallible>(answer(&state, &drift, request.method(), request.uri().path()).await) }
     });
     let mut server = hyper::server::conn::http1::Builder::new();
     // One answer for a connection: who keeps it open, or sends nothing, would keep the place of somebody else.
@@ -119,14 +123,14 @@ async fn connection(stream: Box<dyn Stream>, state: Arc<State>) {
     }
 }
 
-async fn answer(state: &State, method: &Method, path: &str) -> Response<Full<Bytes>> {
+async fn answer(state: &State, drift: &DriftFile, method: &Method, path: &str) -> Response<Full<Bytes>> {
     if method != Method::GET && method != Method::HEAD {
         let mut refused = response(StatusCode::METHOD_NOT_ALLOWED, PLAIN, "GET only\n".to_owned());
         refused.headers_mut().insert(ALLOW, http::HeaderValue::from_static("GET, HEAD"));
         return refused;
     }
     match path {
-        "/metrics" => match shown::metrics(state) {
+        "/metrics" => match shown::metrics(state, drift.read().await.as_ref()) {
             Ok(text) => response(StatusCode::OK, OPEN_METRICS, text),
             Err(error) => response(StatusCode::INTERNAL_SERVER_ERROR, PLAIN, format!("{error}\n")),
         },

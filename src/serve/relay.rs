@@ -56,7 +56,7 @@ pub async fn relay_until(
     let mut down = None;
     let outcome = {
         let sending = async {
-            if !ended && pump(&mut body, &mut up).await.is_err() {
+            if !ended && pump(&mut body, &mut up, true).await.is_err() {
                 // Whichever side ended the stream, the answer's direction says how.
                 std::future::pending().await
             }
@@ -75,7 +75,11 @@ pub async fn relay_until(
             let stream =
                 respond.send_response(Response::from_parts(head, ()), end).map_err(|_| End::ClientGone)?;
             let stream = down.insert(stream);
-            if end { Ok(()) } else { pump(&mut answer, stream).await.map_err(|end| end.into_end(link)) }
+            if end {
+                Ok(())
+            } else {
+                pump(&mut answer, stream, false).await.map_err(|end| end.into_end(link))
+            }
         };
         let mut sending = pin!(sending);
         let mut answering = pin!(answering);
@@ -118,8 +122,8 @@ fn end(respond: &mut SendResponse<Bytes>, begun: Option<SendStream<Bytes>>, stat
     }
 }
 
-/// Sends a whole `answer` to the client.
-pub fn reply(mut respond: SendResponse<Bytes>, answer: Answer) {
+/// Sends a whole `answer` to the client, as it takes it.
+pub async fn reply(mut respond: SendResponse<Bytes>, answer: Answer) {
     let alone = answer.body.is_empty() && answer.trailers.is_none();
     // A client that is gone by now needs no answer: nothing is left to do in that case.
     let Ok(mut stream) = respond.send_response(answer.head, alone) else { return };
@@ -127,8 +131,17 @@ pub fn reply(mut respond: SendResponse<Bytes>, answer: Answer) {
         return;
     }
     let last = answer.trailers.is_none();
-    if (!answer.body.is_empty() || last) && stream.send_data(answer.body, last).is_err() {
-        return;
+    let mut body = answer.body;
+    while !body.is_empty() {
+        let Ok(room) = room(&mut stream, body.len()).await else { return };
+        let part = body.split_to(room.min(body.len()));
+        let end = last && body.is_empty();
+        if stream.send_data(part, end).is_err() || end {
+            return;
+        }
+    }
+    if last {
+        let _ = stream.send_data(body, true);
     }
     if let Some(trailers) = answer.trailers {
         let _ = stream.send_trailers(trailers);
@@ -168,8 +181,10 @@ impl PumpEnd {
 }
 
 /// Moves data and trailers from `source` to `sink` until the source ends.
-async fn pump(source: &mut RecvStream, sink: &mut SendStream<Bytes>) -> Result<(), PumpEnd> {
-    let mut first = true;
+///
+/// If it is `eager`, the first chunk waits for nothing, so that it leaves in one write with the head before it: a
+/// request's stream has no window until its head is out. An answer's has one already, or its client reads nothing.
+async fn pump(source: &mut RecvStream, sink: &mut SendStream<Bytes>, mut eager: bool) -> Result<(), PumpEnd> {
     loop {
         let chunk = poll_fn(|cx| {
             if let Poll::Ready(chunk) = source.poll_data(cx) {
@@ -182,12 +197,9 @@ async fn pump(source: &mut RecvStream, sink: &mut SendStream<Bytes>) -> Result<(
         let Some(chunk) = chunk else { break };
         let length = chunk.len();
         let end = source.is_end_stream();
-        // The first chunk waits for nothing, so that it leaves in one write with the head before it: a
-        // request's stream has no window until its head is out.
-        if !first && length > 0 {
+        if !std::mem::take(&mut eager) && length > 0 {
             room(sink, length).await?;
         }
-        first = false;
         sink.send_data(chunk, end).map_err(|_| PumpEnd::Sink)?;
         // Only what the other side takes is given back as credit: that bounds our memory to the source's
         // window and one chunk.
@@ -202,8 +214,8 @@ async fn pump(source: &mut RecvStream, sink: &mut SendStream<Bytes>) -> Result<(
     }
 }
 
-/// Returns once all that was given to `sink` is out and it can take more, `wanted` bytes at best.
-async fn room(sink: &mut SendStream<Bytes>, wanted: usize) -> Result<(), PumpEnd> {
+/// How many bytes `sink` can take now, `wanted` at best. Returns once that is any at all.
+async fn room(sink: &mut SendStream<Bytes>, wanted: usize) -> Result<usize, PumpEnd> {
     sink.reserve_capacity(wanted);
     while sink.capacity() == 0 {
         match poll_fn(|cx| sink.poll_capacity(cx)).await {
@@ -211,5 +223,5 @@ async fn room(sink: &mut SendStream<Bytes>, wanted: usize) -> Result<(), PumpEnd
             Some(Err(_)) | None => return Err(PumpEnd::Sink),
         }
     }
-    Ok(())
+    Ok(sink.capacity())
 }

@@ -11,8 +11,8 @@ use h2::RecvStream;
 use h2::server::SendResponse;
 use tokio::time::Instant;
 use tonic::Status;
-use tracing::Instrument;
 
+use super::log::of_request::for_request;
 use super::method::{Handler, is_endless};
 use super::relay::{relay, relay_until, reply};
 use super::{admin, startup_retry};
@@ -29,15 +29,11 @@ pub async fn route(
     request: http::Request<RecvStream>,
     respond: SendResponse<Bytes>,
 ) {
-    let (handler, version) = Handler::of(&request);
-    let handler = match handler {
-        Handler::Relay | Handler::Held | Handler::Admin | Handler::Explain => handler,
-        Handler::NativeApi if state.native_api == NativeApi::Relay => Handler::Relay,
-        Handler::NativeApi | Handler::UnknownPull if !state.has_policy_in_force() => Handler::Relay,
-        Handler::NativeApi | Handler::UnknownPull => handler,
-        _ if state.bypass.is_there() => Handler::Relay,
-        _ => handler,
-    };
+    let (asked, version) = Handler::of(&request);
+    let handler = at_present(asked, &state);
+    if handler == Handler::Relay {
+        tell_observed(asked, &state);
+    }
     if handler == Handler::Relay && is_endless(request.uri().path()) {
         let stream = state.calls.stream();
         return relay_until(request, respond, &link, stream.cancelled()).await;
@@ -45,17 +41,48 @@ pub async fn route(
     let _call = state.calls.begin();
     match handler {
         Handler::Relay => {
-            state.tell.metrics.relayed_calls.inc();
+            let begin = state.tell.metrics.relayed();
             relay(request, respond, &link).await;
+            if let Some(begin) = begin {
+                state.tell.metrics.relay_seconds.observe(begin.elapsed().as_secs_f64());
+            }
         }
         Handler::RunPodSandbox => match Box::pin(pause_image::before_sandbox(&state)).await {
             Ok(()) => relay(request, respond, &link).await,
-            Err(status) => reply(respond, Answer::failure(&status)),
+            Err(status) => reply(respond, Answer::failure(&status)).await,
         },
-        Handler::NativeApi => reply(respond, Answer::failure(&native_api(link.socket()))),
-        Handler::UnknownPull => reply(respond, Answer::failure(&unknown_pull(request.uri().path()))),
+        Handler::NativeApi => reply(respond, Answer::failure(&native_api(link.socket()))).await,
+        Handler::UnknownPull => {
+            reply(respond, Answer::failure(&unknown_pull(request.uri().path()))).await;
+        }
         // Boxed, for what a pull needs along its way would be copied about with every relayed call.
         handler => Box::pin(answer((handler, version), state, client, link, request, respond)).await,
+    }
+}
+
+/// How a call is handled by what is in force now.
+pub fn at_present(handler: Handler, state: &State) -> Handler {
+    match handler {
+        Handler::Relay | Handler::Held | Handler::Admin | Handler::Explain | Handler::Pulls => handler,
+        Handler::NativeApi if state.native_api == NativeApi::Relay => Handler::Relay,
+        Handler::NativeApi | Handler::UnknownPull if !state.has_policy_in_force() => Handler::Relay,
+        Handler::NativeApi | Handler::UnknownPull => handler,
+        _ if state.bypass.is_there() => Handler::Relay,
+        _ => handler,
+    }
+}
+
+/// Tells of a call that is relayed and that would be refused if the policy were not only observed.
+pub fn tell_observed(asked: Handler, state: &State) {
+    let (method, what) = match asked {
+        Handler::NativeApi if state.native_api == NativeApi::Refuse => {
+            ("native-api", "a call of containerd's own API")
+        }
+        Handler::UnknownPull => ("unknown-pull", "a pull of a kind that is not known"),
+        _ => return,
+    };
+    if state.only_observes() && state.tell.metrics.would_refuse(method) {
+        tracing::info!("{what} is passed on; it would be refused, but the policy is only observed");
     }
 }
 
@@ -86,7 +113,7 @@ async fn answer(
     let (head, mut body) = request.into_parts();
     let call = Call::new(link, head);
     let work = async {
-        let message = match call.message(&mut body).await {
+        let (message, _held) = match call.message(&mut body).await {
             Ok(message) => message,
             Err(answer) => return answer,
         };
@@ -107,11 +134,11 @@ async fn answer(
                     deadline: call.deadline(),
                     started: Instant::now(),
                 });
-                let span = tracing::info_span!("request", id = %request.id);
-                decide(handler, &state, &request, &call, message).instrument(span).await
+                for_request(request.id, decide(handler, &state, &request, &call, message)).await
             }
             None if handler == Handler::Admin => admin::status(&state).await,
             None if handler == Handler::Explain => admin::explain(&state, &message).await,
+            None if handler == Handler::Pulls => admin::pulls(&state),
             None => startup_retry::held(&call, message).await,
         }
     };
@@ -121,7 +148,7 @@ async fn answer(
         // The client is gone: dropping the work cancels what it asked of containerd.
         _ = poll_fn(|cx| respond.poll_reset(cx)) => return,
     };
-    reply(respond, answer);
+    reply(respond, answer).await;
 }
 
 async fn decide(

@@ -8,14 +8,12 @@ use std::time::SystemTime;
 
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
-use tracing::span::{Attributes, Id};
 use tracing::{Event, Subscriber};
-use tracing_subscriber::Layer;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
-use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
+use super::of_request::request;
 use crate::tell::audit::time;
 
 /// The fields that are time spans.
@@ -24,22 +22,6 @@ const SPANS: [&str; 3] = ["took", "in_containerd", "waited"];
 /// Writes events as JSON.
 pub(super) struct Json;
 
-/// The fields of a span.
-struct Fields(Map<String, Value>);
-
-/// Keeps the fields of each span, for the lines that are written in it.
-pub(super) struct Keep;
-
-impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Keep {
-    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
-        let mut fields = Map::new();
-        attributes.record(&mut Into(&mut fields));
-        if let Some(span) = context.span(id) {
-            span.extensions_mut().insert(Fields(fields));
-        }
-    }
-}
-
 impl<S, N> FormatEvent<S, N> for Json
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
@@ -47,7 +29,7 @@ where
 {
     fn format_event(
         &self,
-        context: &FmtContext<'_, S, N>,
+        _: &FmtContext<'_, S, N>,
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
@@ -58,12 +40,7 @@ where
         line.insert("level".to_owned(), event.metadata().level().as_str().to_lowercase().into());
         line.insert("target".to_owned(), event.metadata().target().into());
         line.insert("message".to_owned(), own.remove("message").unwrap_or_default());
-        let spans = context.event_scope().into_iter().flatten();
-        for span in spans {
-            if let Some(Fields(fields)) = span.extensions().get() {
-                line.extend(fields.clone());
-            }
-        }
+        line.extend(request().map(|id| ("id".to_owned(), id.to_string().into())));
         line.extend(own);
         writeln!(writer, "{}", Value::Object(line))
     }

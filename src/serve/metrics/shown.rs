@@ -1,6 +1,5 @@
 //! What is looked at when somebody asks: the policy in force, mirrors, the process; and whether the daemon is ready.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, SystemTime};
@@ -11,8 +10,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use crate::policy::{Action, Policy, fold_host};
-use crate::state::State;
+use crate::policy::fold_host;
+use crate::state::{Drift, State};
 use crate::tell::metrics::Labels;
 
 /// How long containerd may take to say that it is there.
@@ -22,13 +21,16 @@ type Number = Gauge<f64, AtomicU64>;
 type PerRegistry = Family<Labels<1>, Number>;
 
 /// All numbers, as OpenMetrics has them.
-pub(super) fn metrics(state: &State) -> Result<String, fmt::Error> {
+pub(super) fn metrics(state: &State, drift: Option<&Drift>) -> Result<String, fmt::Error> {
     let mut out = String::new();
     state.tell.metrics.write(&mut out)?;
     let mut own = Registry::with_prefix("cri_shunt");
     policy(state, &mut own);
     mirrors(state, &mut own);
     audit(state, &mut own);
+    if let Some(drift) = drift {
+        drifted(drift, &mut own);
+    }
     text::encode_registry(&mut out, &own)?;
     text::encode_registry(&mut out, &process(state))?;
     text::encode_eof(&mut out)?;
@@ -57,7 +59,7 @@ fn count(registry: &mut Registry, name: &str, help: &str, value: u64) {
 fn policy(state: &State, registry: &mut Registry) {
     let generation = state.generation();
     info(registry, "build_info", "The version of the program", ("version", env!("CARGO_PKG_VERSION")));
-    info(registry, "policy_info", "The hash of the policy in force", ("hash", generation.policy.hash()));
+    info(registry, "policy_info", "The hash of the policy in force", ("hash", generation.written().hash()));
     let loaded = seconds(generation.loaded_at);
     set(registry, "policy_generation_timestamp_seconds", "When the policy in force was read", loaded);
     let count = *state.generations().borrow() as f64;
@@ -74,7 +76,7 @@ fn policy(state: &State, registry: &mut Registry) {
 fn mirrors(state: &State, registry: &mut Registry) {
     let (up, until) = (PerRegistry::default(), PerRegistry::default());
     let (down, rests) = (state.health.down(), state.health.rests());
-    for host in hosts(&state.generation().policy) {
+    for host in state.generation().policy.mirror_hosts() {
         let key = fold_host(&host);
         let is_up = !down.iter().any(|other| **other == *key);
         up.get_or_create(&[("registry", host.clone())]).set(f64::from(u8::from(is_up)));
@@ -88,21 +90,20 @@ fn mirrors(state: &State, registry: &mut Registry) {
     registry.register("mirror_rests_until_timestamp_seconds", help, until);
 }
 
-/// The hosts of all mirrors.
-fn hosts(policy: &Policy) -> BTreeSet<String> {
-    let routes = policy.rules_in_force().filter_map(|rule| match &rule.action {
-        Action::Route(route) => Some(route),
-        Action::Deny { .. } | Action::Pass => None,
-    });
-    let mirrors = routes.flat_map(|route| &route.mirrors).map(|mirror| mirror.location.host());
-    let default = policy.settings().default_registry.as_ref().map(|(location, _)| location.host());
-    mirrors.chain(default).map(str::to_owned).collect()
-}
-
 fn audit(state: &State, registry: &mut Registry) {
     let Some(audit) = &state.tell.audit else { return };
     count(registry, "audit_lines", "Lines of the audit that were written", audit.written());
     count(registry, "audit_lines_dropped", "Lines of the audit that are missing", audit.dropped());
+}
+
+fn drifted(drift: &Drift, registry: &mut Registry) {
+    let images = PerRegistry::default();
+    for (state, count) in drift.counts() {
+        images.get_or_create(&[("state", state.to_owned())]).set(count as f64);
+    }
+    registry.register("drift_images", "Images in each state, as drift has found them last", images);
+    let looked_at = drift.looked_at as f64;
+    set(registry, "drift_timestamp_seconds", "When drift has looked last", looked_at);
 }
 
 /// What every program tells, under the names that all programs use.
@@ -110,6 +111,10 @@ fn process(state: &State) -> Registry {
     let mut registry = Registry::with_prefix("process");
     let started = seconds(state.tell.started);
     set(&mut registry, "start_time_seconds", "When the process started", started);
+    let cpu: Counter<f64, AtomicU64> = Counter::default();
+    let spent = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    cpu.inc_by(spent.tv_sec as f64 + spent.tv_nsec as f64 / 1e9);
+    registry.register("cpu_seconds", "How long processors have worked for it", cpu);
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u32>().ok());
@@ -120,6 +125,9 @@ fn process(state: &State) -> Registry {
     if let Ok(open) = std::fs::read_dir("/proc/self/fd") {
         set(&mut registry, "open_fds", "The open file descriptors", open.count() as f64);
     }
+    let most = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    let most = most.map_or(f64::INFINITY, |most| most as f64);
+    set(&mut registry, "max_fds", "How many it may have open", most);
     registry
 }
 
@@ -137,8 +145,10 @@ pub(super) async fn readiness(state: &State) -> (bool, String) {
     // The daemon does not start without a policy, and a reload that is refused leaves one in force.
     let policy = match (state.bypass.is_there(), state.reload_error()) {
         (true, _) => "suspended: the bypass file exists".to_owned(),
-        (false, Some(_)) => format!("{}, and the last reload was refused", state.generation().policy.hash()),
-        (false, None) => state.generation().policy.hash().to_owned(),
+        (false, Some(_)) => {
+            format!("{}, and the last reload was refused", state.generation().written().hash())
+        }
+        (false, None) => state.generation().written().hash().to_owned(),
     };
     (is_ready, format!("{containerd}\npolicy: {policy}\n"))
 }

@@ -68,25 +68,64 @@ impl Table {
     }
 }
 
-/// The decoded string; `None` where the bytes are no Huffman string (RFC 7541, section 5.2: an end of
-/// string, or padding that is longer than seven bits or not its beginning).
-pub(super) fn decode(coded: &[u8]) -> Option<Vec<u8>> {
-    let mut out = Vec::with_capacity(coded.len() * 8 / 5);
-    let (mut code, mut len) = (0u32, 0usize);
-    for bit in coded.iter().flat_map(|byte| (0..8).rev().map(move |i| byte >> i & 1)) {
-        code = code << 1 | u32::from(bit);
-        len += 1;
-        // The code is complete: every path ends at a symbol after 30 bits at most, so `len` stays an
-        // index. In a canonical code no longer code lies below `first`; a wrapped one would not match.
-        let nth = code.wrapping_sub(TABLE.first[len]);
-        if nth < TABLE.count[len] {
-            // Only the end of string does not stand for a byte.
-            out.push(u8::try_from(TABLE.symbols[(TABLE.start[len] + nth) as usize]).ok()?);
-            (code, len) = (0, 0);
+/// Decodes a string, behind what is in `out` already; `None` where the bytes are no Huffman string (RFC 7541, section
+/// 5.2: an end of string, or padding that is longer than seven bits or not its beginning).
+pub(super) fn decode_into(coded: &[u8], out: &mut Vec<u8>) -> Option<()> {
+    let mut coded = coded.iter();
+    // The lowest `have` bits are still to be decoded.
+    let (mut bits, mut have) = (0u64, 0usize);
+    loop {
+        while have <= 48
+            && let Some(byte) = coded.next()
+        {
+            bits = bits << 8 | u64::from(*byte);
+            have += 8;
+        }
+        // What is missing at the end counts as padding.
+        let next = if have >= 8 { bits >> (have - 8) } else { bits << (8 - have) | (0xff >> have) } as u8;
+        let (symbol, len) = SHORT[usize::from(next)];
+        if len != 0 && usize::from(len) <= have {
+            out.push(symbol);
+            have -= usize::from(len);
+        } else if have < 8 && bits & ((1 << have) - 1) == (1 << have) - 1 {
+            return Some(());
+        } else {
+            let (symbol, len) = long(bits, have)?;
+            out.push(symbol);
+            have -= len;
         }
     }
-    (len < 8 && code == (1 << len) - 1).then_some(out)
 }
+
+/// The symbol of a code of more than eight bits with which the lowest `have` bits begin.
+fn long(bits: u64, have: usize) -> Option<(u8, usize)> {
+    (9..=have.min(LONGEST)).find_map(|len| {
+        let code = (bits >> (have - len) & ((1 << len) - 1)) as u32;
+        // In a canonical code no longer code lies below `first`; a wrapped one would not match.
+        let nth = code.wrapping_sub(TABLE.first[len]);
+        // Only the end of string does not stand for a byte.
+        (nth < TABLE.count[len])
+            .then(|| Some((u8::try_from(TABLE.symbols[(TABLE.start[len] + nth) as usize]).ok()?, len)))
+    })?
+}
+
+/// By the next eight bits: the symbol of a code that is not longer, and how long it is; else 0.
+const SHORT: [(u8, u8); 256] = {
+    let mut short = [(0, 0); 256];
+    let mut symbol = 0;
+    while symbol < EOS {
+        let (code, len) = code(symbol as u8);
+        if len <= 8 {
+            let mut low = 0;
+            while low < 1 << (8 - len) {
+                short[(code << (8 - len) | low) as usize] = (symbol as u8, len as u8);
+                low += 1;
+            }
+        }
+        symbol += 1;
+    }
+    short
+};
 
 /// Code and its length in bits.
 const fn code(byte: u8) -> (u32, usize) {
@@ -98,39 +137,32 @@ const fn code(byte: u8) -> (u32, usize) {
     (TABLE.first[len] + nth as u32, len)
 }
 
-/// Codes a string into the front of `out`, the padding included; all of `out` must be needed for it,
-/// or it answers `None` and leaves `out` half written.
-pub(super) fn encode_exactly(string: impl Iterator<Item = u8>, out: &mut [u8]) -> Option<()> {
-    let (mut bits, mut have, mut at) = (0u64, 0usize, 0usize);
-    for byte in string {
-        let (code, len) = code(byte);
-        bits = bits << len | u64::from(code);
-        have += len;
-        while have >= 8 {
-            have -= 8;
-            *out.get_mut(at)? = (bits >> have) as u8;
-            at += 1;
-        }
-    }
-    if have > 0 {
-        *out.get_mut(at)? = (bits << (8 - have)) as u8 | 0xff >> have;
-        at += 1;
-    }
-    (at == out.len()).then_some(())
-}
-
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
     use super::*;
     use proptest::prelude::*;
 
-    /// Lengths are found by trying: there is one that fits.
-    pub(in super::super) fn encode(string: &[u8]) -> Vec<u8> {
-        let bits: usize = string.iter().map(|b| usize::from(LENGTHS[usize::from(*b)])).sum();
-        let mut out = vec![0; bits.div_ceil(8)];
-        encode_exactly(string.iter().copied(), &mut out).unwrap();
+    fn decode(coded: &[u8]) -> Option<Vec<u8>> {
+        let mut out = Vec::new();
+        decode_into(coded, &mut out).map(|()| out)
+    }
+
+    fn encode(string: &[u8]) -> Vec<u8> {
+        let (mut bits, mut have, mut out) = (0u64, 0, Vec::new());
+        for byte in string {
+            let (code, len) = code(*byte);
+            bits = bits << len | u64::from(code);
+            have += len;
+            while have >= 8 {
+                have -= 8;
+                out.push((bits >> have) as u8);
+            }
+        }
+        if have > 0 {
+            out.push((bits << (8 - have)) as u8 | 0xff >> have);
+        }
         out
     }
 
