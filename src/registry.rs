@@ -2,7 +2,7 @@
 //!
 //! `client` is what pulls and `explain --live` ask through; `warm` asks a cache by a tag where it needs that. A question
 //! goes through `session` (who asks), `redirect`, `exchange` (one request), `connect` and `pool` to an answer, which
-//! `judge` and `answer` read. `tokens` and `material` keep what the next question needs too.
+//! `judge` and `answer` read; `place` is the path. `attached` finds what is attached to an image, signatures for one. `tokens` and `material` keep what the next question needs too. `asked` counts.
 //!
 //! A secret goes to the host that it was given for, and to the token server that this host names; never to a
 //! redirect's target on another host, and never in plain text where the registry is asked over TLS. What others
@@ -12,8 +12,11 @@
 //! Facts: containerd `core/remotes/docker` (`resolver.go`, `authorizer.go`, `config/hosts.go`).
 
 mod answer;
+mod asked;
+mod attached;
 pub mod challenge;
 mod client;
+mod client_key;
 mod connect;
 mod endpoint;
 mod error;
@@ -23,6 +26,8 @@ mod judge;
 mod limits;
 mod login;
 mod material;
+mod patience;
+mod place;
 mod pool;
 pub mod proxy;
 mod redirect;
@@ -37,12 +42,14 @@ mod url;
 mod warm;
 mod wire;
 
-pub use answer::{FIRST_FORMAT, INDEXES};
+pub use answer::{FIRST_FORMAT, INDEXES, OCI_INDEX};
+pub use asked::Asked;
 pub use client::{Client, Limits, Manifest, Resolve, Resolved};
+pub use client_key::{ClientKeyError, client_key};
 pub use endpoint::{Endpoint, HeaderValue};
 pub use error::{Failure, Refusal};
 pub use exchange::Reply;
 pub use judge::judge;
 pub use login::Login;
 pub use secrets::one_line;
-pub use url::Url;
+pub use url::{Url, escaped};

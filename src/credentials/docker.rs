@@ -195,6 +195,9 @@ impl DockerConfig {
     fn parse(&self, text: &str) -> Result<Value, Cause> {
         // The parser's message has line and column and nothing of the text.
         let not_json = |error| self.content(format!("this is not JSON: {error}"));
+        if text.trim().is_empty() {
+            return Err(self.content("it is empty: without a login write {}".to_owned()));
+        }
         let parsed = serde_json::from_str(text);
         match form::secret(parsed.as_ref().ok(), text) {
             Some(message) => Err(self.content(message.to_owned())),

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::header::{ACCEPT, USER_AGENT};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::Deserialize;
@@ -24,9 +25,11 @@ pub(super) const ACCEPTED: &str = "application/vnd.docker.distribution.manifest.
 /// What this program calls itself.
 const AGENT: &str = concat!("cri-shunt/", env!("CARGO_PKG_VERSION"));
 
+/// An index of the format of OCI.
+pub const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
+
 /// Indexes of the two formats.
-pub const INDEXES: [&str; 2] =
-    ["application/vnd.docker.distribution.manifest.list.v2+json", "application/vnd.oci.image.index.v1+json"];
+pub const INDEXES: [&str; 2] = ["application/vnd.docker.distribution.manifest.list.v2+json", OCI_INDEX];
 
 /// Manifests of the first format, which containerd takes up to 1.7.
 pub const FIRST_FORMAT: [&str; 2] = [
@@ -39,7 +42,7 @@ const KNOWN: [&str; 6] = [
     "application/vnd.docker.distribution.manifest.v2+json",
     INDEXES[0],
     "application/vnd.oci.image.manifest.v1+json",
-    INDEXES[1],
+    OCI_INDEX,
     FIRST_FORMAT[0],
     FIRST_FORMAT[1],
 ];
@@ -110,7 +113,7 @@ pub(super) fn of_head(answer: &Answer, asked: Option<&str>) -> Result<Verdict, R
 /// Reads the answer to GET, whose body is the manifest itself.
 pub(super) fn of_get(answer: &Answer, asked: Option<&str>) -> Result<Found, RegistryError> {
     if !answer.status.is_success() {
-        return Err(refusal(answer, &detail(answer)));
+        return Err(refused(answer));
     }
     if answer.cut || answer.body.len() > MAX_MANIFEST {
         return Err(content(answer, too_large()));
@@ -127,6 +130,25 @@ pub(super) fn of_get(answer: &Answer, asked: Option<&str>) -> Result<Found, Regi
     let size = u64::try_from(answer.body.len()).ok();
     let rest = limits::after_success(answer);
     checked(answer, asked, Found { digest, media_type, size, rest })
+}
+
+/// Reads the answer to GET for a blob with the digest `asked`, of up to `limit` bytes.
+pub(super) fn of_blob(answer: &Answer, asked: &str, limit: usize) -> Result<Bytes, RegistryError> {
+    if !answer.status.is_success() {
+        return Err(refused(answer));
+    }
+    if answer.cut {
+        return Err(content(answer, format!("with a blob of more than {limit} bytes")));
+    }
+    match digest_like(asked, &answer.body) == asked {
+        true => Ok(answer.body.clone()),
+        false => Err(content(answer, "with a blob that has another digest than was asked for".to_owned())),
+    }
+}
+
+/// The error of an answer that is none that was asked for, with its own words.
+pub(super) fn refused(answer: &Answer) -> RegistryError {
+    refusal(answer, &detail(answer))
 }
 
 /// The error of a HEAD, with what GET adds to it.
@@ -207,15 +229,15 @@ fn checked(answer: &Answer, asked: Option<&str>, found: Found) -> Result<Found, 
     Err(content(answer, format!("with another digest than was asked for{got}")))
 }
 
-fn content(answer: &Answer, problem: String) -> RegistryError {
+pub(super) fn content(answer: &Answer, problem: String) -> RegistryError {
     RegistryError::Content { host: answer.url.authority(), problem }
 }
 
-fn too_large() -> String {
+pub(super) fn too_large() -> String {
     format!("with a manifest of more than {MAX_MANIFEST} bytes, which containerd refuses")
 }
 
-fn media_type(answer: &Answer) -> Option<String> {
+pub(super) fn media_type(answer: &Answer) -> Option<String> {
     let value = answer.header("content-type")?.split(';').next()?.trim().to_ascii_lowercase();
     (!value.is_empty()).then_some(value)
 }

@@ -2,17 +2,22 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use tokio::time::{Instant, timeout_at};
+use http::Method;
+use tokio::time::Instant;
 
 use super::answer::{self, Found};
+use super::asked::Asked;
 use super::endpoint::{Attempt, Endpoint};
 use super::error::{Refusal, RegistryError, TlsProblem};
+use super::exchange::Answer;
 use super::judge;
 use super::login::Login;
 use super::material::{Material, Materials};
+use super::patience::Patience;
+use super::place::Place;
 use super::pool::Pool;
 use super::proxy::Proxies;
 use super::secrets::Secrets;
@@ -28,21 +33,16 @@ pub struct Client {
     shared: Arc<Shared>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Shared {
-    proxies: RwLock<Proxies>,
+    proxies: Arc<RwLock<Proxies>>,
     limits: Limits,
     pool: Arc<Pool>,
     tokens: Arc<Tokens>,
     materials: Arc<Materials>,
-}
-
-/// How long a question may take, and which secrets its errors must not show.
-struct Patience {
-    start: Instant,
-    end: Instant,
-    secrets: Arc<Secrets>,
-    doing: Arc<Doing>,
+    asked: Asked,
+    /// As which registry its requests are counted; none: as that of each question.
+    counts_as: Option<&'static str>,
 }
 
 /// The attempts to ask one question.
@@ -116,6 +116,14 @@ pub struct Manifest {
     pub bytes: Bytes,
 }
 
+impl Manifest {
+    /// Reads the answer to GET.
+    pub(super) fn read(answer: &Answer, asked: Option<&str>) -> Result<Self, RegistryError> {
+        let Found { digest, media_type, rest, .. } = answer::of_get(answer, asked)?;
+        Ok(Manifest { digest, media_type, rest, bytes: answer.body.clone() })
+    }
+}
+
 impl Default for Limits {
     /// 5 s for a connection.
     fn default() -> Self {
@@ -129,8 +137,23 @@ impl Client {
     /// A client without any connection.
     #[must_use]
     pub fn new(proxies: Proxies, limits: Limits) -> Self {
+        Client::counting(proxies, limits, Asked::default())
+    }
+
+    /// The same, which counts its requests there.
+    #[must_use]
+    pub fn counting(proxies: Proxies, limits: Limits, asked: Asked) -> Self {
         let (pool, tokens, materials) = Default::default();
-        Client { shared: Arc::new(Shared { proxies: RwLock::new(proxies), limits, pool, tokens, materials }) }
+        let proxies = Arc::new(RwLock::new(proxies));
+        Client {
+            shared: Arc::new(Shared { proxies, limits, pool, tokens, materials, asked, counts_as: None }),
+        }
+    }
+
+    /// The same, whose requests are counted as of this registry: for those whose hosts clients choose.
+    #[must_use]
+    pub fn counting_as(&self, registry: &'static str) -> Self {
+        Client { shared: Arc::new(Shared { counts_as: Some(registry), ..(*self.shared).clone() }) }
     }
 
     /// Takes other proxies for all further requests: containerd may have another environment after a restart.
@@ -142,9 +165,9 @@ impl Client {
     /// is tried where one leads to no answer at all.
     pub(super) async fn ask(&self, question: &Resolve<'_>) -> Result<Resolved, Refusal> {
         let asked = Some(question.reference).filter(|reference| answer::is_digest(reference));
-        let patience = Patience::new(question);
+        let patience = Patience::new(question.login, &question.endpoint.host, question.end);
         let found = patience.hold(async {
-            let path = path(question.repository, question.reference)?;
+            let path = Place::manifest(question.reference).path(question.repository)?;
             let mut trip = Trip::start(&self.shared, question, &patience, path).await?;
             loop {
                 let (session, url) = trip.next()?;
@@ -172,40 +195,34 @@ impl Client {
         question: &Resolve<'_>,
         digest: &str,
     ) -> Result<Manifest, Refusal> {
-        let patience = Patience::new(question);
+        if !answer::is_digest(digest) {
+            let error = RegistryError::Config(format!("\"{digest}\" is not a digest"));
+            return Err(error.told(&Secrets::default()));
+        }
+        let place = Place::manifest(question.reference);
+        self.get(question, &place, |answer| Manifest::read(answer, Some(digest))).await
+    }
+
+    /// Reads what is at this place of the repository. `question.reference` is not looked at.
+    pub(super) async fn get<T>(
+        &self,
+        question: &Resolve<'_>,
+        place: &Place<'_>,
+        read: impl Fn(&Answer) -> Result<T, RegistryError>,
+    ) -> Result<T, Refusal> {
+        let patience = Patience::new(question.login, &question.endpoint.host, question.end);
         let fetched = patience.hold(async {
-            if !answer::is_digest(digest) {
-                return Err(RegistryError::Config(format!("\"{digest}\" is not a digest")));
-            }
-            let path = path(question.repository, question.reference)?;
+            let path = place.path(question.repository)?;
             let mut trip = Trip::start(&self.shared, question, &patience, path).await?;
             loop {
                 let (session, url) = trip.next()?;
-                if let Some(manifest) = trip.noted(judge::manifest(&session, &url, digest).await) {
-                    return Ok(manifest);
+                let answer = session.ask(Method::GET, &url, place.limit).await;
+                if let Some(fetched) = trip.noted(answer.and_then(|answer| read(&answer))) {
+                    return Ok(fetched);
                 }
             }
         });
-        let (Found { digest, media_type, rest, .. }, bytes) = fetched.await?;
-        Ok(Manifest { digest, media_type, rest, bytes })
-    }
-}
-
-// === impl Patience ===
-
-impl Patience {
-    fn new(question: &Resolve<'_>) -> Self {
-        let (secrets, doing) = (Arc::new(Secrets::default()), Arc::new(Doing::default()));
-        question.login.hide_in(&secrets);
-        doing.now(format!("reading the files for {}", question.endpoint.host));
-        Patience { start: Instant::now(), end: question.end, secrets, doing }
-    }
-
-    /// Does the work until the end of the time, and tells its error without the secrets.
-    async fn hold<T>(&self, work: impl Future<Output = Result<T, RegistryError>>) -> Result<T, Refusal> {
-        let limit = self.end.saturating_duration_since(self.start);
-        let slow = |_| Err(RegistryError::TooSlow { doing: self.doing.get(), limit });
-        timeout_at(self.end, work).await.unwrap_or_else(slow).map_err(|error| error.told(&self.secrets))
+        fetched.await
     }
 }
 
@@ -284,12 +301,14 @@ impl<'t> Trip<'t> {
         let proxies = self.client.proxies.read().unwrap_or_else(PoisonError::into_inner).clone();
         let wire = Wire {
             own: url.clone(),
+            registry: self.client.counts_as.unwrap_or(&self.question.endpoint.host).to_owned(),
             proxies,
             connect_limit: self.connect_limit,
             tls: Arc::clone(&self.material.tls),
             secrets: Arc::clone(&self.secrets),
             pool: Arc::clone(&self.client.pool),
             doing: Arc::clone(&self.doing),
+            asked: self.client.asked.clone(),
         };
         Session {
             wire,
@@ -318,20 +337,25 @@ impl<'t> Trip<'t> {
     }
 }
 
-/// The path of a manifest below the API root.
-fn path(repository: &str, reference: &str) -> Result<String, RegistryError> {
-    let letters = |text: &str, more: &str| {
-        !text.is_empty() && text.chars().all(|char| char.is_ascii_alphanumeric() || more.contains(char))
-    };
-    let is_path =
-        letters(repository, "._-/") && repository.split('/').all(|part| !matches!(part, "" | "." | ".."));
-    match is_path && letters(reference, "._-+:") {
-        true => Ok(format!("{repository}/manifests/{reference}")),
-        false => {
-            let text =
-                format!("\"{repository}\" and \"{reference}\" are not a repository and its tag or digest");
-            Err(RegistryError::Config(text))
-        }
+/// The time of a registry, for who finds out whether this machine's clock is right.
+impl Client {
+    /// What the registry's `Date` is, whatever it answers else; none if it sends none. It gets no login.
+    ///
+    /// # Errors
+    /// Why there is no answer.
+    pub async fn date(&self, question: &Resolve<'_>) -> Result<Option<SystemTime>, Refusal> {
+        let patience = Patience::new(question.login, &question.endpoint.host, question.end);
+        let date = patience.hold(async {
+            let path = Place::manifest(question.reference).path(question.repository)?;
+            let mut trip = Trip::start(&self.shared, question, &patience, path).await?;
+            loop {
+                let (session, url) = trip.next()?;
+                if let Some(date) = trip.noted(session.date(&url).await) {
+                    return Ok(date);
+                }
+            }
+        });
+        date.await
     }
 }
 

@@ -134,7 +134,11 @@ fn loopback_port(host: &str) -> Option<Option<&str>> {
 impl fmt::Display for Endpoint {
     /// In a few words, for `explain`: `https`, `http`, and what else there is.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { host: _, schemes, api_root, ca, client, skip_verify, headers, dial_timeout: _ } = self;
+        let Self { host: _, schemes: _, api_root, ca, client, skip_verify, headers, dial_timeout: _ } = self;
+        let attempts = self.attempts();
+        let mut schemes: Vec<&str> =
+            attempts.iter().map(|attempt| if attempt.https { "https" } else { "http" }).collect();
+        schemes.dedup();
         f.write_str(&schemes.join(", then "))?;
         if let Some(root) = api_root {
             write!(f, ", API root {root}/")?;
@@ -201,6 +205,19 @@ mod tests {
             let other = if attempts.get(1).is_some_and(|next| next.after_plain) { ", else http" } else { "" };
             assert_eq!(format!("{scheme} {}{skip}{other}", endpoint.host), expected);
         }
+    }
+
+    #[test]
+    fn it_is_shown_as_it_is_asked() {
+        let ca = || vec!["/ca.pem".into()];
+        let of = |host: &str, schemes: &[&'static str], ca| {
+            Endpoint { host: host.to_owned(), schemes: schemes.to_vec(), ca, ..Endpoint::default() }
+                .to_string()
+        };
+        assert_eq!(of("127.0.0.1:5000", &["http"], Vec::new()), "http");
+        assert_eq!(of("127.0.0.1:5000", &["http"], ca()), "https, then http, CA /ca.pem");
+        assert_eq!(of("m.dev", &["http"], ca()), "http, CA /ca.pem");
+        assert_eq!(of("m.dev:5000", &["https", "http"], ca()), "https, then http, CA /ca.pem");
     }
 
     #[test]

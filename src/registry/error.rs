@@ -130,6 +130,9 @@ pub(super) struct Class {
     pub(super) retry_after: Option<Duration>,
 }
 
+/// What the library of TLS knows.
+pub(super) const KINDS_OF_KEYS: &str = "RSA of 2048 to 4096 bits, ECDSA P-256 and P-384, Ed25519";
+
 /// Why there is no TLS with a host.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum TlsProblem {

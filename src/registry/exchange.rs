@@ -87,6 +87,7 @@ async fn asked(wire: &Wire, question: &Question, reach: Reach) -> Result<Answer,
     let url = &question.url;
     let (key, proxy) = connect::key(wire, url);
     connect::may_ask(url, proxy.as_ref(), reach)?;
+    let mut under_way = wire.asked.begin(&wire.registry);
     let is_safe = question.method == Method::GET || question.method == Method::HEAD;
     if is_safe && let Some(mut connection) = wire.pool.take(&key) {
         reach
@@ -98,6 +99,7 @@ async fn asked(wire: &Wire, question: &Question, reach: Reach) -> Result<Answer,
             && let Ok(head) = send(wire, &mut connection, question).await?
             && head.status() != StatusCode::REQUEST_TIMEOUT
         {
+            under_way.answered(head.status());
             let answer = read(wire, head, question, connection.special).await?;
             if !answer.cut {
                 wire.pool.put(key, connection);
@@ -108,6 +110,7 @@ async fn asked(wire: &Wire, question: &Question, reach: Reach) -> Result<Answer,
     let mut connection = connect::open(wire, url, proxy, reach).await?;
     let head = send(wire, &mut connection, question).await?;
     let head = head.map_err(|error| broken(connection.session.as_ref(), url, &error))?;
+    under_way.answered(head.status());
     let answer = read(wire, head, question, connection.special).await?;
     if !answer.cut {
         wire.pool.put(key, connection);

@@ -3,10 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::Method;
 
-use super::answer::{self, Found, Verdict};
+use super::answer::{self, Found, MAX_MANIFEST, Verdict};
 use super::endpoint::{Endpoint, HeaderValue};
 use super::error::{Refusal, RegistryError};
 use super::exchange::{Answer, Reply};
@@ -24,25 +23,15 @@ pub(super) async fn resolve(
     url: &Url,
     asked: Option<&str>,
 ) -> Result<Found, RegistryError> {
-    let head = session.ask(Method::HEAD, url).await?;
+    let head = session.ask(Method::HEAD, url, 0).await?;
     match answer::of_head(&head, asked)? {
         Verdict::Found(found) => Ok(found),
-        Verdict::AskAgain => answer::of_get(&session.ask(Method::GET, url).await?, asked),
+        Verdict::AskAgain => answer::of_get(&session.ask(Method::GET, url, MAX_MANIFEST).await?, asked),
         Verdict::AskWhy => {
-            let get = tokio::time::timeout(REASON_TIMEOUT, session.ask(Method::GET, url)).await;
+            let get = tokio::time::timeout(REASON_TIMEOUT, session.ask(Method::GET, url, MAX_MANIFEST)).await;
             after_refusal(&head, get.ok().and_then(Result::ok).as_ref(), asked)
         }
     }
-}
-
-/// Fetches the manifest at `url`, which has the digest `asked`.
-pub(super) async fn manifest(
-    session: &Session<'_>,
-    url: &Url,
-    asked: &str,
-) -> Result<(Found, Bytes), RegistryError> {
-    let answer = session.ask(Method::GET, url).await?;
-    Ok((answer::of_get(&answer, Some(asked))?, answer.body))
 }
 
 /// Some registries refuse HEAD alone.

@@ -6,14 +6,14 @@
 //! Facts: containerd `core/remotes/docker/authorizer.go`.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use tokio::time::Instant;
 
-use super::answer::{self, ACCEPTED, MAX_MANIFEST};
+use super::answer::{self, ACCEPTED};
 use super::challenge::{self, Challenge};
 use super::error::RegistryError;
 use super::exchange::{Answer, Question};
@@ -44,10 +44,9 @@ pub(super) struct Session<'s> {
 }
 
 impl Session<'_> {
-    /// Asks for a manifest, and answers a challenge once. The answer is the registry's, never a 401.
-    pub(super) async fn ask(&self, method: Method, url: &Url) -> Result<Answer, RegistryError> {
+    /// Asks, and answers a challenge once. Up to `limit` bytes of the answer are read. It is the registry's, never a 401.
+    pub(super) async fn ask(&self, method: Method, url: &Url, limit: usize) -> Result<Answer, RegistryError> {
         let headers = answer::common_headers(ACCEPTED);
-        let limit = if method == Method::HEAD { 0 } else { MAX_MANIFEST };
         let question = Question { method, url: url.clone(), headers, body: Bytes::new(), limit };
         let sent = self.granted().await;
         let Followed { answer, reach } = self.asked(&question, sent.as_ref()).await?;
@@ -66,6 +65,15 @@ impl Session<'_> {
             return Err(self.not_accepted(&answer, url, Some(&new)));
         }
         Ok(answer)
+    }
+
+    /// The time of the registry, by its first answer.
+    pub(super) async fn date(&self, url: &Url) -> Result<Option<SystemTime>, RegistryError> {
+        let headers = answer::common_headers(ACCEPTED);
+        let question =
+            Question { method: Method::HEAD, url: url.clone(), headers, body: Bytes::new(), limit: 0 };
+        let Followed { answer, .. } = self.asked(&question, None).await?;
+        Ok(answer.header("date").and_then(|text| httpdate::parse_http_date(text).ok()))
     }
 
     async fn asked(

@@ -18,7 +18,8 @@ use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::sign::CertifiedKey;
 use rustls::{AlertDescription, CertificateError, ClientConfig, Error, SignatureScheme};
 
-use super::error::{RegistryError, TlsProblem};
+use super::client_key::client_key;
+use super::error::{KINDS_OF_KEYS, RegistryError, TlsProblem};
 use super::trust::{Roots, Verifier};
 use crate::files::pem;
 
@@ -91,7 +92,7 @@ impl Tls {
             own.extend(certificates(file, "the CA", host)?);
         }
         let keys = settings.client.iter().map(|(certificate, key)| {
-            client_key(certificate, key.as_deref().unwrap_or(certificate), host, &provider)
+            key_of_client(certificate, key.as_deref().unwrap_or(certificate), host, &provider)
         });
         let keys = keys.collect::<Result<Arc<[_]>, _>>()?;
         let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
@@ -178,9 +179,12 @@ impl Session {
                 other_certificate("it is not for servers")
             }
             CertificateError::UnsupportedSignatureAlgorithmContext { .. }
-            | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => other_certificate(
-                "it has a key or a signature of a kind that is not known here; containerd may know it",
-            ),
+            | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
+                other_certificate(&format!(
+                    "it has a key or a signature of a kind that is not known here (known keys: {KINDS_OF_KEYS}); \
+                     containerd may know it"
+                ))
+            }
             // The text of webpki's errors is their name.
             CertificateError::Other(error) => other_certificate(&in_words(&error.0)),
             other => other_certificate(&in_words(other)),
@@ -209,7 +213,8 @@ impl Session {
             ) if !self.certificates.keys.is_empty() => TlsProblem::ClientCertificateRefused(in_words(&alert)),
             (Alert::HandshakeFailure | Alert::ProtocolVersion | Alert::InsufficientSecurity, _) => {
                 TlsProblem::Other(format!(
-                    "no TLS version, cipher or kind of key in common ({}); containerd may know others",
+                    "no TLS version, cipher or kind of key in common ({}): TLS 1.2 and 1.3 are known here, and \
+                     certificates with keys of {KINDS_OF_KEYS}; containerd may know others",
                     in_words(&alert)
                 ))
             }
@@ -300,7 +305,7 @@ fn certificates(
     pem::certificates(file).map_err(|error| unfit(file, what, host, error.to_string()))
 }
 
-fn client_key(
+fn key_of_client(
     certificate: &Path,
     key: &Path,
     host: &str,
@@ -309,12 +314,8 @@ fn client_key(
     let chain = certificates(certificate, "the client certificate", host)?;
     let refuse = |problem: String| unfit(key, "the client key", host, problem);
     let found = pem::private_key(key).map_err(|error| refuse(error.to_string()))?;
-    let key = CertifiedKey::from_der(chain, found, provider).map_err(|error| match error {
-        Error::InconsistentKeys(_) => {
-            refuse(format!("its key is not that of the certificate {}", certificate.display()))
-        }
-        other => refuse(other.to_string()),
-    })?;
+    let key = client_key(certificate, chain, found, provider);
+    let key = key.map_err(|error| refuse(error.to_string()))?;
     Ok(Arc::new(key))
 }
 

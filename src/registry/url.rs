@@ -126,6 +126,14 @@ pub(super) fn form(pairs: &[(&str, &str)]) -> String {
     text
 }
 
+/// A text as a part of a path or of a query.
+#[must_use]
+pub fn escaped(text: &str) -> String {
+    let mut into = String::new();
+    encode(text, &mut into);
+    into
+}
+
 fn encode(text: &str, into: &mut String) {
     for byte in text.bytes() {
         match byte {

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use super::asked::Asked;
 use super::pool::Pool;
 use super::proxy::Proxies;
 use super::secrets::Secrets;
@@ -13,6 +14,8 @@ use super::url::Url;
 pub(super) struct Wire {
     /// The registry itself: scheme, host and port.
     pub(super) own: Url,
+    /// Its host as it is configured.
+    pub(super) registry: String,
     pub(super) proxies: Proxies,
     /// How long a connection may take to come about.
     pub(super) connect_limit: Duration,
@@ -20,6 +23,8 @@ pub(super) struct Wire {
     pub(super) secrets: Arc<Secrets>,
     pub(super) pool: Arc<Pool>,
     pub(super) doing: Arc<Doing>,
+    /// Where its requests are counted.
+    pub(super) asked: Asked,
 }
 
 /// The step that is waited for, in case it never ends.

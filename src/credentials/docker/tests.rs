@@ -127,7 +127,8 @@ fn a_helper_has_a_plain_name_and_a_directory() {
 #[test]
 fn what_is_broken_is_said_without_what_is_in_it() {
     let rows = [
-        ("", "/config.json: this is not JSON: EOF while parsing a value at line 1 column 0"),
+        ("", "/config.json: it is empty: without a login write {}"),
+        ("\n", "/config.json: it is empty: without a login write {}"),
         ("{\"auths\": hunter2", "/config.json: this is not JSON: expected value at line 1 column 11"),
         ("[\"hunter2\"]", "/config.json: this is not a JSON object"),
         ("{\"auths\": \"hunter2\"}", "/config.json: `auths` is not an object"),
