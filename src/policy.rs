@@ -19,7 +19,9 @@ mod index;
 mod key;
 mod layer;
 mod location;
+mod lock;
 mod name;
+mod namespaces;
 mod prefix;
 mod reference;
 mod rule;
@@ -32,9 +34,11 @@ pub use decision::{Candidate, Decision, DenyReason, Role, RuleRef, Unusable, Unu
 pub use grammar::is_digest;
 pub(crate) use key::fold_host;
 pub use location::{Location, LocationError};
+pub use lock::{Held, LockList, Pin, Unlisted};
 pub use name::{Name, is_image_id, tag_beside_digest};
+pub use namespaces::Namespaces;
 pub use prefix::{Prefix, PrefixError, PrefixKind};
 pub use rule::{
-    Action, Checkpoint, DefaultAction, Layer, Mirror, Names, NodeCredentials, Ns, OnOutage, Only, Order,
-    Origin, Outage, Present, Rewrite, Route, Rule, Settings, Source,
+    Action, Checkpoint, DefaultAction, DemandRef, Layer, Mirror, Mode, Names, NodeCredentials, Ns, OnOutage,
+    Only, Order, Origin, Outage, Present, Rewrite, Route, Rule, Settings, Source, Verify,
 };

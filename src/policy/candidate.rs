@@ -10,6 +10,7 @@ use super::decision::{Candidate, Decision, DenyReason, Role, RuleRef, Unusable, 
 use super::index::Index;
 use super::key::{Key, fold_host};
 use super::location::Location;
+use super::lock::Pin;
 use super::name::Name;
 use super::rule::{Ns, Only, Origin, Rewrite, Route, Rule};
 use super::target::By;
@@ -20,15 +21,16 @@ pub(super) fn decide<'p>(
     denied: impl Fn(&Name) -> Option<&'p Rule>,
     rule: RuleRef<'p>,
     (by, route): (By, &Route),
-    name: &Name,
-    key: &Key,
+    (name, key): (&Name, &Key),
+    locked: Option<Pin<'p>>,
 ) -> Decision<'p> {
     let path = rewritten(&route.rewrites, key.path());
     let mut candidates: Vec<Candidate> = Vec::with_capacity(route.mirrors.len() + 1);
     let mut unusable = Vec::new();
     let rewritten = matches!(path, Cow::Owned(_));
     let digest = key.digest().is_some();
-    let serving = route.mirrors.iter().filter(|mirror| serves(mirror.only, digest));
+    // What is locked is the same at each of them.
+    let serving = route.mirrors.iter().filter(|mirror| locked.is_some() || serves(mirror.only, digest));
     for mirror in serving {
         let path = if mirror.strip_prefix { own_part(&path, route, rule) } else { &path };
         let target = target(&mirror.location, path, rewritten, key).and_then(|found| {
@@ -58,18 +60,10 @@ pub(super) fn decide<'p>(
         }
     }
     if route.origin == Origin::Last && !holds(&candidates, name, None, Ns::Off) {
-        candidates.push(Candidate {
-            name: name.clone(),
-            role: Role::Origin,
-            same_host: true,
-            ns: Ns::Off,
-            endpoint: None,
-            warm_by_tag: false,
-            needs_private_host: false,
-        });
+        candidates.push(Candidate::origin(name));
     }
     if !candidates.is_empty() {
-        return Decision::Route { rule, candidates, unusable };
+        return Decision::Route { rule, candidates, unusable, locked };
     }
     let not_served = unusable.is_empty() && !route.mirrors.is_empty();
     let reason = if not_served { DenyReason::NotServed { digest } } else { DenyReason::Unusable(unusable) };

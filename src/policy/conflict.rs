@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use foldhash::fast::RandomState;
 
 use super::index::Ancestors;
+use super::namespaces::is_literal;
 use super::rule::{Layer, Rule, Source};
 use super::target::{Routing, Target};
 
@@ -26,6 +27,16 @@ pub enum Conflict {
         prefix: String,
         /// Where the rules are.
         sources: Vec<Source>,
+    },
+    /// Two rules with one prefix whose patterns can be for one namespace.
+    #[error("prefix \"{prefix}\" has two rules for one namespace, for example \"{namespace}\"")]
+    Namespaces {
+        /// The prefix.
+        prefix: String,
+        /// A namespace that both rules are for.
+        namespace: String,
+        /// Where the rules are.
+        sources: [Source; 2],
     },
     /// Several registries onto one target.
     #[error("images of {} would come from one place, {target}", registries.join(" and "))]
@@ -56,6 +67,7 @@ impl Conflict {
     pub fn sources(&self) -> &[Source] {
         match self {
             Self::Duplicate { sources, .. } | Self::Collapse { sources, .. } => sources,
+            Self::Namespaces { sources, .. } => sources,
             Self::Wildcard { at, .. } => std::slice::from_ref(at),
         }
     }
@@ -64,6 +76,7 @@ impl Conflict {
     pub fn hint(&self) -> String {
         match self {
             Self::Duplicate { .. } => "keep one of them".to_owned(),
+            Self::Namespaces { .. } => "make the patterns of one of them narrower".to_owned(),
             Self::Collapse { location, .. } | Self::Wildcard { target: location, .. } => {
                 format!("write {location}/{{host}} to keep them apart, or collapse = true where it is meant")
             }
@@ -74,6 +87,7 @@ impl Conflict {
 /// Every conflict: duplicates in the order of their first rules, then collapsing targets by their texts.
 pub(super) fn find(rules: &[Rule], routings: &[Routing<'_>]) -> Vec<Conflict> {
     let mut conflicts = duplicates(rules);
+    conflicts.extend(overlaps(rules));
     conflicts.extend(routings.iter().filter_map(wildcard));
     conflicts.extend(collapses(routings));
     conflicts
@@ -83,7 +97,7 @@ fn duplicates(rules: &[Rule]) -> Vec<Conflict> {
     let mut first: HashMap<(Layer, &str), usize, RandomState> = HashMap::default();
     first.reserve(rules.len());
     let mut repeated: BTreeMap<usize, Vec<Source>> = BTreeMap::new();
-    for (i, rule) in rules.iter().enumerate() {
+    for (i, rule) in rules.iter().enumerate().filter(|(_, rule)| rule.namespaces.is_none()) {
         let at = *first.entry((rule.layer, rule.prefix.as_str())).or_insert(i);
         if at != i {
             let sources = repeated.entry(at).or_insert_with(|| vec![rules[at].source.clone()]);
@@ -95,6 +109,53 @@ fn duplicates(rules: &[Rule]) -> Vec<Conflict> {
         sources,
     };
     repeated.into_iter().map(conflict).collect()
+}
+
+/// For each rule the first one before it that has its prefix and one of its namespaces.
+fn overlaps(rules: &[Rule]) -> Vec<Conflict> {
+    let mut seen: HashMap<(Layer, &str), Scopes<'_>, RandomState> = HashMap::default();
+    let mut conflicts = Vec::new();
+    for rule in rules.iter().filter(|rule| rule.namespaces.is_some()) {
+        let seen = seen.entry((rule.layer, rule.prefix.as_str())).or_default();
+        if let Some((other, namespace)) = seen.meet(rule) {
+            let (prefix, sources) = (rule.prefix.to_string(), [other.source.clone(), rule.source.clone()]);
+            conflicts.push(Conflict::Namespaces { prefix, namespace, sources });
+        }
+        seen.add(rule);
+    }
+    conflicts
+}
+
+/// The rules for namespaces of one prefix. Thousands may name one namespace each, and these are not compared.
+#[derive(Default)]
+struct Scopes<'r> {
+    all: Vec<&'r Rule>,
+    with_patterns: Vec<&'r Rule>,
+    by_name: HashMap<&'r str, &'r Rule, RandomState>,
+}
+
+impl<'r> Scopes<'r> {
+    fn add(&mut self, rule: &'r Rule) {
+        let Some(namespaces) = &rule.namespaces else { return };
+        self.all.push(rule);
+        if !namespaces.patterns().all(is_literal) {
+            self.with_patterns.push(rule);
+        }
+        for name in namespaces.patterns().filter(|pattern| is_literal(pattern)) {
+            self.by_name.entry(name).or_insert(rule);
+        }
+    }
+
+    /// One of them that is for a namespace of this rule, and that namespace.
+    fn meet(&self, rule: &Rule) -> Option<(&'r Rule, String)> {
+        let namespaces = rule.namespaces.as_ref()?;
+        let named = namespaces.patterns().find_map(|name| Some((*self.by_name.get(name)?, name.to_owned())));
+        let patterns = !namespaces.patterns().all(is_literal);
+        let compared = if patterns { &self.all } else { &self.with_patterns };
+        named.or_else(|| {
+            compared.iter().find_map(|other| Some((*other, other.namespaces.as_ref()?.common(namespaces)?)))
+        })
+    }
 }
 
 fn wildcard(routing: &Routing<'_>) -> Option<Conflict> {

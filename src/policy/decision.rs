@@ -5,8 +5,10 @@
 
 use std::fmt;
 
+use super::lock::{Pin, Refused};
 use super::name::{Name, NameError};
-use super::rule::{Action, Checkpoint, Ns, Order, Rule, Source};
+use super::namespaces::Namespaces;
+use super::rule::{Action, Checkpoint, Mode, Ns, Order, Rule, Source};
 
 /// What happens to an image that is asked for.
 #[must_use]
@@ -20,6 +22,8 @@ pub enum Decision<'p> {
         candidates: Vec<Candidate>,
         /// What the rule makes of the name that can't be pulled, in the order of its mirrors.
         unusable: Vec<Unusable>,
+        /// The digest that a lock has for the tag. The candidates have it too, in place of the tag.
+        locked: Option<Pin<'p>>,
     },
     /// It is left alone.
     Pass {
@@ -43,7 +47,8 @@ pub struct RuleRef<'p>(pub(super) Written<'p>);
 pub(super) enum Written<'p> {
     Rule(&'p Rule),
     DefaultRegistry(&'p Source),
-    Default(Option<&'p Source>),
+    /// With the mode of the policy.
+    Default(Option<&'p Source>, Mode),
 }
 
 /// One reference that a routed name may be pulled from.
@@ -64,6 +69,21 @@ pub struct Candidate {
     /// Whether containerd cannot be asked for it under its own name, because no image reference can say its
     /// host: see [`Location::of_endpoint`](super::Location::of_endpoint).
     pub needs_private_host: bool,
+}
+
+impl Candidate {
+    /// The registry that the name itself asks for.
+    pub fn origin(name: &Name) -> Self {
+        Self {
+            name: name.clone(),
+            role: Role::Origin,
+            same_host: true,
+            ns: Ns::Off,
+            endpoint: None,
+            warm_by_tag: false,
+            needs_private_host: false,
+        }
+    }
 }
 
 /// Which registry a candidate is on.
@@ -89,6 +109,8 @@ pub enum DenyReason<'p> {
     },
     /// None of what the rule makes of the name can be pulled.
     Unusable(Vec<Unusable>),
+    /// A lock says so.
+    Locked(Refused<'p>),
 }
 
 /// A target that can't be pulled.
@@ -124,13 +146,42 @@ pub enum UnusableCause {
     },
 }
 
+impl<'p> Decision<'p> {
+    /// The rule that says so.
+    pub fn rule(&self) -> &RuleRef<'p> {
+        match self {
+            Self::Route { rule, .. } | Self::Pass { rule } | Self::Deny { rule, .. } => rule,
+        }
+    }
+
+    /// The digest that a lock has for the tag.
+    pub fn locked(&self) -> Option<Pin<'p>> {
+        match self {
+            Self::Route { locked, .. } => *locked,
+            Self::Pass { .. } | Self::Deny { .. } => None,
+        }
+    }
+
+    /// Whether the same is done by both, whatever rules they come from.
+    pub(super) fn does_the_same(&self, other: &Decision<'_>) -> bool {
+        match (self, other) {
+            (Self::Route { candidates, .. }, Decision::Route { candidates: others, .. }) => {
+                candidates == others
+            }
+            (Self::Pass { .. }, Decision::Pass { .. }) => true,
+            (Self::Deny { reason, .. }, Decision::Deny { reason: other, .. }) => reason == other,
+            _ => false,
+        }
+    }
+}
+
 impl<'p> RuleRef<'p> {
     /// The prefix as it stands in the rule, `default-registry`, or `default`.
     pub fn prefix(&self) -> &'p str {
         match self.0 {
             Written::Rule(rule) => rule.prefix.as_str(),
             Written::DefaultRegistry(_) => "default-registry",
-            Written::Default(_) => "default",
+            Written::Default(..) => "default",
         }
     }
 
@@ -139,13 +190,26 @@ impl<'p> RuleRef<'p> {
         match self.0 {
             Written::Rule(rule) => Some(&rule.source),
             Written::DefaultRegistry(source) => Some(source),
-            Written::Default(source) => source,
+            Written::Default(source, _) => source,
         }
     }
 
     /// Whether the image may be a checkpoint.
     pub fn checkpoint(&self) -> Checkpoint {
-        self.rule().map_or(Checkpoint::Refuse, |rule| rule.checkpoint)
+        match self.0 {
+            Written::Default(_, Mode::Observe) => Checkpoint::Allow,
+            _ => self.rule().map_or(Checkpoint::Refuse, |rule| rule.checkpoint),
+        }
+    }
+
+    /// Whether it is the default of a policy that is only observed: the request goes on as it came.
+    pub fn is_observing(&self) -> bool {
+        matches!(self.0, Written::Default(_, Mode::Observe))
+    }
+
+    /// The namespaces that it is for; `None` for all.
+    pub fn namespaces(&self) -> Option<&'p Namespaces> {
+        self.rule().and_then(|rule| rule.namespaces.as_ref())
     }
 
     /// Whether layers may come from other hosts.
@@ -165,7 +229,7 @@ impl<'p> RuleRef<'p> {
     pub fn rule(&self) -> Option<&'p Rule> {
         match self.0 {
             Written::Rule(rule) => Some(rule),
-            Written::DefaultRegistry(_) | Written::Default(_) => None,
+            Written::DefaultRegistry(_) | Written::Default(..) => None,
         }
     }
 }
@@ -186,6 +250,7 @@ impl fmt::Display for DenyReason<'_> {
                 }
                 Ok(())
             }
+            Self::Locked(refused) => refused.fmt(f),
         }
     }
 }

@@ -6,8 +6,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use super::{
-    Action, Asked, Checkpoint, Conflict, Decision, DefaultAction, Layer, Location, Mirror, Only, Origin,
-    Policy, Rewrite, Role, Route, Rule, Settings, Source,
+    Action, Asked, Checkpoint, Conflict, Decision, DefaultAction, Layer, Location, Mirror, Mode, Namespaces,
+    Only, Origin, Policy, Rewrite, Role, Route, Rule, Settings, Source,
 };
 
 pub(super) fn source(line: usize) -> Source {
@@ -15,8 +15,8 @@ pub(super) fn source(line: usize) -> Source {
 }
 
 /// A MIRROR is a location, or `!HOST/PATH` for one at the host of a URL; `#N` behind it is its endpoint.
-/// `[@SOURCE] PREFIX deny REASON`, `PREFIX pass`, or `PREFIX -> MIRROR[?digests|?tags|?strip]... [s|PATTERN|REPLACEMENT|]...
-/// [origin] [collapse]`; `default deny` and `default-registry LOCATION` are settings.
+/// `[@SOURCE] PREFIX[%NAMESPACES][~observe|~enforce] deny REASON`, `PREFIX pass`, or `PREFIX -> MIRROR[?digests|?tags|?strip]... [s|PATTERN|REPLACEMENT|]...
+/// [origin] [collapse]`; `default deny`, `mode observe` and `default-registry LOCATION` are settings.
 pub(super) fn policy(lines: &[&str]) -> Result<Policy, Vec<Conflict>> {
     let mut settings = Settings::default();
     let mut rules = Vec::new();
@@ -26,6 +26,7 @@ pub(super) fn policy(lines: &[&str]) -> Result<Policy, Vec<Conflict>> {
                 settings.default = DefaultAction::Deny;
                 settings.default_source = Some(source(0));
             }
+            ("mode", "observe") => settings.mode = Mode::Observe,
             ("default-registry", location) => {
                 settings.default_registry = Some((location.parse().unwrap(), source(0)));
             }
@@ -47,12 +48,24 @@ fn rule(line: usize, prefix: &str, action: &str) -> Rule {
         ("->", words) => Action::Route(route(words)),
         _ => panic!("what is {action:?}?"),
     };
+    let (prefix, mode) = match prefix.split_once('~') {
+        Some((prefix, mode)) => (prefix, Some(if mode == "observe" { Mode::Observe } else { Mode::Enforce })),
+        None => (prefix, None),
+    };
+    let (prefix, namespaces) = match prefix.split_once('%') {
+        Some((prefix, patterns)) => (prefix, Some(Namespaces::new(patterns.split(',')).unwrap())),
+        None => (prefix, None),
+    };
     let prefix = prefix.parse().unwrap();
     Rule {
         prefix,
         action,
         checkpoint: Checkpoint::Refuse,
         foreign_urls: false,
+        verify: None,
+        lock: Default::default(),
+        namespaces,
+        mode,
         source: source(line),
         layer: Layer::Native,
     }
@@ -106,7 +119,7 @@ pub(super) fn outcome(decision: &Decision<'_>) -> String {
     match decision {
         Decision::Pass { rule } => format!("pass {}", rule.prefix()),
         Decision::Deny { rule, reason } => format!("deny {}: {reason}", rule.prefix()),
-        Decision::Route { rule, candidates, unusable } => {
+        Decision::Route { rule, candidates, unusable, .. } => {
             let candidate = |candidate: &super::Candidate| {
                 let role = if candidate.role == Role::Origin { "origin " } else { "" };
                 let private = if candidate.needs_private_host { "!" } else { "" };
@@ -120,12 +133,17 @@ pub(super) fn outcome(decision: &Decision<'_>) -> String {
     }
 }
 
-/// Tries each name of a table against one policy.
+/// Tries each name of a table against one policy; `NAME%NAMESPACE` for one that a pod there asks for.
 #[track_caller]
 pub(super) fn check(lines: &[&str], rows: &[(&str, &str)]) {
     let policy = policy(lines).expect("a policy without conflicts");
     for (name, expected) in rows {
-        let found = outcome(&policy.decide(&Asked::of(&name.parse().expect(name))));
+        let (image, namespace) = match name.split_once('%') {
+            Some((image, namespace)) => (image, Some(namespace)),
+            None => (*name, None),
+        };
+        let image = image.parse().expect(name);
+        let found = outcome(&policy.decide(&Asked::of(&image).in_namespace(namespace)));
         assert_eq!(found, *expected, "for {name}");
     }
 }

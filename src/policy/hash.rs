@@ -5,6 +5,7 @@ use std::fmt::{self, Write};
 
 use sha2::{Digest, Sha256};
 
+use super::lock::{Held, LockList};
 use super::rule::{Rule, Settings};
 
 /// How many hexadecimal digits are enough to tell policies apart.
@@ -20,16 +21,27 @@ impl Write for Hasher {
     }
 }
 
-/// The hash of all rules in force, in their order, and of the settings beside them.
+/// What is locked, wherever it is written.
+fn essence(held: &Held) -> impl fmt::Debug + '_ {
+    held.list.as_deref().map(LockList::essence)
+}
+
+/// The hash of these rules, in their order, and of the settings beside them.
 pub(super) fn of<'p>(settings: &Settings, rules: impl Iterator<Item = &'p Rule>) -> String {
     let mut hasher = Hasher(Sha256::new());
     let default_registry = settings.default_registry.as_ref().map(|(location, _)| location);
-    let places_aside = Settings { default_registry: None, default_source: None, ..settings.clone() };
+    let lock = Held { list: None, unlisted: settings.lock.unlisted };
+    let places_aside = Settings { default_registry: None, default_source: None, lock, ..settings.clone() };
     // Writing to a hasher does not fail.
     let _ = write!(hasher, "{places_aside:?}{default_registry:?}");
+    let _ = write!(hasher, "{:?}", essence(&settings.lock));
     for rule in rules {
         let (prefix, action, layer) = (rule.prefix.as_str(), &rule.action, rule.layer);
         let _ = write!(hasher, "{prefix:?}{action:?}{:?}{}{layer:?}", rule.checkpoint, rule.foreign_urls);
+        let _ = write!(hasher, "{:?}{:?}{:?}", rule.namespaces, rule.mode, rule.verify);
+        if rule.lock != Held::default() {
+            let _ = write!(hasher, "{:?}{:?}", essence(&rule.lock), rule.lock.unlisted);
+        }
     }
     let digest = hasher.0.finalize();
     let mut text = String::with_capacity(2 * digest.len());
@@ -63,6 +75,9 @@ mod tests {
         for other in others {
             assert_ne!(hash(other), all, "{other:?}");
         }
+        // A rule of a source acts beside a native one that is only observed.
+        let beside = |mirror: &str| hash(&["quay.io~observe -> m.dev", &format!("@0 quay.io -> {mirror}")]);
+        assert_ne!(beside("s.dev"), beside("t.dev"));
         let registry = |location: &str| hash(&[&format!("default-registry {location}")]);
         assert_ne!(registry("m.dev"), registry("n.dev"));
     }

@@ -1,7 +1,8 @@
 //! The key of a name: the name with one spelling for each registry. Rules see only keys.
 //!
 //! Holds: folding is idempotent; names that some version of containerd takes to one registry have one key host.
-//! Not here: DNS aliases and other addresses of a host; to rules they are other registries.
+//! Not here: DNS aliases and other addresses of a host; to rules they are other registries. Only what is denied at this
+//! machine is denied by all its names (`decide/local`).
 
 use std::borrow::Cow;
 use std::fmt;
@@ -21,6 +22,9 @@ pub(super) const HUB: &str = "docker.io";
 const HUB_ALIASES: [&str; 4] =
     ["index.docker.io", "registry-1.docker.io", "registry.docker.io", "registry.hub.docker.com"];
 
+/// What a machine calls itself, as hosts of image names.
+const THIS_MACHINE: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
+
 /// A name with the aliases of its registry folded.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Key(Reference);
@@ -36,6 +40,16 @@ impl Key {
         let path_end = text.len();
         text.push_str(suffix);
         Self(Reference::new(text, host.len(), path_end))
+    }
+
+    /// The same image by the other names of the machine itself, if its host is one of them.
+    pub(super) fn at_this_machine(&self) -> impl Iterator<Item = Self> {
+        let (bare, port) = split_port(self.host());
+        let names = if is_this_machine(bare) { THIS_MACHINE.as_slice() } else { &[] };
+        names.iter().filter(move |name| **name != bare).map(move |name| {
+            let host = port.map_or(Cow::Borrowed(*name), |port| Cow::Owned(format!("{name}:{port}")));
+            Self::new(&host, self.path(), self.suffix())
+        })
     }
 }
 
@@ -80,6 +94,21 @@ pub(crate) fn fold_host(host: &str) -> Cow<'_, str> {
 /// By name or IPv4 address: containerd 1.6 reads no address in brackets.
 fn is_loopback(bare: &str) -> bool {
     bare == "localhost" || bare.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// Whether a folded host leads to the machine itself: also by an address that is not specified, or by an IPv4 address in an
+/// IPv6 one.
+fn is_this_machine(bare: &str) -> bool {
+    let is_here = |address: Ipv4Addr| address.is_loopback() || address.is_unspecified();
+    let in_brackets = bare.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    match in_brackets.map(str::parse::<Ipv6Addr>) {
+        Some(Ok(address)) => match address.to_ipv4_mapped() {
+            Some(mapped) => is_here(mapped),
+            None => address.is_loopback() || address.is_unspecified(),
+        },
+        Some(Err(_)) => false,
+        None => bare == "localhost" || bare.parse().is_ok_and(is_here),
+    }
 }
 
 /// Splits `host:port`; an IPv6 address in brackets is not split.

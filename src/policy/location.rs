@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use super::grammar;
 use super::key::{HUB, fold_host};
-use super::name::LEGACY_HUB;
+use super::name::{LEGACY_HUB, Name};
 use super::prefix::{is_host, is_well_formed_host};
 
 #[cfg(test)]
@@ -154,6 +154,15 @@ impl Location {
     /// Whether the path holds `{host}`.
     pub fn has_placeholder(&self) -> bool {
         self.placeholder.is_some()
+    }
+
+    /// What has this digest in the repository that the location is by itself; `None` where it is none.
+    pub fn at_digest(&self, digest: &str) -> Option<Name> {
+        let reference = format!("{}@{digest}", self.text);
+        match self.needs_private_host {
+            true => Name::at_unsayable_host(&reference, self.host_end, self.text.len()).ok(),
+            false => reference.parse().ok(),
+        }
     }
 
     /// Writes the location with `{host}` filled in, and a slash.

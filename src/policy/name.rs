@@ -71,6 +71,12 @@ impl Name {
         Key::new(self.host(), self.path(), self.suffix())
     }
 
+    /// The same repository with this digest in place of the tag.
+    pub(super) fn with_digest(&self, digest: &str) -> Self {
+        let text = format!("{}@{digest}", self.repository());
+        Self(Reference::new(text, self.host().len(), self.repository().len()))
+    }
+
     /// Takes a full reference whose parts are well-formed; gives it back where containerd would read it
     /// differently or refuse it.
     pub(super) fn from_parts(text: String, host_end: usize, path_end: usize) -> Result<Self, String> {

@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::location::Location;
+use super::lock::Held;
+use super::namespaces::Namespaces;
 use super::prefix::Prefix;
 
 /// Where a rule was written.
@@ -24,16 +26,83 @@ pub struct Source {
 pub struct Rule {
     /// The names that the rule is for.
     pub prefix: Prefix,
+    /// The namespaces of the pods that it holds for; `None` for all pods and clients.
+    pub namespaces: Option<Namespaces>,
+    /// Whether it is in force; `None`: as [`Settings`] says.
+    pub mode: Option<Mode>,
     /// What happens to them.
     pub action: Action,
     /// Whether they may be checkpoint images.
     pub checkpoint: Checkpoint,
     /// Whether their layers may come from other hosts, which a manifest can name (`urls` of a descriptor).
     pub foreign_urls: bool,
+    /// Which signatures they have to have; `None`: as [`Settings`] says.
+    pub verify: Option<Verify>,
+    /// The digests that its tags are held to; what it leaves out is as [`Settings`] says.
+    pub lock: Held,
     /// Where the rule was written.
     pub source: Source,
     /// Which set of rules it belongs to.
     pub layer: Layer,
+}
+
+/// Which signatures images have to have.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Verify {
+    /// None.
+    #[default]
+    Nothing,
+    /// Those that this asks for.
+    Demand(DemandRef),
+}
+
+/// What a part of the configuration asks of signatures. Nothing here depends on what that is.
+#[derive(Clone, PartialEq, Eq)]
+pub struct DemandRef {
+    /// Its name in the configuration.
+    pub name: Arc<str>,
+    /// The number by which it is found.
+    pub number: u32,
+    /// Tells it from another one that has the same name in another configuration.
+    pub fingerprint: Arc<str>,
+}
+
+impl fmt::Debug for DemandRef {
+    /// Without the number: policies are compared by this text, and the order of tables makes no difference.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "DemandRef({} {})", self.name, self.fingerprint)
+    }
+}
+
+impl Verify {
+    /// What is asked for, if anything is.
+    pub fn demand(&self) -> Option<&DemandRef> {
+        match self {
+            Verify::Nothing => None,
+            Verify::Demand(demand) => Some(demand),
+        }
+    }
+}
+
+/// Whether what the policy says is done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Mode {
+    /// It is.
+    #[default]
+    Enforce,
+    /// It is told, and nothing is done: all goes on as if it were not written.
+    Observe,
+}
+
+impl Mode {
+    /// The word for it in a file.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Mode::Enforce => "enforce",
+            Mode::Observe => "observe",
+        }
+    }
 }
 
 /// Which set of rules a rule belongs to. Of two rules with one prefix the one in the lower layer holds.
@@ -231,6 +300,8 @@ pub enum Checkpoint {
 /// What holds for the policy as a whole.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
+    /// Whether what the policy says is done, where a rule does not say. It holds for the two defaults below, too.
+    pub mode: Mode,
     /// What happens to a name that no rule matches.
     pub default: DefaultAction,
     /// Where that was written; `None` for the built-in default.
@@ -245,6 +316,12 @@ pub struct Settings {
     pub node_credentials: NodeCredentials,
     /// What is done when no candidate can serve, where a rule does not say.
     pub outage: Outage,
+    /// Which signatures images have to have, where a rule does not say.
+    pub verify: Verify,
+    /// Tells apart what is asked of signatures beside all rules, by a policy.json; `None` where nothing is.
+    pub beside: Option<Arc<str>>,
+    /// The digests that tags are held to, where a rule does not say.
+    pub lock: Held,
 }
 
 /// What happens to a name that no rule matches.
@@ -255,6 +332,17 @@ pub enum DefaultAction {
     Pass,
     /// It is refused: the rules are an allow-list.
     Deny,
+}
+
+impl DefaultAction {
+    /// The word for it in a file.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            DefaultAction::Pass => "pass",
+            DefaultAction::Deny => "deny",
+        }
+    }
 }
 
 /// What happens to a denied image that is already on the node.

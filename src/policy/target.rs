@@ -7,6 +7,8 @@ use std::collections::HashSet;
 
 use super::key::{HUB, fold_host};
 use super::location::{Location, PLACEHOLDER};
+use super::namespaces::Namespaces;
+use super::prefix::{Prefix, PrefixKind};
 use super::rule::{Action, Mirror, Ns, Order, Origin, Route, Rule, Source};
 
 /// The rule behind a target.
@@ -22,6 +24,8 @@ pub(super) struct Routing<'p> {
     pub(super) by: By,
     pub(super) route: &'p Route,
     pub(super) source: &'p Source,
+    /// The namespaces that it is for; `None` for all.
+    pub(super) namespaces: Option<&'p Namespaces>,
     /// The one registry that its images come from; `None` for wildcards.
     pub(super) host: Option<&'p str>,
     /// The domain of a `*.domain`.
@@ -68,6 +72,17 @@ pub(super) fn default_route(location: &Location) -> Route {
     }
 }
 
+/// Whether a rule takes every name that the default registry would get.
+pub(super) fn shadows_default_registry(prefix: &Prefix) -> bool {
+    match prefix.kind() {
+        PrefixKind::Any => true,
+        PrefixKind::Host => prefix.host() == Some(HUB),
+        // Every spelling of Docker Hub has the key `docker.io`, which is below `io`.
+        PrefixKind::Domain => prefix.domain() == Some("io"),
+        PrefixKind::Exact | PrefixKind::Path => false,
+    }
+}
+
 /// Everything that routes and is in force.
 pub(super) fn routings<'p>(
     rules: &'p [Rule],
@@ -80,6 +95,7 @@ pub(super) fn routings<'p>(
             by: By::Rule(i),
             route,
             source: &rule.source,
+            namespaces: rule.namespaces.as_ref(),
             host: rule.prefix.host(),
             domain: rule.prefix.domain(),
             below: rule.prefix.below_host(),
@@ -91,6 +107,7 @@ pub(super) fn routings<'p>(
         by: By::DefaultRegistry,
         route,
         source,
+        namespaces: None,
         host: Some(HUB),
         domain: None,
         below: "",

@@ -114,3 +114,42 @@ fn a_conflict_says_what_to_write() {
     assert_eq!(hints(&["* -> m.de/p"]), [apart]);
     assert_eq!(hints(&["quay.io pass", "quay.io pass"]), ["keep one of them"]);
 }
+
+#[test]
+fn rules_for_one_prefix_and_one_namespace_cannot_stand_beside_each_other() {
+    let lines = [
+        "docker.io%team-* deny no",
+        "docker.io -> m.de",
+        "docker.io%*-a pass",
+        "docker.io%kube-system pass",
+        "docker.io%x,kube-system deny no",
+        "quay.io%team-a pass",
+    ];
+    assert_eq!(
+        conflicts(&lines),
+        [
+            "prefix \"docker.io\" has two rules for one namespace, for example \"team-a\" (1, 3)",
+            "prefix \"docker.io\" has two rules for one namespace, for example \"kube-system\" (4, 5)",
+        ],
+    );
+    let apart = [
+        "docker.io%team-a,team-b deny no",
+        "docker.io%team-c pass",
+        "docker.io%x-*,y? pass",
+        "docker.io pass",
+    ];
+    assert_eq!(conflicts(&apart), [""; 0]);
+    // Also where one of them is only observed, and where many name their namespaces.
+    assert_eq!(conflicts(&["docker.io%a deny no", "docker.io%a~observe pass"]).len(), 1);
+    let mut many: Vec<String> = (0..5000).map(|i| format!("docker.io%n{i} pass")).collect();
+    let all = |lines: &[String]| conflicts(&lines.iter().map(String::as_str).collect::<Vec<_>>()).len();
+    assert_eq!(all(&many), 0);
+    many.push("docker.io%n4?9* deny no".to_owned());
+    assert_eq!(all(&many), 1);
+}
+
+#[test]
+fn two_registries_do_not_fall_on_one_target_in_different_namespaces_either() {
+    let lines = ["docker.io%team-a -> m.de", "quay.io%team-b -> m.de"];
+    assert_eq!(conflicts(&lines), ["images of docker.io and quay.io would come from one place, m.de (1, 2)"]);
+}

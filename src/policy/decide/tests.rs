@@ -3,6 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 mod endpoints;
+mod locks;
+mod namespaces;
+mod observe;
 mod properties;
 mod targets;
 
@@ -114,6 +117,7 @@ fn ports_are_part_of_a_host() {
             ("h.de:80/a", "pass default"),
             ("localhost:5000/a", "deny localhost:5000: local"),
             ("localhost/a", "pass default"),
+            ("127.0.0.1/a", "pass default"),
         ],
     );
     // One registry to containerd 1.6.
@@ -127,9 +131,44 @@ fn ports_are_part_of_a_host() {
             ("localhost:8080/a", "pass default"),
             ("127.0.0.1/a", "deny 127.0.0.1: address"),
             ("127.0.0.1:0080/a", "deny 127.0.0.1: address"),
-            ("127.0.0.2:80/a", "pass default"),
         ],
     );
+}
+
+#[test]
+fn what_is_denied_at_this_machine_is_denied_by_all_its_names() {
+    let rows = [
+        ("127.0.0.1:5000/a/b", "deny localhost:5000/a: no"),
+        ("127.8.0.1:05000/a", "deny localhost:5000/a: no"),
+        ("0.0.0.0:5000/a", "deny localhost:5000/a: no"),
+        ("[::1]:5000/a:1", "deny localhost:5000/a: no"),
+        ("[::]:5000/a", "deny localhost:5000/a: no"),
+        ("[::ffff:7f00:1]:5000/a", "deny localhost:5000/a: no"),
+        ("127.0.0.1:5000/b", "pass default"),
+        ("127.0.0.1:5001/a", "pass default"),
+        ("[::ffff:a00:1]:5000/a", "pass default"),
+        ("10.0.0.1:5000/a", "pass default"),
+        ("localhosts.dev:5000/a", "pass default"),
+    ];
+    check(&["localhost:5000/a deny no"], &rows);
+    // Whichever of them the rule has; without a port too, which is port 80.
+    check(
+        &["127.0.0.1:80 deny no"],
+        &[("localhost/a", "deny 127.0.0.1: no"), ("[::1]:443/a", "deny 127.0.0.1: no")],
+    );
+    check(&["[::1]:5000 deny no"], &[("localhost:5000/a", "deny [::1]:5000: no")]);
+    // Somebody has thought of this name.
+    let own = ["localhost:5000 deny no", "127.0.0.1:5000/a pass"];
+    check(
+        &own,
+        &[("127.0.0.1:5000/a", "pass 127.0.0.1:5000/a"), ("127.0.0.1:5000/b", "deny localhost:5000: no")],
+    );
+    // The rule for everything does not speak of it.
+    check(
+        &["localhost:5000 deny no", "* pass"],
+        &[("127.0.0.1:5000/a", "deny localhost:5000: no"), ("a.de/a", "pass *")],
+    );
+    check(&["* deny all"], &[("127.0.0.1:5000/a", "deny *: all")]);
 }
 
 #[test]

@@ -58,6 +58,10 @@ fn rule() -> impl Strategy<Value = Rule> {
             action: super::super::rule::Action::Route(route),
             checkpoint: Default::default(),
             foreign_urls: false,
+            verify: None,
+            lock: Default::default(),
+            namespaces: None,
+            mode: None,
             source: super::super::rule::Source { file: "f".into(), line: 1 },
             layer: Default::default(),
         }
