@@ -3,10 +3,11 @@
 //! Holds: a client's message is sent as it was given, and the answer comes back whole and unedited.
 //! Not here: which call is made, and when (`serve`, `pull`).
 //!
-//! `link` connects to its socket; `unary` is one call of a client that a handler reads, `answer` is its answer; `typed`
-//! and `store` are for the shunt's own questions. `facts` is how it is configured (`images_config` reads that, `logins`
-//! its own logins, `roots` says where it looks for `hosts.toml`); `watch` learns it again after each restart, and
-//! `instance` holds all of it. `hosts` has the `hosts.toml` files that the shunt keeps for it.
+//! `link` connects to its socket; `unary` is one call of a client that a handler reads, `answer` is its answer; `share`
+//! is how much may be in use at the same time. `typed` and `store` are for the shunt's own questions. `facts` is how it is
+//! configured (`images_config` reads that, `logins` its own logins, `roots` says where it looks for `hosts.toml`); `watch`
+//! learns it again after each restart, and `instance` holds all of it. `hosts` has the `hosts.toml` files that the shunt
+//! keeps for it.
 
 mod answer;
 mod facts;
@@ -17,6 +18,7 @@ mod instance;
 mod link;
 mod logins;
 mod roots;
+mod share;
 mod store;
 mod typed;
 pub mod unary;
@@ -24,11 +26,13 @@ pub mod watch;
 
 pub(crate) use answer::request;
 pub use answer::{Answer, frame, unframe};
-pub use facts::Facts;
+pub use facts::{Facts, FetchBy};
 pub use instance::Containerd;
-pub use link::{Away, Link};
+pub(crate) use link::UNSENT;
+pub use link::{Away, Link, Windows};
 pub use roots::{PullMode, Roots};
-pub use store::{Arrived, Store, StoreError, is_id_record, record_names};
+pub use share::{Share, Taken};
+pub use store::{Arrived, Download, Have, Store, StoreError, is_id_record, record_names};
 pub use typed::Cri;
 
 /// The gRPC limit for one message of containerd and of the kubelet, in bytes

@@ -2,13 +2,15 @@
 //!
 //! Holds: an answer that no handler edits reaches the client with every header, trailer and byte.
 
+use std::sync::Arc;
+
 use bytes::{BufMut, Bytes, BytesMut};
 use h2::RecvStream;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri};
 use tonic::{Code, Status};
 
-use super::{Away, Link, MAX_MESSAGE};
+use super::{Away, Link, MAX_MESSAGE, Share, Taken};
 
 /// The answer to one unary call.
 #[derive(Debug, Clone)]
@@ -19,6 +21,8 @@ pub struct Answer {
     pub body: Bytes,
     /// The trailers; `None` where the head ended the stream.
     pub trailers: Option<HeaderMap>,
+    /// What its bytes take of the memory for messages.
+    pub held: Option<Arc<Taken>>,
 }
 
 /// Frames `message` as one uncompressed gRPC message.
@@ -80,7 +84,7 @@ impl Answer {
         if status.add_header(headers).is_err() {
             headers.insert("grpc-status", HeaderValue::from(status.code() as i32));
         }
-        Self { head, body: Bytes::new(), trailers: None }
+        Self { head, body: Bytes::new(), trailers: None, held: None }
     }
 
     /// An answer of the shunt's own with a message.
@@ -89,7 +93,7 @@ impl Answer {
         head.headers_mut().insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
         let mut trailers = HeaderMap::new();
         trailers.insert("grpc-status", HeaderValue::from_static("0"));
-        Self { head, body: frame(message), trailers: Some(trailers) }
+        Self { head, body: frame(message), trailers: Some(trailers), held: None }
     }
 
     /// The gRPC status of this answer, with its text and its details.
@@ -155,7 +159,7 @@ impl Link {
         let sent = sender.send_request(request, false);
         let (response, mut send) = sent.map_err(|error| self.broken(error))?;
         send.send_data(body, true).map_err(|error| self.broken(error))?;
-        match whole(response).await {
+        match whole(response, self.messages()).await {
             Ok(answer) => Ok(answer),
             Err(error) => match error.reason() {
                 // grpc-go's server resets a call whose deadline has passed, and grpc-go's client understands that
@@ -170,10 +174,21 @@ impl Link {
     }
 }
 
-async fn whole(response: h2::client::ResponseFuture) -> Result<Answer, h2::Error> {
+async fn whole(response: h2::client::ResponseFuture, messages: &Arc<Share>) -> Result<Answer, h2::Error> {
     let (head, mut stream) = response.await?.into_parts();
-    let (body, trailers) = collect(&mut stream).await?;
-    Ok(Answer { head: Response::from_parts(head, ()), body, trailers })
+    let mut held = None;
+    let Some(body) = collect(&mut stream, messages, &mut held).await? else {
+        return Ok(Answer::failure(&too_much()));
+    };
+    let trailers = stream.trailers().await?;
+    Ok(Answer { head: Response::from_parts(head, ()), body, trailers, held: held.map(Arc::new) })
+}
+
+/// The refusal of a message for which no memory is left to this client.
+pub(super) fn too_much() -> Status {
+    Status::resource_exhausted(
+        "cri-shunt: the messages of this client that are under way need too much memory; ask again later",
+    )
 }
 
 /// The gRPC status for a stream that containerd reset, after the table of the gRPC HTTP/2 mapping.
@@ -203,12 +218,28 @@ pub(crate) fn request(path: Option<&PathAndQuery>, metadata: HeaderMap) -> Reque
     request
 }
 
-/// The rest of `stream`. An answer may have any size: containerd has limits of its own.
-async fn collect(stream: &mut RecvStream) -> Result<(Bytes, Option<HeaderMap>), h2::Error> {
+/// The message bytes of `stream`; none if they take more than is left of `messages`.
+async fn collect(
+    stream: &mut RecvStream,
+    messages: &Arc<Share>,
+    held: &mut Option<Taken>,
+) -> Result<Option<Bytes>, h2::Error> {
     let mut first = Bytes::new();
     let mut rest = BytesMut::new();
     while let Some(chunk) = stream.data().await {
         let chunk = chunk?;
+        // Twice: it is put together once more.
+        let needed = 2 * chunk.len();
+        let there = match held {
+            Some(held) => held.grow(needed),
+            None => {
+                *held = messages.take(needed);
+                held.is_some()
+            }
+        };
+        if !there {
+            return Ok(None);
+        }
         let _ = stream.flow_control().release_capacity(chunk.len());
         if first.is_empty() {
             first = chunk;
@@ -216,14 +247,13 @@ async fn collect(stream: &mut RecvStream) -> Result<(Bytes, Option<HeaderMap>), 
             rest.extend_from_slice(&chunk);
         }
     }
-    let trailers = stream.trailers().await?;
     if rest.is_empty() {
-        return Ok((first, trailers));
+        return Ok(Some(first));
     }
     let mut whole = BytesMut::with_capacity(first.len() + rest.len());
     whole.extend_from_slice(&first);
     whole.extend_from_slice(&rest);
-    Ok((whole.freeze(), trailers))
+    Ok(Some(whole.freeze()))
 }
 
 /// Metadata for a call of the shunt's own.
@@ -252,7 +282,7 @@ mod tests {
         let map = |code: &str| HeaderMap::from_iter([(GRPC_STATUS, HeaderValue::from_str(code).unwrap())]);
         for head in [None, Some("0"), Some("5"), Some("")] {
             for trailers in [None, Some(None), Some(Some("0")), Some(Some("5")), Some(Some("00"))] {
-                let mut answer = Answer { head: Response::new(()), body: Bytes::new(), trailers: None };
+                let mut answer = Answer::failure(&Status::ok(""));
                 answer.head.headers_mut().extend(head.map(map).unwrap_or_default());
                 answer.trailers = trailers.map(|code| code.map(map).unwrap_or_default());
                 assert_eq!(answer.is_ok(), answer.status().code() == Code::Ok, "{head:?} {trailers:?}");

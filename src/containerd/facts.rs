@@ -21,6 +21,15 @@ use crate::registry::proxy::Proxies;
 /// How long `containerd config dump` may take before it is given up.
 const DUMP_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// By which name containerd is asked for what a mirror has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FetchBy {
+    /// By a host of the shunt's own, whose file leads to the mirror.
+    PrivateHost,
+    /// By the mirror's own host.
+    MirrorHost,
+}
+
 /// The facts about the containerd behind the socket.
 #[derive(Debug, Clone, Default)]
 pub struct Facts {
@@ -42,6 +51,8 @@ pub struct Facts {
     pub verifiers: Option<PathBuf>,
     /// Its own logins, by the host that is really asked.
     pub logins: HashMap<String, Login>,
+    /// What the shunt's own config says of the name, whatever follows from the facts.
+    pub fetch_by: Option<FetchBy>,
 }
 
 impl Facts {
@@ -96,6 +107,11 @@ impl Facts {
     /// for the pulled name again, or judges it. Looks at the disk.
     #[must_use]
     pub fn pulls_by_real_name(&self) -> Option<String> {
+        match self.fetch_by {
+            Some(FetchBy::PrivateHost) => return None,
+            Some(FetchBy::MirrorHost) => return Some("fetch-by under [containerd] says so".to_owned()),
+            None => {}
+        }
         if let Some(snapshotter) = &self.lazy_snapshotter {
             return Some(format!("the snapshotter {snapshotter} fetches layers later, by the pulled name"));
         }
@@ -266,6 +282,9 @@ mod tests {
         assert_eq!(with(PullMode::Local, dir.path()).pulls_by_real_name(), None);
         let lazy = Facts { lazy_snapshotter: Some("stargz".to_owned()), ..Facts::default() };
         assert!(lazy.pulls_by_real_name().is_some());
+        let overruled = |facts: Facts, by| Facts { fetch_by: Some(by), ..facts }.pulls_by_real_name();
+        assert_eq!(overruled(lazy, FetchBy::PrivateHost), None);
+        assert!(overruled(Facts::default(), FetchBy::MirrorHost).is_some());
     }
 
     #[test]

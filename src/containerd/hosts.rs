@@ -29,14 +29,14 @@ mod reconcile;
 mod tree;
 mod wanted;
 
-pub use advice::set_up;
+pub use advice::{no_private_hosts, set_up};
 pub use certificate::HostFile;
 pub use diff::differing;
 pub use eject::{Ejected, eject};
 pub use existing::{Redirect, hosts_toml, leads_to, redirect, serves};
 pub use fence::{Covered, Fence};
 pub use host_settings::{Transport, TransportNeed};
-pub use place::is_owned;
+pub use place::{DEFAULT, is_owned};
 pub use plan::{Plan, plan};
 pub use private::{NotWritten, PrivateHosts, is_private, is_unread_private_host};
 pub use reconcile::{Report, keep, survey};

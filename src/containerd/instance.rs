@@ -51,6 +51,11 @@ impl Containerd {
         }
     }
 
+    /// Whether it answers questions of the CRI.
+    pub fn answers(&self) -> bool {
+        self.facts.borrow().is_some()
+    }
+
     /// What was learned of it, as it changes; none while it does not answer.
     pub fn watch_facts(&self) -> watch::Receiver<Option<Arc<Facts>>> {
         self.facts.subscribe()

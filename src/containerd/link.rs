@@ -11,14 +11,31 @@ use bytes::Bytes;
 use h2::client::SendRequest;
 use tokio::net::UnixStream;
 use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
 
-/// Bytes of one stream that containerd may send before the client has taken them.
-///
-/// Large enough for a list of some thousand images without a round trip, small enough that sixteen
-/// slow readers cost no more than 16 MiB.
-const STREAM_WINDOW: u32 = 1 << 20;
-/// The same for all streams of one connection together.
-const CONNECTION_WINDOW: u32 = 4 << 20;
+use super::Share;
+
+/// What may be sent before the other side has taken it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Windows {
+    /// Bytes of one stream.
+    pub stream: u32,
+    /// Bytes of all streams of one connection together.
+    pub connection: u32,
+}
+
+impl Windows {
+    /// Large enough for a list of some thousand images without a round trip, small enough that any number of slow
+    /// readers on one connection costs no more than 4 MiB.
+    pub const LARGE: Self = Self { stream: 1 << 20, connection: 4 << 20 };
+    /// What HTTP/2 begins with.
+    pub const SMALL: Self = Self { stream: 65_535, connection: 65_535 };
+}
+
+/// Bytes of one stream that wait for the connection to take them, whatever the other side has room for.
+pub(crate) const UNSENT: usize = 64 << 10;
+/// How long the headers or trailers of an answer may be, with 32 bytes more for each, as HTTP/2 counts them.
+const HEADERS: u32 = 64 << 10;
 
 /// containerd does not answer on its socket, or its connection broke.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -45,13 +62,22 @@ pub struct Link {
 
 struct Inner {
     socket: Arc<Path>,
+    windows: Windows,
+    messages: Arc<Share>,
     sender: Mutex<Option<SendRequest<Bytes>>>,
+    /// Told when nobody is left for whom it could be.
+    closed: CancellationToken,
 }
 
 impl Link {
     /// A link to the containerd that listens on `socket`. Nothing is dialled yet.
     pub fn new(socket: Arc<Path>) -> Self {
-        Self { inner: Arc::new(Inner { socket, sender: Mutex::new(None) }) }
+        Self::with(socket, Windows::LARGE, Share::endless())
+    }
+
+    fn with(socket: Arc<Path>, windows: Windows, messages: Arc<Share>) -> Self {
+        let (sender, closed) = (Mutex::new(None), CancellationToken::new());
+        Self { inner: Arc::new(Inner { socket, windows, messages, sender, closed }) }
     }
 
     /// The socket that this link leads to.
@@ -62,6 +88,22 @@ impl Link {
     /// A fresh link to the same socket.
     pub fn another(&self) -> Self {
         Self::new(self.inner.socket.clone())
+    }
+
+    /// A fresh link to the same socket for the calls of one client connection. What is held in memory of its
+    /// messages is taken from `messages`.
+    pub fn for_client(&self, windows: Windows, messages: Arc<Share>) -> Self {
+        Self::with(self.inner.socket.clone(), windows, messages)
+    }
+
+    /// What may be held in memory of whole messages.
+    pub fn messages(&self) -> &Arc<Share> {
+        &self.inner.messages
+    }
+
+    /// Ends the connection at once, and with it every call: to cancel them one by one, containerd would have to read.
+    pub fn close(&self) {
+        self.inner.closed.cancel();
     }
 
     /// A sender that can take a request now.
@@ -76,7 +118,10 @@ impl Link {
             return Ok(ready);
         }
         *slot = None;
-        let fresh = dial(&self.inner.socket).await.map_err(|reason| Away::new(self.socket(), reason))?;
+        if self.inner.closed.is_cancelled() {
+            return Err(self.broken("the client is gone"));
+        }
+        let fresh = dial(&self.inner).await.map_err(|reason| Away::new(self.socket(), reason))?;
         let ready = fresh.ready().await.map_err(|reason| Away::new(self.socket(), reason))?;
         *slot = Some(ready.clone());
         Ok(ready)
@@ -88,18 +133,21 @@ impl Link {
     }
 }
 
-async fn dial(socket: &Path) -> io::Result<SendRequest<Bytes>> {
-    let stream = UnixStream::connect(socket).await?;
+async fn dial(link: &Inner) -> io::Result<SendRequest<Bytes>> {
+    let stream = UnixStream::connect(&link.socket).await?;
     let (sender, connection) = h2::client::Builder::new()
-        .initial_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
+        .initial_window_size(link.windows.stream)
+        .initial_connection_window_size(link.windows.connection)
+        .max_header_list_size(HEADERS)
+        .max_send_buffer_size(UNSENT)
         .enable_push(false)
         .handshake::<_, Bytes>(stream)
         .await
         .map_err(io::Error::other)?;
     // It ends by itself once the last sender and the last stream are gone, or containerd is.
+    let closed = link.closed.clone();
     tokio::spawn(async move {
-        if let Err(error) = connection.await {
+        if let Some(Err(error)) = closed.run_until_cancelled_owned(connection).await {
             tracing::debug!(%error, "connection to containerd ended");
         }
     });

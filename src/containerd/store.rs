@@ -17,8 +17,10 @@ use crate::policy::Name;
 
 mod arrived;
 mod content;
+mod download;
 
 pub use arrived::Arrived;
+pub use download::{Download, Have};
 
 /// The namespace of everything that CRI stores (containerd `internal/cri/constants`).
 const NAMESPACE: &str = "k8s.io";
@@ -84,6 +86,16 @@ impl Store {
             Err(status) if status.code() == Code::NotFound => Ok(None),
             Err(status) => Err(image_error("get", name)(status)),
         }
+    }
+
+    /// All records.
+    ///
+    /// # Errors
+    /// containerd's refusal.
+    pub async fn all(&self) -> Result<Vec<api::Image>, StoreError> {
+        let request = call(api::ListImagesRequest::default());
+        let answer = self.images.clone().list(request).await.map_err(image_error("list", "all"))?;
+        Ok(answer.into_inner().images)
     }
 
     /// The records that are `repository` with any tag or digest.

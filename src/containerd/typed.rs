@@ -121,6 +121,14 @@ impl Cri {
         Ok(self.images.clone().image_status(request).await?.into_inner().image)
     }
 
+    /// All images that containerd's CRI knows.
+    ///
+    /// # Errors
+    /// containerd's own status.
+    pub async fn images(&self) -> Result<Vec<v1::Image>, Status> {
+        Ok(self.images.clone().list_images(v1::ListImagesRequest::default()).await?.into_inner().images)
+    }
+
     /// The runtime's status with its `info` map.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 //! Holds: what a handler forwards goes to the method and API version that the client called, with the
 //! client's metadata, and with the rest of its deadline.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -12,8 +13,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use tokio::time::Instant;
 use tonic::{Code, Status};
 
-use super::answer::{Framed, GRPC_TIMEOUT, framed, own_metadata, request};
-use super::{Answer, Away, Link, MAX_MESSAGE, frame, gzip};
+use super::answer::{Framed, GRPC_TIMEOUT, framed, own_metadata, request, too_much};
+use super::{Answer, Away, Link, MAX_MESSAGE, Share, Taken, frame, gzip};
 use crate::wire::WireError;
 
 /// How a message is compressed.
@@ -63,22 +64,27 @@ impl Call {
         Self::to(link, &Uri::from_static(path), own_metadata())
     }
 
-    /// Reads the one message of the call.
+    /// Reads the one message of the call. It takes what it needs of the memory for messages until the call is answered.
     ///
     /// # Errors
-    /// What containerd would answer to a body that holds none, or to a call that is made in this way.
-    pub async fn message(&self, body: &mut RecvStream) -> Result<Bytes, Answer> {
+    /// What containerd would answer to a body that holds none, or to a call that is made in this way. A refusal where
+    /// too little memory is left.
+    pub async fn message(&self, body: &mut RecvStream) -> Result<(Bytes, Option<Taken>), Answer> {
         let refused = |status: Status| Answer::failure(&status);
         if self.method != Method::POST {
             self.is_taken(false).await?;
         }
-        let Framed { message, is_compressed } = read_message(body).await.map_err(refused)?;
+        let memory = self.link.messages();
+        let (Framed { message, is_compressed }, held) = read_message(body, memory).await.map_err(refused)?;
         if self.encoding.is_some() || is_compressed {
             self.is_taken(is_compressed).await?;
         }
         match &self.encoding {
-            _ if !is_compressed => Ok(message),
-            Some(encoding) if encoding == "gzip" => gzip::decompress(message).await.map_err(refused),
+            _ if !is_compressed => Ok((message, held)),
+            Some(encoding) if encoding == "gzip" => {
+                let (message, held) = gzip::decompress(message, memory).await.map_err(refused)?;
+                Ok((message, Some(held)))
+            }
             _ => Err(not_known(self.encoding.as_ref())),
         }
     }
@@ -151,21 +157,35 @@ fn not_known(encoding: Option<&HeaderValue>) -> Answer {
     answer
 }
 
+/// Longer messages are counted: the shorter ones are bounded by the number of calls.
+const SHORT: usize = 16 << 10;
+
 /// Reads the one message of a unary request.
-async fn read_message(body: &mut RecvStream) -> Result<Framed, Status> {
+async fn read_message(
+    body: &mut RecvStream,
+    messages: &Arc<Share>,
+) -> Result<(Framed, Option<Taken>), Status> {
     let mut bytes = BytesMut::new();
+    let mut held = None;
     while let Some(chunk) = body.data().await {
         let chunk = chunk.map_err(|error| Status::cancelled(error.to_string()))?;
         let _ = body.flow_control().release_capacity(chunk.len());
         bytes.extend_from_slice(&chunk);
         let wanted = bytes.get(1..5).and_then(|bytes| bytes.try_into().ok()).map(u32::from_be_bytes);
-        match wanted {
-            Some(length) if length as usize > MAX_MESSAGE => break,
-            Some(length) if bytes.len() - 5 >= length as usize => break,
-            _ => {}
+        let Some(length) = wanted.map(|length| length as usize) else { continue };
+        if length > MAX_MESSAGE {
+            break;
+        }
+        if held.is_none() && length > SHORT {
+            // As it came, as it is edited, and as it is sent on.
+            held = Some(messages.take(3 * length).ok_or_else(too_much)?);
+            bytes.reserve((length + 5).saturating_sub(bytes.len()));
+        }
+        if bytes.len() - 5 >= length {
+            break;
         }
     }
-    framed(&bytes.freeze())
+    Ok((framed(&bytes.freeze())?, held))
 }
 
 /// The value of a `grpc-timeout` header (gRPC over HTTP/2 specification: up to eight digits and a unit).

@@ -12,7 +12,7 @@ use containerd_client::services::v1::{ImageDelete, SubscribeRequest};
 use prost::Message;
 use tonic::Status;
 
-use super::{Containerd, Facts, Link, MAX_MESSAGE};
+use super::{Containerd, Facts, FetchBy, Link, MAX_MESSAGE};
 
 /// How long to wait before containerd is asked again.
 const RETRY: Duration = Duration::from_millis(250);
@@ -24,6 +24,21 @@ pub struct Overrides {
     pub pause_image: Option<String>,
     /// Where it looks for `hosts.toml`.
     pub config_path: Option<PathBuf>,
+    /// By which name it is asked for what a mirror has.
+    pub fetch_by: Option<FetchBy>,
+}
+
+impl Overrides {
+    /// Puts these in the place of what was learned.
+    pub fn apply(&self, facts: &mut Facts) {
+        if let Some(image) = &self.pause_image {
+            facts.pause_image = Some(image.clone());
+        }
+        if let Some(path) = &self.config_path {
+            facts.set_config_path(path);
+        }
+        facts.fetch_by = self.fetch_by;
+    }
 }
 
 /// Watches for as long as it is polled.
@@ -60,12 +75,7 @@ async fn learn_and_follow(
         facts = Facts::learn(&link) => facts?,
     };
     *reported = false;
-    if let Some(image) = &overrides.pause_image {
-        facts.pause_image = Some(image.clone());
-    }
-    if let Some(path) = &overrides.config_path {
-        facts.set_config_path(path);
-    }
+    overrides.apply(&mut facts);
     tracing::info!(version = facts.version, pause_image = facts.pause_image, "containerd answers");
     if facts.pause_image.is_none() {
         tracing::warn!(

@@ -31,6 +31,13 @@ pub fn set_up(facts: &Facts) -> Option<String> {
     }
 }
 
+/// Why mirrors have no private hosts although containerd reads `hosts.toml`, and what overrules that. Looks at the disk.
+#[must_use]
+pub fn no_private_hosts(facts: &Facts) -> Option<String> {
+    let reason = facts.pulls_by_real_name()?;
+    Some(format!("{reason}; fetch-by = \"private-host\" under [containerd] overrules that"))
+}
+
 fn no_config_path(version: &str) -> String {
     let is_1 = version.trim_start_matches('v').starts_with("1.");
     let table = if is_1 { TABLE_1 } else { TABLE_2 };

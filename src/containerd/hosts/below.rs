@@ -1,19 +1,22 @@
-//! The rules for a part of a registry, by registry.
+//! The rules for a part of a registry, or for some of the pods that ask for it, by registry.
 
 use std::collections::BTreeMap;
 
 use crate::policy::{Action, Origin, Policy, PrefixKind, Rule};
 
-/// The rules for a part of a registry, by registry.
+/// The rules for a part of a registry: of its repositories, or of the pods that ask for them.
 pub(super) struct Below<'p>(BTreeMap<&'p str, Vec<&'p Rule>>);
 
 impl<'p> Below<'p> {
     pub(super) fn of(policy: &'p Policy) -> Self {
         let mut below: BTreeMap<&str, Vec<&Rule>> = BTreeMap::new();
         for rule in policy.rules() {
-            if let (PrefixKind::Path | PrefixKind::Exact, Some(host)) =
-                (rule.prefix.kind(), rule.prefix.host())
-            {
+            let is_part = match rule.prefix.kind() {
+                PrefixKind::Path | PrefixKind::Exact => true,
+                PrefixKind::Host => rule.namespaces.is_some(),
+                PrefixKind::Domain | PrefixKind::Any => false,
+            };
+            if let Some(host) = rule.prefix.host().filter(|_| is_part) {
                 below.entry(host).or_default().push(rule);
             }
         }
@@ -25,13 +28,14 @@ impl<'p> Below<'p> {
         self.0.get(host)?.iter().find(|rule| opens(rule)).copied()
     }
 
-    /// A rule other than `own` by which the shunt itself pulls under any registry's own name.
+    /// A rule for other names or other pods than `own` by which the shunt itself pulls under any registry's own name.
     pub(super) fn any_opening(&self, policy: &'p Policy, own: &Rule) -> Option<&'p Rule> {
-        policy.rules_in_force().find(|rule| rule.prefix != own.prefix && opens(rule))
+        policy.rules_in_force().find(|rule| !std::ptr::eq(*rule, own) && opens(rule))
     }
 }
 
-fn opens(rule: &Rule) -> bool {
+/// Whether the shunt itself may pull by it under the registry's own name.
+pub(super) fn opens(rule: &Rule) -> bool {
     match &rule.action {
         Action::Pass => true,
         Action::Route(route) => route.origin == Origin::Last,

@@ -53,6 +53,9 @@ fn file(
     below: &Below<'_>,
     mirrors: &BTreeSet<String>,
 ) -> Result<(Vec<String>, Planned), String> {
+    if rule.namespaces.is_some() {
+        return Err("a hosts.toml knows no namespaces, so write the rule for all of them".to_owned());
+    }
     let (hosts, opening) = match (rule.prefix.kind(), rule.prefix.host()) {
         (PrefixKind::Any, _) => (vec![DEFAULT.to_owned()], below.any_opening(policy, rule)),
         (PrefixKind::Host, Some(host)) if mirrors.contains(host) => {

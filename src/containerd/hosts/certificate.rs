@@ -1,20 +1,17 @@
 //! The files that hosts need, and the faults in them, before a pull or containerd fails with them.
 //!
-//! Holds: a file that containerd takes has no fault.
+//! Holds: a file that containerd takes has no fault, unless it is a key that the shunt's own questions cannot use.
 //! Not here: reading the files (`pem`); whether they have issued a registry's certificate, which containerd finds out.
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use rustls::InconsistentKeys;
-use rustls::sign::CertifiedKey;
-
 use super::host_settings::Transport;
 use crate::files::access::Access;
 use crate::files::pem::{self, PemError};
 use crate::files::reader::{Need, Reader};
-use crate::registry::{Endpoint, HeaderValue};
+use crate::registry::{ClientKeyError, Endpoint, HeaderValue, client_key};
 
 mod dates;
 
@@ -149,17 +146,14 @@ fn certificates(file: &Path, now: Date, which: Which) -> Result<(), Wrong> {
     }
 }
 
-/// Whether there is a key, and whether it is the certificate's, as far as this program can know.
+/// Whether there is a key, whether it is the certificate's, and whether the registry can be asked with it.
 fn private_key(cert: &Path, key: &Path) -> Result<(), Wrong> {
     let found = pem::private_key(key)?;
     // A fault of the certificate is reported with the certificate.
     let Ok(chain) = pem::certificates(cert) else { return Ok(()) };
-    // Go knows more kinds of keys.
-    match CertifiedKey::from_der(chain, found, &rustls::crypto::ring::default_provider()) {
-        Err(rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => {
-            Err(Wrong(format!("its key is not that of the certificate {}", cert.display())))
-        }
-        _ => Ok(()),
+    match client_key(cert, chain, found, &rustls::crypto::ring::default_provider()) {
+        Ok(_) | Err(ClientKeyError::Other(_)) => Ok(()),
+        Err(error) => Err(Wrong(error.to_string())),
     }
 }
 

@@ -85,32 +85,57 @@ pub fn redirect(roots: &[PathBuf], host: &str) -> Option<Redirect> {
     (!to.is_empty()).then_some(Redirect { file, to })
 }
 
-/// Whether containerd's own file makes it ask `mirror` for the names of `host`, and otherwise only hosts of `allowed`
-/// (folded, as [`fold`] does). It may ask the registry itself only if `origin` is true.
+/// Whether containerd's own file makes it ask `mirror` (its host and the root of its repositories) for the names of
+/// `host`, and otherwise only hosts of `allowed` (folded, as [`fold`] does). It may ask the registry itself only if
+/// `origin` is true.
 #[must_use]
-pub fn serves(roots: &[PathBuf], host: &str, mirror: &str, allowed: &BTreeSet<String>, origin: bool) -> bool {
+pub fn serves(
+    roots: &[PathBuf],
+    host: &str,
+    mirror: (&str, &str),
+    allowed: &BTreeSet<String>,
+    origin: bool,
+) -> bool {
     let Some((_, text)) = chosen(roots, host) else { return false };
-    let (Some(asked), Ok(file)) = (asked(&text), text.parse::<Table>()) else { return false };
+    let (Some(places), Ok(file)) = (places(&text), text.parse::<Table>()) else { return false };
+    let asked: BTreeSet<String> = places.iter().map(|(host, _)| host.clone()).collect();
     let own = host_asked(host);
     // Without a server containerd adds the registry itself.
     let asks_origin = !file.contains_key("server") || asked.contains(own);
     let is_allowed = |other: &String| other == own || allowed.contains(&fold(other));
-    asked.contains(mirror) && asked.iter().all(is_allowed) && (origin || !asks_origin)
+    let is_asked = places.iter().any(|(host, root)| (host.as_str(), root.as_str()) == mirror);
+    is_asked && asked.iter().all(is_allowed) && (origin || !asks_origin)
 }
 
 /// The hosts that a file has containerd ask for pulls; none where it is no TOML.
 fn asked(text: &str) -> Option<BTreeSet<String>> {
+    Some(places(text)?.into_iter().map(|(host, _)| host).collect())
+}
+
+/// The same, each with the root of its repositories.
+fn places(text: &str) -> Option<Vec<(String, String)>> {
     let file: Table = text.parse().ok()?;
-    let mut found = BTreeSet::new();
-    if pulls(&file) {
-        found.extend(file.get("server").and_then(Value::as_str).and_then(host_of));
+    let mut found = Vec::new();
+    let mut add = |url: &str, entry: &Table| {
+        if pulls(entry) {
+            let whole_root = entry.get("override_path").and_then(Value::as_bool) == Some(true);
+            found.extend(host_of(url).map(|host| (host, root_of(url, whole_root))));
+        }
+    };
+    if let Some(server) = file.get("server").and_then(Value::as_str) {
+        add(server, &file);
     }
     for (name, entry) in file.get("host").and_then(Value::as_table).into_iter().flatten() {
-        if entry.as_table().is_some_and(pulls) {
-            found.extend(host_of(name));
-        }
+        entry.as_table().into_iter().for_each(|entry| add(name, entry));
     }
     Some(found)
+}
+
+/// What is asked for before the name of a repository. containerd adds `/v2` where the path is not the whole root.
+fn root_of(url: &str, whole_root: bool) -> String {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let path = rest.find('/').map_or("", |at| rest[at..].trim_end_matches('/'));
+    if whole_root || path.ends_with("/v2") { path.to_owned() } else { format!("{path}/v2") }
 }
 
 fn pulls(entry: &Table) -> bool {
@@ -238,11 +263,21 @@ mod tests {
             for directory in ["docker.io", "_default"] {
                 let root = root_with(&[(directory, text)]);
                 let roots = [root.path().to_owned()];
-                let served = |origin| serves(&roots, "docker.io", "127.0.0.1:5", &allowed, origin);
+                let mirror = ("127.0.0.1:5", "/v2");
+                let served = |origin| serves(&roots, "docker.io", mirror, &allowed, origin);
                 assert_eq!((served(false), served(true)), (without_origin, with_origin), "{text}");
             }
         }
-        assert!(!serves(&[], "docker.io", "127.0.0.1:5", &allowed, true));
+        assert!(!serves(&[], "docker.io", ("127.0.0.1:5", "/v2"), &allowed, true));
+        // Another rule for the registry may have its images at another place of the same host.
+        let at = |url: &str, root: &str| {
+            let root_dir = root_with(&[("docker.io", &format!("[host.'{url}']\noverride_path = true\n"))]);
+            serves(&[root_dir.path().to_owned()], "docker.io", ("m.dev", root), &allowed, true)
+        };
+        assert!(at("https://m.dev/v2/hub", "/v2/hub") && at("https://m.dev/api/", "/api"));
+        assert!(!at("https://m.dev/v2/hub", "/v2/teams") && !at("https://m.dev/v2/hub", "/v2"));
+        assert_eq!(root_of("https://m.dev/v2", false), "/v2");
+        assert_eq!(root_of("m.dev/p/", false), "/p/v2");
     }
 
     #[test]

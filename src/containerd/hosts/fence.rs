@@ -10,10 +10,9 @@ use std::collections::BTreeSet;
 
 use crate::policy::{
     Action, Asked, Candidate, Decision, DefaultAction, DenyReason, Name, Policy, PrefixKind, Role, Rule,
-    RuleRef,
 };
 
-use super::below::Below;
+use super::below::{Below, opens};
 use super::file::{Entry, Serves, entries, is_readable, nowhere};
 use super::host_settings::TransportNeed;
 use super::planned::{Planned, Why};
@@ -111,8 +110,8 @@ fn sources(
     let probe = |suffix: &str| format!("{host}/{PROBE}{suffix}").parse::<Name>().map_err(|e| e.to_string());
     let digest = probe(&format!("@sha256:{}", "0".repeat(64)))?;
     let (by_tag, by_digest) =
-        (policy.decide(&Asked::of(&probe(":probe")?)), policy.decide(&Asked::of(&digest)));
-    let rule = rule_of(&by_tag);
+        (policy.decide_unlocked(&Asked::of(&probe(":probe")?)), policy.decide_unlocked(&Asked::of(&digest)));
+    let rule = *by_tag.rule();
     let is_own = rule.prefix() == "default-registry" || rule.prefix() == host;
     if !is_own || matches!(by_tag, Decision::Pass { .. }) {
         return Ok(None);
@@ -120,7 +119,9 @@ fn sources(
     if mirrors.contains(host) {
         return Err("it is a mirror itself".to_owned());
     }
-    if let Some(exception) = below.opening(host) {
+    let is_default = rule.prefix() == "default-registry";
+    let before = || policy.scoped_before_default_registry().find(|rule| is_default && opens(rule));
+    if let Some(exception) = below.opening(host).or_else(before) {
         return Err(format!("the rule for {} lets images of it through", exception.prefix));
     }
     if let Decision::Deny { reason: DenyReason::Stated(_), .. } = &by_tag {
@@ -149,12 +150,6 @@ fn sources(
     Ok(Some(sources))
 }
 
-fn rule_of<'p>(decision: &Decision<'p>) -> RuleRef<'p> {
-    match decision {
-        Decision::Route { rule, .. } | Decision::Pass { rule } | Decision::Deny { rule, .. } => *rule,
-    }
-}
-
 fn candidates(decision: Decision<'_>) -> Vec<Candidate> {
     match decision {
         Decision::Route { candidates, .. } => candidates,
@@ -175,20 +170,22 @@ fn place(candidate: &Candidate) -> (&str, &str) {
 /// What stays open by one rule that is not for a whole registry.
 fn gap(rule: &Rule, covered: &BTreeSet<&str>) -> Option<String> {
     let prefix = &rule.prefix;
-    let (PrefixKind::Any | PrefixKind::Domain | PrefixKind::Path | PrefixKind::Exact) = prefix.kind() else {
+    if prefix.kind() == PrefixKind::Host && rule.namespaces.is_none() {
         return None;
-    };
+    }
     let does = match &rule.action {
         Action::Pass => return None,
         Action::Deny { .. } => "denied",
         Action::Route(_) => "sent to mirrors of its own",
     };
+    let of_namespaces = rule.namespaces.as_ref().map(|these| format!(" for {these}")).unwrap_or_default();
     let round = match prefix.host() {
+        _ if rule.namespaces.is_some() => "containerd's files know no namespaces",
         None => "containerd has no file for many registries",
         Some(host) if covered.contains(host) => "round the shunt its registry's mirrors are asked",
         Some(_) => "round the shunt its registry is asked",
     };
-    Some(format!("{prefix} is {does} by the shunt alone: {round} ({})", rule.source))
+    Some(format!("{prefix}{of_namespaces} is {does} by the shunt alone: {round} ({})", rule.source))
 }
 
 // === impl Sources ===

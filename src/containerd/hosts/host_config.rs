@@ -69,19 +69,19 @@ mod tests {
         assert!(!format!("{endpoint:?}").contains("hunter2"));
         assert_eq!(super::endpoint("docker.io", &[]).host, "registry-1.docker.io");
         assert_eq!(super::endpoint("m.dev", &[]).to_string(), "https");
-        // http on the loopback stays http, whatever else is said of it.
+        // http on the loopback stays http, whatever else is said of it; with options of TLS this is tried before it.
         let root = need(Transport::ApiRoot("/proxy".to_owned()));
         let skip = "its certificate is not looked at";
         assert_eq!(
             super::endpoint("localhost:5000", &[&root]).to_string(),
-            format!("http, API root /proxy/, {skip}")
+            format!("https, then http, API root /proxy/, {skip}")
         );
         let ca = need(Transport::CaFile("/a".into()));
         let fallback = need(Transport::HttpFallback);
         assert_eq!(super::endpoint("localhost:5000", &[&fallback]).to_string(), "https, then http");
         let plain = need(Transport::PlainHttp);
         assert_eq!(super::endpoint("m.dev", &[&plain, &fallback]).to_string(), "http");
-        assert_eq!(super::endpoint("127.0.0.1:5000", &[&ca]).to_string(), "http, CA /a");
+        assert_eq!(super::endpoint("127.0.0.1:5000", &[&ca]).to_string(), "https, then http, CA /a");
         assert_eq!(
             super::endpoint("localhost", &[&root]).to_string(),
             format!("https, API root /proxy/, {skip}")

@@ -6,7 +6,7 @@
 pub(super) const HOSTS_TOML: &str = "hosts.toml";
 
 /// The directory for every host that has none of its own.
-pub(super) const DEFAULT: &str = "_default";
+pub const DEFAULT: &str = "_default";
 
 /// The longest file that is read, in bytes. No longer one has been seen.
 pub(super) const LONGEST: u64 = 1 << 20;

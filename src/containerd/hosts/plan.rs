@@ -2,10 +2,11 @@
 //!
 //! Holds: one file for each spelling of a host that containerd may look for; a fenced host has the fence's.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use crate::policy::{Action, Mirror, Policy};
+use crate::policy::{Action, Mirror, Mode, Policy, Prefix};
 
+use super::below::opens;
 use super::by_ns;
 use super::fence::{self, Fence};
 use super::file::{Serves, entries};
@@ -30,14 +31,16 @@ pub struct Plan {
     private: bool,
 }
 
-/// Plans the files for a policy.
+/// Plans the files for a policy of which all is in force (`Policy::acting`).
 #[must_use]
 pub fn plan(policy: &Policy, endpoints: &Endpoints<'_>) -> Plan {
     let wanted = endpoints.wanted;
-    let mirrors = mirrors(policy);
+    let mirrors = policy.mirror_hosts();
     let mut hosts: BTreeSet<&str> = mirrors.iter().map(String::as_str).collect();
     // A registry that is asked under its own name may have needs, too.
-    hosts.extend(wanted.needs().iter().map(|need| need.host.as_str()).filter(|host| *host != "*"));
+    let opened = Opened::of(policy);
+    let needed = wanted.needs().iter().map(|need| need.host.as_str());
+    hosts.extend(needed.filter(|host| *host != "*" && opened.has(host)));
     let mut files: BTreeMap<String, Planned> = BTreeMap::new();
     for host in hosts {
         let needs = wanted.needs_of(host);
@@ -70,12 +73,28 @@ fn transport(host: &str, needs: &[&TransportNeed]) -> Planned {
     }
 }
 
-fn mirrors(policy: &Policy) -> BTreeSet<String> {
-    let mut hosts: BTreeSet<String> =
-        routed(policy).map(|mirror| mirror.location.host().to_owned()).collect();
-    let default = policy.settings().default_registry.as_ref();
-    hosts.extend(default.map(|(location, _)| location.host().to_owned()));
-    hosts
+/// The registries that the shunt may ask under their own names: all, or where the policy is only observed, those that
+/// a rule in force opens.
+struct Opened<'p> {
+    all: bool,
+    hosts: HashSet<&'p str>,
+    wide: Vec<&'p Prefix>,
+}
+
+impl<'p> Opened<'p> {
+    fn of(policy: &'p Policy) -> Self {
+        let all = policy.settings().mode == Mode::Enforce;
+        let opening = || policy.rules_in_force().filter(|rule| !all && opens(rule)).map(|rule| &rule.prefix);
+        let wide = opening().filter(|prefix| prefix.host().is_none()).collect();
+        Self { all, hosts: opening().filter_map(Prefix::host).collect(), wide }
+    }
+
+    fn has(&self, host: &str) -> bool {
+        let Ok(registry) = host.parse::<Prefix>() else { return self.all };
+        self.all
+            || registry.host().is_some_and(|host| self.hosts.contains(host))
+            || self.wide.iter().any(|prefix| prefix.covers(&registry))
+    }
 }
 
 fn needs_private_host(policy: &Policy) -> bool {
@@ -104,6 +123,18 @@ impl Plan {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.files.is_empty() && self.mirrors.is_empty()
+    }
+
+    /// Whether some mirror can only be had by a private host.
+    #[must_use]
+    pub fn needs_private_hosts(&self) -> bool {
+        self.private
+    }
+
+    /// Whether images come from mirrors.
+    #[must_use]
+    pub fn has_mirrors(&self) -> bool {
+        self.private || !self.mirrors.is_empty()
     }
 
     /// Whether pulls need a containerd that reads `hosts.toml`.

@@ -231,7 +231,7 @@ fn put(root: &Path, host: &str, text: &Text) -> Result<(), NotWritten> {
         return Ok(());
     }
     let _alone = tree::changes();
-    let mut tried = false;
+    let mut tries = 3;
     loop {
         let place = tree::look(root, host).map_err(refused)?;
         if let Place::Anothers(path) = place {
@@ -239,11 +239,15 @@ fn put(root: &Path, host: &str, text: &Text) -> Result<(), NotWritten> {
         }
         match tree::put(root, host, text, &place) {
             Ok(_) => return Ok(()),
-            // Another program has removed the tree in this moment.
-            Err(error) if error.kind() == io::ErrorKind::NotFound && !tried => tried = true,
+            // Another program has removed the tree in this moment, or another daemon what was not finished.
+            Err(error) if is_passing(error.kind()) && tries > 0 => tries -= 1,
             Err(error) => return Err(refused(error)),
         }
     }
+}
+
+fn is_passing(kind: io::ErrorKind) -> bool {
+    matches!(kind, io::ErrorKind::NotFound | io::ErrorKind::AlreadyExists)
 }
 
 /// Whether containerd's error says that it looked for a private host by DNS: it has not read the host's file, so its

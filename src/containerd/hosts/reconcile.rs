@@ -245,6 +245,19 @@ impl Report {
         Self { kept: Vec::new(), synced: BTreeSet::new(), ..self }
     }
 
+    /// Whether the file for one of these hosts stood after this pass, and is gone. Looks at the disk.
+    #[must_use]
+    pub fn has_lost(&self, roots: &Roots, hosts: &[&str]) -> bool {
+        let is_own = |root: &PathBuf, host| matches!(tree::look(root, host), Ok(Place::Ours(_)));
+        let is_anothers = |root: &PathBuf, host| matches!(tree::look(root, host), Ok(Place::Anothers(path)) if path.is_file());
+        // A file of a person in any root that is read counts for all of them, as in a pass.
+        let is_there = |host| {
+            roots.read().iter().any(|root| is_anothers(root, host))
+                || roots.written().iter().all(|root| is_own(root, host))
+        };
+        hosts.iter().any(|host| self.is_synced(host) && !is_there(host))
+    }
+
     /// Whether containerd reads the file that is wanted for a host.
     #[must_use]
     pub fn is_synced(&self, host: &str) -> bool {

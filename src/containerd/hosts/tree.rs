@@ -2,16 +2,18 @@
 //!
 //! Holds: containerd finds the old file or the new one, never half of it. Nothing is touched that does not begin with
 //! the mark. A directory appears and goes by a rename, whole, since one without a file would hide `_default` from
-//! containerd; what a crash leaves has a name that no host can have.
+//! containerd; what a crash leaves has a name that no host can have. Whoever makes one holds a lock on it until then, so
+//! that another daemon on this machine does not take it for such a rest.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::fs::{CWD, FlockOperation, OFlags, RenameFlags, flock, renameat_with};
+use rustix::io::Errno;
 
 use super::file::Text;
 use super::place::{HOSTS_TOML, LONGEST, coded, is_owned};
@@ -20,7 +22,7 @@ use crate::files::regular_file;
 /// How the names of unfinished directories begin.
 const UNFINISHED: &str = ".cri-shunt-";
 
-/// Held by whoever changes something: an unfinished directory is tidied away unless its maker holds this.
+/// Held by whoever changes something: of this process, one at a time.
 static CHANGES: Mutex<()> = Mutex::new(());
 
 /// What stands in the place of a host's directory.
@@ -139,24 +141,49 @@ fn is_own(name: &OsStr) -> bool {
     name == HOSTS_TOML || is_unfinished(name)
 }
 
-/// Removes what a crash has left unfinished. Returns the directories that stay, since there is more in them.
+/// Removes what a crash has left unfinished. Returns the directories that stay, since there is more in them. What another
+/// daemon is about to finish also stays.
 pub(super) fn tidy(root: &Path) -> io::Result<Vec<PathBuf>> {
     let mut more = Vec::new();
     for name in entries(root)?.iter().filter(|name| is_unfinished(name)) {
         let path = root.join(name);
         // Nothing else of that name is made here.
         let is_directory = fs::symlink_metadata(&path).is_ok_and(|found| found.is_dir());
-        if is_directory && !clear(&path)? {
+        if is_directory
+            && let Some(_held) = hold(&path)?
+            && !clear(&path)?
+        {
             more.push(path);
         }
     }
     Ok(more)
 }
 
+/// Takes an unfinished directory: as long as the file lives, nobody else clears or finishes it. None if somebody else has
+/// it, or it is gone. It waits for nobody, also where something else has that name.
+fn hold(directory: &Path) -> io::Result<Option<File>> {
+    let only_directories = (OFlags::DIRECTORY | OFlags::NOFOLLOW).bits().cast_signed();
+    let file = match OpenOptions::new().read(true).custom_flags(only_directories).open(directory) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    // Where the file system knows no locks it goes on without one.
+    if flock(&file, FlockOperation::NonBlockingLockExclusive) == Err(Errno::WOULDBLOCK) {
+        return Ok(None);
+    }
+    // Another may have been made under this name before the lock was there.
+    let (held, found) = (file.metadata()?, fs::symlink_metadata(directory));
+    Ok(found.is_ok_and(|found| (found.dev(), found.ino()) == (held.dev(), held.ino())).then_some(file))
+}
+
 /// Removes a directory with the shunt's files in it. Where there are others, they stay, and so does the directory.
 fn clear(directory: &Path) -> io::Result<bool> {
     for name in entries(directory)?.iter().filter(|name| is_own(name)) {
-        fs::remove_file(directory.join(name))?;
+        match fs::remove_file(directory.join(name)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
     }
     match fs::remove_dir(directory) {
         Ok(()) => Ok(true),
@@ -184,11 +211,15 @@ pub(super) fn create(root: &Path, host: &str, text: &Text) -> io::Result<()> {
     }
     let unfinished = root.join(format!("{UNFINISHED}{}", coded(host)));
     // Left by a crash, perhaps of this very step. It can't be removed where there is more in it.
-    clear(&unfinished)?;
-    DirBuilder::new().mode(0o755).create(&unfinished)?;
-    fs::set_permissions(&unfinished, fs::Permissions::from_mode(0o755))?;
+    if let Some(_held) = hold(&unfinished)? {
+        clear(&unfinished)?;
+    }
+    // Until it is whole, no other user can take the lock of it.
+    DirBuilder::new().mode(0o700).create(&unfinished)?;
+    let Some(held) = hold(&unfinished)? else { return Err(io::ErrorKind::AlreadyExists.into()) };
     write_file(&unfinished.join(HOSTS_TOML), text)?;
-    sync(&unfinished)?;
+    held.set_permissions(fs::Permissions::from_mode(0o755))?;
+    held.sync_all()?;
     // Not over a directory that a person made in this moment, even an empty one.
     renameat_with(CWD, &unfinished, CWD, root.join(coded(host)), RenameFlags::NOREPLACE)?;
     sync(root)
@@ -212,7 +243,9 @@ pub(super) fn remove(root: &Path, name: &str) -> io::Result<Option<PathBuf>> {
         return Ok(Some(directory));
     }
     let unfinished = root.join(format!("{UNFINISHED}{name}"));
-    clear(&unfinished)?;
+    if let Some(_held) = hold(&unfinished)? {
+        clear(&unfinished)?;
+    }
     fs::rename(&directory, &unfinished)?;
     let more = !clear(&unfinished)?;
     if more {
@@ -303,6 +336,44 @@ mod tests {
         fs::write(&odd, "a person's").unwrap();
         assert_eq!(remove(&root, "odd.dev").unwrap(), Some(root.join("odd.dev")));
         assert!(odd.exists());
+    }
+
+    #[test]
+    fn another_daemon_never_takes_half_of_a_directory() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        let is_over = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !is_over.load(std::sync::atomic::Ordering::Relaxed) {
+                    tidy(root).unwrap();
+                }
+            });
+            let rounds = std::panic::catch_unwind(|| {
+                for round in 0..300 {
+                    let host = format!("m{round}.dev");
+                    // The other one may be faster than the lock: then nothing is there yet.
+                    while let Err(error) = create(root, &host, &text("", false)) {
+                        let is_free = matches!(look(root, &host).unwrap(), Place::Free);
+                        assert!(is_free, "round {round}: {error}");
+                    }
+                    assert!(root.join(&host).join(HOSTS_TOML).exists(), "round {round}");
+                }
+            });
+            is_over.store(true, std::sync::atomic::Ordering::Relaxed);
+            rounds.unwrap();
+        });
+    }
+
+    #[test]
+    fn what_is_no_directory_is_not_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().to_owned();
+        let pipe = root.join(format!("{UNFINISHED}m.dev"));
+        rustix::fs::mkfifoat(CWD, &pipe, 0o600.into()).unwrap();
+        let (done, is_done) = std::sync::mpsc::channel();
+        std::thread::spawn(move || done.send(create(&root, "m.dev", &text("", false)).is_err()));
+        assert_eq!(is_done.recv_timeout(std::time::Duration::from_secs(60)), Ok(true));
     }
 
     #[test]

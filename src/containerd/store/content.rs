@@ -187,7 +187,7 @@ fn found<T>(answer: Result<tonic::Response<T>, Status>) -> Result<Option<T>, Sta
 }
 
 /// The label for content from a registry host: containerd leaves the port and brackets out.
-fn source_label(host: &str) -> String {
+pub(super) fn source_label(host: &str) -> String {
     let name = match host.rsplit_once(':') {
         Some((name, port)) if !port.ends_with(']') => name,
         _ => host,

@@ -9,9 +9,13 @@ const YEAR: Duration = Duration::from_secs(365 * 86_400);
 
 /// A certificate that holds for a year, and its key in the file `key` beside it.
 fn certificate(dir: &Path) -> PathBuf {
+    certificate_of(dir, "ec_paramgen_curve:P-256")
+}
+
+fn certificate_of(dir: &Path, curve: &str) -> PathBuf {
     let path = dir.join("cert");
     let made = Command::new("openssl")
-        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"])
+        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", curve, "-nodes"])
         .args(["-subj", "/CN=m.dev", "-days", "365", "-keyout"])
         .arg(dir.join("key"))
         .arg("-out")
@@ -98,6 +102,24 @@ fn a_client_needs_its_key() {
     let text = std::fs::read_to_string(&key).unwrap().replace("PRIVATE", "ENCRYPTED PRIVATE");
     std::fs::write(&locked, text).unwrap();
     assert!(found(pair(Some(locked)), now).unwrap().contains("encrypted"));
+}
+
+#[test]
+fn a_key_that_only_containerd_can_use_says_what_to_do() {
+    for (curve, kind) in
+        [("P-521", "of the curve P-521"), ("P-224", "damaged or of another kind"), ("P-384", "")]
+    {
+        let dir = tempfile::tempdir().unwrap();
+        let cert = certificate_of(dir.path(), &format!("ec_paramgen_curve:{curve}"));
+        let key = Some(dir.path().join("key"));
+        let expected = (!kind.is_empty()).then(|| {
+            format!(
+                "its key is {kind}, which cannot be used here, although containerd may know it: get a certificate \
+                 for a key of one of these kinds: RSA of 2048 to 4096 bits, ECDSA P-256 and P-384, Ed25519"
+            )
+        });
+        assert_eq!(found(Transport::ClientCert { cert, key }, SystemTime::now()), expected, "{curve}");
+    }
 }
 
 #[test]

@@ -21,6 +21,10 @@ fn rule(prefix: &str, action: Action) -> Rule {
         action,
         checkpoint: Checkpoint::Refuse,
         foreign_urls: false,
+        verify: None,
+        lock: Default::default(),
+        namespaces: None,
+        mode: None,
         source: source(1),
         layer: Layer::Native,
     }
@@ -209,6 +213,51 @@ fn the_default_registry_is_a_rule_for_docker_hub() {
     let plan = plan(&policy, &Endpoints { wanted: &Wanted::new(Vec::new(), true), own: &[] });
     let hosts: Vec<&str> = plan.files.iter().map(|file| file.host.as_str()).collect();
     assert!(hosts.contains(&"docker.io") && hosts.contains(&"registry-1.docker.io"), "{hosts:?}");
+}
+
+/// The pods of some namespaces pull under Docker Hub's own name, and would meet its file.
+#[test]
+fn a_rule_for_namespaces_before_the_default_registry_may_need_docker_hub() {
+    let settings =
+        Settings { default_registry: Some(("m.dev/hub".parse().unwrap(), source(3))), ..Settings::default() };
+    let scoped = |prefix: &str, action: Action| Rule {
+        namespaces: Some(crate::policy::Namespaces::new(["team-a"]).unwrap()),
+        ..rule(prefix, action)
+    };
+    for (prefix, action, is_fenced) in [
+        ("*", Action::Pass, false),
+        ("*.io", route(&["n.dev/{host}", "origin"]), false),
+        ("docker.io", Action::Pass, false),
+        ("*", deny(), true),
+        ("*.dev", Action::Pass, true),
+    ] {
+        let (fenced, _) = fenced(vec![scoped(prefix, action)], settings.clone());
+        assert_eq!(fenced.contains(&"docker.io <- m.dev/hub".to_owned()), is_fenced, "{prefix}: {fenced:?}");
+    }
+}
+
+/// What a rule in force needs of a registry itself is there, also where the policy is only observed.
+#[test]
+fn in_an_observed_policy_registries_have_the_files_that_rules_in_force_need() {
+    let needs = ["m.dev", "quay.io", "a.corp", "docker.io", "other.dev"]
+        .map(|host| need(host, Transport::SkipVerify))
+        .to_vec();
+    let wanted = Wanted::new(needs, false);
+    let hosts = |mode: Mode, rules: Vec<Rule>| {
+        let policy = Policy::new(rules, Settings { mode, ..Settings::default() }).unwrap();
+        let plan = plan(policy.acting(), &Endpoints { wanted: &wanted, own: &[] });
+        plan.files.iter().map(|file| file.host.clone()).collect::<Vec<_>>()
+    };
+    let enforced = |prefix: &str, action| Rule { mode: Some(Mode::Enforce), ..rule(prefix, action) };
+    assert_eq!(hosts(Mode::Observe, vec![rule("quay.io", route(&["m.dev", "origin"]))]), [""; 0]);
+    assert_eq!(hosts(Mode::Observe, vec![enforced("quay.io", route(&["m.dev"]))]), ["m.dev"]);
+    let rules = vec![
+        enforced("quay.io/a", route(&["m.dev", "origin"])),
+        enforced("*.corp", Action::Pass),
+        enforced("docker.io", deny()),
+    ];
+    assert_eq!(hosts(Mode::Observe, rules), ["a.corp", "m.dev", "quay.io"]);
+    assert_eq!(hosts(Mode::Enforce, Vec::new()).len(), 5);
 }
 
 /// A route to mirrors that need `ns`, by plain http.

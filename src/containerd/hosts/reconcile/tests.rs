@@ -31,6 +31,10 @@ fn planned(mirror: &str, what: Transport, fence: bool) -> Plan {
         action: Action::Route(route),
         checkpoint: Checkpoint::Refuse,
         foreign_urls: false,
+        verify: None,
+        lock: Default::default(),
+        namespaces: None,
+        mode: None,
         source: source(),
         layer: Layer::Native,
     };
