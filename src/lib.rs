@@ -9,6 +9,9 @@
 )]
 
 mod cli;
+
+mod install;
+
 mod config;
 mod serve;
 
@@ -16,8 +19,12 @@ mod pull;
 mod state;
 mod tell;
 
+mod cluster;
 mod containerd;
 mod credentials;
+mod node;
+mod signature;
+
 mod registry;
 
 mod policy;
@@ -30,6 +37,10 @@ pub use cli::{definition, main};
 /// What fuzz targets, benches and tests try directly. It is no API: any commit may change it.
 #[doc(hidden)]
 pub mod inside {
+    pub mod cluster {
+        pub use crate::cluster::{Node, Note, Progress, Template, Tree, answered, last_words, limit, lives};
+    }
+
     pub mod config {
         pub use crate::config::{
             Diagnostics, Format, ImportRequest, Input, Loaded, MainFile, Severity, SourceFile, Style,
@@ -53,10 +64,22 @@ pub mod inside {
         pub use crate::files::{reader, secret};
     }
 
+    pub mod install {
+        pub use crate::install::{
+            Change, Client, Content, Node, Part, Plan, Record, Wanted, apply, note_down, plan, restore,
+        };
+    }
+
+    pub mod node {
+        pub use crate::node::{
+            Distribution, Endpoint, Kubelet, Rancher, Said, Tree, Unit, crictl_config, of_unit,
+        };
+    }
+
     pub mod policy {
         pub use crate::policy::{
-            Action, Asked, Checkpoint, Decision, Layer, Location, Mirror, Name, Ns, Only, Origin, Policy,
-            Prefix, PrefixKind, Route, Rule, Settings, Source, is_image_id,
+            Action, Asked, Checkpoint, Decision, Layer, Location, Mirror, Name, Namespaces, Ns, Only, Origin,
+            Policy, Prefix, PrefixKind, Route, Rule, Settings, Source, is_image_id,
         };
     }
 
@@ -72,7 +95,15 @@ pub mod inside {
     }
 
     pub mod serve {
-        pub use crate::serve::listener::authority;
+        pub use crate::serve::frames::serve_alone;
+    }
+
+    pub mod signature {
+        pub use crate::signature::{
+            Attached, Bundle, By, Claim, Demand, Enough, Identities, Identity, KeyError, Lost, PolicyJson,
+            PublicKey, Rejection, Requirement, Search, Signer, Simple, TrustRoot, Unsigned, Verdict, What,
+            Witness, Words, entries, layers,
+        };
     }
 
     pub mod wire {

@@ -6,6 +6,7 @@ mod bypass;
 mod calls;
 mod contents;
 mod dir_lock;
+mod drift;
 mod extent;
 mod fetches;
 #[cfg(test)]
@@ -16,13 +17,15 @@ mod health;
 mod login_key;
 mod needed_files;
 mod outages;
+mod pulls;
 mod request;
+mod seals;
 mod temporary_names;
 mod unread_hosts;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
@@ -34,22 +37,43 @@ use crate::containerd::{Containerd, Roots};
 use crate::registry;
 use crate::registry::proxy::Proxies;
 use crate::tell::Tell;
+use crate::tell::metrics::ORIGIN;
 
 pub use bypass::Bypass;
 pub use calls::Calls;
 pub use contents::{Contents, KnownContents};
 pub use dir_lock::{DirLock, NoLock};
+pub use drift::Drift;
 pub use extent::{Extent, counted};
 pub use fetches::Fetches;
 pub use gates::Gates;
 pub use generation::{Generation, PullSettings};
-pub use health::{Health, Rest, Trouble};
+pub use health::{Health, Rest, Trouble, Troubled};
 pub use login_key::{LoginKey, NoKey};
 pub use needed_files::{NeededFile, Verdict};
 pub use outages::Outages;
-pub use request::{Client, CriVersion, Pod, Request, RequestIds};
+pub use pulls::{Pulls, Shown, UnderWay};
+pub use request::{Client, CriVersion, Pod, Request, RequestId, RequestIds};
+pub use seals::{Seal, Sealed, Seals};
 pub use temporary_names::{InUse, TemporaryName, TemporaryNames};
 pub use unread_hosts::UnreadHosts;
+
+/// What the program's own `explain` is asked.
+#[derive(Clone, Debug, Default)]
+pub struct Question {
+    /// A reference as a client writes it.
+    pub image: String,
+    /// The namespace of the pod that it is for; empty for a client without a pod.
+    pub namespace: String,
+}
+
+impl Question {
+    /// For a client without a pod.
+    #[must_use]
+    pub fn without_pod(image: &str) -> Self {
+        Self { image: image.to_owned(), namespace: String::new() }
+    }
+}
 
 /// What the program's own `explain` says of an image by a policy.
 #[derive(Debug)]
@@ -63,7 +87,7 @@ pub struct Explained {
 }
 
 /// Explains an image. It reads the files of logins, so it may wait for a disk.
-pub type Explain = Box<dyn Fn(&Generation, &str) -> Explained + Send + Sync>;
+pub type Explain = Box<dyn Fn(&Generation, &Question) -> Explained + Send + Sync>;
 
 /// How long a pull waits until the file for a host is in place. It takes milliseconds, once containerd answers.
 const TOLD_WITHIN: Duration = Duration::from_secs(5);
@@ -94,12 +118,16 @@ pub struct State {
     /// What happens to calls of containerd's own API.
     pub native_api: NativeApi,
     reload_error: ArcSwap<Option<String>>,
+    /// When and why a reload was refused last, also if a later one was taken.
+    last_refused: ArcSwap<Option<(SystemTime, String)>>,
     /// The containerd behind the shunt.
     pub containerd: Arc<Containerd>,
     /// Registries that fail or want to be left alone at present.
     pub health: Health,
     /// Asks registries.
     pub registry: registry::Client,
+    /// The same for registries that clients choose: their requests are counted as those of one.
+    pub origins: registry::Client,
     /// The host names by which containerd is led to mirrors.
     pub private_hosts: PrivateHosts,
     /// Those that pulls of this process need. Their files stay while it runs.
@@ -110,6 +138,10 @@ pub struct State {
     pub temporary_names: TemporaryNames,
     /// What manifests were found to hold.
     pub contents: KnownContents,
+    /// What was found signed as it has to be.
+    pub seals: Seals,
+    /// The images whose signatures are looked for, each with what was found wrong, and the login that was asked with.
+    pub verifying: Gates<Option<(registry::Login, String)>>,
     /// Ids for requests.
     pub request_ids: RequestIds,
     /// The calls that are under way.
@@ -126,6 +158,8 @@ pub struct State {
     pub spoilt: Gates,
     /// By which logins are remembered.
     pub login_key: LoginKey,
+    /// Pulls that are under way.
+    pub pulls: Pulls,
     /// Pulls that were answered from the node.
     pub outages: Outages,
     /// Explains an image, for those who ask the daemon. The command line knows how.
@@ -143,6 +177,7 @@ impl State {
         login_key: LoginKey,
         bypass: Bypass,
     ) -> Self {
+        let registry = registry::Client::new(Proxies::default(), registry::Limits::default());
         Self {
             generation: ArcSwap::from_pointee(generation),
             replaced: watch::Sender::new(0),
@@ -152,14 +187,18 @@ impl State {
             bypass,
             native_api: NativeApi::default(),
             reload_error: ArcSwap::from_pointee(None),
+            last_refused: ArcSwap::from_pointee(None),
             containerd,
             health: Health::default(),
-            registry: registry::Client::new(Proxies::default(), registry::Limits::default()),
+            origins: registry.counting_as(ORIGIN),
+            registry,
             private_hosts,
             needed_hosts: Mutex::default(),
             unread_hosts: UnreadHosts::default(),
             temporary_names: TemporaryNames::default(),
             contents: KnownContents::default(),
+            seals: Seals::default(),
+            verifying: Gates::default(),
             request_ids: RequestIds::new(),
             calls: Calls::default(),
             hurry: CancellationToken::new(),
@@ -168,6 +207,7 @@ impl State {
             fetches: Fetches::default(),
             spoilt: Gates::default(),
             login_key,
+            pulls: Pulls::default(),
             outages: Outages::default(),
             explain: OnceLock::new(),
             tell: Tell::default(),
@@ -176,7 +216,10 @@ impl State {
 
     /// The same, which tells of requests there.
     pub fn telling(self, tell: Tell) -> Self {
-        Self { tell, ..self }
+        let (proxies, limits) = (Proxies::default(), registry::Limits::default());
+        let registry = registry::Client::counting(proxies, limits, tell.metrics.asked.clone());
+        let origins = registry.counting_as(ORIGIN);
+        Self { tell, registry, origins, ..self }
     }
 
     /// The policy in force now.
@@ -243,7 +286,13 @@ impl State {
 
     /// Notes why a reload was refused. The policy in force stays.
     pub fn refuse_reload(&self, reason: String) {
+        self.last_refused.store(Arc::new(Some((SystemTime::now(), reason.clone()))));
         self.reload_error.store(Arc::new(Some(reason)));
+    }
+
+    /// When and why a reload was refused last, if one was since the start.
+    pub fn last_refused(&self) -> Option<(SystemTime, String)> {
+        self.last_refused.load().as_ref().clone()
     }
 
     /// Why the last reload was refused, if it was.
@@ -254,6 +303,12 @@ impl State {
     /// Whether there are rules, and they hold now. Without one, every image may be pulled from everywhere.
     pub fn has_policy_in_force(&self) -> bool {
         !self.generation().policy.passes_all() && !self.bypass.is_there()
+    }
+
+    /// Whether there would be such rules if nothing were only observed.
+    pub fn only_observes(&self) -> bool {
+        let generation = self.generation();
+        generation.policy.passes_all() && !generation.written().passes_all() && !self.bypass.is_there()
     }
 }
 

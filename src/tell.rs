@@ -4,6 +4,7 @@
 //! Not here: how a record becomes a line (`pull::record`), how the numbers are served (`serve::metrics`).
 
 pub mod audit;
+pub mod failures;
 pub mod line;
 pub mod metrics;
 pub mod moment;
@@ -12,12 +13,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use self::audit::Audit;
+use self::failures::Failures;
 use self::metrics::Metrics;
 
 /// Where requests are told.
 pub struct Tell {
     /// The audit, if one is wanted.
     pub audit: Option<Arc<Audit>>,
+    /// The last pulls that failed.
+    pub failures: Failures,
     /// The numbers.
     pub metrics: Metrics,
     /// Why they are not served, if they should be.
@@ -36,7 +40,7 @@ impl Tell {
     /// With this audit.
     pub fn new(audit: Option<Arc<Audit>>) -> Self {
         let (metrics, started) = (Metrics::default(), SystemTime::now());
-        Self { audit, metrics, metrics_problem: Mutex::default(), started }
+        Self { audit, failures: Failures::default(), metrics, metrics_problem: Mutex::default(), started }
     }
 
     /// Notes why the numbers are not served, if so. Says whether that is new.

@@ -111,6 +111,9 @@ pub async fn adopt(
 ) -> Result<(), AdoptError> {
     let labels = provenance.labels();
     let mut written = Vec::with_capacity(2);
+    // A pull that has failed may have fetched by the digest name, and looks for what it has left for a while.
+    let by_digest = format!("{}@{}", name.repository(), target.digest);
+    let in_use = state.temporary_names.enter(&by_digest).await;
     let gate = state.adopting.of(name.repository());
     let adopting = gate.read().await;
     let outcome = async {
@@ -126,7 +129,9 @@ pub async fn adopt(
     }
     .await;
     drop(adopting);
-    if outcome.is_err() {
+    if outcome.is_ok() {
+        in_use.known().keep();
+    } else {
         // Alone: another adoption of the same name may just be about to succeed.
         let _alone = gate.write().await;
         for (name, before) in written {

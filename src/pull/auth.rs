@@ -42,6 +42,15 @@ pub(super) enum AuthError {
     Login(String),
 }
 
+impl fmt::Display for AuthError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Wire(error) => error.fmt(f),
+            Self::Login(reason) => f.write_str(reason),
+        }
+    }
+}
+
 impl Pull<'_> {
     /// Chooses for one candidate.
     pub(super) async fn auth(&self, mirror: &Trial<'_>) -> Result<Auth, AuthError> {

@@ -1,4 +1,4 @@
-//! One candidate of a pull: asked for the digest, looked at, fetched by containerd.
+//! One candidate of a pull: asked for the digest, verified, looked at, fetched by containerd.
 //!
 //! Holds: nothing is asked of containerd before the candidate has said that it has the image; containerd is asked for
 //! exactly the digest that was found, at the candidate that has it.
@@ -27,6 +27,20 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 /// How long a pull waits for a containerd that has just been started.
 const FACTS_WITHIN: Duration = Duration::from_secs(15);
 
+/// What the registry that the name itself asks for is asked with.
+pub(super) fn client_login() -> Presented {
+    Presented { words: "the client's login".to_owned(), source: "client".to_owned() }
+}
+
+/// What a fetch that did not succeed means for the candidate.
+pub(super) fn ended(unfetched: Unfetched) -> Result<Tried, Failure> {
+    match unfetched {
+        Unfetched::Failed(failure) => Err(failure),
+        Unfetched::Ended(end) => Ok(Tried::Ended(end)),
+        Unfetched::Gone => Ok(Tried::Gone),
+    }
+}
+
 /// How a candidate ended.
 pub(super) enum Tried {
     /// containerd has the image.
@@ -51,10 +65,15 @@ impl Pull<'_> {
     ) -> Tried {
         let begin = Instant::now();
         let mut login = None;
+        self.shown.tries(&candidate.name);
         let tried = match candidate.role {
-            Role::Origin => self.origin(record, candidate, &mut login).await,
-            Role::Mirror => self.mirror(record, candidate, has_successor, &mut login).await,
+            Role::Origin if self.must.is_empty() => self.origin(record, candidate, &mut login).await,
+            Role::Origin | Role::Mirror => self.mirror(record, candidate, has_successor, &mut login).await,
         };
+        if tried.is_err() {
+            // What it has was not served.
+            record.verified.clear();
+        }
         let (tried, failure) = match tried {
             Ok(tried) => (tried, None),
             Err(failure) if failure.class.leads_on() => (Tried::Failed, Some(failure)),
@@ -65,6 +84,7 @@ impl Pull<'_> {
             Attempt { candidate: candidate.name.clone(), role: candidate.role, login, failure, took };
         attempt.log();
         record.attempts.push(attempt);
+        self.shown.failed(record.failed());
         tried
     }
 
@@ -78,7 +98,10 @@ impl Pull<'_> {
         if let Some(rest) = self.rest(candidate).await {
             return Err(failure::of_rest(rest));
         }
-        *login = Some(Presented { words: "the client's login".to_owned(), source: "client".to_owned() });
+        if self.pin.is_some() {
+            return self.locked_origin(record, candidate, login).await;
+        }
+        *login = Some(client_login());
         let answer = match self.fetch_as_asked(record).await {
             Ok(answer) if answer.is_ok() => return Ok(Tried::Answered(Box::new(answer))),
             Ok(answer) => answer,
@@ -97,6 +120,7 @@ impl Pull<'_> {
         }
     }
 
+    /// A mirror, or the registry of the name itself where signatures are demanded: it is asked for the digest here.
     async fn mirror(
         &self,
         record: &mut Record,
@@ -124,14 +148,15 @@ impl Pull<'_> {
         }
         *login = Some(Presented { words: auth.to_string(), source: auth.source().to_owned() });
         let resolved = self.resolve(&mirror, &auth, &presented).await?;
+        self.verify(record, &mirror, &presented, &resolved).await?;
         self.admit(&mirror, &auth, &presented, &resolved).await?;
+        self.shown.found(&resolved.digest);
         let fetched = match self.fetch(record, &mirror, &auth, &presented, &resolved).await {
             Ok(fetched) => fetched,
             Err(Unfetched::Failed(failure)) => {
                 return Err(self.not_given(candidate, &presented, failure));
             }
-            Err(Unfetched::Ended(end)) => return Ok(Tried::Ended(end)),
-            Err(Unfetched::Gone) => return Ok(Tried::Gone),
+            Err(unfetched) => return ended(unfetched),
         };
         self.state.health.note_served(&candidate.name);
         record.served = Some(Served {
@@ -143,7 +168,12 @@ impl Pull<'_> {
         Ok(Tried::Served(Box::new(fetched)))
     }
 
-    fn trial<'a>(&self, candidate: &'a Candidate, facts: Arc<Facts>, has_successor: bool) -> Trial<'a> {
+    pub(super) fn trial<'a>(
+        &self,
+        candidate: &'a Candidate,
+        facts: Arc<Facts>,
+        has_successor: bool,
+    ) -> Trial<'a> {
         let endpoint = self.generation.reach().of(candidate.name.host(), candidate.endpoint);
         Trial { candidate, endpoint, facts, has_successor }
     }
@@ -158,7 +188,7 @@ impl Pull<'_> {
     }
 
     /// As whom the candidate's registry is asked, as far as that is known now.
-    async fn login_at(&self, candidate: &Candidate) -> Option<Login> {
+    pub(super) async fn login_at(&self, candidate: &Candidate) -> Option<Login> {
         let registry = self.trial(candidate, self.state.containerd.facts(), true);
         let auth = self.auth(&registry).await.ok()?;
         self.login(&auth, &registry.endpoint).ok()
@@ -177,7 +207,7 @@ impl Pull<'_> {
     }
 
     /// The registry has answered containerd with 429. For how long it wants to be left alone, containerd does not tell.
-    fn limited(&self, candidate: &Candidate, login: &Login, failure: Failure) -> Failure {
+    pub(super) fn limited(&self, candidate: &Candidate, login: &Login, failure: Failure) -> Failure {
         failure.with_rest(self.state.health.note_rest(&candidate.name, login, None))
     }
 
@@ -195,15 +225,17 @@ impl Pull<'_> {
             end: self.answer_by(*has_successor),
         };
         let begin = Instant::now();
-        let resolved = self.state.registry.resolve(&question).await;
+        let resolved = self.client(candidate).resolve(&question).await;
         let resolved = resolved.map_err(|refusal| self.refused(mirror, auth, login, &refusal))?;
-        self.state.health.note_speed(candidate, begin.elapsed());
+        if candidate.role == Role::Mirror {
+            self.state.health.note_speed(candidate, begin.elapsed());
+        }
         self.note_last(mirror, login, resolved.rest);
         Ok(resolved)
     }
 
     /// As whom the candidate's registry is asked.
-    fn login(&self, auth: &Auth, endpoint: &Endpoint) -> Result<Login, Failure> {
+    pub(super) fn login(&self, auth: &Auth, endpoint: &Endpoint) -> Result<Login, Failure> {
         let login = auth.login(self.message, &endpoint.host);
         login.map_err(|error| Failure::new(Class::Login, error.to_string()))
     }
@@ -248,7 +280,11 @@ impl Pull<'_> {
         failure::of_registry(refusal, auth, rest)
     }
 
+    /// Only mirrors are put behind others, and told of: which registries clients ask for, they decide.
     fn note_down(&self, candidate: &Candidate, trouble: Trouble) {
+        if candidate.role == Role::Origin {
+            return;
+        }
         self.state.health.note_down(&candidate.name, trouble, self.generation.pull.retry_down_after);
     }
 }

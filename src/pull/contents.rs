@@ -88,7 +88,7 @@ impl Pull<'_> {
         if let Ok(Some(bytes)) = store.manifest(digest).await {
             return Ok(bytes);
         }
-        let manifest = self.state.registry.manifest(question, digest).await;
+        let manifest = self.client(mirror.candidate).manifest(question, digest).await;
         let manifest = manifest.map_err(|refusal| self.refused(mirror, auth, question.login, &refusal))?;
         self.note_last(mirror, question.login, manifest.rest);
         // containerd finds it there, and does not ask the registry for it a second time.
@@ -140,7 +140,10 @@ pub(super) async fn manifests_here(state: &State, digest: &str) -> Result<Vec<St
 }
 
 /// What the image `digest` holds, as far as it is on the node.
-async fn on_the_node(state: &State, digest: &str) -> Result<Contents, StoreError> {
+///
+/// # Errors
+/// containerd does not show the content.
+pub(super) async fn on_the_node(state: &State, digest: &str) -> Result<Contents, StoreError> {
     if let Some(contents) = state.contents.get(digest) {
         return Ok(contents);
     }

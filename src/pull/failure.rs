@@ -46,7 +46,7 @@ pub(super) fn of_registry(refusal: &Refusal, auth: &Auth, rest: Option<Rest>) ->
         _ => refusal.brief().to_owned(),
     };
     let short = Some(refusal.short().to_owned());
-    let failure = Failure { class, text, short, rest: None, status: refusal.status() };
+    let failure = Failure { short, status: refusal.status(), ..Failure::new(class, text) };
     match rest {
         Some(rest) => failure.with_rest(rest),
         None => failure,
@@ -55,13 +55,8 @@ pub(super) fn of_registry(refusal: &Refusal, auth: &Auth, rest: Option<Rest>) ->
 
 /// The failure of a candidate that is not asked, as its registry wants to be left alone.
 pub(super) fn of_rest(rest: Rest) -> Failure {
-    Failure {
-        class: Class::RateLimited,
-        text: format!("{}: {rest}", rest.host),
-        short: None,
-        rest: Some(Box::new(rest)),
-        status: None,
-    }
+    let text = format!("{}: {rest}", rest.host);
+    Failure { rest: Some(Box::new(rest)), ..Failure::new(Class::RateLimited, text) }
 }
 
 /// Whether the registry wants to be left alone after this.
@@ -102,6 +97,8 @@ pub(super) fn class(refusal: &Refusal) -> Class {
 pub fn of_containerd(status: &Status, candidate: &Name) -> Failure {
     let own = own_words(status.message());
     let class = match status.code() {
+        // Its reason is what a program says, and that may say anything.
+        _ if is_vetoed(&own) => Class::Content,
         _ if is_local(&own) => Class::Local,
         Code::NotFound => Class::NotFound,
         Code::Unauthenticated => Class::Unauthorized,
@@ -169,6 +166,17 @@ pub(super) fn spoilt(status: &Status) -> Option<Spoilt> {
 fn is_cut(own: &str) -> bool {
     let is_end = own.ends_with(": eof") || own.ends_with(": unexpected eof");
     is_end && READING.iter().any(|text| own.contains(text))
+}
+
+/// Whether one of containerd's own image verifiers has refused it, or could not be asked (`core/transfer/local/pull.go`, 2.1). What a
+/// registry says stands elsewhere.
+fn is_vetoed(own: &str) -> bool {
+    let behind =
+        own.strip_prefix("failed to pull and unpack image \"").and_then(|rest| rest.split_once("\": "));
+    behind.is_some_and(|(_, text)| {
+        text.starts_with("blocking pull of ")
+            || text.strip_prefix("image verifier ").is_some_and(|text| text.contains(" blocked pull of "))
+    })
 }
 
 /// Whether the machine itself is at fault. That stands at the end: before it there may be a URL that a registry has led
@@ -262,6 +270,24 @@ mod tests {
         ];
         for (text, expected) in rows {
             assert_eq!(class(&format!("failed to resolve: {text}")), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_verifiers_refusal_is_known_whatever_it_says() {
+        let words =
+            ["not this one", "no space left on device", "dial tcp: i/o timeout", "unexpected status: 429"];
+        for words in words {
+            for text in [
+                "image verifier bindir blocked pull of m.dev/r@sha256:1 with digest sha256:1 for reason: verifier v rejected \
+                 image (exit code 1): ",
+                "blocking pull of m.dev/r@sha256:1 with digest sha256:1: image verifier bindir returned error: ",
+            ] {
+                let pulled = "failed to pull and unpack image \"m.dev/r@sha256:1\": ";
+                assert_eq!(class(&format!("{pulled}{text}{words}")), Class::Content, "{words}");
+                let repeated = format!("{pulled}failed to copy: unexpected status: 500 {text}{words}");
+                assert_ne!(class(&repeated), Class::Content, "{words}");
+            }
         }
     }
 

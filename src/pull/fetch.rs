@@ -9,9 +9,12 @@ use tokio::sync::OwnedRwLockWriteGuard;
 use tonic::{Code, Status};
 
 use super::auth::Auth;
-use super::failure::{self, Spoilt};
+use super::brought::Brought;
+use super::credential_scope::LOOK_WITHIN;
+use super::failure;
 use super::fetched::Fetched;
 use super::finish;
+use super::hosts_files;
 use super::leftovers::Temporary;
 use super::provenance::Provenance;
 use super::record::{Class, End, Failure, Record};
@@ -19,9 +22,10 @@ use super::same_login;
 use super::under_way::{Pull, Trial};
 use crate::containerd::hosts;
 use crate::containerd::unary::malformed;
-use crate::containerd::{Answer, Facts};
-use crate::policy::{Action, Candidate, Names, Ns, Origin};
+use crate::containerd::{Answer, Facts, StoreError};
+use crate::policy::{Action, Candidate, Names, Ns, Origin, Role};
 use crate::registry::{Endpoint, Login, Resolved};
+use crate::tell::metrics::ORIGIN;
 use crate::wire::{self, cri};
 
 /// The longest name that containerd takes for an image (`distribution/reference`: `NameTotalLengthMax`, without
@@ -47,10 +51,22 @@ impl From<Failure> for Unfetched {
     }
 }
 
+impl From<StoreError> for Unfetched {
+    fn from(error: StoreError) -> Self {
+        Self::Ended(End::Failed(error.code(), error.to_string()))
+    }
+}
+
 impl Pull<'_> {
     /// The request as it came. Its login is bound to the registry where containerd would offer it to others too.
     pub(super) async fn fetch_as_asked(&self, record: &mut Record) -> Result<Answer, End> {
-        let message = match self.bound(self.name.host(), self.message).await {
+        // containerd asks the registry as this file says. The pull goes on without it, as it came.
+        let own = self.name.host();
+        if self.state.transport().is_synced(own) {
+            let facts = self.state.containerd.facts();
+            let _ = tokio::time::timeout(LOOK_WITHIN, self.put_back(own, &facts)).await;
+        }
+        let message = match self.bound(own, self.message).await {
             Ok(message) => message,
             Err(error) => return Ok(malformed(&error)),
         };
@@ -60,7 +76,7 @@ impl Pull<'_> {
             None => None,
         };
         if let Some(in_use) = &asked_for {
-            in_use.known().was_there = Some(true);
+            in_use.known().keep();
         }
         let fetching = self.state.fetches.begin();
         let answer = match record.waiting(self.call.forward(&message)).await {
@@ -95,13 +111,7 @@ impl Pull<'_> {
             return Err(Failure::new(Class::Config, text).into());
         }
         let name = format!("{}/{path}@{digest}", host.name);
-        let temporary = Temporary::enter(self.state, &name, host.kind == HostKind::Private).await;
-        let temporary = temporary.map_err(|error| End::Failed(error.code(), error.to_string()));
-        let temporary = temporary.map_err(Unfetched::Ended)?;
-        if host.kind == HostKind::Registry {
-            // The image is to have this name anyway.
-            temporary.keep();
-        }
+        let temporary = Temporary::enter(self.state, &name, host.kind == HostKind::Private).await?;
         let message = wire::set(self.message, cri::pull_image_request::IMAGE, name.as_bytes());
         let message = message.and_then(|message| auth.put(&message, &endpoint.host));
         let message =
@@ -122,7 +132,10 @@ impl Pull<'_> {
             };
             if answer.is_ok() {
                 self.state.unread_hosts.is_read(&host.name);
-                return Ok(self.fetched(candidate, digest, temporary, answer).await);
+                if !temporary.leads_to(digest).await? {
+                    return Err(wrong_content(&endpoint.host, digest).into());
+                }
+                return Ok(self.fetched(candidate, digest, temporary, answer, (record, auth)).await);
             }
             let Some(found) = failure::spoilt(&answer.status()) else {
                 return Err(self.unfetched(mirror, endpoint, &host, &answer));
@@ -140,12 +153,12 @@ impl Pull<'_> {
             }
             self.throw_away(&found.digest).await;
             if is_retry && was_alone && found.is_wrong {
-                return Err(wrong_content(&endpoint.host, &found).into());
+                return Err(wrong_content(&endpoint.host, &found.digest).into());
             }
             spoilt = Some(found);
         }
         let wrong = spoilt.filter(|found| found.is_wrong);
-        Err(wrong.map_or(Unfetched::Gone, |found| wrong_content(&endpoint.host, &found).into()))
+        Err(wrong.map_or(Unfetched::Gone, |found| wrong_content(&endpoint.host, &found.digest).into()))
     }
 
     /// containerd keeps a download whose bytes turn out to be wrong, and never gets over it: every later pull of that
@@ -165,17 +178,23 @@ impl Pull<'_> {
         digest: &str,
         temporary: Temporary,
         answer: Answer,
+        (record, auth): (&Record, &Auth),
     ) -> Fetched {
         let login = same_login::label(self.login_to_note(), self.name, digest).await;
-        let both = self.generation.policy.settings().names == Names::Both;
+        // What is behind the mirror's own tag, nobody has verified for that name.
+        let both = self.generation.policy.settings().names == Names::Both && self.must.is_empty();
+        let is_mirror = candidate.role == Role::Mirror;
+        let source = if is_mirror { candidate.name.host() } else { ORIGIN };
         Fetched {
             state: Arc::clone(self.state),
             name: self.name.clone(),
             digest: digest.to_owned(),
             temporary,
             provenance: Provenance::now(&candidate.name, candidate.name.host(), &self.rule_text())
-                .with_login(login),
-            keep_also: (both && !candidate.needs_private_host).then(|| candidate.name.clone()),
+                .with_login(login)
+                .with_way(record, auth.source()),
+            brought: Brought::by(source, self.state, self.request, self.name),
+            keep_also: (both && is_mirror && !candidate.needs_private_host).then(|| candidate.name.clone()),
             adopt_timeout: self.generation.pull.adopt_timeout,
             answer,
         }
@@ -215,7 +234,7 @@ impl Pull<'_> {
     /// The host by whose name containerd is asked for the candidate.
     async fn fetch_host(&self, mirror: &Trial<'_>, endpoint: &Endpoint) -> Result<FetchHost, Failure> {
         let Trial { candidate, facts, .. } = mirror;
-        if candidate.ns == Ns::Needed && self.serves_by_ns(facts, endpoint).await {
+        if candidate.ns == Ns::Needed && self.serves_by_ns(mirror, endpoint).await {
             let name = self.name.host().to_owned();
             return Ok(FetchHost { name, kind: HostKind::Registry });
         }
@@ -227,7 +246,7 @@ impl Pull<'_> {
             Ok(name) => return Ok(FetchHost { name, kind: HostKind::Private }),
             Err(problem) => problem,
         };
-        if is_plain || (candidate.endpoint.is_none() && self.state.synced(own).await) {
+        if is_plain || (candidate.endpoint.is_none() && self.has_file(own, facts).await) {
             return own_name;
         }
         let advice = hosts::set_up(facts).unwrap_or_default();
@@ -235,14 +254,33 @@ impl Pull<'_> {
         Err(Failure::new(Class::Config, text.trim_end_matches(": ").to_owned()))
     }
 
+    /// Whether containerd finds the file that a mirror needs for its own host.
+    async fn has_file(&self, host: &str, facts: &Arc<Facts>) -> bool {
+        self.state.synced(host).await && self.put_back(host, facts).await
+    }
+
+    async fn put_back(&self, host: &str, facts: &Arc<Facts>) -> bool {
+        let (state, facts, host) = (self.state.clone(), facts.clone(), host.to_owned());
+        let put_back = move || hosts_files::put_back(&state, &facts, &[&host]);
+        tokio::task::spawn_blocking(put_back).await.unwrap_or(false)
+    }
+
     /// Whether containerd, asked for the name as the client has it, asks this mirror and tells it of the registry, and
     /// asks nobody whom the rule does not name.
-    async fn serves_by_ns(&self, facts: &Arc<Facts>, endpoint: &Endpoint) -> bool {
+    async fn serves_by_ns(&self, mirror: &Trial<'_>, endpoint: &Endpoint) -> bool {
         let Some(Action::Route(route)) = self.rule.rule().map(|rule| &rule.action) else { return false };
+        // Such a mirror has the repository below its path as it is in the name.
+        let Some(path) = mirror.candidate.name.path().strip_suffix(self.name.path()) else { return false };
+        let root = format!("{}/{path}", endpoint.api_root.as_deref().unwrap_or("/v2"));
         let allowed = route.mirrors.iter().map(|mirror| hosts::fold(mirror.location.host())).collect();
-        let (host, mirror) = (self.name.host().to_owned(), endpoint.host.clone());
-        let (facts, origin) = (facts.clone(), route.origin == Origin::Last);
-        let reads = move || hosts::serves(facts.roots.read(), &host, &mirror, &allowed, origin);
+        let (host, registry) = (self.name.host().to_owned(), endpoint.host.clone());
+        let origin = route.origin == Origin::Last;
+        let (state, facts) = (self.state.clone(), mirror.facts.clone());
+        let reads = move || {
+            hosts_files::put_back(&state, &facts, &[&host, hosts::DEFAULT]);
+            let place = (registry.as_str(), root.trim_end_matches('/'));
+            hosts::serves(facts.roots.read(), &host, place, &allowed, origin)
+        };
         tokio::task::spawn_blocking(reads).await.unwrap_or(false)
     }
 
@@ -251,7 +289,7 @@ impl Pull<'_> {
         let (state, facts, endpoint) = (self.state.clone(), facts.clone(), endpoint.clone());
         // All of it waits for the disk, and for others that do.
         let ensured = tokio::task::spawn_blocking(move || {
-            if let Some(reason) = facts.pulls_by_real_name() {
+            if let Some(reason) = hosts::no_private_hosts(&facts) {
                 return Err(reason);
             }
             state.need_host(state.private_hosts.host(&endpoint));
@@ -264,8 +302,8 @@ impl Pull<'_> {
     }
 }
 
-fn wrong_content(mirror: &str, spoilt: &Spoilt) -> Failure {
-    Failure::new(Class::Protocol, format!("what {mirror} sent is not {}", spoilt.digest))
+pub(super) fn wrong_content(registry: &str, digest: &str) -> Failure {
+    Failure::new(Class::Protocol, format!("what {registry} sent is not {digest}"))
 }
 
 struct FetchHost {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::brought::Brought;
 use super::leftovers::Temporary;
 use super::provenance::Provenance;
 use crate::containerd::Answer;
@@ -20,6 +21,7 @@ pub(super) struct Fetched {
     /// The name that it was fetched under.
     pub(super) temporary: Temporary,
     pub(super) provenance: Provenance,
+    pub(super) brought: Brought,
     /// The mirror's own name, where it is to stay too.
     pub(super) keep_also: Option<Name>,
     pub(super) adopt_timeout: Duration,

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use tonic::Code;
 
 use super::adopt::{self, AdoptError};
+use super::brought::Brought;
 use super::contents;
 use super::fetched::{Fetched, Gone};
 use super::provenance::{self, Provenance};
@@ -17,6 +18,7 @@ use super::record::{End, Record, Served};
 use super::same_login;
 use super::under_way::Pull;
 use crate::containerd::Answer;
+use crate::tell::metrics::ORIGIN;
 use crate::wire::{self, cri};
 
 /// Finishes a pull from a mirror.
@@ -38,15 +40,16 @@ pub(super) async fn adopted(fetched: Fetched, record: &mut Record) -> Result<Res
 }
 
 async fn adopt_and_tidy(fetched: Fetched) -> Result<Answer, AdoptError> {
-    let Fetched { state, name, digest, temporary, provenance, keep_also, adopt_timeout, answer } = fetched;
+    let Fetched { state, name, digest, temporary, provenance, brought, keep_also, adopt_timeout, answer } =
+        fetched;
     let adopted = async {
         let record = state.containerd.store.get(temporary.name()).await?.ok_or(AdoptError::Gone)?;
-        let target = record.target.ok_or(AdoptError::Gone)?;
+        // Another pull by this name may have been given something else.
+        let target = record.target.filter(|target| target.digest == digest).ok_or(AdoptError::Gone)?;
         let id = id(&answer);
         adopt::adopt(&state, &name, &target, id.as_deref(), &provenance, adopt_timeout).await?;
         if let Some(mirror) = keep_also {
             adopt::adopt(&state, &mirror, &target, id.as_deref(), &provenance, adopt_timeout).await?;
-            temporary.keep();
         }
         Ok(())
     }
@@ -56,7 +59,10 @@ async fn adopt_and_tidy(fetched: Fetched) -> Result<Answer, AdoptError> {
     if adopted.is_ok() {
         // Some milliseconds for each layer, which the client does not wait for.
         let (tasks, store) = (state.tasks.clone(), state.containerd.store.clone());
-        tasks.spawn(async move { provenance::name_source(&store, &name, &digest, &fetched_as).await });
+        tasks.spawn(async move {
+            provenance::name_source(&store, &name, &digest, &fetched_as).await;
+            brought.count(&digest).await;
+        });
     }
     adopted.map(|()| answer)
 }
@@ -70,6 +76,8 @@ pub(super) async fn passed(pull: &Pull<'_>, record: &mut Record, answer: Answer)
     let rule = pull.rule_text();
     let checkpoint = pull.rule.checkpoint();
     let (id, login) = (id(&answer), pull.login_to_note());
+    let of_origin = Provenance::now(&name, name.host(), &rule).with_way(record, "client");
+    let brought = Brought::by(ORIGIN, pull.state, pull.request, pull.name);
     let noted = pull.state.tasks.spawn(async move {
         let target = adopt::target(&state, &name, id.as_deref()).await?;
         let forbids = format!("{rule} does not allow that");
@@ -77,9 +85,10 @@ pub(super) async fn passed(pull: &Pull<'_>, record: &mut Record, answer: Answer)
             return Err(AdoptError::Refused(refused));
         }
         let login = same_login::label(login, &name, &target.digest).await;
-        let provenance = Provenance::of_origin(&name, &rule, &state.containerd.facts()).await;
-        let provenance = provenance.with_login(login);
+        let provenance = of_origin.redirected(&name, &state.containerd.facts()).await.with_login(login);
         provenance::write(&state.containerd.store, &name, &target, &provenance).await?;
+        let digest = target.digest.clone();
+        state.tasks.spawn(async move { brought.count(&digest).await });
         Ok((name, target.digest))
     });
     match record.waiting(noted).await {

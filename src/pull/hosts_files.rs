@@ -56,6 +56,18 @@ async fn look(state: &Arc<State>, facts: Arc<Facts>) -> (Report, bool) {
     }
 }
 
+/// Puts the files back where one for these hosts was removed since they were looked at: k3s and Spegel write the directory
+/// anew when they start. Says whether those are there then. Looks at the disk.
+pub(super) fn put_back(state: &State, facts: &Facts, hosts: &[&str]) -> bool {
+    let before = state.transport();
+    if !before.has_lost(&facts.roots, hosts) {
+        return true;
+    }
+    let (report, _) = pass(&state.generation(), facts);
+    tell(&before, &report);
+    !before.has_lost(&facts.roots, hosts)
+}
+
 fn pass(generation: &Generation, facts: &Facts) -> (Report, bool) {
     let plan = hosts::plan(&generation.policy, &generation.reach());
     let report = hosts::keep(&plan, &facts.roots);
@@ -78,8 +90,8 @@ fn tell(before: &Report, report: &Report) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::containerd::Roots;
     use crate::containerd::hosts::{Transport, Wanted};
+    use crate::containerd::{PullMode, Roots};
     use crate::policy::{
         Action, Checkpoint, Layer, Location, Mirror, Origin, Policy, Route, Rule, Settings, Source,
     };
@@ -103,11 +115,15 @@ mod tests {
             action: Action::Route(route),
             checkpoint: Checkpoint::Refuse,
             foreign_urls: false,
+            verify: None,
+            lock: Default::default(),
+            namespaces: None,
+            mode: None,
             source: Source { file: "c.toml".into(), line: 1 },
             layer: Layer::Native,
         };
         Generation {
-            policy: Policy::new(vec![rule], Settings::default()).unwrap(),
+            policy: Arc::new(Policy::new(vec![rule], Settings::default()).unwrap()),
             transport: Wanted::default(),
             ..fixture::generation("h.dev", Transport::SkipVerify)
         }
@@ -127,7 +143,7 @@ mod tests {
         let (report, idle) = pass(&generation, &facts);
         assert!(report.problems.is_empty() && !idle, "{report:?}");
         let nothing = Generation {
-            policy: Policy::new(Vec::new(), Settings::default()).unwrap(),
+            policy: Arc::new(Policy::new(Vec::new(), Settings::default()).unwrap()),
             ..mirrored("m.dev".parse().unwrap(), None)
         };
         assert!(pass(&nothing, &facts).1);
@@ -145,6 +161,37 @@ mod tests {
             let (report, _) = pass(&mirrored(location, endpoint), &facts);
             assert_eq!(report.problems.len(), usize::from(is_problem), "{report:?}");
         }
+    }
+
+    #[test]
+    fn a_file_that_is_gone_is_put_back_or_missed() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = fixture::state(dir.path(), "h.dev:5000", Transport::SkipVerify);
+        let [own, theirs] = ["own", "theirs"].map(|root| dir.path().join(root));
+        let text = format!("{}:{}", own.display(), theirs.display());
+        let roots = Roots::of("v1.7.0", Some(PullMode::Local), &text, false);
+        let facts = Facts { roots, ..fixture::facts(&own) };
+        let is_there = || put_back(&state, &facts, &["h.dev:5000"]);
+        state.note_transport(0, pass(&state.generation(), &facts).0);
+        let file = own.join("h.dev_5000_/hosts.toml");
+        let whole = std::fs::read_to_string(&file).unwrap();
+        std::fs::remove_dir_all(&own).unwrap();
+        assert!(is_there() && file.exists());
+        // Where it cannot be put back, containerd must not be asked as if it was there.
+        std::fs::remove_dir_all(&own).unwrap();
+        std::fs::write(&own, "").unwrap();
+        assert!(!is_there());
+        std::fs::remove_file(&own).unwrap();
+        // Another's file that says the same stands in the other root: nothing is missing.
+        let other = theirs.join("h.dev_5000_");
+        std::fs::create_dir_all(&other).unwrap();
+        std::fs::write(other.join("hosts.toml"), whole.split_once("\n").unwrap().1).unwrap();
+        let (report, _) = pass(&state.generation(), &facts);
+        assert!(report.is_synced("h.dev:5000") && !own.exists(), "{report:?}");
+        state.note_transport(0, report);
+        assert!(is_there());
+        std::fs::remove_file(other.join("hosts.toml")).unwrap();
+        assert!(!is_there());
     }
 
     #[tokio::test(start_paused = true)]

@@ -10,19 +10,22 @@ use bytes::Bytes;
 use tonic::Code;
 
 use super::candidate::Tried;
+use super::failure;
 use super::fetched::Gone;
 use super::finish;
-use super::record::{End, OnNode, Record, RuleText, Verdict};
+use super::record::{End, Locked, OnNode, Record, RuleText, Verdict, Would};
 use super::recorder::Recorder;
 use super::under_way::Pull;
+use super::verify;
 use crate::containerd::unary::{Call, forward, malformed};
 use crate::containerd::{Answer, hosts};
-use crate::policy::{Asked, Candidate, Decision, Name, tag_beside_digest};
+use crate::policy::{Candidate, Decision, Name, tag_beside_digest};
 use crate::state::{Request, State};
 use crate::wire::{self, cri};
 
-/// How often a pull begins again, where an image garbage collection removed what it had fetched.
-const ROUNDS: usize = 3;
+/// How often a pull begins again, where an image garbage collection removed what it had fetched. Three were too few beside a client that
+/// removes the same image all the time.
+const ROUNDS: usize = 6;
 
 /// How a pull ended.
 enum Outcome {
@@ -50,7 +53,12 @@ pub async fn pull_image(state: &Arc<State>, request: &Arc<Request>, call: &Call,
     };
     match outcome {
         Outcome::Answered(answer) => {
-            recorder.end(End::Containerd(answer.status().code()));
+            let status = answer.status();
+            if let (false, Some(name)) = (answer.is_ok(), &recorder.record().name) {
+                let words = failure::of_containerd(&status, name).text;
+                recorder.record().containerds_words = Some(words);
+            }
+            recorder.end(End::Containerd(status.code()));
             *answer
         }
         Outcome::Present(answer, image) => {
@@ -75,26 +83,27 @@ async fn decided(
         return Outcome::Ended(End::Failed(Code::InvalidArgument, reason));
     }
     let generation = &request.generation;
-    let decision = generation.policy.decide(&Asked::of(name));
     let tag = tag_beside_digest(&record.asked);
-    let tag = tag.as_deref();
-    let pull = |rule| Pull { state, request, call, message, generation, name, tag, rule };
+    let asked = request.asks(name).with_tag(tag.as_deref());
+    record.would = Would::of(generation, &asked);
+    let decision = generation.policy.decide(&asked);
+    record.rule = Some(RuleText::of(decision.rule()));
+    record.verdict = Verdict::of(&decision);
+    let pin = decision.locked();
+    record.locked = pin.map(|pin| Locked { digest: pin.digest().to_owned(), file: pin.file().to_owned() });
+    // The candidates of a tag that is locked have the digest.
+    let tag = tag.as_deref().or(name.tag().filter(|_| pin.is_some()));
+    let shown = &state.pulls.begin(request, name);
+    let must = &generation.must(&generation.policy, &asked, &decision)[..];
+    let pull = |rule| Pull { state, request, call, message, generation, name, tag, pin, rule, must, shown };
+    if let (false, Some(reason)) = (record.verdict.denies(), verify::refusal(must)) {
+        return Outcome::Ended(End::Unsigned(reason.to_owned()));
+    }
     match decision {
-        Decision::Deny { rule, reason } => {
-            record.rule = Some(RuleText::of(&rule));
-            record.verdict = Verdict::Deny { reason: reason.to_string() };
-            Outcome::Ended(End::Denied)
-        }
-        Decision::Pass { rule } => {
-            record.rule = Some(RuleText::of(&rule));
-            record.verdict = Verdict::Pass;
-            pull(rule).pass(record).await
-        }
-        Decision::Route { rule, candidates, .. } => {
-            record.rule = Some(RuleText::of(&rule));
-            record.verdict = Verdict::Route;
-            pull(rule).route(record, &candidates).await
-        }
+        Decision::Deny { .. } => Outcome::Ended(End::Denied),
+        Decision::Pass { rule } if must.is_empty() => pull(rule).pass(record).await,
+        Decision::Pass { rule } => pull(rule).route(record, &[Candidate::origin(name)]).await,
+        Decision::Route { rule, candidates, .. } => pull(rule).route(record, &candidates).await,
     }
 }
 
@@ -104,7 +113,7 @@ impl Pull<'_> {
         outcome(self.fetch_as_asked(record).await)
     }
 
-    /// A pull along `candidates`.
+    /// A pull along `candidates`; where signatures are demanded, of which the registry of the name itself may be the only one.
     async fn route(&self, record: &mut Record, candidates: &[Candidate]) -> Outcome {
         for _ in 0..ROUNDS {
             match self.round(record, candidates).await {
@@ -120,6 +129,7 @@ impl Pull<'_> {
     async fn round(&self, record: &mut Record, candidates: &[Candidate]) -> Result<Outcome, Gone> {
         record.attempts.clear();
         record.served = None;
+        record.verified.clear();
         let ordered = self.state.health.order(candidates, self.rule.order());
         for (index, candidate) in ordered.iter().enumerate() {
             if self.call.expired() {
@@ -134,6 +144,7 @@ impl Pull<'_> {
                 Tried::Failed => {}
             }
         }
+        self.forget_unsigned(record);
         Ok(match self.on_the_node(record).await {
             Some((answer, image)) => Outcome::Present(Box::new(answer), image),
             None => Outcome::Ended(End::NoneServed),

@@ -47,16 +47,25 @@ impl Temporary {
         Ok(temporary)
     }
 
-    /// Lets the name stay, because it is one that the image is to have. A private name never is.
-    pub(super) fn keep(&self) {
-        if let Some(in_use) = &self.in_use {
-            in_use.known().was_there = Some(true);
-        }
-    }
-
     /// The name.
     pub(super) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Whether it leads to this digest, or nowhere any more. Else it is removed, whoever uses it: containerd up to 1.7
+    /// converts manifests of the first format without a look at the digest that it has asked for.
+    ///
+    /// # Errors
+    /// containerd does not say it.
+    pub(super) async fn leads_to(&self, digest: &str) -> Result<bool, StoreError> {
+        let found = self.state.containerd.store.get(&self.name).await?;
+        if found.and_then(|image| image.target).is_none_or(|target| target.digest == digest) {
+            return Ok(true);
+        }
+        if let Err(error) = remove(&self.state.containerd, &self.name).await {
+            tracing::warn!(%error, name = self.name, "cannot remove a name that leads to another image than it says");
+        }
+        Ok(false)
     }
 
     /// Ends the use. The last user removes the name, and waits until CRI does not show it any more.

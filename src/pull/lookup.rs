@@ -4,11 +4,12 @@
 //! one entry in a verbose ImageStatus that tells where the image came from.
 
 mod container;
+mod other;
 mod present;
 mod status;
 
 pub use container::{create_container, restore_pod};
-pub use status::image_status;
+pub use status::{INFO_KEY, image_status};
 
 use std::sync::Arc;
 
@@ -19,7 +20,9 @@ use super::contents;
 use super::provenance::Provenance;
 use super::record::{End, Record, RuleText, Served, Verdict};
 use super::recorder::report;
-use crate::policy::{Asked, Candidate, Decision, Name, Role, RuleRef};
+use super::verify;
+use crate::policy::{Candidate, Decision, Name, Role, RuleRef};
+use crate::signature::Must;
 use crate::state::{Request, State};
 
 /// Gives `name` to an image that is on the node under the name of one of its mirrors. Says whether one was
@@ -30,13 +33,16 @@ use crate::state::{Request, State};
 /// # Errors
 /// What containerd answers to a question of ours.
 async fn adopt_present(state: &Arc<State>, request: &Arc<Request>, name: &Name) -> Result<bool, Status> {
-    let policy = &request.generation.policy;
-    let Decision::Route { rule, candidates, .. } = policy.decide(&Asked::of(name)) else { return Ok(false) };
+    let generation = &request.generation;
+    let asked = request.asks(name);
+    let decision = generation.policy.decide(&asked);
+    let must = generation.must(&generation.policy, &asked, &decision);
+    let Decision::Route { rule, candidates, .. } = decision else { return Ok(false) };
     // containerd reads another name from one that no image reference can be.
     let mirrors = |candidate: &&Candidate| candidate.role == Role::Mirror && !candidate.needs_private_host;
     for candidate in candidates.iter().filter(mirrors) {
         let Some(image) = state.containerd.cri.image(candidate.name.as_str()).await? else { continue };
-        match adopt_from(state, request, &rule, name, candidate, &image.id).await {
+        match adopt_from(state, request, (&rule, &must), name, candidate, &image.id).await {
             Ok(()) => {
                 report(&state.tell, &found(request, &rule, name, candidate));
                 return Ok(true);
@@ -52,13 +58,16 @@ async fn adopt_present(state: &Arc<State>, request: &Arc<Request>, name: &Name) 
 async fn adopt_from(
     state: &Arc<State>,
     request: &Request,
-    rule: &RuleRef<'_>,
+    (rule, must): (&RuleRef<'_>, &[Must]),
     name: &Name,
     candidate: &Candidate,
     id: &str,
 ) -> Result<(), AdoptError> {
     let target = adopt::target(state, &candidate.name, Some(id)).await?;
     let rule_text = RuleText::of(rule).to_string();
+    if !verify::is_sealed(state, must, name, &[&target.digest]) {
+        return Err(AdoptError::Refused("it was not found signed as it has to be".to_owned()));
+    }
     let forbids = format!("{rule_text} does not allow that");
     let refused = contents::refused_checkpoint(state, &target, rule.checkpoint(), &forbids).await?;
     if let Some(refused) = refused {

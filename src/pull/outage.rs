@@ -1,9 +1,9 @@
 //! `on-outage = "present"`: answers a pull that no registry can serve with the image that is on the node.
 //!
 //! Holds: only if each candidate failed for reasons of its own (it does not answer, 5xx, 429), so never after a registry
-//! has said no (401, 403, 404). Only for the name that was pulled, with the login that it was pulled with: else a pull of
-//! an image that is there would be a way around its login. Only if CRI finds the image by that name, as a client looks
-//! for it afterwards.
+//! has said no (401, 403, 404). Only for the name that was pulled, with the login that it was pulled with, and by the rule
+//! of the same namespaces: else a pull of an image that is there would be a way around its login. Only if CRI finds the
+//! image by that name, as a client looks for it afterwards.
 
 use std::time::{Duration, SystemTime};
 
@@ -35,6 +35,8 @@ enum Refused {
     NotShown,
     #[error("{0}")]
     Checkpoint(String),
+    #[error("it was not found signed as it has to be, or too long ago")]
+    Unsigned,
     #[error(transparent)]
     Login(#[from] Unknowable),
     #[error(transparent)]
@@ -55,8 +57,11 @@ impl Pull<'_> {
     /// The login of this pull, where it is to be remembered with the image.
     pub(super) fn login_to_note(&self) -> Option<BroughtLogin> {
         let outage = self.generation.policy.outage(&self.rule);
-        let brought = || BroughtLogin::of(self.message, &self.state.login_key).ok();
-        outage.serves().then(brought).flatten()
+        outage.serves().then(|| self.brought_login().ok()).flatten()
+    }
+
+    fn brought_login(&self) -> Result<BroughtLogin, WireError> {
+        Ok(BroughtLogin::of(self.message, &self.state.login_key)?.by_rule(&self.rule))
     }
 
     /// The answer with the image on the node, after the candidates of the record have failed; none where they have
@@ -84,16 +89,16 @@ impl Pull<'_> {
         let (state, name) = (self.state, self.name);
         let record = state.containerd.store.get(name.as_str()).await?.ok_or(Refused::Absent)?;
         let target = record.target.ok_or(Refused::Absent)?;
-        if name.digest().is_some_and(|digest| digest != target.digest) {
+        let is_other = |digest: &str| digest != target.digest;
+        if name.digest().is_some_and(is_other) || self.pin.is_some_and(|pin| !pin.accepts(&target.digest)) {
             return Err(Refused::OtherDigest(target.digest));
         }
         let provenance = Provenance::from_labels(&record.labels).ok_or(Refused::NoLogin)?;
         let noted = provenance.login().ok_or(Refused::NoLogin)?;
-        let brought = BroughtLogin::of(self.message, &state.login_key)?;
-        if !brought.made(noted, name.repository(), &target.digest).await? {
+        if !self.brought_login()?.made(noted, name.repository(), &target.digest).await? {
             return Err(Refused::OtherLogin);
         }
-        let pulled = provenance.pulled().to_owned();
+        let pulled = provenance.time.clone();
         if let Some(max_age) = max_age.filter(|max_age| !is_within(&pulled, *max_age)) {
             return Err(Refused::TooOld { pulled, max_age });
         }
@@ -108,6 +113,9 @@ impl Pull<'_> {
         let checkpoint = self.rule.checkpoint();
         if let Some(refused) = contents::refused_checkpoint(state, &target, checkpoint, &forbids).await? {
             return Err(Refused::Checkpoint(refused));
+        }
+        if !self.was_signed(&target.digest) {
+            return Err(Refused::Unsigned);
         }
         if let Err(error) = provenance::note_outage(&state.containerd.store, name, &target).await {
             tracing::warn!(image = %name, %error, "cannot note that it was the answer to a pull");

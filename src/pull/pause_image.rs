@@ -1,6 +1,6 @@
 //! The pause image, which containerd pulls by itself, without any CRI call that a policy could meet.
 //!
-//! Holds: where the policy routes the pause image, it is on the node under the name that containerd
+//! Holds: where the policy routes the pause image, or demands signatures of it, it is on the node under the name that containerd
 //! looks for, so that containerd has no reason to pull it. Where the policy leaves it alone, so does this.
 
 use std::sync::Arc;
@@ -11,8 +11,9 @@ use tonic::Status;
 
 use super::image::pull_image;
 use super::record::Denial;
+use super::verify;
 use crate::containerd::unary::Call;
-use crate::policy::{Asked, Decision, Name, Policy};
+use crate::policy::{Asked, Decision, Name, Policy, Present};
 use crate::state::{Client, CriVersion, Request, State};
 use crate::wire;
 use crate::wire::cri::pull_image_request::IMAGE;
@@ -28,6 +29,8 @@ const LOOK_AGAIN: Duration = Duration::from_secs(30);
 /// A policy that denies the image which containerd needs for every pod.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Denied {
+    /// The image.
+    pub image: Name,
     /// Which image, and which rule.
     pub message: String,
     /// What to write.
@@ -37,7 +40,7 @@ pub struct Denied {
 /// Whether a policy denies the pause image.
 #[must_use]
 pub fn denied(policy: &Policy, name: &Name) -> Option<Denied> {
-    let Denial { rule, reason } = Denial::of(policy, name)?;
+    let Denial { rule, reason } = Denial::of(policy, &Asked::of(name))?;
     let repository = format!("{}/{}", name.host(), name.path());
     let hint = if rule.prefix.starts_with(&repository) {
         "allow it in that rule, or name another image in containerd's config".to_owned()
@@ -45,6 +48,7 @@ pub fn denied(policy: &Policy, name: &Name) -> Option<Denied> {
         format!("add a [[policy.rule]] with prefix = \"{repository}\", and with mirrors or with pass = true")
     };
     Some(Denied {
+        image: name.clone(),
         message: format!("no pod can start without {name}, and it is denied by {rule}: {reason}"),
         hint,
     })
@@ -71,12 +75,19 @@ pub async fn before_sandbox(state: &Arc<State>) -> Result<(), Status> {
 pub async fn ensure(state: &Arc<State>) -> Result<bool, Status> {
     let Some(name) = state.containerd.pause_image() else { return Ok(false) };
     let generation = state.generation();
-    let decision = generation.policy.decide(&Asked::of(&name));
-    if matches!(decision, Decision::Pass { .. }) || state.containerd.cri.image(name.as_str()).await?.is_some()
-    {
+    let asked = Asked::of(&name);
+    let decision = generation.policy.decide(&asked);
+    let must = generation.must(&generation.policy, &asked, &decision);
+    if matches!(decision, Decision::Pass { .. }) && must.is_empty() {
         return Ok(false);
     }
-    if let Some(Denied { message, hint }) = denied(&generation.policy, &name) {
+    if let Some(image) = state.containerd.cri.image(name.as_str()).await? {
+        let hides = generation.policy.settings().present == Present::Hide;
+        if !hides || verify::is_sealed(state, &must, &name, &verify::digests(&image.repo_digests)) {
+            return Ok(false);
+        }
+    }
+    if let Some(Denied { message, hint, .. }) = denied(&generation.policy, &name) {
         return Err(Status::permission_denied(format!("{message} ({hint})")));
     }
     let message = wire::set(&[], IMAGE, name.as_str().as_bytes())
@@ -118,7 +129,7 @@ async fn keep_while_up(state: &Arc<State>) {
         let denied = name.and_then(|name| denied(&state.generation().policy, &name));
         // containerd pulls it by itself then.
         let denied = denied.filter(|_| !state.bypass.is_there());
-        if let Some(Denied { message, hint }) = denied.as_ref().filter(|_| denied != said) {
+        if let Some(Denied { message, hint, .. }) = denied.as_ref().filter(|_| denied != said) {
             tracing::warn!("{message} ({hint})");
         }
         match ensure(state).await {

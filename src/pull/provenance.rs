@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use crate::containerd::hosts;
 use crate::containerd::{Facts, Store, StoreError, record_names};
 use crate::policy::Name;
+use crate::pull::record::Record;
 
 const REFERENCE: &str = "cri-shunt/reference";
 const REGISTRY: &str = "cri-shunt/registry";
@@ -21,22 +22,36 @@ const TIME: &str = "cri-shunt/time";
 const REDIRECT: &str = "cri-shunt/hosts-toml";
 const LOGIN: &str = "cri-shunt/login";
 const OUTAGE: &str = "cri-shunt/outage";
+const TRIED: &str = "cri-shunt/tried";
+const LOGIN_SOURCE: &str = "cri-shunt/login-source";
+const VERIFIED: &str = "cri-shunt/verified";
 
 /// containerd's limit for key and value of one label together, in bytes (`pkg/labels/validate.go`).
 const MAX_LABEL: usize = 4096;
 
 /// Where one image came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Provenance {
-    reference: String,
-    registry: String,
-    rule: String,
-    time: String,
-    redirect: Option<String>,
+pub struct Provenance {
+    /// The reference that was asked for at the registry.
+    pub reference: String,
+    /// The registry that was asked.
+    pub registry: String,
+    /// The rule in words, with its place.
+    pub rule: String,
+    /// When the pull was.
+    pub time: String,
+    /// A `hosts.toml` that may have led containerd to another host.
+    pub redirect: Option<String>,
     /// By what the login of the pull is known again: see `same_login`.
     login: Option<String>,
     /// When it last was the answer to a pull that no registry could serve.
-    outage: Option<String>,
+    pub outage: Option<String>,
+    /// The candidates that failed before this one served, each with the sort of its failure.
+    pub tried: Option<String>,
+    /// Where the login came from that the registry was asked with.
+    pub login_source: Option<String>,
+    /// By whom it is signed, where the rule of the pull demands that.
+    pub verified: Option<String>,
 }
 
 impl Provenance {
@@ -50,15 +65,18 @@ impl Provenance {
             redirect: None,
             login: None,
             outage: None,
+            tried: None,
+            login_source: None,
+            verified: None,
         }
     }
 
-    /// A pull of `name` from its own registry: containerd's `hosts.toml` may lead it elsewhere.
-    pub(super) async fn of_origin(name: &Name, rule: &str, facts: &Arc<Facts>) -> Self {
+    /// With the `hosts.toml` by which containerd may be led elsewhere than to the own registry of `name`.
+    pub(super) async fn redirected(self, name: &Name, facts: &Arc<Facts>) -> Self {
         let (facts, host) = (facts.clone(), name.host().to_owned());
         let look = tokio::task::spawn_blocking(move || hosts::hosts_toml(facts.roots.read(), &host));
         let redirect = look.await.ok().flatten().map(|file| file.display().to_string());
-        Self { redirect, ..Self::now(name, name.host(), rule) }
+        Self { redirect, ..self }
     }
 
     /// With what the login is known by, where it is to be.
@@ -66,14 +84,17 @@ impl Provenance {
         Self { login, ..self }
     }
 
+    /// With what the pull's record says of the way to it. The login is that of the registry that served.
+    pub(super) fn with_way(self, record: &Record, login_source: &str) -> Self {
+        let tried = record.failed().join(", ");
+        let tried = (!tried.is_empty()).then_some(tried);
+        let verified = record.verified_by();
+        Self { tried, login_source: Some(login_source.to_owned()), verified, ..self }
+    }
+
     /// What the login of the pull is known by.
     pub(super) fn login(&self) -> Option<&str> {
         self.login.as_deref()
-    }
-
-    /// When the pull was.
-    pub(super) fn pulled(&self) -> &str {
-        &self.time
     }
 
     /// As labels of an image record.
@@ -88,13 +109,16 @@ impl Provenance {
             (REDIRECT, self.redirect.as_ref().unwrap_or(&none)),
             (LOGIN, self.login.as_ref().unwrap_or(&none)),
             (OUTAGE, self.outage.as_ref().unwrap_or(&none)),
+            (TRIED, self.tried.as_ref().unwrap_or(&none)),
+            (LOGIN_SOURCE, self.login_source.as_ref().unwrap_or(&none)),
+            (VERIFIED, self.verified.as_ref().unwrap_or(&none)),
         ]
         .map(|(key, value)| (key.to_owned(), fitting(key, value)));
         fields.into()
     }
 
     /// What the labels of an image record say.
-    pub(super) fn from_labels(labels: &HashMap<String, String>) -> Option<Self> {
+    pub fn from_labels(labels: &HashMap<String, String>) -> Option<Self> {
         let text = |key: &str| labels.get(key).cloned();
         let filled = |key: &str| text(key).filter(|text| !text.is_empty());
         Some(Self {
@@ -105,7 +129,16 @@ impl Provenance {
             redirect: filled(REDIRECT),
             login: filled(LOGIN),
             outage: filled(OUTAGE),
+            tried: filled(TRIED),
+            login_source: filled(LOGIN_SOURCE),
+            verified: filled(VERIFIED),
         })
+    }
+
+    /// The prefix of the rule alone.
+    pub fn rule_prefix(&self) -> &str {
+        let quoted = self.rule.strip_prefix("rule \"").and_then(|rest| rest.split('"').next());
+        quoted.unwrap_or(&self.rule)
     }
 
     fn to_json(&self) -> Value {
@@ -116,6 +149,9 @@ impl Provenance {
             "time": self.time,
             "hostsToml": self.redirect,
             "answeredInOutage": self.outage,
+            "tried": self.tried,
+            "loginSource": self.login_source,
+            "verified": self.verified,
         })
     }
 }
@@ -216,5 +252,9 @@ mod tests {
         assert_eq!(read.reference, "mirror.example:443/library/nginx:1");
         assert!(read.time.ends_with('Z') && !read.time.contains('.'), "{}", read.time);
         assert_eq!(Provenance::from_labels(&HashMap::new()), None);
+        let of = |rule: &str| Provenance::now(&from, "m.dev", rule).rule_prefix().to_owned();
+        assert_eq!(of("rule \"docker.io/a\" (/etc/c.toml:9)"), "docker.io/a");
+        assert_eq!(of("rule \"default\""), "default");
+        assert_eq!(of("cut o"), "cut o");
     }
 }

@@ -49,6 +49,9 @@ impl Drop for Recorder {
 pub(super) fn report(tell: &Tell, record: &Record) {
     record.log();
     record.count(&tell.metrics);
+    if let Some(error) = record.failed_pull() {
+        tell.failures.note(record.shown_name(), &error);
+    }
     if let Some(audit) = &tell.audit {
         audit.tell(&record.line());
     }

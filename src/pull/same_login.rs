@@ -2,7 +2,8 @@
 //!
 //! Holds: what is kept is a hash with a key that only this node's root can read, and with a salt of its own. Without the
 //! key nobody can find out by guessing which login it was, nor whether two pulls had the same. It is bound to the
-//! repository and the digest, so at another image it fits nothing.
+//! repository and the digest, so at another image it fits nothing; and to the rule, where that is for some namespaces: what
+//! one namespace has pulled is no answer to another.
 
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use ring::hmac;
 use tokio::sync::Semaphore;
 
 use crate::files::random::random;
-use crate::policy::Name;
+use crate::policy::{Name, RuleRef};
 use crate::state::{LoginKey, NoKey};
 use crate::wire::{self, WireError, cri};
 
@@ -66,6 +67,14 @@ impl BroughtLogin {
             Ok(wire::get(message, &path)?.unwrap_or_default().to_vec())
         };
         Ok(Self { fields: fields.into_iter().map(field).collect::<Result<_, _>>()?, key: key.clone() })
+    }
+
+    /// The same for pulls by this rule alone, if it is not for all pods.
+    pub(super) fn by_rule(mut self, rule: &RuleRef<'_>) -> Self {
+        if let Some(namespaces) = rule.namespaces() {
+            self.fields.push(format!("{} {namespaces}", rule.prefix()).into_bytes());
+        }
+        self
     }
 
     /// A label by which it is known again, at the image with this digest.

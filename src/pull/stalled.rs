@@ -96,7 +96,7 @@ impl Pull<'_> {
         if self.state.health.rest(&mirror.candidate.name, question.login).is_some() {
             return None;
         }
-        match self.state.registry.resolve(question).await {
+        match self.client(mirror.candidate).resolve(question).await {
             Ok(resolved) => {
                 self.note_last(mirror, question.login, resolved.rest);
                 None

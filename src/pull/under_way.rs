@@ -7,9 +7,10 @@ use bytes::Bytes;
 use super::record::RuleText;
 use crate::containerd::Facts;
 use crate::containerd::unary::Call;
-use crate::policy::{Candidate, Name, Ns, RuleRef};
-use crate::registry::Endpoint;
-use crate::state::{Generation, Request, State};
+use crate::policy::{Candidate, Name, Ns, Pin, Role, RuleRef};
+use crate::registry::{self, Endpoint};
+use crate::signature::Must;
+use crate::state::{Generation, Request, Shown, State};
 
 /// One pull by one rule.
 pub(super) struct Pull<'a> {
@@ -25,10 +26,16 @@ pub(super) struct Pull<'a> {
     pub(super) generation: &'a Arc<Generation>,
     /// What the client asks for.
     pub(super) name: &'a Name,
-    /// The tag that it writes beside a digest.
+    /// The tag beside the digest: the client writes both, or a lock has the digest for the tag.
     pub(super) tag: Option<&'a str>,
+    /// What a lock says of the tag.
+    pub(super) pin: Option<Pin<'a>>,
     /// The rule that decided.
     pub(super) rule: RuleRef<'a>,
+    /// Which signatures the image has to have.
+    pub(super) must: &'a [Must],
+    /// By which others see how far it is.
+    pub(super) shown: &'a Shown,
 }
 
 /// A mirror that is being tried.
@@ -48,6 +55,14 @@ impl Pull<'_> {
     pub(super) fn ns(&self, mirror: &Trial<'_>) -> Option<&str> {
         let is_told = mirror.candidate.ns != Ns::Off;
         mirror.endpoint.ns(self.name.host()).filter(|_| is_told)
+    }
+
+    /// Asks the candidate's registry. Hosts that clients choose are counted as one.
+    pub(super) fn client(&self, candidate: &Candidate) -> &registry::Client {
+        match candidate.role {
+            Role::Mirror => &self.state.registry,
+            Role::Origin => &self.state.origins,
+        }
     }
 
     /// The rule in words, with its place.

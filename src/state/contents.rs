@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 /// How many digests are remembered. A node has a few hundred images.
 const MOST: usize = 4096;
 
-/// What would lead containerd past the rules.
+/// What would lead containerd past the rules, and the size.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Contents {
     /// It is a checkpoint.
@@ -15,6 +15,8 @@ pub struct Contents {
     pub foreign_url: Option<String>,
     /// Why not all of it could be looked at, if so.
     pub unclear: Option<String>,
+    /// The bytes of its layers; of several manifests those of the largest, as containerd takes one.
+    pub size: u64,
 }
 
 impl Contents {
@@ -23,6 +25,7 @@ impl Contents {
         self.is_checkpoint |= other.is_checkpoint;
         self.foreign_url = self.foreign_url.take().or(other.foreign_url);
         self.unclear = self.unclear.take().or(other.unclear);
+        self.size = self.size.max(other.size);
     }
 }
 

@@ -106,6 +106,8 @@ impl DirLock {
         let disk = |error| NoLock::Disk { path: path.clone(), error };
         let mut options = File::options();
         let options = options.read(true).write(true).create(true).truncate(false).mode(0o600);
+        // Behind a link is a file of somebody else, and it is written to.
+        let options = options.custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed());
         let mut file = options.open(&path).map_err(disk)?;
         match file.try_lock() {
             Ok(()) => {}

@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 pub struct Extent {
     /// The rules, those of sources too.
     pub rules: usize,
-    /// Whether it decides about images that no rule is for: `default = "deny"` or `default-registry`.
+    /// Whether it decides about images that no rule is for: `default = "deny"`, `default-registry`, or what they have to be
+    /// signed with.
     pub has_default: bool,
     /// Whether rules were expected: a source is named.
     pub names_sources: bool,

@@ -6,12 +6,10 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
 
-use super::{Bypass, Extent, Generation, LoginKey, PullSettings, State};
+use super::{Bypass, Generation, LoginKey, State};
 use crate::containerd::hosts::{PrivateHosts, Transport, TransportNeed, Wanted};
 use crate::containerd::{Containerd, Facts, Roots};
-use crate::credentials::Credentials;
 use crate::policy::{Layer, Policy, Settings, Source};
 
 /// A node by which containerd is to be told this of a host.
@@ -25,19 +23,8 @@ pub(crate) fn state(dir: &Path, host: &str, what: Transport) -> Arc<State> {
 pub(crate) fn generation(host: &str, what: Transport) -> Generation {
     let source = Source { file: "c.toml".into(), line: 1 };
     let need = TransportNeed { host: host.to_owned(), what, source, layer: Layer::Native };
-    let second = Duration::from_secs(1);
-    Generation {
-        policy: Policy::new(Vec::new(), Settings::default()).unwrap(),
-        pull: PullSettings { stall_after: None, adopt_timeout: second, retry_down_after: second },
-        credentials: Credentials::default(),
-        transport: Wanted::new(vec![need], false),
-        endpoints: Vec::new(),
-        needed: Arc::default(),
-        extent: Extent::default(),
-        sources: Vec::new(),
-        watch: None,
-        loaded_at: SystemTime::UNIX_EPOCH,
-    }
+    let policy = Policy::new(Vec::new(), Settings::default()).unwrap();
+    Generation { transport: Wanted::new(vec![need], false), ..Generation::of_policy(policy) }
 }
 
 /// A containerd that looks for its files in `root`.

@@ -9,7 +9,7 @@ mod speeds;
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
@@ -31,6 +31,8 @@ pub struct Health {
 }
 
 struct Down {
+    /// When it failed first, after it had been well.
+    since: SystemTime,
     until: Instant,
     wait: Duration,
     trouble: Trouble,
@@ -45,6 +47,31 @@ pub enum Trouble {
     Errors,
     /// It does not give what it says that it has, or something else.
     NotGiven,
+}
+
+/// A mirror that fails.
+#[derive(Clone, Debug)]
+pub struct Troubled {
+    /// Its host.
+    pub host: String,
+    /// How it fails.
+    pub trouble: Trouble,
+    /// When it failed first, after it had been well.
+    pub since: SystemTime,
+    /// Until when it is tried after the others.
+    pub until: SystemTime,
+}
+
+impl Trouble {
+    /// What such a mirror does.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Mute => "does not answer",
+            Self::Errors => "answers with errors",
+            Self::NotGiven => "does not give what it says it has",
+        }
+    }
 }
 
 impl Health {
@@ -87,18 +114,13 @@ impl Health {
         if hosts.len() >= MOST {
             hosts.retain(|_, down| down.until > now);
         }
-        let new = Down { until: now, wait: Duration::ZERO, trouble };
+        let new = Down { since: SystemTime::now(), until: now, wait: Duration::ZERO, trouble };
         let down = hosts.entry(key.host().to_owned()).or_insert(new);
         // Pulls that failed together are one failure.
         if down.until <= now {
             down.wait = (down.wait * 2).clamp(first, LONGEST.max(first));
             down.until = now + down.wait;
-            let what = match trouble {
-                Trouble::Mute => "mirror does not answer",
-                Trouble::Errors => "mirror answers with errors",
-                Trouble::NotGiven => "mirror does not give what it says it has",
-            };
-            tracing::warn!(mirror = key.host(), last_for = ?down.wait, "{what}");
+            tracing::warn!(mirror = key.host(), last_for = ?down.wait, "mirror {}", trouble.words());
         }
         down.trouble = down.trouble.max(trouble);
     }
@@ -142,13 +164,24 @@ impl Health {
         self.rests.all()
     }
 
+    /// The mirrors that fail now, by host.
+    pub fn troubled(&self) -> Vec<Troubled> {
+        let (now, clock) = (Instant::now(), SystemTime::now());
+        let troubled = |(host, down): (&String, &Down)| Troubled {
+            host: host.clone(),
+            trouble: down.trouble,
+            since: down.since,
+            until: clock + down.until.duration_since(now),
+        };
+        let mut all: Vec<Troubled> =
+            self.lock().iter().filter(|(_, down)| down.until > now).map(troubled).collect();
+        all.sort_by(|one, two| one.host.cmp(&two.host));
+        all
+    }
+
     /// The hosts that fail now.
     pub fn down(&self) -> Vec<String> {
-        let now = Instant::now();
-        let mut hosts: Vec<String> =
-            self.lock().iter().filter(|(_, down)| down.until > now).map(|(host, _)| host.clone()).collect();
-        hosts.sort();
-        hosts
+        self.troubled().into_iter().map(|troubled| troubled.host).collect()
     }
 }
 

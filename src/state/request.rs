@@ -11,6 +11,7 @@ use std::time::SystemTime;
 use tokio::time::Instant;
 
 use super::generation::Generation;
+use crate::policy::{Asked, Name};
 use crate::wire::cri::PodPaths;
 use crate::wire::{self, WireError};
 
@@ -114,6 +115,15 @@ impl fmt::Display for Client {
             write!(f, "[{pid}]")?;
         }
         Ok(())
+    }
+}
+
+// === impl Request ===
+
+impl Request {
+    /// What rules may look at, where it asks for this image.
+    pub fn asks<'a>(&'a self, name: &'a Name) -> Asked<'a> {
+        Asked::of(name).in_namespace(self.pod.as_ref().map(|pod| pod.namespace.as_str()))
     }
 }
 

@@ -13,8 +13,15 @@ use super::Gates;
 /// The facts about one name, kept while anybody has a [`TemporaryName`] of it.
 #[derive(Debug, Default)]
 pub struct Known {
-    /// Whether it was there before its first user came; none while that is not known.
+    /// Whether it was there before its first user came, or is to stay now; none while that is not known.
     pub was_there: Option<bool>,
+}
+
+impl Known {
+    /// Lets the name stay, because it is one that an image is to have.
+    pub fn keep(&mut self) {
+        self.was_there = Some(true);
+    }
 }
 
 type Shared = Mutex<Known>;

@@ -29,14 +29,23 @@ pub struct Line {
     pub name: Option<String>,
     /// The rule that decided; none if nothing was to be decided.
     pub rule: Option<Rule>,
-    /// What the policy does with its decisions: `enforce`.
+    /// `enforce`, or `observe` if the rule that the policy has for this is only observed.
     pub mode: String,
     /// What it said: `route`, `pass` or `deny`; none if nothing was to be decided.
     pub verdict: Option<String>,
+    /// The digest that a lock has for the tag, if one has it.
+    #[serde(default)]
+    pub locked: Option<String>,
+    /// What would have been done if what is only observed was in force.
+    #[serde(default)]
+    pub would: Option<Would>,
     /// Each candidate that was tried, in order.
     pub candidates: Vec<Candidate>,
     /// What was served.
     pub served: Option<Served>,
+    /// By whom it is signed, for each signature that the policy demands of it.
+    #[serde(default)]
+    pub verified: Vec<Verified>,
     /// How it ended, in one word.
     pub outcome: String,
     /// The code of the client's answer, as gRPC spells it.
@@ -82,6 +91,19 @@ pub struct Rule {
     pub place: Option<String>,
 }
 
+/// What an observed rule says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Would {
+    /// The rule.
+    pub rule: Rule,
+    /// What it says: `route`, `pass` or `deny`.
+    pub verdict: String,
+    /// The references that would have been asked for, in order. No registry was asked.
+    pub candidates: Vec<String>,
+    /// Why it would have been refused.
+    pub reason: Option<String>,
+}
+
 /// A candidate that was tried.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Candidate {
@@ -114,6 +136,19 @@ pub struct Served {
     pub digest: Option<String>,
     /// The length of that in bytes, if the registry said it.
     pub size: Option<u64>,
+}
+
+/// That an image is signed as it has to be.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Verified {
+    /// The name of the signature in the configuration.
+    pub signature: String,
+    /// The keys and identities that have signed it.
+    pub by: Vec<String>,
+    /// The repository where that was found.
+    pub registry: String,
+    /// Whether it was known before, so that nobody was asked.
+    pub known: bool,
 }
 
 /// Stands where lines are missing.

@@ -5,16 +5,12 @@ use prost::Message;
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use super::*;
-use crate::containerd::hosts::Transport;
-use crate::containerd::unary::Call;
 use crate::policy::{
-    Action, Asked, Checkpoint, Decision, Layer, Mirror, Name, Origin, Policy, Route, Rule, Settings, Source,
+    Action, Asked, Checkpoint, Decision, Layer, Mirror, Origin, Policy, Route, Rule, Settings, Source,
 };
+use crate::pull::fixture::Parts;
 use crate::registry::Endpoint;
-use crate::state::{Client, CriVersion, Generation, Request, fixture};
 
 /// A policy by which q.dev comes from a mirror of another host, from one of its own, and from itself.
 fn policy() -> Policy {
@@ -33,6 +29,10 @@ fn policy() -> Policy {
         action: Action::Route(route),
         checkpoint: Checkpoint::Refuse,
         foreign_urls: false,
+        verify: None,
+        lock: Default::default(),
+        namespaces: None,
+        mode: None,
         source: Source { file: "c.toml".into(), line: 1 },
         layer: Layer::Native,
     };
@@ -42,44 +42,20 @@ fn policy() -> Policy {
 #[tokio::test]
 async fn the_clients_login_goes_to_the_registry_that_was_asked_for_and_to_no_other() {
     let dir = tempfile::tempdir().unwrap();
-    let state = fixture::state(dir.path(), "other.test", Transport::PlainHttp);
-    let other = fixture::generation("other.test", Transport::PlainHttp);
-    let generation = Arc::new(Generation { policy: policy(), ..other });
     let client =
         AuthConfig { username: "ann".to_owned(), password: "pw".to_owned(), ..AuthConfig::default() };
     let asked = PullImageRequest { auth: Some(client.clone()), ..PullImageRequest::default() };
-    let message = Bytes::from(asked.encode_to_vec());
-    let name: Name = "q.dev/a:1".parse().unwrap();
-    let call = Call::own(state.containerd.link.clone(), "/runtime.v1.ImageService/PullImage");
-    let request = Request {
-        id: state.request_ids.next(),
-        client: Client::own(),
-        method: "PullImage",
-        version: CriVersion::V1,
-        pod: None,
-        generation: generation.clone(),
-        deadline: None,
-        started: tokio::time::Instant::now(),
-    };
-    let Decision::Route { rule, candidates, .. } = generation.policy.decide(&Asked::of(&name)) else {
+    let parts = Parts::new(dir.path(), Arc::new(policy()), "q.dev/a:1", &asked);
+    let pull = parts.pull();
+    let Decision::Route { candidates, .. } = pull.generation.policy.decide(&Asked::of(pull.name)) else {
         panic!("not routed")
-    };
-    let pull = Pull {
-        state: &state,
-        request: &request,
-        call: &call,
-        message: &message,
-        generation: &generation,
-        name: &name,
-        tag: None,
-        rule,
     };
     let mut sent = Vec::new();
     for candidate in &candidates {
         let endpoint = Endpoint::of(candidate.name.host());
         let mirror = Trial { candidate, endpoint, facts: Arc::default(), has_successor: false };
         let Ok(auth) = pull.auth(&mirror).await else { panic!("{}", candidate.name) };
-        let Ok(message) = auth.put(&message, candidate.name.host()) else { panic!("{}", candidate.name) };
+        let Ok(message) = auth.put(pull.message, candidate.name.host()) else { panic!("{}", candidate.name) };
         let auth = PullImageRequest::decode(message.as_slice()).unwrap().auth;
         sent.push((candidate.name.as_str(), auth));
     }

@@ -84,14 +84,19 @@ struct Platform {
     architecture: String,
 }
 
-/// The first layer with `urls`.
-struct Layers(Option<Layer>);
+/// The first layer with `urls`, and the bytes of all.
+#[derive(Default)]
+struct Layers {
+    foreign: Option<Layer>,
+    size: u64,
+}
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Layer {
     digest: String,
     urls: Option<FirstUrl>,
+    size: Option<i64>,
 }
 
 struct FirstUrl(Option<String>);
@@ -136,13 +141,15 @@ impl<'de> Deserialize<'de> for Children {
 
 impl<'de> Deserialize<'de> for Layers {
     fn deserialize<D: Deserializer<'de>>(list: D) -> Result<Self, D::Error> {
-        let keep = |first: &mut Option<Layer>, layer: Layer| {
-            if first.is_none() && layer.urls.as_ref().is_some_and(|urls| urls.0.is_some()) {
-                *first = Some(layer);
+        let keep = |kept: &mut Self, layer: Layer| {
+            let size = layer.size.and_then(|size| u64::try_from(size).ok());
+            kept.size = kept.size.saturating_add(size.unwrap_or_default());
+            if kept.foreign.is_none() && layer.urls.as_ref().is_some_and(|urls| urls.0.is_some()) {
+                kept.foreign = Some(layer);
             }
             Ok(())
         };
-        list.deserialize_seq(Each(None, keep, PhantomData)).map(Self)
+        list.deserialize_seq(Each(Self::default(), keep, PhantomData))
     }
 }
 
@@ -284,7 +291,7 @@ impl Walk {
 
 impl Manifest {
     fn contents(&self) -> Contents {
-        let foreign = self.layers.as_ref().and_then(|layers| layers.0.as_ref());
+        let foreign = self.layers.as_ref().and_then(|layers| layers.foreign.as_ref());
         let shown = |layer: &Layer| {
             let url = layer.urls.as_ref()?.0.as_deref()?;
             let host = Some(host_of(url)).filter(|host| !host.is_empty()).unwrap_or("an unreadable URL");
@@ -294,6 +301,7 @@ impl Manifest {
             is_checkpoint: self.annotations.as_ref().is_some_and(|all| all.is_checkpoint),
             foreign_url: foreign.and_then(shown),
             unclear: None,
+            size: self.layers.as_ref().map_or(0, |layers| layers.size),
         }
     }
 }
@@ -306,6 +314,10 @@ impl Child {
     /// configuration. So does each where it is not known what this machine is called.
     fn is_for_this_machine(&self) -> bool {
         let Some(platform) = &self.platform else { return true };
+        // Go makes ASCII's small letters of letters beyond it too (`İ`, `K`).
+        if !platform.os.is_ascii() || !platform.architecture.is_ascii() {
+            return true;
+        }
         let os = platform.os.to_ascii_lowercase();
         let written = platform.architecture.to_ascii_lowercase();
         let architecture = match written.as_str() {

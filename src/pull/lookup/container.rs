@@ -12,14 +12,19 @@ use bytes::Bytes;
 use tonic::Status;
 
 use super::adopt_present;
-use super::present::{refuse, refuse_name};
+use super::other::refuse_other;
+use super::present::{refuse, refuse_name, refuse_unsigned, tell_would};
 use crate::containerd::unary::{Call, forward, malformed};
 use crate::containerd::{Answer, Facts};
-use crate::policy::{Asked, Checkpoint, Decision, Name, Present, is_image_id};
+use crate::policy::{Checkpoint, Decision, Mode, Name, Policy, Present, is_image_id, tag_beside_digest};
 use crate::pull::contents;
 use crate::state::{Request, State};
 use crate::wire::cri::{container_config, create_container_request as paths, mount, restore_pod_request};
 use crate::wire::{self, WireError};
+
+/// Why a pod from a checkpoint is refused.
+const RESTORED: &str = "the images of a checkpoint are known to containerd alone, which would pull them past every rule; \
+                        that is refused where images are denied or have to be signed";
 
 /// Answers a CreateContainer.
 pub async fn create_container(
@@ -42,11 +47,11 @@ pub async fn create_container(
 
 /// Answers a RestorePod. (No containerd has it yet.)
 pub async fn restore_pod(state: &Arc<State>, request: &Arc<Request>, call: &Call, message: Bytes) -> Answer {
-    if request.generation.policy.has_deny() {
-        return Answer::failure(&Status::permission_denied(
-            "the images of a checkpoint are known to containerd alone, which would pull them past every rule; that is \
-             refused where images are denied",
-        ));
+    if refuses(&request.generation.policy) {
+        return Answer::failure(&Status::permission_denied(RESTORED));
+    }
+    if would_refuse(request) {
+        tell_observed(state, request, RESTORED);
     }
     let images = match read_restored(&message) {
         Ok(images) => images,
@@ -58,6 +63,22 @@ pub async fn restore_pod(state: &Arc<State>, request: &Arc<Request>, call: &Call
         }
     }
     forward(call, &message).await
+}
+
+/// Whether a policy refuses images, so that none may come past it.
+fn refuses(policy: &Policy) -> bool {
+    policy.has_deny() || policy.asks_for_signatures()
+}
+
+/// Whether the policy would refuse images if nothing of it were only observed.
+fn would_refuse(request: &Request) -> bool {
+    !refuses(&request.generation.policy) && refuses(request.generation.written())
+}
+
+/// Tells of a request that goes on, and that would be refused if the policy were not only observed.
+fn tell_observed(state: &State, request: &Request, why: &str) {
+    state.tell.metrics.would_refuse(request.method);
+    tracing::info!(would = why, "{} is passed on, because the policy is only observed", request.method);
 }
 
 /// One image that the container uses.
@@ -114,16 +135,34 @@ async fn admit(state: &Arc<State>, request: &Arc<Request>, image: &Image) -> Res
         return Ok(());
     }
     let policy = &request.generation.policy;
-    if image.is_root && policy.has_deny() {
+    if image.is_root
+        && would_refuse(request)
+        && let Err(status) = refuse_file(state.containerd.facts(), image).await
+    {
+        tell_observed(state, request, status.message());
+    }
+    if policy.settings().mode == Mode::Observe && policy.rules().is_empty() {
+        // It goes on as it came.
+        tell_would(state, request, &image.text, image.specified.as_deref()).await;
+        return Ok(());
+    }
+    if image.is_root && refuses(policy) {
         // Where relative paths lead is known once containerd has answered, and before that it answers no client.
         refuse_file(state.containerd.known_facts().await, image).await?;
     }
     if policy.settings().present == Present::Hide {
         refuse(state, request, &image.text).await?;
         if let Some(Ok(name)) = image.specified.as_deref().map(str::parse::<Name>) {
-            refuse_name(state, request, &name)?;
+            let tag = image.specified.as_deref().and_then(tag_beside_digest);
+            refuse_name(state, request, &name, tag.as_deref())?;
+            refuse_other(state, request, &image.text, &name).await?;
         }
+        if let (false, Ok(name)) = (is_image_id(&image.text), image.text.parse()) {
+            refuse_other(state, request, &image.text, &name).await?;
+        }
+        refuse_unsigned(state, request, &image.text, image.specified.as_deref()).await?;
     }
+    tell_would(state, request, &image.text, image.specified.as_deref()).await;
     let found = state.containerd.cri.image(&image.text).await?;
     let found = match (found, image.text.parse::<Name>()) {
         (None, Ok(name)) if !is_image_id(&image.text) && adopt_present(state, request, &name).await? => {
@@ -152,7 +191,7 @@ async fn refuse_file(containerd: Arc<Facts>, image: &Image) -> Result<(), Status
     }
     Err(Status::permission_denied(format!(
         "{} is a file, which containerd would take for a checkpoint and pull its base image past every \
-         rule; that is refused where images are denied",
+         rule; that is refused where images are denied or have to be signed",
         image.text
     )))
 }
@@ -167,11 +206,11 @@ async fn refuse_checkpoint(
     let name =
         names.into_iter().flatten().filter(|text| !is_image_id(text)).find_map(|text| text.parse().ok());
     let name: Option<Name> = name;
-    let allowed =
-        name.as_ref().is_some_and(|name| match request.generation.policy.decide(&Asked::of(name)) {
-            Decision::Route { rule, .. } | Decision::Pass { rule } => rule.checkpoint() == Checkpoint::Allow,
-            Decision::Deny { .. } => false,
-        });
+    let policy = &request.generation.policy;
+    let allowed = name.as_ref().is_some_and(|name| match policy.decide(&request.asks(name)) {
+        Decision::Route { rule, .. } | Decision::Pass { rule } => rule.checkpoint() == Checkpoint::Allow,
+        Decision::Deny { .. } => false,
+    });
     if allowed {
         return Ok(());
     }

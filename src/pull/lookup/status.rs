@@ -1,22 +1,27 @@
 //! ImageStatus: containerd's own answer, for the name that was asked for.
+//!
+//! Holds: it says nothing of a pod, so it is decided as for a client without one. But an image is hidden only if it is
+//! denied in every namespace: kubelet asks here for every pod, and could not start those that may have it. Whether the
+//! pod of a container may have it, CreateContainer says.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
+use tonic::Status;
 
 use super::adopt_present;
-use super::present::is_hex;
+use super::other::is_other;
+use super::present::{is_hex, is_sealed};
 use crate::containerd::Answer;
 use crate::containerd::unary::{Call, forward, malformed};
-use crate::policy::{Name, Present, is_image_id};
-use crate::pull::provenance;
-use crate::pull::record::Denial;
+use crate::policy::{Name, Policy, Present, is_image_id};
+use crate::pull::{provenance, verify};
 use crate::state::{Request, State};
 use crate::wire::cri::{image_status_request, image_status_response as response};
 use crate::wire::{self, WireError, cri};
 
 /// The key of the entry in `info` that tells where an image came from.
-const INFO_KEY: &str = "cri-shunt";
+pub const INFO_KEY: &str = "cri-shunt";
 
 /// Answers an ImageStatus.
 pub async fn image_status(state: &Arc<State>, request: &Arc<Request>, call: &Call, message: Bytes) -> Answer {
@@ -26,7 +31,7 @@ pub async fn image_status(state: &Arc<State>, request: &Arc<Request>, call: &Cal
     };
     let policy = &request.generation.policy;
     let hidden = match &asked.name {
-        Some(name) if policy.settings().present == Present::Hide => Denial::of(policy, name).is_some(),
+        Some(name) if policy.settings().present == Present::Hide => policy.denies_everybody(name),
         _ => false,
     };
     if hidden && !asked.may_be_id {
@@ -42,10 +47,42 @@ pub async fn image_status(state: &Arc<State>, request: &Arc<Request>, call: &Cal
             Err(status) => Answer::failure(&status),
         };
     }
-    if hidden && asked.name.as_ref().is_some_and(|name| Found::read(&payload).is_named(name)) {
+    if let Some(name) = &asked.name
+        && (hidden || hides_unsigned(request, name))
+        && let found = Found::read(&payload)
+        && found.is_named(name)
+        && (hidden || !is_sealed(state, request, name, &verify::digests(&found.digests)))
+    {
         return Answer::message(&[]);
     }
+    match is_hidden_as_other(state, policy, &asked, &payload).await {
+        Ok(false) => {}
+        Ok(true) => return Answer::message(&[]),
+        Err(status) => return Answer::failure(&status),
+    }
     described(state, &asked, answer).await
+}
+
+/// Whether the image is hidden, as a lock has another one for the tag.
+async fn is_hidden_as_other(
+    state: &State,
+    policy: &Policy,
+    asked: &Question,
+    payload: &[u8],
+) -> Result<bool, Status> {
+    let Some(name) = asked.name.as_ref().filter(|_| policy.settings().present == Present::Hide) else {
+        return Ok(false);
+    };
+    let Some(pin) = policy.locks_for_everybody(name) else { return Ok(false) };
+    let found = Found::read(payload);
+    Ok(found.is_named(name) && is_other(state, pin, name, &found.digests).await?)
+}
+
+/// Whether an image by this name is hidden from everybody if it was not found signed as it has to be.
+fn hides_unsigned(request: &Request, name: &Name) -> bool {
+    let policy = &request.generation.policy;
+    let hides = policy.settings().present == Present::Hide && !request.generation.demands.is_empty();
+    hides && !policy.is_scoped(name)
 }
 
 /// The question.

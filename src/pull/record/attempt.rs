@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::policy::{Name, Role};
-use crate::state::Rest;
+use crate::state::{Rest, Sealed};
 
 /// One candidate that was tried.
 #[derive(Clone, Debug)]
@@ -42,6 +42,8 @@ pub struct Failure {
     pub rest: Option<Box<Rest>>,
     /// The HTTP status of the registry's answer, if that was the reason.
     pub status: Option<u16>,
+    /// What was found not to be signed, if that was the reason.
+    pub unsigned: Option<Box<Sealed>>,
 }
 
 /// The sorts of failures. The later one tells more, where several candidates failed.
@@ -67,8 +69,10 @@ pub enum Class {
     Unauthorized,
     /// The registry refuses the image to this login (403).
     Forbidden,
-    /// The image itself is refused: a checkpoint, a layer that comes from elsewhere.
+    /// The image itself is refused: a checkpoint, a layer that comes from elsewhere, an image verifier of containerd's.
     Content,
+    /// It is not signed as it has to be, or that cannot be found out.
+    Signature,
     /// This machine is at fault, and no other registry can help: its disk is full, for one.
     Local,
 }
@@ -86,7 +90,7 @@ impl Class {
 
     /// Whether `explain --live`, which asks the registries and pulls nothing, can show more of it.
     pub fn can_be_explained(self) -> bool {
-        !matches!(self, Self::Containerd | Self::Content | Self::Local)
+        !matches!(self, Self::Containerd | Self::Content | Self::Signature | Self::Local)
     }
 
     /// As it is written in log lines.
@@ -103,6 +107,7 @@ impl Class {
             Self::Unauthorized => "unauthorized",
             Self::Forbidden => "forbidden",
             Self::Content => "content",
+            Self::Signature => "signature",
             Self::Local => "local",
         }
     }
@@ -111,7 +116,12 @@ impl Class {
 impl Failure {
     /// A failure with its reason.
     pub fn new(class: Class, text: impl Into<String>) -> Self {
-        Self { class, text: text.into(), short: None, rest: None, status: None }
+        Self { class, text: text.into(), short: None, rest: None, status: None, unsigned: None }
+    }
+
+    /// The same of an image that is not signed.
+    pub fn of_unsigned(self, sealed: Sealed) -> Self {
+        Self { unsigned: Some(Box::new(sealed)), ..self }
     }
 
     /// The same of a registry that is left alone after it.

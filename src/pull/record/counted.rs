@@ -3,12 +3,9 @@
 //! Holds: a label is a rule's prefix, the host of a mirror, or a fixed word. Hosts of mirrors are in the configuration: a
 //! mirror can have `{host}` in its path only.
 
-use super::{End, Record};
+use super::{Attempt, Class, End, Record, Verdict};
 use crate::policy::Role;
-use crate::tell::metrics::Metrics;
-
-/// The registry that the name itself asks for. Which one that is, clients decide.
-const ORIGIN: &str = "origin";
+use crate::tell::metrics::{Metrics, ORIGIN};
 
 impl Record {
     /// Counts it.
@@ -18,6 +15,14 @@ impl Record {
             let labels = [("rule", rule.to_owned()), ("method", self.request.method.to_owned())];
             metrics.denies.get_or_create(&labels).inc();
         }
+        if let Some(would) = &self.would {
+            let labels = [("rule", would.rule.prefix.clone()), ("method", self.request.method.to_owned())];
+            match would.verdict {
+                Verdict::Deny { .. } => _ = metrics.would_denies.get_or_create(&labels).inc(),
+                Verdict::Route => _ = metrics.would_routes.get_or_create(&labels).inc(),
+                Verdict::Pass | Verdict::NotAName => {}
+            }
+        }
         if self.request.method != "PullImage" {
             return;
         }
@@ -26,9 +31,10 @@ impl Record {
         let labels =
             [("rule", rule.to_owned()), ("registry", registry.to_owned()), ("outcome", outcome.to_owned())];
         metrics.pulls.get_or_create(&labels).inc();
-        if outcome == "pulled" && registry == ORIGIN && !self.attempts.is_empty() {
+        if outcome == "pulled" && registry == ORIGIN && self.fell_back() {
             metrics.origin_fallbacks.inc();
         }
+        self.count_verified(rule, metrics);
         for attempt in &self.attempts {
             let Some(failure) = &attempt.failure else { continue };
             let registry = match attempt.role {
@@ -43,6 +49,28 @@ impl Record {
         if let Some(adoption) = self.adoption {
             metrics.adoption_seconds.observe(adoption.as_secs_f64());
         }
+    }
+
+    fn count_verified(&self, rule: &str, metrics: &Metrics) {
+        let is_refused = |attempt: &&Attempt| {
+            attempt.failure.as_ref().is_some_and(|failure| failure.class == Class::Signature)
+        };
+        let known = self.verified.iter().filter(|verified| verified.was_known).count();
+        let refused = self.attempts.iter().filter(is_refused).count()
+            + usize::from(matches!(self.end, Some(End::Unsigned(_))));
+        for (outcome, count) in
+            [("verified", self.verified.len() - known), ("known", known), ("refused", refused)]
+        {
+            if count > 0 {
+                let labels = [("rule", rule.to_owned()), ("outcome", outcome.to_owned())];
+                metrics.verifications.get_or_create(&labels).inc_by(count as u64);
+            }
+        }
+    }
+
+    /// Whether mirrors were to serve it, and were tried.
+    fn fell_back(&self) -> bool {
+        self.attempts.iter().any(|attempt| attempt.role == Role::Mirror)
     }
 
     /// Who has served it.

@@ -6,8 +6,11 @@ use std::fmt::Write;
 
 use tonic::{Code, Status};
 
-use super::{Attempt, Class, End, Failure, Record, Verdict};
+use super::{Attempt, Class, End, Failure, Locked, Record, Verdict};
 use crate::policy::Role;
+
+/// What an error begins with by which kubelet knows why.
+const UNSIGNED: &str = "SignatureValidationFailed";
 
 /// How long the error may be where three mirrors have failed, in bytes. A pod's events show it again and again.
 const ROOM: usize = 399;
@@ -30,6 +33,7 @@ impl Record {
         let name = self.shown_name();
         match &self.end {
             Some(End::Denied) => Status::permission_denied(self.denial()),
+            Some(End::Unsigned(reason)) => Status::unknown(format!("{UNSIGNED}: {name}: {reason}")),
             Some(End::NoneServed) => self.none_served(room),
             Some(End::TooLate) => {
                 let text = format!("{name}: the client's deadline came first");
@@ -38,14 +42,24 @@ impl Record {
             }
             Some(End::Failed(code, reason)) => Status::new(*code, format!("{name}: {reason}")),
             Some(End::Present(_)) => Status::new(Code::Ok, format!("{name}: the image on the node")),
+            Some(End::Observed) => Status::new(Code::Ok, format!("{name}: it went on")),
             Some(End::ClientLeft) => Status::cancelled(format!("{name}: the client left")),
             Some(End::Containerd(code)) => Status::new(*code, format!("{name}: containerd's own answer")),
             None => Status::internal(format!("{name}: still under way")),
         }
     }
 
+    /// Why a pull failed, if it did. A client that left has its own reasons.
+    pub fn failed_pull(&self) -> Option<String> {
+        let is_failed = self.request.method == "PullImage" && matches!(self.outcome(), "failed" | "denied");
+        match (&self.end, &self.containerds_words) {
+            (Some(End::Containerd(_)), Some(words)) if is_failed => Some(words.clone()),
+            _ => is_failed.then(|| self.status().message().to_owned()),
+        }
+    }
+
     /// The name that was asked for, as far as it is one.
-    pub(super) fn shown_name(&self) -> &str {
+    pub fn shown_name(&self) -> &str {
         self.name.as_ref().map_or(self.asked.as_str(), |name| name.as_str())
     }
 
@@ -57,14 +71,19 @@ impl Record {
         format!("{} is denied by {}: {reason}", self.shown_name(), self.rule_text())
     }
 
-    /// kubelet makes its reason `RegistryUnavailable` of an `Unknown` error that begins with that word, and of no other
-    /// code (`pkg/kubelet/images/image_manager.go`, evalCRIPullErr; cri-client takes off the code `Unknown` alone).
+    /// kubelet makes its reasons `RegistryUnavailable` and `SignatureValidationFailed` of an `Unknown` error that begins with
+    /// that word, and of no other code (`pkg/kubelet/images/image_manager.go`, evalCRIPullErr; cri-client takes off the code
+    /// `Unknown` alone).
     fn none_served(&self, room: usize) -> Status {
         let name = self.shown_name();
         if self.classes().all(Class::is_outage) {
             return Status::unknown(self.within(&format!("RegistryUnavailable: {name}: "), room));
         }
-        let code = self.classes().max().map_or(Code::Unknown, code);
+        let class = self.classes().max();
+        if class == Some(Class::Signature) {
+            return Status::unknown(self.within(&format!("{UNSIGNED}: {name}: "), room));
+        }
+        let code = class.map_or(Code::Unknown, code);
         Status::new(code, self.within(&format!("{name}: "), room))
     }
 
@@ -102,6 +121,9 @@ impl Record {
             (count, true) => format!("none of the {count} mirrors of {rule} served it"),
             (count, false) => format!("none of the {count} registries of {rule} served it"),
         };
+        if let Some(Locked { digest, file }) = &self.locked {
+            let _ = write!(text, " (locked to {digest} by {file})");
+        }
         for (index, attempt) in self.attempts.iter().enumerate() {
             let separator = if index == 0 { ": " } else { "; " };
             // Writing to a string cannot fail.
@@ -145,7 +167,7 @@ fn code(class: Class) -> Code {
         Class::NotFound => Code::NotFound,
         Class::Unreachable | Class::ServerError => Code::Unavailable,
         Class::RateLimited | Class::Local => Code::ResourceExhausted,
-        Class::Protocol | Class::Containerd => Code::Unknown,
+        Class::Protocol | Class::Containerd | Class::Signature => Code::Unknown,
         Class::Config => Code::FailedPrecondition,
         Class::Login | Class::Unauthorized => Code::Unauthenticated,
         Class::Forbidden | Class::Content => Code::PermissionDenied,

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use super::{Attempt, End, Failure, Record, Verdict};
+use super::{Attempt, End, Failure, Record, RuleText, Verdict, Verified, Would};
 use crate::policy::Role;
 use crate::tell::audit::time;
 use crate::tell::line::{self, Line, VERSION};
@@ -31,20 +31,20 @@ impl Record {
             }),
             asked: cut(&self.asked),
             name: self.name.as_ref().map(ToString::to_string),
-            rule: self
-                .rule
-                .as_ref()
-                .map(|rule| line::Rule { prefix: rule.prefix.clone(), place: rule.place.clone() }),
-            mode: "enforce".to_owned(),
+            rule: self.rule.as_ref().map(rule),
+            mode: if self.would.is_some() { "observe" } else { "enforce" }.to_owned(),
             verdict: self.verdict.word().map(str::to_owned),
+            locked: self.locked.as_ref().map(|locked| locked.digest.clone()),
+            would: self.would.as_ref().map(would),
             candidates: self.attempts.iter().map(candidate).collect(),
             served: self.served_line(),
+            verified: self.verified.iter().map(verified).collect(),
             outcome: self.outcome().to_owned(),
             code: code(self.status().code()),
             reason: self.reason(),
             seconds: self.total.as_secs_f64(),
             containerd_seconds: self.in_containerd.as_secs_f64(),
-            policy: request.generation.policy.hash().to_owned(),
+            policy: request.generation.written().hash().to_owned(),
         }
     }
 
@@ -55,8 +55,12 @@ impl Record {
             Some(End::Containerd(tonic::Code::Ok)) => "found",
             Some(End::Present(_)) => "present",
             Some(End::Denied) => "denied",
+            Some(End::Observed) => "observed",
             Some(End::ClientLeft) => "client-left",
-            Some(End::Containerd(_) | End::NoneServed | End::TooLate | End::Failed(..)) | None => "failed",
+            Some(
+                End::Containerd(_) | End::NoneServed | End::Unsigned(_) | End::TooLate | End::Failed(..),
+            )
+            | None => "failed",
         }
     }
 
@@ -78,7 +82,7 @@ impl Record {
     fn reason(&self) -> Option<String> {
         match (&self.verdict, &self.end) {
             (Verdict::Deny { reason }, _) => Some(cut(reason)),
-            (_, Some(End::Failed(_, reason))) => Some(cut(reason)),
+            (_, Some(End::Failed(_, reason) | End::Unsigned(reason))) => Some(cut(reason)),
             (_, Some(End::TooLate)) => Some("the client's deadline came first".to_owned()),
             _ => None,
         }
@@ -97,6 +101,23 @@ impl Verdict {
     }
 }
 
+fn rule(rule: &RuleText) -> line::Rule {
+    line::Rule { prefix: rule.prefix.clone(), place: rule.place.clone() }
+}
+
+fn would(would: &Would) -> line::Would {
+    let reason = match &would.verdict {
+        Verdict::Deny { reason } => Some(cut(reason)),
+        _ => None,
+    };
+    line::Would {
+        rule: rule(&would.rule),
+        verdict: would.verdict.word().unwrap_or_default().to_owned(),
+        candidates: would.candidates.iter().map(ToString::to_string).collect(),
+        reason,
+    }
+}
+
 fn candidate(attempt: &Attempt) -> line::Candidate {
     let Attempt { candidate, role, login, failure, took } = attempt;
     let role = match role {
@@ -112,6 +133,16 @@ fn candidate(attempt: &Attempt) -> line::Candidate {
         status: failure.as_ref().and_then(|failure| failure.status),
         error: failure.as_ref().map(error),
         seconds: took.as_secs_f64(),
+    }
+}
+
+fn verified(verified: &Verified) -> line::Verified {
+    let Verified { signature, seal, was_known } = verified;
+    line::Verified {
+        signature: signature.to_string(),
+        by: seal.by.iter().map(|by| cut(by)).collect(),
+        registry: cut(&seal.found_at),
+        known: *was_known,
     }
 }
 

@@ -37,6 +37,7 @@ pub struct Rest {
     pub host: String,
     /// Whose requests it limits, in words.
     whose: String,
+    since: SystemTime,
     until: Instant,
     at: SystemTime,
 }
@@ -70,7 +71,8 @@ impl Rests {
         let kept = known.entry(key).or_insert_with(|| rest.clone());
         let is_new = *kept == rest || kept.until <= now;
         if kept.until < rest.until {
-            *kept = rest;
+            let since = if is_new { rest.since } else { kept.since };
+            *kept = Rest { since, ..rest };
         }
         let kept = kept.clone();
         drop(known);
@@ -106,8 +108,9 @@ impl Rest {
     /// A rest that begins now, for as long as the registry has `said`, within bounds.
     pub fn from_now(host: &str, login: &Login, said: Option<Duration>) -> Self {
         let time = said.unwrap_or(UNSAID).min(LONGEST);
-        let (until, at) = (Instant::now() + time, SystemTime::now() + time);
-        Rest { host: host.to_owned(), whose: login.whose(), until, at }
+        let since = SystemTime::now();
+        let (until, at) = (Instant::now() + time, since + time);
+        Rest { host: host.to_owned(), whose: login.whose(), since, until, at }
     }
 }
 
@@ -119,6 +122,11 @@ impl Rest {
         let minutes = seconds.div_ceil(60);
         let (hour, minute) = (minutes / 60 % 24, minutes % 60);
         format!("rate-limited until {hour:02}:{minute:02} UTC")
+    }
+
+    /// Since when it lasts.
+    pub fn since(&self) -> SystemTime {
+        self.since
     }
 
     /// When it is over.
@@ -195,7 +203,13 @@ mod tests {
     #[test]
     fn it_says_until_when_and_for_whom() {
         let at = SystemTime::UNIX_EPOCH + Duration::from_secs(50_641);
-        let rest = |login: Login| Rest { host: "m".into(), whose: login.whose(), until: Instant::now(), at };
+        let rest = |login: Login| Rest {
+            host: "m".into(),
+            whose: login.whose(),
+            since: at,
+            until: Instant::now(),
+            at,
+        };
         let token = Login::IdentityToken(Secret::new("hush-t".to_owned()));
         assert_eq!(rest(robot("hush-p")).to_string(), "rate-limited until 14:05 UTC for robot");
         assert_eq!(rest(token).to_string(), "rate-limited until 14:05 UTC for an identity token");

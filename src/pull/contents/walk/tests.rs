@@ -1,7 +1,11 @@
 use super::*;
 
+fn read(text: &str) -> Result<Manifest, String> {
+    serde_json::from_str(text).map_err(|error| error.to_string())
+}
+
 fn contents(text: &str) -> Contents {
-    serde_json::from_str::<Manifest>(text).unwrap().contents()
+    read(text).unwrap().contents()
 }
 
 #[test]
@@ -14,6 +18,25 @@ fn a_checkpoint_and_a_foreign_layer_are_found() {
         r#"{"layers": [{"digest": "sha256:1"}, {"digest": "sha256:2", "urls": ["https://u:p@far.dev:1/a?b"]}]}"#,
     );
     assert_eq!(foreign.foreign_url.as_deref(), Some("far.dev:1 (sha256:2)"));
+}
+
+#[test]
+fn sizes_of_layers_are_read_as_go_reads_them() {
+    let size = |text: &str| Ok::<_, String>(read(text)?.contents().size);
+    let read = |layers: &str| size(&format!(r#"{{"config": {{"size": 1}}, "layers": [{layers}]}}"#));
+    assert_eq!(read(r#"{"size": 7}, {"size": 8, "urls": ["https://far.dev"]}, {}"#), Ok(15));
+    assert_eq!(read(r#"{"size": null}, {"size": -7}, {"size": 8}"#), Ok(8));
+    let large = i64::MAX;
+    assert_eq!(
+        read(&format!(r#"{{"size": {large}}}, {{"size": {large}}}, {{"size": {large}}}"#)),
+        Ok(u64::MAX)
+    );
+    for wrong in ["1.5", "1e3", "\"1\"", "9223372036854775808"] {
+        assert!(read(&format!(r#"{{"size": {wrong}}}"#)).is_err(), "{wrong}");
+    }
+    let mut of_both = contents(r#"{"layers": [{"size": 7}]}"#);
+    of_both.add(contents(r#"{"layers": [{"size": 5}]}"#));
+    assert_eq!(of_both.size, 7);
 }
 
 fn digest(number: usize) -> String {
@@ -115,4 +138,5 @@ fn an_entry_for_this_machine_is_known_by_each_of_its_names() {
         assert!(!counts("windows", architecture));
     }
     assert!(!counts("linux", "mips") && counts("linux", ""));
+    assert!(counts("l\u{130}nux", own[0]) && counts("linux", "\u{130}386"), "Go has `linux` and `i386`");
 }
