@@ -5,21 +5,27 @@
 //!
 //! The files in reading order. Each imports only from files that come later in this list:
 //!
-//! 1. `merged` shows all files as one; `import` converts other programs' files to TOML; `expectations` reads the files
-//!    of `cri-shunt test`.
+//! 1. `merged` shows all files as one; `changes` compares two configurations, and `given` finds what each of them is;
+//!    `import` converts other programs' files to TOML; `expectations` reads the files of `cri-shunt test`;
+//!    `lock_text` writes the file of `cri-shunt lock`, and `mentioned` reads the images of manifests for it.
 //! 2. `kept` keeps a configuration for the start at which its files cannot be used.
 //!    `load` reads everything and makes a `Config` of it: first a draft of all files, then the checks of the
 //!    whole (`assemble`, `endpoints`, `lint`, `sources::lint`).
-//! 3. `files` finds the program's own files. `settings` (with `tell`), `rules` (with
-//!    `mirrors`), `credentials` and `transport` know their keys.
+//! 3. `files` finds the program's own files, and `end_mark` knows one that was cut. `settings` (with `tell`), `rules` (with
+//!    `mirrors`, `rewrites` and `locks`, which reads the files of `cri-shunt lock` by `lock`), `credentials`, `signatures` and
+//!    `transport` know their keys.
 //! 4. `sources` reads the files of other programs, with a folder for each format.
 //! 5. `draft` is what all readers produce: rules, what registries need, logins. `sources::source_file` is what all
 //!    formats take.
 //! 6. `section` takes typed values out of a document, `parse_toml` and `parse_yaml` make a document of a text.
 //! 7. `text` reads one file whole; `diagnostic` shows what is wrong and where.
 
+mod changes;
 mod expectations;
+mod given;
 mod import;
+mod lock_text;
+mod mentioned;
 
 mod kept;
 mod load;
@@ -30,12 +36,17 @@ mod endpoints;
 mod lint;
 
 mod credentials;
+mod end_mark;
 mod files;
 mod input;
+mod lock;
+mod locks;
 mod mirrors;
 mod mistake;
+mod rewrites;
 mod rules;
 mod settings;
+mod signatures;
 mod tell;
 mod transport;
 
@@ -71,19 +82,25 @@ use crate::files::reader::Reader;
 use crate::policy::Policy;
 use crate::registry::Endpoint;
 use crate::serve::metrics::MetricsAt;
+use crate::signature::Demands;
 use crate::state::{Extent, NeededFile, PullSettings};
 use crate::tell::audit::AuditTo;
 
 use self::diagnostic::{Problem, Span, TextId};
 
+pub use self::changes::{Change, Kind, Said, changes};
 pub(crate) use self::diagnostic::visible;
 pub use self::diagnostic::{Diagnostics, Listed, Severity, Style};
 pub(crate) use self::duration::positive_duration;
 pub use self::expectations::{Candidates, Expectation, expectations};
+pub use self::given::given;
 pub use self::import::{ImportRequest, import};
 pub use self::input::{Input, MainFile};
 pub use self::kept::{Kept, StartsWith, Unusable, relay_only, starts_with};
 pub use self::load::{DEFAULT_REGISTRY_FLAG, load, load_from, load_with};
+pub use self::lock::{Lock, Locked};
+pub use self::lock_text::LOCK_HEAD;
+pub use self::mentioned::mentioned;
 pub use self::merged::Merged;
 pub use self::settings::{Containerd, Group, Listen, Log, State};
 pub use self::sources::source_file::{Format, SourceFile};
@@ -111,6 +128,8 @@ pub struct Config {
     pub transport: Wanted,
     /// How mirrors are reached for which it is not enough to know their host; mirrors have an index into it.
     pub endpoints: Vec<Endpoint>,
+    /// What is demanded of signatures.
+    pub demands: Demands,
     /// The node's logins for registries.
     pub credentials: Credentials,
     /// The files that pulls need.

@@ -160,13 +160,13 @@ fn serve_does_not_start_with_a_bad_log_level() {
 fn a_check_as_json() {
     assert_snapshot!(check(DOUBTFUL, &["--format", "json"]), @r#"
     --- stdout
-    {"configuration":"config.toml","usable":true,"rules":1,"default":"pass","default_registry":null,"problems":[{"severity":"warning","message":"a pull of the same image by the digest is not denied","file":"config.toml","line":2,"column":10,"hints":["deny the repository `quay.io/x`; only an allow-list (default = \"deny\" and rules for what may be pulled) has no gaps"]}],"hosts_toml":{"directory":null,"kept":[],"problems":[],"fence":null}}
+    {"configuration":"config.toml","usable":true,"rules":1,"rules_in_force":1,"mode":"enforce","default":"pass","default_registry":null,"problems":[{"severity":"warning","message":"a pull of the same image by the digest is not denied","file":"config.toml","line":2,"column":10,"hints":["deny the repository `quay.io/x`; only an allow-list (default = \"deny\" and rules for what may be pulled) has no gaps"]}],"hosts_toml":{"directory":null,"kept":[],"problems":[],"fence":null}}
     --- stderr
     --- exit 0
     "#);
     assert_snapshot!(check(BAD, &["--format", "json"]), @r#"
     --- stdout
-    {"configuration":"config.toml","usable":false,"rules":null,"default":null,"default_registry":null,"problems":[{"severity":"error","message":"unknown key `sokcet` in `listen`","file":"config.toml","line":2,"column":1,"hints":["did you mean `socket`?"]},{"severity":"error","message":"a rule needs one of `mirrors`, `deny` and `pass`","file":"config.toml","line":3,"column":1,"hints":[]}],"hosts_toml":null}
+    {"configuration":"config.toml","usable":false,"rules":null,"rules_in_force":null,"mode":null,"default":null,"default_registry":null,"problems":[{"severity":"error","message":"unknown key `sokcet` in `listen`","file":"config.toml","line":2,"column":1,"hints":["did you mean `socket`?"]},{"severity":"error","message":"a rule needs one of `mirrors`, `deny` and `pass`","file":"config.toml","line":3,"column":1,"hints":[]}],"hosts_toml":null}
     --- stderr
     --- exit 1
     "#);

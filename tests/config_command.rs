@@ -48,7 +48,7 @@ fn said(dir: &tempfile::TempDir, arguments: &[&str]) -> String {
 #[test]
 fn every_key_has_its_place() {
     let dir = files();
-    assert_snapshot!(said(&dir, &[]), @r##"
+    assert_snapshot!(said(&dir, &[]), @r#"
     [listen]
     socket = "/run/cri-shunt/cri-shunt.sock"  # default
     mode = "0660"  # default
@@ -73,11 +73,14 @@ fn every_key_has_its_place() {
     format = "text"  # default
 
     [policy]
+    mode = "enforce"  # default
     default = "deny"  # config.toml:6
     present = "leave"  # default
     names = "original"  # default
     node-credentials = "always"  # default
     on-outage = "fail"  # default
+    unlisted = "pass"  # default
+    verify = "none"  # default
     watch = "5s"  # config.toml:7
     default-registry = "hub.dev/p"  # conf.d/10.toml:1
 
@@ -107,7 +110,7 @@ fn every_key_has_its_place() {
     [[transport]]
     registry = "i.dev"
     ca = "/etc/ca.pem"
-    "##);
+    "#);
     assert_eq!(said(&dir, &["--quiet"]), "");
 }
 
@@ -196,4 +199,41 @@ fn what_has_no_key_is_a_comment() {
     # no key for this: the mirror m.dev needs the header X-Key (certs/quay.io/hosts.toml:1)
     # no key for this: k.dev needs the header Y-Key (certs/k.dev/hosts.toml:3)
     ");
+}
+
+/// Two native rules for one prefix cannot be written, also where one of them is only observed.
+#[test]
+fn a_rule_of_a_source_beside_an_observed_one_is_shown() {
+    let dir = lay_out(&[
+        (
+            "config.toml",
+            "[[policy.rule]]\nprefix = 'quay.io'\ndeny = 'no'\nmode = 'observe'\n[[policy.source]]\nregistries-yaml = 'r.yaml'\n",
+        ),
+        ("r.yaml", "mirrors:\n  quay.io:\n    endpoint: ['https://n.dev']\n"),
+    ]);
+    let shown = said(&dir, &[]);
+    let rules = shown.split_once("[[policy.rule]]").unwrap().1;
+    assert_snapshot!(rules, @r#"
+
+    prefix = "quay.io"  # config.toml:2
+    deny = "no"  # config.toml:3
+    mode = "observe"  # config.toml:4
+
+    # [[policy.source]]
+    # registries-yaml = "r.yaml"  # config.toml:6
+
+    # r.yaml:2
+    # [[policy.rule]]
+    # prefix = "quay.io"
+    # mirrors = ["n.dev"]
+    # origin = "last"
+    # collapse = true
+
+    # no key for this: the rule of a source for "quay.io" is in force while the native one is only observed (r.yaml:2)
+    "#);
+    let objects = said(&dir, &["--format", "json"]);
+    assert!(objects.contains(r#""source":"r.yaml:2""#), "{objects}");
+    fs::write(dir.path().join("whole.toml"), &shown).unwrap();
+    let checked = run(dir.path(), &["check", "--config", "whole.toml"]);
+    assert_eq!(checked.status.code(), Some(0), "{checked:?}");
 }

@@ -1,4 +1,5 @@
-//! Where each containerd looks for `hosts.toml`, by its config: what `Facts` says, against what it really reads.
+//! Where each containerd looks for `hosts.toml`, by its config: what `Facts` says, against what it really reads. And what
+//! it makes of the mirrors in its own config.
 //!
 //! Holds: in every cell a file is put into each directory that could be meant, one at a time, and containerd asks the
 //! registry exactly where `Roots::read` has the directory.
@@ -11,10 +12,15 @@ use std::path::{Path, PathBuf};
 
 use cri_shunt::inside::containerd::{Facts, Link, PullMode, Roots, hosts};
 use cri_shunt::inside::registry::Endpoint;
+use support::certificates::{Authority, Oddity};
 use support::containerd::Containerd;
+use support::containerd_config::Options;
 use support::cri::Cri;
+use support::fake::{Behaviour, Fake};
+use support::guarded::Guard;
 use support::image::Image;
 use support::registry::Registry;
+use support::shunt::Shunt;
 use support::version::Version;
 
 fn daemon() -> hosts::PrivateHosts {
@@ -188,7 +194,66 @@ async fn mirrors_and_tls_exclude_a_config_path_and_logins_do_not(version: Versio
     }
 }
 
+/// What a containerd with `registry.mirrors` in its own file pulls, and the shunt that has this file as a source, in front
+/// of another containerd: the same mirrors in the same order, with the login and the authority that the file names.
+async fn the_mirrors_of_its_own_file_are_those_of_the_shunt(version: Version) {
+    let (Some(behind), Some(registry)) = (Containerd::shared(version), Registry::shared()) else { return };
+    let line = version.line().replace('.', "-");
+    let [without, first, second] = [(); 3].map(|()| Fake::in_front_of(registry.host()));
+    without.on("/v2/", Behaviour::Status(404));
+    for fake in [&first, &second] {
+        fake.on("/v2/", Behaviour::Basic("ann", "pw-of-ann"));
+    }
+    let (authority, files) = (Authority::new(), tempfile::tempdir().unwrap());
+    let certificate = authority.issue(&["127.0.0.1"], Oddity::None).files(files.path(), "s");
+    let guarded = Guard::default().tls(&certificate).start(registry);
+    // 2.x does not know `tls` any more.
+    let knows_tls = version < Version::V2_1;
+    let table = if knows_tls { "io.containerd.grpc.v1.cri" } else { "io.containerd.cri.v1.images" };
+    let mirrors = |name: &str, hosts: &[String]| {
+        format!("[plugins.\"{table}\".registry.mirrors.\"{name}\"]\nendpoint = {hosts:?}\n")
+    };
+    let of = |fakes: &[&Fake]| fakes.iter().map(|fake| format!("http://{}", fake.host())).collect::<Vec<_>>();
+    let mut more = mirrors("one.test", &of(&[&without, &first, &second]));
+    more += &mirrors("two.test", &of(&[&second, &without, &first]));
+    for fake in [&first, &second] {
+        let login = "username = \"ann\"\npassword = \"pw-of-ann\"\n";
+        more += &format!("[plugins.\"{table}\".registry.configs.\"{}\".auth]\n{login}", fake.host());
+    }
+    if knows_tls {
+        more += &mirrors("tls.test", &[format!("https://{}", guarded.host())]);
+        let ca = authority.file(files.path());
+        let host = guarded.host();
+        more += &format!("[plugins.\"{table}\".registry.configs.\"{host}\".tls]\nca_file = {ca:?}\n");
+    }
+    let options = Options { hosts_files: false, more, ..Options::default() };
+    let Some(legacy) = Containerd::start_with(version, &options) else { return };
+    let source = format!("[[policy.source]]\ncontainerd-config = {:?}\n", legacy.config_file());
+    let shunt = Shunt::start(&source, behind);
+    let cases =
+        [("one.test", [true, true, false]), ("two.test", [false, false, true]), ("tls.test", [false; 3])];
+    for (name, asked) in &cases[..if knows_tls { 3 } else { 2 }] {
+        let image = Image::busybox(&format!("legacy-{name}-{line}"));
+        let path = format!("legacy-{line}/{}", name.replace('.', "-"));
+        registry.push(&path, "1", &image);
+        for (socket, who) in [(legacy.socket(), "containerd"), (shunt.socket(), "the shunt")] {
+            for fake in [&without, &first, &second] {
+                fake.forget();
+            }
+            let pulled = Cri::connect(&socket).await.pull(&format!("{name}/{path}:1")).await;
+            assert_eq!(
+                pulled.unwrap_or_else(|status| panic!("{version:?} {who} {name}: {status}")),
+                image.id()
+            );
+            let seen = [&without, &first, &second].map(|fake| !fake.records().is_empty());
+            assert_eq!(seen, *asked, "{version:?} {who} {name}");
+        }
+        Cri::connect(&shunt.socket()).await.remove(&format!("{name}/{path}:1")).await.unwrap();
+    }
+}
+
 on_each_containerd!(
     files_are_read_where_the_facts_say,
     mirrors_and_tls_exclude_a_config_path_and_logins_do_not,
+    the_mirrors_of_its_own_file_are_those_of_the_shunt,
 );

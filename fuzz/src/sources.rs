@@ -23,6 +23,16 @@ use super::secrets::{DECODED, SECRET, hidden, with_and_without};
 /// What stands between two files.
 const NEXT: &str = "\n%%\n";
 
+/// What names a lock.
+const LOCKED: &str = "[policy]\nlocked = 'images.lock'\nunlisted = 'deny'\n[[policy.rule]]\nprefix = 'quay.io'\n\
+                      mirrors = ['m.dev']\n";
+
+/// What signatures are verified with, for configurations that ask for some.
+const KEYS: [(&str, &[u8]); 2] = [
+    ("k.pub", include_bytes!("../corpus/signature/key")),
+    ("root.json", include_bytes!("../corpus/signature/trusted_root")),
+];
+
 const NAMES: [&str; 6] = [
     "nginx",
     "docker.io/gitea/gitea:1.22",
@@ -62,14 +72,27 @@ fn configuration(disk: &Disk, letter: u8, rest: &[u8]) {
     said_of(&loaded, disk.root(), false);
     if let Ok(Loaded { config, .. }) = &loaded {
         let names = names(&config.policy);
+        for (tag, digest) in config.policy.locks().into_iter().flat_map(|list| list.tags()) {
+            let Ok(name) = tag.parse::<Name>() else { panic!("{tag}") };
+            let decision = config.policy.decide(&Asked::of(&name));
+            assert_eq!(decision.locked().map(|pin| pin.digest()), Some(digest), "{name}");
+        }
         for name in &names {
             assert_eq!(decided(&config.policy, name), decided(&config.policy, name));
             let _ = config.credentials.known(name, &Reader::This);
+            let asked = Asked::of(name);
+            let decision = config.policy.decide(&asked);
+            let demanded = config.policy.verify(&asked, decision.rule()).is_some();
+            assert_eq!(
+                demanded,
+                !config.demands.of_asked(&config.policy, &asked, &decision).is_empty(),
+                "{name}"
+            );
         }
         let plan = hosts::plan(&config.policy, &config.reach());
         let _ = (plan.summaries(), plan.is_empty());
     }
-    if !matches!(letter, b'n') {
+    if !matches!(letter, b'n' | b'l') {
         let format = source(disk, letter);
         imported(disk, &format, loaded.ok());
     }
@@ -98,10 +121,18 @@ fn load(disk: &Disk, letter: u8, rest: &[u8]) -> Result<Loaded, Diagnostics> {
     disk.clear();
     if letter == b'n' {
         let path = disk.path("config.toml");
+        for (name, content) in KEYS {
+            disk.write(name, content);
+        }
         for (index, part) in parts(rest).into_iter().enumerate() {
             let name = if index == 0 { "config.toml".to_owned() } else { format!("conf.d/{index}.toml") };
             disk.write(&name, part);
         }
+        return load_from(&Input::file(&path)).map(with_files);
+    }
+    if letter == b'l' {
+        let path = disk.write("config.toml", LOCKED.as_bytes());
+        disk.write("images.lock", rest);
         return load_from(&Input::file(&path)).map(with_files);
     }
     let source = source(disk, letter);

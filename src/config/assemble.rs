@@ -5,15 +5,23 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::policy::{Conflict, Outage, Policy, Settings, Source};
+use crate::policy::{Conflict, Held, Outage, Policy, Settings, Source, Verify};
 
 use super::diagnostic::{Located, Problem, Span, Texts};
 use super::draft::{PolicyDraft, file_line};
+use super::signatures::Settled;
 
-/// The policy; `None` where its rules contradict each other.
-pub(super) fn policy(draft: &PolicyDraft, texts: &Texts, out: &mut Vec<Problem>) -> Option<Policy> {
+/// The policy, with what signatures it asks for; `None` where its rules contradict each other.
+pub(super) fn policy(
+    draft: &PolicyDraft,
+    settled: &Settled,
+    texts: &Texts,
+    out: &mut Vec<Problem>,
+) -> Option<Policy> {
     let rules = draft.rules.iter().map(|drafted| drafted.rule.clone()).collect();
-    match Policy::new(rules, settings(draft, texts)) {
+    let (verify, beside) = (settled.verify.clone(), settled.demands.beside().map(Into::into));
+    let with_signatures = Settings { verify, beside, ..settings(draft, texts) };
+    match Policy::new(rules, with_signatures) {
         Ok(policy) => Some(policy),
         Err(conflicts) => {
             let places = RulePlaces::of(draft, texts);
@@ -25,6 +33,7 @@ pub(super) fn policy(draft: &PolicyDraft, texts: &Texts, out: &mut Vec<Problem>)
 
 fn settings(draft: &PolicyDraft, texts: &Texts) -> Settings {
     let PolicyDraft {
+        mode,
         default,
         default_registry,
         present,
@@ -32,6 +41,10 @@ fn settings(draft: &PolicyDraft, texts: &Texts) -> Settings {
         node_credentials,
         on_outage,
         outage_max_age,
+        verify: _,
+        policy_json: _,
+        lock,
+        lock_list,
         watch: _,
         rules: _,
         sources: _,
@@ -39,6 +52,7 @@ fn settings(draft: &PolicyDraft, texts: &Texts) -> Settings {
     let value = |set: &Located<_>| (set.value, file_line(&set.at, texts));
     let (default, default_source) = default.as_ref().map(value).unzip();
     Settings {
+        mode: mode.as_ref().map(|set| set.value).unwrap_or_default(),
         default: default.unwrap_or_default(),
         default_source,
         default_registry: default_registry.as_ref().map(|set| (set.value.clone(), file_line(&set.at, texts))),
@@ -49,6 +63,9 @@ fn settings(draft: &PolicyDraft, texts: &Texts) -> Settings {
             answer: on_outage.as_ref().map(|set| set.value),
             max_age: outage_max_age.as_ref().map(|set| set.value),
         },
+        verify: Verify::default(),
+        beside: None,
+        lock: Held { list: lock_list.clone(), unlisted: lock.unlisted.as_ref().map(|set| set.value) },
     }
 }
 
@@ -90,7 +107,9 @@ impl<'d> RulePlaces<'d> {
         for wanted in conflict.sources() {
             let there = self.0.get(&(wanted.file.clone(), wanted.line)).map_or(&[][..], Vec::as_slice);
             let fits = |(prefix, _): &(&str, &Span)| match conflict {
-                Conflict::Duplicate { prefix: duplicate, .. } => prefix == duplicate,
+                Conflict::Duplicate { prefix: twice, .. } | Conflict::Namespaces { prefix: twice, .. } => {
+                    prefix == twice
+                }
                 _ => true,
             };
             let next = taken.entry((&wanted.file, wanted.line)).or_default();

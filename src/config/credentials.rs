@@ -12,12 +12,13 @@ use std::time::Duration;
 
 use super::diagnostic::{Located, Problem, Span, Texts};
 use super::draft::{self, PolicyDraft};
-use super::path::path;
+use super::path::{from, path};
 use super::section::Section;
 use super::{defaults, duration};
 use crate::credentials::{self, Credentials, DockerConfig, Entry, Login, LoginFile, Sources};
 use crate::files::fingerprint::FileState;
 use crate::policy::{Action, Location};
+use crate::signature::Demands;
 use crate::state::NeededFile;
 
 /// The tables of all files, before they become one value.
@@ -44,8 +45,7 @@ impl CredentialsDraft {
     /// Adds the tables of one file. Relative paths start at its directory.
     pub(super) fn read(&mut self, sections: Vec<Section<'_>>, texts: &Texts, out: &mut Vec<Problem>) {
         for mut section in sections {
-            let file = texts.name(section.at().text);
-            let directory = Path::new(&*file).parent().unwrap_or(Path::new(""));
+            let directory = texts.directory(section.at().text);
             let before = out.len();
             let named: Vec<Span> =
                 KINDS.iter().filter_map(|key| Some(section.field(key)?.at.clone())).collect();
@@ -54,7 +54,7 @@ impl CredentialsDraft {
                 let problem = Problem::error(message).at(second).also(first, "the other one");
                 out.push(problem.hint("write a [[credentials]] for each"));
             }
-            self.read_table(&mut section, directory, texts, before, out);
+            self.read_table(&mut section, &directory, texts, before, out);
             if named.is_empty() && out.len() == before && !section.has_unknown() {
                 missing(&section, out);
             }
@@ -118,13 +118,14 @@ impl CredentialsDraft {
         self,
         logins: Vec<Login>,
         policy: &PolicyDraft,
+        demands: &Demands,
         texts: &mut Texts,
         needed: &mut Vec<Located<NeededFile>>,
         out: &mut Vec<Problem>,
     ) -> Credentials {
         let CredentialsDraft { entries, docker, providers } = self;
         duplicates(&entries, texts, out);
-        let mirrors = if entries.is_empty() { HashSet::new() } else { mirrors(policy) };
+        let mirrors = if entries.is_empty() { HashSet::new() } else { mirrors(policy, demands) };
         for (entry, at) in &entries {
             for file in LoginFile::of(entry) {
                 add_needed(file, Some(entry.key.as_str()), at, texts, needed);
@@ -160,14 +161,14 @@ impl CredentialsDraft {
     }
 }
 
-/// The hosts of all mirrors, normalised.
-fn mirrors(policy: &PolicyDraft) -> HashSet<String> {
+/// The hosts of all mirrors, and of what else has signatures, normalised.
+fn mirrors(policy: &PolicyDraft, demands: &Demands) -> HashSet<String> {
     let routes = policy.rules.iter().filter_map(|drafted| match &drafted.rule.action {
         Action::Route(route) => Some(route.mirrors.iter().map(|mirror| &mirror.location)),
         Action::Deny { .. } | Action::Pass => None,
     });
     let locations = routes.flatten().chain(policy.default_registry.iter().map(|set| &set.value));
-    locations.map(Location::folded_host).collect()
+    locations.chain(demands.repositories()).map(Location::folded_host).collect()
 }
 
 fn missing(section: &Section<'_>, out: &mut Vec<Problem>) {
@@ -215,10 +216,4 @@ fn add_needed(
     let source = draft::file_line(at, texts);
     let value = NeededFile::of_login(file, registry.map(str::to_owned), source);
     needed.push(Located { value, at: at.clone() });
-}
-
-/// Makes a path absolute: the daemon and the programs that it runs have other working directories than a shell.
-fn from(directory: &Path, path: &Path) -> PathBuf {
-    let joined = directory.join(path);
-    std::path::absolute(&joined).unwrap_or(joined)
 }

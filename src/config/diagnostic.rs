@@ -71,6 +71,12 @@ impl Problem {
         Problem::new(Severity::Error, message)
     }
 
+    /// The same without the hints that speak of a flag which the command does not have.
+    pub(crate) fn without_flag(mut self, flag: &str) -> Self {
+        self.hints.retain(|hint| !hint.contains(flag));
+        self
+    }
+
     /// A problem with which the configuration can be used.
     pub(crate) fn warning(message: impl Into<String>) -> Self {
         Problem::new(Severity::Warning, message)

@@ -3,6 +3,7 @@
 //! Holds: each part carries its place in a file.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::diagnostic::{Located, Span, Texts};
@@ -11,13 +12,15 @@ use super::sources::source_file::SourceFile;
 use crate::containerd::hosts::{Transport, TransportNeed};
 use crate::credentials::Login;
 use crate::policy::{
-    Action, Checkpoint, DefaultAction, Layer, Location, Mirror, Names, NodeCredentials, OnOutage, Order,
-    Origin, Outage, Policy, Prefix, Present, Rewrite, Route, Rule, Source,
+    Action, Checkpoint, DefaultAction, Layer, Location, LockList, Mirror, Mode, Names, NodeCredentials,
+    OnOutage, Order, Origin, Outage, Policy, Prefix, Present, Rewrite, Route, Rule, Source, Unlisted,
 };
+use crate::signature::{SignaturesFrom, WhenAway};
 
 /// The policy tables of all files, before they become one policy.
 #[derive(Debug, Default)]
 pub(super) struct PolicyDraft {
+    pub(super) mode: Option<Located<Mode>>,
     pub(super) default: Option<Located<DefaultAction>>,
     pub(super) default_registry: Option<Located<Location>>,
     pub(super) present: Option<Located<Present>>,
@@ -25,6 +28,12 @@ pub(super) struct PolicyDraft {
     pub(super) node_credentials: Option<Located<NodeCredentials>>,
     pub(super) on_outage: Option<Located<OnOutage>>,
     pub(super) outage_max_age: Option<Located<Duration>>,
+    /// What is said of signatures, by name.
+    pub(super) verify: Option<Located<String>>,
+    pub(super) policy_json: Option<Located<PolicyJsonAt>>,
+    pub(super) lock: LockDraft,
+    /// What is in its file.
+    pub(super) lock_list: Option<Arc<LockList>>,
     /// How often the files are checked; the inner `None` is never.
     pub(super) watch: Option<Located<Option<Duration>>>,
     pub(super) rules: Vec<DraftRule>,
@@ -39,8 +48,19 @@ pub(super) struct DraftRule {
     pub(super) at: Span,
     /// The place of each mirror of a route, in order.
     pub(super) mirrors_at: Vec<Span>,
+    /// Which file its tags are held to, with the places. The rule has what is in it.
+    pub(super) lock: LockDraft,
     /// The settings of each of these mirrors itself; empty if no mirror has any.
     pub(super) own: Vec<Own>,
+    /// What it says of signatures, by name.
+    pub(super) verify: Option<Located<String>>,
+}
+
+/// What a rule or `[policy]` says of locks.
+#[derive(Debug, Default)]
+pub(super) struct LockDraft {
+    pub(super) file: Option<Located<PathBuf>>,
+    pub(super) unlisted: Option<Located<Unlisted>>,
 }
 
 /// What a rule says of how one of its mirrors is reached.
@@ -53,6 +73,14 @@ pub(super) struct Own {
     pub(super) verify: bool,
     /// Whether what sources say of the mirror's host is not for this mirror.
     pub(super) alone: bool,
+}
+
+/// Where `/etc/containers/policy.json` is, and how the signatures are found that it asks for.
+#[derive(Clone, Debug)]
+pub(super) struct PolicyJsonAt {
+    pub(super) path: PathBuf,
+    pub(super) from: Vec<SignaturesFrom>,
+    pub(super) when_away: WhenAway,
 }
 
 /// What one source contains.
@@ -128,10 +156,15 @@ impl DraftRule {
             action,
             checkpoint: Checkpoint::Refuse,
             foreign_urls: false,
+            verify: None,
+            lock: Default::default(),
+            namespaces: None,
+            mode: None,
             source,
             layer: Layer::default(),
         };
-        DraftRule { rule, at: at.clone(), mirrors_at, own: Vec::new() }
+        let lock = LockDraft::default();
+        DraftRule { rule, at: at.clone(), mirrors_at, lock, own: Vec::new(), verify: None }
     }
 
     /// With the settings of each mirror itself.

@@ -23,6 +23,8 @@ pub struct Expectation {
     pub source: Source,
     /// A reference, as a client would write it.
     pub image: String,
+    /// The namespace of the pod that asks for it; empty for a client without a pod.
+    pub namespace: String,
     /// The name of the case.
     pub name: Option<String>,
     /// Why it is expected; shown where it is not met.
@@ -33,6 +35,8 @@ pub struct Expectation {
     pub rule: Option<String>,
     /// Where the image would be pulled from.
     pub candidates: Option<Candidates>,
+    /// What has to be signed: the names of the demands, as `explain` shows them.
+    pub signatures: Option<Vec<String>>,
 }
 
 /// The kinds of decisions.
@@ -98,19 +102,21 @@ fn expectation(mut section: Section<'_>, texts: &Texts, out: &mut Vec<Problem>) 
     let source = draft::file_line(section.at(), texts);
     let owned = |set: Located<&str>| set.value.to_owned();
     let image = section.string("image", out).map(owned);
+    let namespace = section.parse("namespace", out, namespace).map(|set| set.value);
     let name = section.string("name", out).map(owned);
     let description = section.string("description", out).map(owned);
     let decision = section.choice("decision", out, &DECISIONS);
     let rule = section.parse("rule", out, rule);
     let candidates = candidates(&mut section, out);
+    let signatures = signatures(&mut section, out);
     if image.is_none() && out.len() == before && !section.has_unknown() {
         let problem = Problem::error("an expectation needs an `image`").at(section.at());
         out.push(problem.hint("say which image it is about, for example image = \"nginx:1.25\""));
     }
-    let expects = decision.is_some() || rule.is_some() || candidates.is_some();
+    let expects = decision.is_some() || rule.is_some() || candidates.is_some() || signatures.is_some();
     if !expects && out.len() == before && !section.has_unknown() {
         let problem = Problem::error("nothing is expected of this image").at(section.at());
-        out.push(problem.hint("add one of `decision`, `rule`, `reference` and `candidates`"));
+        out.push(problem.hint("add one of `decision`, `rule`, `reference`, `candidates` and `signatures`"));
     }
     if let (Some(decision), Some(candidates)) = (&decision, &candidates) {
         out.extend(contradiction(decision, candidates));
@@ -119,13 +125,20 @@ fn expectation(mut section: Section<'_>, texts: &Texts, out: &mut Vec<Problem>) 
     let expectation = Expectation {
         source,
         image: image?,
+        namespace: namespace.unwrap_or_default(),
         name,
         description,
         decision: decision.map(|set| set.value),
         rule: rule.map(|set| set.value),
         candidates: candidates.map(|set| set.value),
+        signatures,
     };
     (out.len() == before).then_some(expectation)
+}
+
+fn namespace(text: &str) -> Result<String, Refusal> {
+    let refusal = "leave the key out for a client without a pod";
+    if text.is_empty() { Err(Refusal::new("it is empty").hint(refusal)) } else { Ok(text.to_owned()) }
 }
 
 fn candidates(section: &mut Section<'_>, out: &mut Vec<Problem>) -> Option<Located<Candidates>> {
@@ -146,6 +159,17 @@ fn candidates(section: &mut Section<'_>, out: &mut Vec<Problem>) -> Option<Locat
     let read = |item: &Field<'_>| item.parse(out, reference);
     let references: Option<Vec<String>> = items.iter().map(read).collect();
     Some(Located { value: Candidates::All(references?), at: field.at.clone() })
+}
+
+fn signatures(section: &mut Section<'_>, out: &mut Vec<Problem>) -> Option<Vec<String>> {
+    let field = section.field("signatures")?;
+    let items = field.items(out)?;
+    items.iter().map(|item| item.parse(out, demand)).collect()
+}
+
+fn demand(text: &str) -> Result<String, Refusal> {
+    let hint = "write `signatures = []` if nothing has to be signed";
+    if text.is_empty() { Err(Refusal::new("it is empty").hint(hint)) } else { Ok(text.to_owned()) }
 }
 
 /// A full reference: any other could never be met.

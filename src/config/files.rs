@@ -11,8 +11,8 @@ use super::diagnostic::{Problem, Span, TextId, Texts};
 use super::input::{Input, MainFile};
 use super::text::{self, TextError};
 
-/// The tables that every file may have.
-pub(super) const EVERYWHERE: [&str; 3] = ["policy", "transport", "credentials"];
+/// The tables that every file may have, and the one key above them.
+pub(super) const EVERYWHERE: [&str; 5] = ["end-mark", "policy", "transport", "credentials", "signature"];
 
 /// The tables that only the main file may have.
 pub(super) const MAIN_ONLY: [&str; 7] = ["listen", "containerd", "pull", "state", "log", "audit", "metrics"];

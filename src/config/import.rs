@@ -55,8 +55,7 @@ pub struct Import {
 /// Every problem of every file, where one of them cannot be read or understood.
 pub fn import(request: &ImportRequest) -> Result<Import, Diagnostics> {
     let sources = sources(request)?;
-    let input =
-        Input { main: MainFile::Absent, default_registry: None, sources, socket: None, containerd: None };
+    let input = Input { sources, ..Input::of(MainFile::Absent) };
     let mut loaded = load_from(&input)?;
     loaded.warn_of_files(&Reader::This);
     let Loaded { config, warnings: mut report, .. } = loaded;

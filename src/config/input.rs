@@ -33,15 +33,15 @@ pub struct Input {
 // === impl Input ===
 
 impl Input {
-    /// One file, and nothing from the command line.
+    /// This main file, and nothing from the command line.
+    #[must_use]
+    pub fn of(main: MainFile) -> Self {
+        Input { main, default_registry: None, sources: Vec::new(), socket: None, containerd: None }
+    }
+
+    /// One file that must exist, and nothing from the command line.
     #[must_use]
     pub fn file(path: &Path) -> Self {
-        Input {
-            main: MainFile::Required(path.to_path_buf()),
-            default_registry: None,
-            sources: Vec::new(),
-            socket: None,
-            containerd: None,
-        }
+        Self::of(MainFile::Required(path.to_path_buf()))
     }
 }

@@ -8,9 +8,9 @@ mod tests;
 mod without_secrets;
 
 use std::collections::BTreeMap;
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::fs;
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -22,6 +22,7 @@ use super::input::{Input, MainFile};
 use super::load::{load_copies, load_from};
 use super::{Config, Loaded, defaults, text};
 use crate::files::regular_file;
+use crate::files::replace::replace;
 use crate::policy::{Action, Policy, Source};
 use crate::state::Extent;
 use crate::tell::moment::moment;
@@ -158,6 +159,8 @@ impl Kept {
             left_out.extend(pruned.left_out.into_iter().map(|(line, key)| format!("{name}:{line} `{key}`")));
             files.insert(PathBuf::from(name), pruned.text);
         }
+        let as_they_are = loaded.warnings.texts().kept();
+        files.extend(as_they_are.map(|(path, content)| (path.to_path_buf(), content.to_owned())));
         let read_at = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
         let extent = loaded.config.extent;
         let kept = Kept { version: VERSION, main, read_at, extent, files, left_out };
@@ -180,16 +183,7 @@ impl Kept {
     /// What the disk says.
     pub fn write(&self, dir: &Path) -> io::Result<()> {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
-        let (path, new) = (dir.join(FILE), dir.join(NEW));
-        let _ = fs::remove_file(&new);
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
-        let written = file.write_all(&serde_json::to_vec(self)?).and_then(|()| file.sync_data());
-        let kept = written.and_then(|()| fs::rename(&new, path));
-        if kept.is_err() {
-            // A disk without room is not to keep half of it.
-            let _ = fs::remove_file(&new);
-        }
-        kept
+        replace(&dir.join(FILE), &dir.join(NEW), &serde_json::to_vec(self)?)
     }
 
     /// Whether a file of a state directory is one of what was kept, by its name.
@@ -319,11 +313,9 @@ impl Hints {
 pub fn relay_only(input: &Input, unusable: &Unusable) -> Result<Loaded, Diagnostics> {
     let [socket, containerd] = unusable.sockets.clone();
     let input = Input {
-        main: MainFile::Absent,
-        default_registry: None,
-        sources: Vec::new(),
         socket: input.socket.clone().or(socket),
         containerd: input.containerd.clone().or(containerd),
+        ..Input::of(MainFile::Absent)
     };
     let mut loaded = load_from(&input)?;
     let Config { policy, state, .. } = &mut loaded.config;

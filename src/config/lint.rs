@@ -5,7 +5,10 @@
 
 mod exposed;
 mod imported;
+mod locked;
 mod mirrored;
+mod namespaces;
+mod observed;
 mod own_mirrors;
 mod rewrites;
 mod targets;
@@ -14,13 +17,14 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use crate::policy::{
-    Action, DefaultAction, Layer, Location, Only, Origin, Policy, Prefix, PrefixKind, Present, Route,
+    Action, DefaultAction, Layer, Location, Mode, Only, Origin, Policy, Prefix, PrefixKind, Present, Route,
 };
 
 use super::diagnostic::{Problem, Severity, Span};
 use super::draft::{DraftRule, PolicyDraft};
 use super::prefix_map::PrefixMap;
 use super::settings::MainTables;
+use super::signatures;
 
 pub(super) use self::exposed::{lint as exposed, lint_contents as exposed_contents};
 pub(super) use self::imported::lint as imported;
@@ -36,13 +40,17 @@ pub(super) fn policy(
     main: Option<&Span>,
     out: &mut Vec<Problem>,
 ) {
-    out.extend(main.and_then(|main| no_rules(draft, main)));
+    out.extend(no_rules(draft, main));
+    out.extend(observed::lint(draft, policy));
+    out.extend(namespaces::lint(draft, settings.containerd.socket.as_path() == Path::new(K3S_SOCKET)));
     let wider = PrefixMap::of(draft.rules.iter().map(|drafted| (&drafted.rule.prefix, ())));
+    let others = draft.rules.iter().filter(|drafted| !matches!(drafted.rule.action, Action::Pass));
+    let others = PrefixMap::of(others.map(|drafted| (&drafted.rule.prefix, ())));
     for drafted in draft.rules.iter().filter(|drafted| drafted.rule.layer == Layer::Native) {
         match &drafted.rule.action {
             Action::Route(route) => lint_route(drafted, route, out),
             Action::Deny { .. } => out.extend(tag_deny(drafted)),
-            Action::Pass => out.extend(idle_pass(drafted, &wider, draft)),
+            Action::Pass => out.extend(idle_pass(drafted, (&wider, &others), draft)),
         }
         out.extend(unofficial(drafted));
     }
@@ -53,19 +61,31 @@ pub(super) fn policy(
     mirrored::lint(draft, out);
     rewrites::lint(draft, policy, out);
     own_mirrors::lint(draft, policy, out);
+    locked::lint(draft, policy, out);
     k3s(draft, settings, out);
 }
 
-/// A file that is empty, or has nothing but settings, does nothing. `main` is the place of the main file.
-fn no_rules(draft: &PolicyDraft, main: &Span) -> Option<Problem> {
-    if !draft.rules.is_empty() || draft.default_registry.is_some() {
+/// A file that is empty, or has nothing but settings, does nothing. `main` is the place of the main file; without it, other
+/// programs' files are all that there is.
+fn no_rules(draft: &PolicyDraft, main: Option<&Span>) -> Option<Problem> {
+    let verifies = draft.verify.as_ref().is_some_and(|set| set.value != signatures::NOTHING);
+    let asks = verifies || draft.policy_json.is_some() || draft.lock.file.is_some();
+    if !draft.rules.is_empty() || draft.default_registry.is_some() || asks {
         return None;
     }
     let (message, at) = match &draft.default {
-        Some(set) if set.value == DefaultAction::Deny => ("0 rules: every image is denied", &set.at),
+        Some(set) if set.value == DefaultAction::Deny => ("0 rules: every image is denied", Some(&set.at)),
         _ => ("0 rules: every image is pulled as without cri-shunt", main),
     };
-    Some(Problem::warning(message).at(at).hint("write a [[policy.rule]] or a [[policy.source]]"))
+    let hint = match main {
+        Some(_) => "write a [[policy.rule]] or a [[policy.source]]",
+        None => "look whether this is the file that was meant",
+    };
+    let problem = Problem::warning(message).hint(hint);
+    Some(match at {
+        Some(at) => problem.at(at),
+        None => problem,
+    })
 }
 
 fn lint_route(drafted: &DraftRule, route: &Route, out: &mut Vec<Problem>) {
@@ -150,11 +170,21 @@ fn unofficial(drafted: &DraftRule) -> Option<Problem> {
     Some(Problem::new(Severity::Note, message).at(&drafted.at).hint(hint))
 }
 
-fn idle_pass(drafted: &DraftRule, wider: &PrefixMap<'_, ()>, draft: &PolicyDraft) -> Option<Problem> {
+/// `wider` are the prefixes of all rules, `others` of those that do not pass.
+fn idle_pass(
+    drafted: &DraftRule,
+    (wider, others): (&PrefixMap<'_, ()>, &PrefixMap<'_, ()>),
+    draft: &PolicyDraft,
+) -> Option<Problem> {
     let prefix = &drafted.rule.prefix;
     let denies = draft.default.as_ref().is_some_and(|set| set.value == DefaultAction::Deny);
     let hub = prefix.as_str() == "docker.io" || prefix.as_str().starts_with("docker.io/");
-    if denies || (hub && draft.default_registry.is_some()) || wider.covering(prefix).next().is_some() {
+    // One for some namespaces can be inside one for all or for others, with the same prefix.
+    let inside = others.get(prefix.as_str()).is_some();
+    let hub = hub && draft.default_registry.is_some();
+    // It says more than that it passes.
+    let verifies = drafted.verify.is_some();
+    if verifies || denies || hub || inside || wider.covering(prefix).next().is_some() {
         return None;
     }
     let message = format!("`{prefix}` would pass without this rule");
@@ -164,7 +194,10 @@ fn idle_pass(drafted: &DraftRule, wider: &PrefixMap<'_, ()>, draft: &PolicyDraft
 
 fn idle_default_registry(draft: &PolicyDraft, policy: &Policy) -> Option<Problem> {
     let set = draft.default_registry.as_ref()?;
-    let wider = draft.rules.get(policy.default_registry_shadowed_by()?)?;
+    // What is only observed comes before nothing, in a policy that enforces.
+    let policy = if policy.settings().mode == Mode::Enforce { policy.acting() } else { policy };
+    let first = &policy.rules().get(policy.default_registry_shadowed_by()?)?.source;
+    let wider = draft.rules.iter().find(|drafted| drafted.rule.source == *first)?;
     let message =
         format!("`default-registry` has no effect: the rule for `{}` comes first", wider.rule.prefix);
     let hint = "it is used only for images of Docker Hub that no rule is for; remove one of the two";

@@ -14,11 +14,13 @@ use super::parse_toml;
 use super::refusal::Refusal;
 use super::section::{NATIVE, Section};
 use super::settings::MainTables;
+use super::signatures::SignaturesDraft;
 use super::sources::source_file::SourceFile;
 use super::transport::TransportDraft;
 use super::{Config, Loaded};
 use super::{
-    assemble, defaults, endpoints, files, lint, references, rules, settings, sources, text, transport,
+    assemble, defaults, end_mark, endpoints, files, lint, locks, references, rules, settings, signatures,
+    sources, text, transport,
 };
 use crate::containerd::hosts::Wanted;
 use crate::policy::DefaultAction;
@@ -102,25 +104,29 @@ pub fn load_with(input: &Input, path: &Path, text: &str) -> Result<Loaded, Diagn
 fn load_into(input: &Input, mut texts: Texts) -> Result<Loaded, Diagnostics> {
     let mut problems = Vec::new();
     let found = files::read(input, &mut texts, &mut problems);
-    let OwnFiles { mut draft, logins, needs, mut settings, main_has_policy } =
+    let OwnFiles { mut draft, logins, signed, needs, mut settings, main_has_policy } =
         read_own(&found.texts, &texts, &mut problems);
     read_flags(input, &mut texts, &mut settings, &mut draft, &mut problems);
     settings.check_loop(&mut problems);
     let named = draft.sources.iter().map(|set| set.value.clone());
     let sources: Vec<SourceFile> = named.chain(input.sources.iter().cloned()).collect();
+    locks::finish(&mut draft, &mut texts, &mut problems);
     let imported = sources::read_all(&sources, &mut texts, &mut draft, &mut problems);
     let mut needs = needs.finish(&mut problems);
+    let with_secrets = transport::files_with_secrets(&imported, &draft);
     needs.extend(imported.transport);
     let mut needed = transport::needed_files(draft.own_needs().chain(&needs));
     let wanted = needs.iter().map(|need| need.value.clone()).collect();
     let transport = Wanted::new(wanted, settings.containerd.fence);
+    let settled = signed.finish(&mut draft, &mut texts, &mut problems);
     let endpoints = endpoints::settle(&mut draft.rules, &transport);
     let before = problems.len();
-    let credentials = logins.finish(imported.logins, &draft, &mut texts, &mut needed, &mut problems);
+    let credentials =
+        logins.finish(imported.logins, &draft, &settled.demands, &mut texts, &mut needed, &mut problems);
     if texts.copies().is_some() {
         problems[before..].iter_mut().for_each(|problem| problem.severity = Severity::Warning);
     }
-    let policy = assemble::policy(&draft, &texts, &mut problems);
+    let policy = assemble::policy(&draft, &settled, &texts, &mut problems);
     let Some(policy) = policy.filter(|_| problems.iter().all(|problem| problem.severity != Severity::Error))
     else {
         let other = found.texts.first().filter(|(_, role)| *role == FileRole::Main);
@@ -135,13 +141,18 @@ fn load_into(input: &Input, mut texts: Texts) -> Result<Loaded, Diagnostics> {
     sources::lint::live(&sources, &mut problems);
     let own = found.texts.iter().map(|&(text, _)| (texts.name(text).to_string(), texts.content(text)));
     lint::imported(own, &sources, &mut problems);
+    let demands = settled.demands;
+    signatures::lint(&draft, &policy, &demands, settings.containerd.fence, &mut problems);
     let of_mirrors = draft.rules.iter().flat_map(|drafted| &drafted.own).map(|own| &*own.needs);
     transport::lint(of_mirrors, &needs, &mut problems);
     let MainTables { listen, containerd, pull, state, log, audit, metrics, sockets_at: _ } = settings;
     let main = found.texts.iter().find(|(_, role)| *role == FileRole::Main);
     let extent = Extent {
         rules: policy.rules().len(),
-        has_default: draft.default_registry.is_some() || policy.settings().default == DefaultAction::Deny,
+        has_default: draft.default_registry.is_some()
+            || policy.settings().default == DefaultAction::Deny
+            || draft.verify.is_some()
+            || draft.policy_json.is_some(),
         names_sources: !sources.is_empty(),
         main_has_policy,
         main_is_empty: main.is_some_and(|&(text, _)| texts.content(text).trim().is_empty()),
@@ -149,7 +160,8 @@ fn load_into(input: &Input, mut texts: Texts) -> Result<Loaded, Diagnostics> {
     let named = sources.into_iter().map(|source| source.path);
     let sources: Vec<_> = found.sources.into_iter().chain(named).collect();
     let directory = files::drop_in_directory(input);
-    lint::exposed(&[sources.clone(), directory.into_iter().collect()].concat(), &needed, &mut problems);
+    let own = [sources.clone(), directory.into_iter().collect()].concat();
+    lint::exposed(&with_secrets, &own, &needed, &mut problems);
     let watch = draft.watch.map_or(Some(defaults::WATCH), |set| set.value);
     let (needed, needed_at): (Vec<_>, _) = needed.into_iter().map(|file| (file.value, file.at)).unzip();
     let needed = needed.into();
@@ -164,6 +176,7 @@ fn load_into(input: &Input, mut texts: Texts) -> Result<Loaded, Diagnostics> {
         metrics,
         transport,
         endpoints,
+        demands,
         credentials,
         needed,
         extent,
@@ -178,6 +191,7 @@ fn load_into(input: &Input, mut texts: Texts) -> Result<Loaded, Diagnostics> {
 struct OwnFiles {
     draft: PolicyDraft,
     logins: CredentialsDraft,
+    signed: SignaturesDraft,
     needs: TransportDraft,
     settings: MainTables,
     /// Whether the main file says something in `[policy]`, or has the table.
@@ -187,12 +201,14 @@ struct OwnFiles {
 fn read_own(found: &[(TextId, FileRole)], texts: &Texts, out: &mut Vec<Problem>) -> OwnFiles {
     let mut draft = PolicyDraft::default();
     let mut logins = CredentialsDraft::default();
+    let mut signed = SignaturesDraft::default();
     let mut needs = TransportDraft::default();
     let mut settings = None;
     let mut main_has_policy = false;
     for &(text, role) in found {
         let Some(document) = parse_toml::parse(text, texts.content(text), out) else { continue };
         let Some(mut root) = Section::root(&document, &NATIVE, out) else { continue };
+        end_mark::check(&mut root, texts, out);
         match role {
             FileRole::Main => settings = Some(settings::read(&mut root, out)),
             FileRole::DropIn => refuse_settings(&mut root, out),
@@ -202,10 +218,11 @@ fn read_own(found: &[(TextId, FileRole)], texts: &Texts, out: &mut Vec<Problem>)
         main_has_policy |= role == FileRole::Main && policy.is_some();
         rules::read(policy, texts, &mut draft, out);
         logins.read(root.sections("credentials", out), texts, out);
+        signed.read(root.sections("signature", out), texts, out);
         root.finish_with(&OF_POLICY, out);
     }
     let settings = settings.unwrap_or_else(MainTables::built_in);
-    OwnFiles { draft, logins, needs, settings, main_has_policy }
+    OwnFiles { draft, logins, signed, needs, settings, main_has_policy }
 }
 
 /// Reports tables that belong in the main file only.

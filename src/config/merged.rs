@@ -3,6 +3,8 @@
 //!
 //! Holds: no value of a header is in it. Read again, it decides as the files do.
 
+use std::collections::HashSet;
+
 use serde::Serialize;
 use serde_json::Value as Json;
 
@@ -11,13 +13,13 @@ use super::import;
 use super::node::{Node, Value};
 use super::{Config, Loaded, defaults, draft, parse_toml};
 use crate::containerd::hosts::TransportNeed;
-use crate::policy::{Layer, Rule};
+use crate::policy::{Layer, Prefix, Rule};
 
 /// What stands in place of a header's value.
 const HIDDEN: &str = "not shown: a header may be a secret";
 
 /// Tables that every file may have several times.
-const ARRAYS: [&str; 2] = ["transport", "credentials"];
+const ARRAYS: [&str; 3] = ["transport", "credentials", "signature"];
 const ARRAYS_OF_POLICY: [&str; 2] = ["rule", "source"];
 
 /// Everything that is set.
@@ -43,7 +45,7 @@ struct Table {
 enum Kind {
     One,
     OfMany,
-    /// A table that must not be read again with the others: its rules are among them.
+    /// A table that must not be read again with the others: its rules are among them, or it has the prefix of another.
     Remark,
 }
 
@@ -281,11 +283,14 @@ fn settings(config: &Config) -> Vec<Table> {
         table(
             "policy",
             &[
+                ("mode", text("enforce")),
                 ("default", text("pass")),
                 ("present", text("leave")),
                 ("names", text("original")),
                 ("node-credentials", text("always")),
                 ("on-outage", text("fail")),
+                ("unlisted", text("pass")),
+                ("verify", text("none")),
                 ("watch", time(defaults::WATCH)),
             ],
         ),
@@ -314,11 +319,25 @@ fn written(name: &str, toml: &str, place: String) -> Vec<Table> {
 }
 
 fn rules_of_sources(config: &Config, left: &mut Vec<import::Left>) -> Vec<Table> {
-    let rules = config.policy.rules_in_force().filter(|rule| rule.layer != Layer::Native);
+    let rules = config.policy.acting_and_observed().filter(|rule| rule.layer != Layer::Native);
+    let native = config.policy.rules_in_force().filter(|rule| rule.layer == Layer::Native);
+    let native: HashSet<&Prefix> =
+        native.filter(|rule| rule.namespaces.is_none()).map(|rule| &rule.prefix).collect();
     let tables = |rule: &Rule| {
         let (toml, of_rule) = import::rule(rule, config);
         left.extend(of_rule);
-        written("policy.rule", &toml, rule.source.to_string())
+        let place = rule.source.to_string();
+        let mut tables = written("policy.rule", &toml, place.clone());
+        if native.contains(&rule.prefix) {
+            // Two native rules cannot have one prefix.
+            let what = format!(
+                "the rule of a source for \"{}\" is in force while the native one is only observed",
+                rule.prefix
+            );
+            left.push((what, place));
+            tables.iter_mut().for_each(|table| table.kind = Kind::Remark);
+        }
+        tables
     };
     rules.flat_map(tables).collect()
 }

@@ -1,6 +1,6 @@
 //! Paths as values of keys.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::refusal::Refusal;
 
@@ -18,4 +18,11 @@ pub(super) fn absolute(text: &str) -> Result<PathBuf, Refusal> {
         return Err(Refusal::new(format!("\"{text}\" is not an absolute path")));
     }
     Ok(PathBuf::from(text))
+}
+
+/// Makes a path absolute that starts at a directory: the daemon and the programs that it runs have other working
+/// directories than a shell.
+pub(super) fn from(directory: &Path, path: &Path) -> PathBuf {
+    let joined = directory.join(path);
+    std::path::absolute(&joined).unwrap_or(joined)
 }

@@ -3,22 +3,22 @@
 //! Holds: a rule with a mistake is reported and left out.
 //! Not here: whether rules contradict each other (`policy` decides that, `assemble` shows it).
 
-use std::path::Path;
 use std::time::Duration;
 
 use crate::policy::{
-    Action, Checkpoint, DefaultAction, Layer, Mirror, Names, NodeCredentials, Ns, OnOutage, Order, Origin,
-    Outage, Present, Rewrite, Route, Rule,
+    Action, Checkpoint, DefaultAction, Held, Layer, Mirror, Mode, Names, Namespaces, NodeCredentials, Ns,
+    OnOutage, Order, Origin, Outage, Present, Rewrite, Route, Rule,
 };
 
 use super::diagnostic::{Located, Problem, Span, Texts};
-use super::draft::{self, DraftRule, PolicyDraft};
+use super::draft::{self, DraftRule, LockDraft, PolicyDraft};
+use super::locks;
 use super::mirrors::{self, Mirrors};
 use super::node::Value;
 use super::references::{location, prefix};
 use super::refusal::Refusal;
 use super::section::{self, Field, Section};
-use super::{duration, sources};
+use super::{duration, rewrites, signatures, sources};
 
 /// When mirrors on another registry get the node's credentials.
 const NODE_CREDENTIALS: [(&str, NodeCredentials); 3] = [
@@ -27,8 +27,25 @@ const NODE_CREDENTIALS: [(&str, NodeCredentials); 3] = [
     ("never", NodeCredentials::Never),
 ];
 
+/// Whether what is said is done.
+const MODE: [(&str, Mode); 2] = [("enforce", Mode::Enforce), ("observe", Mode::Observe)];
+
 /// How a pull is answered that no registry can serve.
 const ON_OUTAGE: [(&str, OnOutage); 2] = [("fail", OnOutage::Fail), ("present", OnOutage::Present)];
+
+/// The word for it in a file.
+pub(super) fn node_credentials(of: NodeCredentials) -> &'static str {
+    word(&NODE_CREDENTIALS, of)
+}
+
+/// The word for it in a file.
+pub(super) fn on_outage(of: OnOutage) -> &'static str {
+    word(&ON_OUTAGE, of)
+}
+
+fn word<T: Copy + PartialEq>(words: &[(&'static str, T)], of: T) -> &'static str {
+    words.iter().find(|(_, value)| *value == of).map_or("", |(word, _)| word)
+}
 
 /// Adds the tables of one file.
 pub(super) fn read(
@@ -38,7 +55,8 @@ pub(super) fn read(
     out: &mut Vec<Problem>,
 ) {
     let Some(mut section) = section else { return };
-    let file = texts.name(section.at().text);
+    let set = section.choice("mode", out, &MODE);
+    once("policy.mode", &mut draft.mode, set, texts, out);
     let words = [("pass", DefaultAction::Pass), ("deny", DefaultAction::Deny)];
     let set = section.parse("default", out, |word| {
         section::choose(word, &words).map_err(|refusal| match word {
@@ -62,16 +80,24 @@ pub(super) fn read(
     once("policy.on-outage", &mut draft.on_outage, set, texts, out);
     let set = section.parse("outage-max-age", out, duration::parse_positive);
     once("policy.outage-max-age", &mut draft.outage_max_age, set, texts, out);
+    let set = section.parse("verify", out, signatures::asked);
+    once("policy.verify", &mut draft.verify, set, texts, out);
+    let directory = &texts.directory(section.at().text);
+    let field = section.field("policy-json");
+    let set = field.and_then(|field| signatures::policy_json(&field, directory, out));
+    once("policy.policy-json", &mut draft.policy_json, set, texts, out);
     let set = section.parse("watch", out, watch);
     once("policy.watch", &mut draft.watch, set, texts, out);
+    let LockDraft { file: locked, unlisted } = locks::read(&mut section, texts, out);
+    once("policy.locked", &mut draft.lock.file, locked, texts, out);
+    once("policy.unlisted", &mut draft.lock.unlisted, unlisted, texts, out);
     for rule in section.sections("rule", out) {
         draft.rules.extend(read_rule(rule, texts, out));
     }
-    let directory = Path::new(&*file).parent().unwrap_or(Path::new(""));
     for source in section.sections("source", out) {
         draft.sources.extend(sources::request::read(source, directory, out));
     }
-    section.finish(out);
+    section.finish_with(&[("end-mark", "it above all tables")], out);
 }
 
 /// Takes over a value, unless an earlier file has set it: that is an error.
@@ -102,9 +128,19 @@ fn read_rule(mut section: Section<'_>, texts: &Texts, out: &mut Vec<Problem>) ->
     let prefix = section.parse("prefix", out, prefix);
     let prefix_missing = prefix.is_none() && out.len() == before;
     let (action, mirrors, checkpoint) = read_action(&mut section, texts, out);
+    let mode = section.choice("mode", out, &MODE).map(|set| set.value);
+    let namespaces = section.field("namespaces").and_then(|field| read_namespaces(&field, out));
+    let verify = section.parse("verify", out, signatures::asked);
     let foreign_urls = section.boolean("foreign-urls", out);
-    if let (Some(set), Some(Action::Deny { .. })) = (&foreign_urls, &action) {
-        out.push(Problem::error("`foreign-urls` has no meaning in a rule that denies").at(&set.at));
+    let lock = locks::read(&mut section, texts, out);
+    if let Some(Action::Deny { .. }) = &action {
+        let set = [
+            ("verify", verify.as_ref().map(|set| &set.at)),
+            ("foreign-urls", foreign_urls.as_ref().map(|set| &set.at)),
+            ("locked", lock.file.as_ref().map(|set| &set.at)),
+            ("unlisted", lock.unlisted.as_ref().map(|set| &set.at)),
+        ];
+        refuse_set(set, "in a rule that denies", out);
     }
     let foreign_urls = foreign_urls.is_some_and(|set| set.value);
     if prefix_missing && !section.has_unknown() {
@@ -117,8 +153,56 @@ fn read_rule(mut section: Section<'_>, texts: &Texts, out: &mut Vec<Problem>) ->
     section.finish(out);
     let Located { value: prefix, at } = prefix?;
     let source = draft::file_line(&at, texts);
-    let rule = Rule { prefix, action: action?, checkpoint, foreign_urls, source, layer: Layer::Native };
-    (out.len() == before).then_some(DraftRule { rule, at, mirrors_at: mirrors.at, own: mirrors.own })
+    let (action, layer) = (action?, Layer::Native);
+    // Its list comes from a file, which is read once all rules are known.
+    let held = Held::default();
+    let rule = Rule {
+        prefix,
+        namespaces,
+        mode,
+        action,
+        checkpoint,
+        foreign_urls,
+        verify: None,
+        lock: held,
+        source,
+        layer,
+    };
+    let (mirrors_at, own) = (mirrors.at, mirrors.own);
+    (out.len() == before).then_some(DraftRule { rule, at, mirrors_at, lock, own, verify })
+}
+
+/// Reports the keys that are set where they have no meaning.
+fn refuse_set<'a>(
+    keys: impl IntoIterator<Item = (&'a str, Option<&'a Span>)>,
+    place: &str,
+    out: &mut Vec<Problem>,
+) {
+    for (key, at) in keys {
+        if let Some(at) = at {
+            out.push(Problem::error(format!("`{key}` has no meaning {place}")).at(at));
+        }
+    }
+}
+
+fn read_namespaces(field: &Field<'_>, out: &mut Vec<Problem>) -> Option<Namespaces> {
+    let items = field.items(out)?;
+    // Each is checked by itself, so that the place of a mistake is that of its pattern.
+    let read = |item: &Field<'_>| item.parse(out, |text| namespaces([text]).map(|_| text.to_owned()));
+    let patterns: Vec<Option<String>> = items.iter().map(read).collect();
+    let patterns: Vec<String> = patterns.into_iter().collect::<Option<_>>()?;
+    match namespaces(patterns.iter().map(String::as_str)) {
+        Ok(namespaces) => Some(namespaces),
+        Err(Refusal { message, hint }) => {
+            let message = format!("`{}`: {message}", field.name);
+            out.push(Problem::error(message).at(field.at).maybe_hint(hint));
+            None
+        }
+    }
+}
+
+fn namespaces<'t>(patterns: impl IntoIterator<Item = &'t str>) -> Result<Namespaces, Refusal> {
+    Namespaces::new(patterns).map_err(|error| Refusal::new(error.to_string()).hint(error.hint()))
 }
 
 /// The action, the mirrors (which are in the action too), and the setting for checkpoints.
@@ -230,9 +314,9 @@ impl Options {
     fn read(section: &mut Section<'_>, out: &mut Vec<Problem>) -> Self {
         Options {
             order: section.choice("order", out, &[("fixed", Order::Fixed), ("fastest", Order::Fastest)]),
-            rewrites: section
-                .field("rewrite")
-                .and_then(|field| Some(Located { value: read_rewrites(&field, out)?, at: field.at.clone() })),
+            rewrites: section.field("rewrite").and_then(|field| {
+                Some(Located { value: rewrites::read(&field, out)?, at: field.at.clone() })
+            }),
             origin: read_origin(section, out),
             collapse: section.boolean("collapse", out),
             node_credentials: section.choice("node-credentials", out, &NODE_CREDENTIALS),
@@ -272,11 +356,7 @@ impl Options {
             ("on-outage", self.on_outage.as_ref().map(|set| &set.at)),
             ("outage-max-age", self.outage_max_age.as_ref().map(|set| &set.at)),
         ];
-        for (key, at) in set {
-            if let Some(at) = at {
-                out.push(Problem::error(format!("`{key}` has no meaning without `mirrors`")).at(at));
-            }
-        }
+        refuse_set(set, "without `mirrors`", out);
     }
 }
 
@@ -293,43 +373,4 @@ fn read_origin(section: &mut Section<'_>, out: &mut Vec<Problem>) -> Option<Loca
         return None;
     }
     section.choice("origin", out, &WORDS)
-}
-
-fn read_rewrites(field: &Field<'_>, out: &mut Vec<Problem>) -> Option<Vec<Rewrite>> {
-    let items = field.items(out)?;
-    let mut rewrites = Vec::new();
-    for item in items {
-        let Some(mut section) = item.section(out) else { continue };
-        rewrites.extend(read_rewrite(&mut section, out));
-        section.finish(out);
-    }
-    Some(rewrites)
-}
-
-fn read_rewrite(section: &mut Section<'_>, out: &mut Vec<Problem>) -> Option<Rewrite> {
-    let before = out.len();
-    let pattern = section.parse("match", out, pattern);
-    let replacement = section.string("replace", out);
-    if out.len() == before {
-        if pattern.is_none() {
-            section.missing("match", "a regular expression, tried on the repository without its host", out);
-        }
-        if replacement.is_none() {
-            section.missing("replace", "what to put in its place; $1 is the first group", out);
-        }
-    }
-    Some(Rewrite { pattern: pattern?.value, replacement: replacement?.value.to_owned() })
-}
-
-fn pattern(text: &str) -> Result<regex::Regex, Refusal> {
-    sources::pattern::compile_own(text).map_err(|error| {
-        let refusal = Refusal::new(format!("bad regular expression: {error}"));
-        match error.to_string().contains("look-around") {
-            true => refusal.hint(
-                "for repositories that a rewrite must not change write a rule with a longer prefix; what has to \
-                 stay goes into a group: match = \"^(a|b)/(.*)\", replace = \"$1/x/$2\"",
-            ),
-            false => refusal,
-        }
-    })
 }

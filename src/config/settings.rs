@@ -12,6 +12,8 @@ use super::refusal::Refusal;
 use super::section::{Field, Section};
 use super::socket_path::{SocketPath, SocketPathError};
 use super::{defaults, duration, tell};
+use crate::containerd::FetchBy;
+use crate::containerd::watch::Overrides;
 use crate::policy::Name;
 use crate::serve::listener::socket::Access;
 use crate::serve::log::LogFormat;
@@ -19,6 +21,8 @@ use crate::serve::metrics::MetricsAt;
 use crate::state::{NativeApi, PullSettings};
 use crate::tell::audit::AuditTo;
 
+const FETCH_BY: [(&str, FetchBy); 2] =
+    [("private-host", FetchBy::PrivateHost), ("mirror-host", FetchBy::MirrorHost)];
 const NATIVE_API: [(&str, NativeApi); 2] = [("refuse", NativeApi::Refuse), ("relay", NativeApi::Relay)];
 
 /// Keys of `[pull]` that earlier versions had.
@@ -55,8 +59,21 @@ pub struct Containerd {
     pub pause_image: Option<Name>,
     /// Where it looks for `hosts.toml`; `None` means that containerd is asked for it.
     pub config_path: Option<PathBuf>,
+    /// By which name it is asked for what a mirror has; `None` means that its own configuration decides.
+    pub fetch_by: Option<FetchBy>,
     /// Whether containerd's own files apply the rules to pulls that bypass the shunt.
     pub fence: bool,
+}
+
+impl Containerd {
+    /// What overrules containerd's own words.
+    pub fn overrides(&self) -> Overrides {
+        Overrides {
+            pause_image: self.pause_image.as_ref().map(|name| name.as_str().to_owned()),
+            config_path: self.config_path.clone(),
+            fetch_by: self.fetch_by,
+        }
+    }
 }
 
 /// What the program keeps on disk.
@@ -212,6 +229,7 @@ fn read_containerd(
         socket: SocketPath::known(defaults::CONTAINERD_SOCKET),
         pause_image: None,
         config_path: None,
+        fetch_by: None,
         fence: false,
     };
     if let Some(set) = theirs {
@@ -220,6 +238,7 @@ fn read_containerd(
     let Some(mut section) = section else { return containerd };
     containerd.pause_image = section.parse("pause-image", out, references::image).map(|set| set.value);
     containerd.config_path = section.parse("config-path", out, absolute).map(|set| set.value);
+    containerd.fetch_by = section.choice("fetch-by", out, &FETCH_BY).map(|set| set.value);
     containerd.fence = section.boolean("fence", out).is_some_and(|set| set.value);
     section.finish(out);
     containerd

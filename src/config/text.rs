@@ -72,6 +72,9 @@ pub(crate) fn problem(path: &Path, error: &TextError) -> Problem {
         TextError::Io(cause) if cause.kind() == io::ErrorKind::NotFound && path.is_symlink() => {
             problem.hint("it is a symbolic link to a file that does not exist")
         }
+        TextError::NotAFile => {
+            problem.hint("put a file there; what a program writes to a pipe is read from stdin, which is `-`")
+        }
         TextError::Changing => problem.hint("a program keeps writing it; try again when it has finished"),
         _ => problem,
     }

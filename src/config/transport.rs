@@ -4,7 +4,8 @@
 //! there a moment later, and concerns one registry, where a refusal to start concerns all.
 //! Not here: how containerd is configured for it (`containerd::hosts`).
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::path::PathBuf;
 
 use crate::containerd::hosts::{self, HostFile, Transport, TransportNeed};
 use crate::files::secret::Secret;
@@ -12,7 +13,7 @@ use crate::registry::HeaderValue;
 use crate::state::NeededFile;
 
 use super::diagnostic::{Located, Problem, Severity, Span, Texts};
-use super::draft;
+use super::draft::{self, Imported, PolicyDraft};
 use super::duration;
 use super::node::Value;
 use super::path::absolute;
@@ -223,6 +224,10 @@ fn is_header_name(name: &str) -> bool {
     !name.is_empty() && name.chars().all(is_token)
 }
 
+fn is_credential(header: &str) -> bool {
+    CREDENTIALS.iter().any(|name| name.eq_ignore_ascii_case(header))
+}
+
 /// A text, or `{ file = "/path" }`.
 fn header(name: &str, field: &Field<'_>, out: &mut Vec<Problem>) -> Option<HeaderValue> {
     if let Value::Map(_) = field.value {
@@ -235,7 +240,7 @@ fn header(name: &str, field: &Field<'_>, out: &mut Vec<Problem>) -> Option<Heade
         return Some(HeaderValue::File(file?.value));
     }
     let text = field.string(out)?;
-    if CREDENTIALS.contains(&name.to_ascii_lowercase().as_str()) {
+    if is_credential(name) {
         let message = format!("the header {name} is a credential and must not be in this file");
         let hint =
             format!("put its value into a file that only root can read: {name} = {{ file = \"/path\" }}");
@@ -290,6 +295,18 @@ pub(super) fn needed_files<'n>(
         })
     };
     needs.flat_map(of_need).collect()
+}
+
+/// Other programs' files in which logins are written out, or headers that are credentials. In the program's own files
+/// neither may stand.
+pub(super) fn files_with_secrets(imported: &Imported, draft: &PolicyDraft) -> BTreeSet<PathBuf> {
+    let needs = imported.transport.iter().chain(draft.own_needs());
+    let headers = needs.filter_map(|Located { value: need, .. }| match &need.what {
+        Transport::Header { name, value: HeaderValue::Text(_) } if is_credential(name) => Some(&need.source),
+        _ => None,
+    });
+    let logins = imported.logins.iter().map(|login| &login.source);
+    headers.chain(logins).map(|source| PathBuf::from(&*source.file)).collect()
 }
 
 /// Notes for each host what containerd will be configured to do, for all mirrors there and for single ones.

@@ -13,7 +13,7 @@ fn unknown_keys() {
     2 | mirors = 1
       | ^^^^^^
       |
-      = help: known here: default, default-registry, present, names, node-credentials, on-outage, outage-max-age, watch, rule, source
+      = help: known here: mode, default, default-registry, present, names, node-credentials, on-outage, outage-max-age, verify, policy-json, watch, locked, unlisted, rule, source
 
     config.toml: not usable: 1 error
     exit 1
@@ -69,7 +69,11 @@ fn unknown_keys() {
     exit 0
     "#);
     assert_snapshot!(check_file("--registries-conf", "[[registry]]\nlocation = \"quay.io\"\nmirrors = [\"m.dev\"]\n"), @r#"
-    registries.conf: usable: 0 rules, default pass; 1 warning
+    registries.conf: usable: 0 rules, default pass; 2 warnings
+    warning: 0 rules: every image is pulled as without cri-shunt
+     |
+     = help: look whether this is the file that was meant
+
     warning: unknown key `mirrors` in `registry`: containers/image ignores it, and so does cri-shunt
      --> registries.conf:3:1
       |
@@ -148,6 +152,7 @@ fn wrong_types() {
     error: `mirrors.ghcr.io` must be a mapping, not a list
     --> registries.yaml:5:12
      = note: line not shown: it may hold a secret
+     = help: the addresses go one level deeper: into the list `endpoint` (of Talos: `endpoints`)
 
     error: `configs.m.dev.tls.insecure_skip_verify` must be true or false, not a string
      --> registries.yaml:9:29

@@ -64,10 +64,14 @@ fn a_file_where_a_directory_is_meant() {
     exit 1
     ");
     assert_snapshot!(check(&[("certs.d/quay.io", "")], &["--certs-d", "certs.d"]), @r#"
-    certs.d: usable: 0 rules, default pass; 1 warning
+    certs.d: usable: 0 rules, default pass; 2 warnings
     warning: certs.d/quay.io is a file: because of it, containerd refuses every pull from "quay.io"
      |
      = help: make it a directory with a hosts.toml in it, or give it another name
+
+    warning: 0 rules: every image is pulled as without cri-shunt
+     |
+     = help: look whether this is the file that was meant
 
     exit 0
     "#);
@@ -96,7 +100,11 @@ fn nothing_at_all() {
 
     registries.yaml: not usable: 1 error
     exit 1
-    certs.d: usable: 0 rules, default pass
+    certs.d: usable: 0 rules, default pass; 1 warning
+    warning: 0 rules: every image is pulled as without cri-shunt
+     |
+     = help: look whether this is the file that was meant
+
     exit 0
     error: cannot read registries.conf: No such file or directory (os error 2)
 
@@ -235,22 +243,32 @@ fn what_is_neither_a_file_nor_a_directory() {
     // A pipe that nobody writes to would be waited for without end.
     assert_snapshot!(each_format(pipe), @r"
     error: cannot read config.toml: it is not a regular file
+     |
+     = help: put a file there; what a program writes to a pipe is read from stdin, which is `-`
 
     config.toml: not usable: 1 error
     exit 1
     error: cannot read registries.yaml: it is not a regular file
+     |
+     = help: put a file there; what a program writes to a pipe is read from stdin, which is `-`
 
     registries.yaml: not usable: 1 error
     exit 1
     error: cannot read certs.d/quay.io/hosts.toml: it is not a regular file
+     |
+     = help: put a file there; what a program writes to a pipe is read from stdin, which is `-`
 
     certs.d: not usable: 1 error
     exit 1
     error: cannot read registries.conf: it is not a regular file
+     |
+     = help: put a file there; what a program writes to a pipe is read from stdin, which is `-`
 
     registries.conf: not usable: 1 error
     exit 1
     error: cannot read shim.yaml: it is not a regular file
+     |
+     = help: put a file there; what a program writes to a pipe is read from stdin, which is `-`
 
     shim.yaml: not usable: 1 error
     exit 1

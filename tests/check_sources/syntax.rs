@@ -19,7 +19,11 @@ fn empty_files() {
     exit 0
     ");
     assert_snapshot!(check_file("--registries-yaml", ""), @r"
-    registries.yaml: usable: 0 rules, default pass; 1 warning
+    registries.yaml: usable: 0 rules, default pass; 2 warnings
+    warning: 0 rules: every image is pulled as without cri-shunt
+     |
+     = help: look whether this is the file that was meant
+
     warning: registries.yaml is empty: no rule comes from it
      --> registries.yaml:1:1
       |
@@ -31,7 +35,11 @@ fn empty_files() {
     exit 0
     ");
     assert_snapshot!(check_file("--registries-yaml", "# nothing but a comment\n"), @r"
-    registries.yaml: usable: 0 rules, default pass; 1 warning
+    registries.yaml: usable: 0 rules, default pass; 2 warnings
+    warning: 0 rules: every image is pulled as without cri-shunt
+     |
+     = help: look whether this is the file that was meant
+
     warning: registries.yaml is empty: no rule comes from it
     --> registries.yaml:1:1
      = note: line not shown: it may hold a secret
@@ -40,15 +48,27 @@ fn empty_files() {
     exit 0
     ");
     assert_snapshot!(check_hosts(""), @r"
-    certs.d: usable: 0 rules, default pass
+    certs.d: usable: 0 rules, default pass; 1 warning
+    warning: 0 rules: every image is pulled as without cri-shunt
+     |
+     = help: look whether this is the file that was meant
+
     exit 0
     ");
     assert_snapshot!(check(&[("certs.d/", "")], &["--certs-d", "certs.d"]), @r"
-    certs.d: usable: 0 rules, default pass
+    certs.d: usable: 0 rules, default pass; 1 warning
+    warning: 0 rules: every image is pulled as without cri-shunt
+     |
+     = help: look whether this is the file that was meant
+
     exit 0
     ");
     assert_snapshot!(check_file("--registries-conf", ""), @r"
-    registries.conf: usable: 0 rules, default pass
+    registries.conf: usable: 0 rules, default pass; 1 warning
+    warning: 0 rules: every image is pulled as without cri-shunt
+     |
+     = help: look whether this is the file that was meant
+
     exit 0
     ");
     assert_snapshot!(check_file("--image-cri-shim", ""), @r"

@@ -163,7 +163,7 @@ fn the_registry_documents_of_talos() {
 
     # Not carried over:
     # - registries.yaml:10:1: the credentials for m.dev:5000 are not carried over (a configuration holds no password: write it into a file of its own, and name that by a [[credentials]] with `registry`, `username` and `password-file`)
-    # - registries.yaml:17:1: the client certificate of m.dev:5000 is in this file itself, and cannot be used from here (write it into a file of its own, and name that in a [[transport]] for m.dev:5000: client-cert and client-key)
+    # - registries.yaml:17:1: the client certificate of m.dev:5000 is in this file itself, and cannot be used from here (write it into a file of its own, decoded if it is in base64, and name that: [[transport]] registry = "m.dev:5000", client-cert = "/etc/cri-shunt/m.dev_5000.crt", client-key = "/etc/cri-shunt/m.dev_5000.key")
     --- stderr
     warning: the credentials for m.dev:5000 are not carried over
       --> registries.yaml:10:1
@@ -176,7 +176,7 @@ fn the_registry_documents_of_talos() {
     warning: the client certificate of m.dev:5000 is in this file itself, and cannot be used from here
     --> registries.yaml:17:1
      = note: line not shown: it may hold a secret
-     = help: write it into a file of its own, and name that in a [[transport]] for m.dev:5000: client-cert and client-key
+     = help: write it into a file of its own, decoded if it is in base64, and name that: [[transport]] registry = "m.dev:5000", client-cert = "/etc/cri-shunt/m.dev_5000.crt", client-key = "/etc/cri-shunt/m.dev_5000.key"
 
     1 rule; not carried over: 2 (listed at the end of the output)
     --- exit 1

@@ -1,7 +1,8 @@
 //! `cri-shunt import --output`.
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io::Write;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -34,12 +35,27 @@ fn a_file_is_written_as_a_whole_and_nobody_elses_is_replaced() {
     let first = read(&output);
     assert!(first.contains("prefix = \"docker.io\"") && !first.contains("evil"), "{first}");
 
-    // An import may replace what an import has written, and a failed one changes nothing.
+    // An import may replace what an import has written, and a failed one changes nothing. Who may read it stays the same.
+    fs::set_permissions(&output, Permissions::from_mode(0o604)).unwrap();
+    let is_root = rustix::process::geteuid().is_root();
+    if is_root {
+        chown(&output, Some(11), Some(12)).unwrap();
+    }
+    let noted = rustix::fs::setxattr(&output, "user.note", b"mine", rustix::fs::XattrFlags::empty()).is_ok();
     assert_eq!(import(dir.path(), &["broken.yaml"]).0, Some(2));
     assert_eq!(read(&output), first);
     import(dir.path(), &["registries.conf"]);
     let second = read(&output);
     assert!(second.contains("evil"), "{second}");
+    let found = fs::metadata(&output).unwrap();
+    assert_eq!(found.permissions().mode() & 0o7777, 0o604);
+    assert!(!is_root || (found.uid(), found.gid()) == (11, 12));
+    let mut note = [0; 4];
+    assert!(
+        !noted
+            || rustix::fs::getxattr(&output, "user.note", &mut note)
+                .is_ok_and(|length| note[..length] == *b"mine")
+    );
 
     fs::write(&output, "# mine\n").unwrap();
     let (status, said) = import(dir.path(), &["registries.yaml"]);
@@ -48,6 +64,39 @@ fn a_file_is_written_as_a_whole_and_nobody_elses_is_replaced() {
     assert_eq!(import(dir.path(), &["--force", "registries.yaml"]).0, Some(1));
     assert_eq!(read(&output), first);
     assert_eq!(fs::read_dir(dir.path().join("conf.d")).unwrap().count(), 2, "nothing is left beside it");
+}
+
+/// Only root can do it to a device, and root is who imports.
+#[test]
+fn what_is_no_file_is_not_made_one_and_a_link_stays_a_link() {
+    let dir = lay_out(&[("registries.yaml", REGISTRIES_YAML), ("kept/rules.toml", "")]);
+    let at = |name: &str| dir.path().join(name);
+    let made = Command::new("mkfifo").arg(at("pipe")).status().unwrap();
+    assert!(made.success());
+    std::os::unix::fs::symlink("pipe", at("to-pipe")).unwrap();
+    std::os::unix::fs::symlink("nothing", at("to-nothing")).unwrap();
+    std::os::unix::fs::symlink("kept/rules.toml", at("to-file")).unwrap();
+    let write = |name: &str| run(dir.path(), &["import", "--force", "--output", name, "registries.yaml"]);
+    for (name, why) in [
+        ("pipe", "it is not a regular file"),
+        ("to-pipe", "it is not a regular file"),
+        ("to-nothing", "it is a symbolic link to a file that does not exist"),
+        ("kept", "it is a directory, not a file"),
+    ] {
+        let before = fs::symlink_metadata(at(name)).unwrap().file_type();
+        let output = write(name);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains(&format!("error: cannot write {name}: {why}\n")), "{said}");
+        assert_eq!(
+            (output.status.code(), fs::symlink_metadata(at(name)).unwrap().file_type()),
+            (Some(2), before)
+        );
+    }
+    assert_eq!(write("to-file").status.code(), Some(1));
+    assert!(at("to-file").is_symlink());
+    assert!(fs::read_to_string(at("kept/rules.toml")).unwrap().contains("docker.io"));
+    let output = write("-");
+    assert!(String::from_utf8(output.stdout).unwrap().contains("docker.io") && !at("-").exists());
 }
 
 /// A file in `conf.d` is a part of the configuration beside it, so that is what has to be right.

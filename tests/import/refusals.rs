@@ -57,9 +57,9 @@ fn a_format_that_is_not_to_be_seen_has_to_be_said() {
      |
      = help: choose one with --format
 
-    error: cannot tell the format of empty
+    error: empty is empty
      |
-     = help: name it with --format: registries-yaml, certs-d, registries-conf, image-cri-shim, containerd-config, docker-daemon, openshift, talos
+     = help: was it written to the end?
 
     error: cannot tell the format of other.yaml
      |

@@ -12,6 +12,9 @@ use toml::de::{DeTable, DeValue};
 
 use super::login;
 
+#[cfg(test)]
+mod tests;
+
 /// Keys of all formats whose values are public. They are compared in lower case, with `-` for `_`. A key that is
 /// missing here costs a line in a diagnostic; and of another program's file it is not in the copy that is kept for a
 /// start with a mistake (`config::kept`).
@@ -19,16 +22,20 @@ use super::login;
 const PUBLIC: &[&str] = &[
     // config.toml and conf.d
     "listen", "containerd", "policy", "pull", "state", "log", "audit", "metrics", "transport", "rule", "source", "mirrors",
-    "socket", "mode", "group", "native-api", "pause-image", "config-path", "fence", "default-registry", "default", "present",
+    "socket", "mode", "group", "native-api", "pause-image", "config-path", "fetch-by", "fence", "default-registry", "default", "present",
     "names", "checkpoint", "watch", "prefix", "order", "origin", "deny", "collapse", "strip-prefix", "only", "location",
-    "node-credentials", "foreign-urls", "match", "replace", "registry", "plain-http", "http-fallback", "skip-verify", "ca-file",
+    "node-credentials", "foreign-urls", "namespaces", "match", "replace", "registry", "plain-http", "http-fallback", "skip-verify", "ca-file",
     "client-cert", "client-key", "api-root", "dial-timeout", "dir", "bypass-file", "level", "format", "file", "max-size", "journal", "stall-after",
     "adopt-timeout", "sweep-after", "retry-down-after", "registries-yaml", "certs-d", "registries-conf",
     "image-cri-shim", "containerd-config", "docker-daemon", "openshift", "talos", "disable-default-registry-endpoint", "docker-config", "helper-dir", "timeout", "username",
     "username-file", "password-file", "image-credential-provider-config", "image-credential-provider-bin-dir",
     // Names of environment variables and of systemd's credentials.
     "password-env", "password-credential", "identity-token-file", "identity-token-env", "identity-token-credential",
-    "ns", "warm-by-tag", "on-outage", "outage-max-age",
+    "verify", "policy-json", "signature", "signatures-from", "when-away", "away-max-age", "identities", "issuer", "issuer-pattern",
+    "subject", "subject-pattern", "trusted-root", "identity", "repository", "signed-prefix", "without-name",
+    "ns", "warm-by-tag", "end-mark", "on-outage", "outage-max-age", "locked", "unlisted",
+    // locks
+    "digest", "asked", "platforms",
     // expectations
     "expect", "image", "name", "description", "decision", "reference", "candidates",
     // registries.yaml
@@ -68,6 +75,8 @@ enum Keys {
     Names,
     /// All: they are patterns, with texts below.
     Patterns,
+    /// Those of the list, and what else a `[[signature]]` has: the names of files of public keys.
+    OfSignature,
 }
 
 /// The top of a document.
@@ -110,13 +119,16 @@ impl Place {
             _ if login::is_in(key) => None,
             Keys::Names => Some(TABLE),
             Keys::Patterns => Some(VALUE),
-            Keys::Listed => match key.to_lowercase().replace('_', "-").as_str() {
+            Keys::OfSignature if ["keys", "need"].contains(&key) => Some(VALUE),
+            Keys::OfSignature if key == "annotations" => Some(Place { text: true, keys: Keys::Patterns }),
+            Keys::Listed | Keys::OfSignature => match key.to_lowercase().replace('_', "-").as_str() {
                 "mirrors" => Some(Place { text: true, keys: Keys::Names }),
                 // `config` is that of Talos.
                 "configs" | "config" | "host" => Some(Place { text: false, keys: Keys::Names }),
-                "rewrite" | "aliases" => Some(Place { text: true, keys: Keys::Patterns }),
+                "rewrite" | "aliases" | "platforms" => Some(Place { text: true, keys: Keys::Patterns }),
                 // A boolean and a table; a text would be a password.
                 "pass" | "credentials" => Some(TABLE),
+                "signature" => Some(Place { text: false, keys: Keys::OfSignature }),
                 "<<" => Some(self),
                 key => is_public(key).then_some(VALUE),
             },
@@ -125,7 +137,10 @@ impl Place {
 
     /// What is public of an item of a list.
     pub(crate) fn item(self) -> Place {
-        Place { keys: Keys::Listed, ..self }
+        match self.keys {
+            Keys::OfSignature => self,
+            _ => Place { keys: Keys::Listed, ..self },
+        }
     }
 
     /// Whether a text that is right here is no secret.
@@ -250,137 +265,4 @@ fn place_of_next(open: &mut [Open], text: Option<&str>) -> Option<Place> {
     let below = text.and_then(|text| open.place?.below(text));
     open.key = Some(below);
     below
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_key_of_the_own_configuration_is_public_but_headers() {
-        let text = include_str!("../../../packaging/config.toml");
-        let last = |before: &str| {
-            let is_of_key = |c: char| c.is_ascii_alphabetic() || c == '-';
-            before[before.trim_end_matches(is_of_key).len()..].to_owned()
-        };
-        let keys = text.match_indices(" = ").map(|(at, _)| last(&text[..at]));
-        let is_header = |key: &String| key.is_empty() || key.starts_with(char::is_uppercase);
-        let tables =
-            text.lines().filter_map(|line| line.trim_start_matches(['#', ':', ' ']).strip_prefix('['));
-        let tables = tables.map(|name| last(name.trim_end_matches(']')));
-        let mut missing: Vec<String> = keys.chain(tables).filter(|key| !is_header(key)).collect();
-        assert!(missing.len() > 50);
-        missing.retain(|key| !PUBLIC.contains(&key.as_str()));
-        // `below` has these two.
-        missing.retain(|key| !["headers", "pass", "credentials"].contains(&key.as_str()));
-        missing.sort();
-        missing.dedup();
-        assert_eq!(missing, Vec::<String>::new());
-    }
-
-    /// The text with its lines as they are shown.
-    fn shown(content: &str) -> String {
-        let found = stretches(content);
-        let mut at = 0;
-        let mut lines = Vec::new();
-        for text in content.split('\n') {
-            let range = at..at + text.len();
-            at += text.len() + 1;
-            let range = found.as_ref().and_then(|found| line(content, range, found));
-            lines.push(range.map_or("(not shown)", |range| &content[range]));
-        }
-        lines.join("\n")
-    }
-
-    #[test]
-    fn a_line_is_shown_where_all_on_it_is_public() {
-        let rows = [
-            ("[policy] # pw\ndefault = 'deny'", "[policy] \ndefault = 'deny'"),
-            (
-                "[[policy.rule]]\npass = true\n[[policy.rule]]\npass = 'pw'",
-                "[[policy.rule]]\npass = true\n[[policy.rule]]\n(not shown)",
-            ),
-            (
-                "[[transport]]\nregistry = 'm'\nheaders = { Any-Name = 'pw' }",
-                "[[transport]]\nregistry = 'm'\n(not shown)",
-            ),
-            ("[host.'https://m.dev'.header]\nX = ['pw']", "(not shown)\n(not shown)"),
-            (
-                "[host.'https://m.dev']\nca = ['a',\n 'b']\ncookie = 'pw'",
-                "[host.'https://m.dev']\nca = ['a',\n 'b']\n(not shown)",
-            ),
-            (
-                "[listen]\nsocet = '/run/x'\nsocket = '/a'\nsocket = 'pw'",
-                "[listen]\nsocet = '/run/x'\nsocket = '/a'\n(not shown)",
-            ),
-            (
-                "listen.mode = 1\nlisten.group = 'a'\nlisten.x = 'pw'",
-                "listen.mode = 1\nlisten.group = 'a'\n(not shown)",
-            ),
-            ("prefix = 'm.dev'\nbroken", "(not shown)\n(not shown)"),
-            (
-                "mirrors:\n  m.dev:\n    endpoint:\n    - https://n.dev",
-                "mirrors:\n  m.dev:\n    endpoint:\n    - https://n.dev",
-            ),
-            (
-                "mirrors:\n  m.dev:\n    rewrite: {a: b}\n    x: pw",
-                "mirrors:\n  m.dev:\n    rewrite: {a: b}\n(not shown)",
-            ),
-            ("mirrors:\n  m.dev: pw\n  n.dev: [pw]", "mirrors:\n(not shown)\n(not shown)"),
-            (
-                "configs:\n  m.dev:\n    auth:\n      username: u\n    tls: {ca_file: /ca}",
-                "configs:\n  m.dev:\n(not shown)\n(not shown)\n    tls: {ca_file: /ca}",
-            ),
-            (
-                "endpoint:\n- https://u:pw@n.dev\n- https://n.dev?key=pw",
-                "endpoint:\n(not shown)\n(not shown)",
-            ),
-            (
-                "address: |\n  pw\n  pw\nauth: &x u:pw\nname: *x",
-                "address: |\n(not shown)\n(not shown)\n(not shown)\nname: *x",
-            ),
-            ("? [pw]\n: image: pw", "(not shown)\n(not shown)"),
-        ];
-        for (text, expected) in rows {
-            assert_eq!(shown(text), expected, "{text}");
-        }
-    }
-
-    #[test]
-    fn no_key_of_a_secret_is_taken_for_a_typing_mistake() {
-        let secret = [
-            "header",
-            "headers",
-            "heders",
-            "haeder",
-            "auth",
-            "auths",
-            "auht",
-            "authorization",
-            "password",
-            "passwd",
-            "pwd",
-            "pass-word",
-            "token",
-            "tokens",
-            "secret",
-            "secrets",
-            "cookie",
-            "session",
-            "identity-token",
-            "identitytoken",
-            "registrytoken",
-            "api-key",
-            "apikey",
-            "key",
-            "keys",
-            "credential",
-            "value",
-            "env",
-            "args",
-        ];
-        for key in secret {
-            assert!(TABLE.below(key).is_none(), "{key}");
-        }
-    }
 }

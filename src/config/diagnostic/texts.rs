@@ -41,6 +41,8 @@ pub(crate) struct Texts {
     seen: Snapshot,
     /// What is read instead of files, by their paths.
     copies: Option<Arc<BTreeMap<PathBuf, String>>>,
+    /// Files without secrets that belong to the configuration, and that no problem points into.
+    kept: BTreeMap<PathBuf, String>,
     /// A file that is to be written, with its text.
     future: Option<Arc<(PathBuf, String)>>,
 }
@@ -96,6 +98,16 @@ impl Texts {
         texts.map(|(id, text)| (TextId(id), &*text.name, text.content.as_str()))
     }
 
+    /// Keeps a file without secrets as it is.
+    pub(crate) fn keep(&mut self, path: &Path, content: &str) {
+        self.kept.insert(path.to_path_buf(), content.to_owned());
+    }
+
+    /// The files that are kept as they are.
+    pub(crate) fn kept(&self) -> impl Iterator<Item = (&Path, &str)> {
+        self.kept.iter().map(|(path, content)| (path.as_path(), content.as_str()))
+    }
+
     /// Notes what a path was like when it was looked at.
     pub(crate) fn saw(&mut self, path: &Path, state: FileState) {
         self.seen.note(path, state);
@@ -109,6 +121,11 @@ impl Texts {
     /// The name that problems show; empty for a text of another set.
     pub(crate) fn name(&self, id: TextId) -> Arc<str> {
         self.texts.get(id.0).map_or_else(|| Arc::from(""), |text| Arc::clone(&text.name))
+    }
+
+    /// The directory of its file, where relative paths start that it names.
+    pub(crate) fn directory(&self, id: TextId) -> PathBuf {
+        Path::new(&*self.name(id)).parent().map(Path::to_path_buf).unwrap_or_default()
     }
 
     /// The text itself; empty for a text of another set.

@@ -4,7 +4,11 @@
 
 use super::mirror::{Reach, mirror};
 use super::toml_text::{array, comment, key, string};
-use crate::policy::{Action, Checkpoint, Order, Origin, Prefix, PrefixKind, Rewrite, Route, Rule};
+use crate::config::{rules, signatures};
+use crate::files::go_duration;
+use crate::policy::{
+    Action, Checkpoint, Held, Order, Origin, Outage, Prefix, PrefixKind, Rewrite, Route, Rule,
+};
 
 /// The rules. What cannot be written of their mirrors comes with its place.
 pub(super) fn rules(rules: &[&Rule], reach: &Reach<'_>) -> (String, Vec<(String, String)>) {
@@ -52,24 +56,45 @@ pub(super) fn write(rules: &str, tables: &str, needs: &[(String, String)], other
     out
 }
 
+/// Every key of a rule, also those that no rule of a source has: `diff` compares by them.
 fn write_rule(rule: &Rule, reach: &Reach<'_>, left: &mut Vec<String>, out: &mut String) {
-    comment(&rule.source.to_string(), out);
+    let Rule { prefix, namespaces, mode, action, checkpoint, foreign_urls, verify, lock, source, layer: _ } =
+        rule;
+    comment(&source.to_string(), out);
     out.push_str("[[policy.rule]]\n");
-    key("prefix", &string(&spelled(&rule.prefix)), out);
-    match &rule.action {
-        Action::Route(route) => write_route(route, &rule.prefix, reach, left, out),
+    key("prefix", &string(&spelled(prefix)), out);
+    if let Some(namespaces) = namespaces {
+        array("namespaces", namespaces.patterns().map(string).collect(), out);
+    }
+    if let Some(mode) = mode {
+        key("mode", &string(mode.word()), out);
+    }
+    match action {
+        Action::Route(route) => write_route(route, prefix, reach, left, out),
         Action::Deny { reason } => key("deny", &string(reason), out),
         Action::Pass => key("pass", "true", out),
     }
-    match rule.checkpoint {
+    match checkpoint {
         Checkpoint::Refuse => {}
         Checkpoint::Allow => key("checkpoint", "\"allow\"", out),
+    }
+    if *foreign_urls {
+        key("foreign-urls", "true", out);
+    }
+    if let Some(verify) = verify {
+        key("verify", &string(signatures::word(verify)), out);
+    }
+    let Held { list, unlisted } = lock;
+    if let Some(list) = list {
+        key("locked", &string(&list.file_name()), out);
+    }
+    if let Some(unlisted) = unlisted {
+        key("unlisted", &string(unlisted.word()), out);
     }
 }
 
 fn write_route(route: &Route, prefix: &Prefix, reach: &Reach<'_>, left: &mut Vec<String>, out: &mut String) {
-    // A rule of a source has no such keys; the policy's settings apply.
-    let Route { mirrors, order, rewrites, origin, collapse, node_credentials: _, outage: _ } = route;
+    let Route { mirrors, order, rewrites, origin, collapse, node_credentials, outage } = route;
     // Without a path in the prefix there is nothing to strip, and a rewrite strips it itself.
     let strips = matches!(prefix.kind(), PrefixKind::Path | PrefixKind::Exact) && rewrites.is_empty();
     array("mirrors", mirrors.iter().map(|one| mirror(one, strips, reach, left)).collect(), out);
@@ -86,6 +111,17 @@ fn write_route(route: &Route, prefix: &Prefix, reach: &Reach<'_>, left: &mut Vec
     }
     if *collapse {
         key("collapse", "true", out);
+    }
+    // A rule of a source has none of these; the policy's settings apply.
+    if let Some(use_of) = node_credentials {
+        key("node-credentials", &string(rules::node_credentials(*use_of)), out);
+    }
+    let Outage { answer, max_age } = outage;
+    if let Some(answer) = answer {
+        key("on-outage", &string(rules::on_outage(*answer)), out);
+    }
+    if let Some(age) = max_age {
+        key("outage-max-age", &string(&go_duration::text(*age)), out);
     }
 }
 

@@ -128,6 +128,16 @@ fn of_each_format_everything_is_kept_but_secrets() {
     }
 }
 
+/// A copy has no comments, so it cannot end in the mark.
+#[test]
+fn a_file_with_an_end_mark_is_kept() {
+    let rule = "[[policy.rule]]\nprefix = 'a.dev'\ndeny = 'no'\n";
+    let text = format!("end-mark = 'whole'\n{rule}# hush\n# whole\n");
+    let sample = Sample::of(&[("config.toml", &text)]);
+    assert!(sample.kept.left_out.is_empty() && !sample.text().contains("hush"), "{}", sample.text());
+    sample.is_unchanged();
+}
+
 /// Another program's file is one wherever it is.
 #[test]
 fn a_source_beside_the_drop_ins_loses_its_password() {
@@ -172,6 +182,39 @@ fn a_copy_is_read_without_the_files_of_today() {
     sample.is_unchanged();
 }
 
+/// The keys are part of the policy, and the files of them may be gone.
+#[test]
+fn public_keys_are_kept() {
+    let key = include_str!("../../../fuzz/corpus/signature/key");
+    let json = r#"{"default": [{"type": "sigstoreSigned", "keyPath": "@/j.pub"}]}"#;
+    let config = "[policy]\nverify = 'main'\npolicy-json = '@/p.json'\n[[signature]]\nname = 'main'\nkeys = ['k.pub']\n\
+                  trusted-root = 'root.json'\nidentities = [{ issuer = 'i', subject = 's' }]\n";
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("j.pub"), key).unwrap();
+    let json = json.replace('@', dir.path().to_str().unwrap());
+    let root = include_str!("../../../fuzz/corpus/signature/trusted_root");
+    let sample =
+        Sample::of(&[("config.toml", config), ("k.pub", key), ("p.json", &json), ("root.json", root)]);
+    for name in ["k.pub", "p.json", "root.json"] {
+        std::fs::remove_file(sample.dir.path().join(name)).unwrap();
+    }
+    drop(dir);
+    assert_eq!(sample.is_unchanged().config.demands, sample.loaded.config.demands);
+}
+
+/// What may be a secret is not kept, and then nothing is.
+#[test]
+fn a_private_key_beside_the_public_one_is_not_kept() {
+    let key = include_str!("../../../fuzz/corpus/signature/key");
+    let both = format!("{key}-----BEGIN PRIVATE KEY-----\nhush\n-----END PRIVATE KEY-----\n");
+    let config = "[policy]\nverify = 'main'\n[[signature]]\nname = 'main'\nkeys = ['k.pub']\n";
+    let dir = write(&[("config.toml", config), ("k.pub", &both)]);
+    let input = Input::file(&dir.path().join("config.toml"));
+    let loaded = load_from(&input).unwrap_or_else(|problems| panic!("{:?}", problems.lines()));
+    let why = Kept::of(&input, &loaded).unwrap_err();
+    assert!(why.starts_with("without its secrets it cannot be used: ") && !why.contains("hush"), "{why}");
+}
+
 #[test]
 fn it_is_said_why_a_copy_cannot_be_used() {
     let dir = write(&[("config.toml", "[policy]\nnonsense = 1\n"), ("state/", "")]);
@@ -205,4 +248,24 @@ fn it_is_said_why_a_copy_cannot_be_used() {
         };
         assert!(fits, "{text:?}: {why_not:?}");
     }
+}
+
+#[test]
+fn a_lock_is_kept_with_what_names_it() {
+    let digest = |letter: &str| format!("sha256:{}", letter.repeat(64));
+    let lock = format!(
+        "version = 1\n# hush\n[[image]]\nname = \"quay.io/a:1\"\ndigest = \"{}\"\nasked = \"m.dev/a:1\"\n\
+         [image.platforms]\n\"linux/amd64\" = \"{}\"\n",
+        digest("a"),
+        digest("b")
+    );
+    let config =
+        "[policy]\nlocked = '@/images.lock'\n[[policy.rule]]\nprefix = 'quay.io'\nmirrors = ['m.dev']\n";
+    let sample = Sample::of(&[("config.toml", config), ("images.lock", &lock)]);
+    assert!(!sample.text().contains("hush"), "{}", sample.text());
+    let lists = sample.loaded.config.policy.locks().len();
+    assert_eq!((lists, sample.is_unchanged().config.policy.locks().len()), (1, 1));
+    assert!(sample.kept.left_out().is_empty(), "{:?}", sample.kept.left_out());
+    std::fs::remove_file(sample.dir.path().join("images.lock")).unwrap();
+    sample.is_unchanged();
 }

@@ -2,7 +2,7 @@
 //!
 //! Holds: each file and each directory is told of once, however many registries need it.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
 use super::super::diagnostic::{Located, Problem, Span};
@@ -17,9 +17,19 @@ struct Lint {
     told: HashSet<PathBuf>,
 }
 
-/// Checks the files of the configuration itself, and those that pulls need. Nothing is read.
-pub(crate) fn lint(own: &[PathBuf], needed: &[Located<NeededFile>], out: &mut Vec<Problem>) {
-    Lint::default().look_at_all(own, needed.iter().map(|file| (&file.value, &file.at)), out);
+/// Checks the files of the configuration itself, and those that pulls need. Nothing is read. `with_secrets` are sources
+/// in which secrets are written out.
+pub(crate) fn lint(
+    with_secrets: &BTreeSet<PathBuf>,
+    own: &[PathBuf],
+    needed: &[Located<NeededFile>],
+    out: &mut Vec<Problem>,
+) {
+    let mut lint = Lint::default();
+    for path in with_secrets {
+        lint.look(path, true, None, out);
+    }
+    lint.look_at_all(own, needed.iter().map(|file| (&file.value, &file.at)), out);
 }
 
 /// Checks what is known only when a file has been read: whether it holds logins, and which programs it names. What

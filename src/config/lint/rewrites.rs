@@ -103,7 +103,7 @@ fn unusable_name(drafted: &DraftRule, route: &Route, policy: &Policy) -> Option<
     let (name, unusable) = samples::of(prefix, &host, &route.rewrites).into_iter().find_map(|name| {
         let name: Name = name.parse().ok()?;
         let of_this = |rule: crate::policy::RuleRef<'_>| rule.prefix() == prefix.as_str();
-        let unusable = match policy.decide(&Asked::of(&name)) {
+        let unusable = match policy.decide_unlocked(&Asked::of(&name)) {
             Decision::Route { rule, unusable, .. } if of_this(rule) => unusable,
             Decision::Deny { rule, reason: DenyReason::Unusable(unusable) } if of_this(rule) => unusable,
             _ => return None,

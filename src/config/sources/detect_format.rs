@@ -44,6 +44,19 @@ pub(crate) fn not_native(path: &Path, content: &str) -> Option<Problem> {
     (looks != Looks::Native).then(|| mistaken_for(path, looks, &word, Looks::Native.name()))
 }
 
+/// Whether a text is a configuration of this program. One without any key is, unless its name says otherwise.
+pub(crate) fn is_native(path: &Path, content: &str) -> bool {
+    let mut texts = Texts::default();
+    let text = texts.add("", content.to_owned());
+    match distinct(clues(text, content)).as_slice() {
+        [] => {
+            by_name(path).is_none() && DeTable::parse(content).is_ok_and(|table| table.get_ref().is_empty())
+        }
+        [(looks, _)] => *looks == Looks::Native,
+        _ => false,
+    }
+}
+
 fn mistaken_for(path: &Path, looks: Looks, word: &str, read_as: &str) -> Problem {
     let message =
         format!("{} looks like {} (by `{word}`), and is read as {read_as}", path.display(), looks.name());
@@ -92,6 +105,9 @@ fn file(text: TextId, path: &Path, texts: &Texts) -> Result<Format, Problem> {
             Err(problem.hint(looks.advice()))
         }
         [] => by_name(path).ok_or_else(|| {
+            if texts.content(text).trim().is_empty() {
+                return Problem::error(format!("{shown} is empty")).hint("was it written to the end?");
+            }
             let problem = Problem::error(format!("cannot tell the format of {shown}"));
             problem.hint(format!("name it with --format: {}", Format::ALL.map(Format::key).join(", ")))
         }),

@@ -11,7 +11,7 @@ mod tests;
 use std::net::IpAddr;
 use std::path::Path;
 
-use super::super::diagnostic::{Located, Problem, Severity, TextId, Texts};
+use super::super::diagnostic::{Located, Problem, Severity, Span, TextId, Texts};
 use super::super::draft::{self, Imported};
 use super::super::mistake;
 use super::super::parse_yaml;
@@ -50,7 +50,14 @@ pub(super) fn read(path: &Path, texts: &mut Texts, out: &mut Vec<Problem>) -> Im
 }
 
 fn add(text: TextId, texts: &Texts, imported: &mut Imported, out: &mut Vec<Problem>) {
-    let Some(document) = parse_yaml::parse(text, texts.content(text), out) else { return };
+    let content = texts.content(text);
+    // JSON is read as YAML, and what is neither is better called what it should be.
+    if !content.trim_start().is_empty() && !content.trim_start().starts_with('{') {
+        let at = Span { text, range: 0..0 };
+        out.push(Problem::error("this is not JSON: it does not begin with `{`").at(&at));
+        return;
+    }
+    let Some(document) = parse_yaml::parse(text, content, out) else { return };
     let Some(mut root) = Section::root(&document, &DOCKER, out) else { return };
     misspelt(&root, out);
     let insecure = root.field(INSECURE).and_then(|field| field.items(out)).unwrap_or_default();

@@ -37,6 +37,8 @@ pub(crate) enum EndpointError {
     Host(String),
     #[error("it has a query or a fragment")]
     Query,
+    #[error("it has a control character")]
+    Control,
     #[error("it does not begin with https:// or http://")]
     NoScheme,
     #[error("it has a user name or a password")]
@@ -51,6 +53,10 @@ impl EndpointUrl {
             Some((scheme, rest)) => (Some(scheme.to_ascii_lowercase()), rest),
             None => (None, text.strip_prefix("//").unwrap_or(text)),
         };
+        // Go reads no such URL, and all these programs are written in Go.
+        if text.contains(|c: char| c.is_ascii_control()) {
+            return Err(EndpointError::Control);
+        }
         if rest.contains(['?', '#']) {
             return Err(EndpointError::Query);
         }
@@ -163,6 +169,7 @@ mod tests {
             ("m dev", "\"m dev\" is not a host"),
             ("m.dev:port", "\"m.dev:port\" is not a host"),
             ("https://m.dev/v2?x=1", "it has a query or a fragment"),
+            ("https://m.dev/\tv2", "it has a control character"),
         ];
         for (text, expected) in rows {
             assert_eq!(EndpointUrl::parse(text).unwrap_err().to_string(), expected, "{text}");

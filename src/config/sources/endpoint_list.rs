@@ -11,6 +11,7 @@ use foldhash::HashMap;
 use super::super::diagnostic::{Located, Problem, Severity, Span, Texts};
 use super::super::draft::{self, DraftRule, Own};
 use super::super::mistake;
+use super::super::node::Value;
 use super::super::section::Field;
 use super::endpoint::{self, EndpointError, EndpointUrl, Scheme};
 use crate::containerd::hosts::{Transport, TransportNeed};
@@ -104,7 +105,18 @@ pub(super) fn registry(entry: &Field<'_>, out: &mut Vec<Problem>) -> Option<Pref
     let parsed = key.parse::<Prefix>().ok();
     let found = parsed.filter(|prefix| matches!(prefix.kind(), PrefixKind::Host | PrefixKind::Any));
     if found.is_some() {
-        return found;
+        // A list of addresses in the place of the table that has it.
+        let misplaced =
+            matches!(entry.value, Value::List(_) | Value::Text(_)) && entry.section(out).is_none();
+        return match out.pop_if(|_| misplaced) {
+            Some(problem) => {
+                let hint =
+                    "the addresses go one level deeper: into the list `endpoint` (of Talos: `endpoints`)";
+                out.push(problem.hint(hint));
+                None
+            }
+            None => found,
+        };
     }
     if matches!(key.as_str(), "endpoint" | "endpoints" | "rewrite") {
         let message = format!("`{key}` stands where the name of a registry belongs");

@@ -15,7 +15,7 @@ use crate::policy::{Action, DefaultAction, Layer, Policy, PrefixKind};
 /// Checks every rule of a source.
 pub(crate) fn policy(draft: &PolicyDraft, policy: &Policy, out: &mut Vec<Problem>) {
     overridden(draft, policy, out);
-    denied(draft, out);
+    denied(draft, policy, out);
     open_default(draft, out);
     ports(draft, out);
 }
@@ -58,6 +58,11 @@ fn native(drafted: &DraftRule) -> bool {
     drafted.rule.layer == Layer::Native
 }
 
+/// Whether it holds for everybody, and is as much in force as the rules of sources are.
+fn holds_for_all(drafted: &DraftRule, policy: &Policy) -> bool {
+    drafted.rule.namespaces.is_none() && drafted.rule.mode.is_none_or(|mode| mode == policy.settings().mode)
+}
+
 /// Rules that are replaced by a rule of another layer for the same prefix.
 fn overridden(draft: &PolicyDraft, policy: &Policy, out: &mut Vec<Problem>) {
     if policy.in_force().iter().all(|holds| *holds) {
@@ -68,6 +73,9 @@ fn overridden(draft: &PolicyDraft, policy: &Policy, out: &mut Vec<Problem>) {
     for (drafted, _) in draft.rules.iter().zip(policy.in_force()).filter(|(_, holds)| !**holds) {
         let Some(holds) = holding.get(drafted.rule.prefix.as_str()) else { continue };
         let prefix = &drafted.rule.prefix;
+        if !holds_for_all(holds, policy) {
+            continue;
+        }
         let problem = if native(holds) {
             Problem::new(Severity::Note, format!("the native rule for `{prefix}` replaces this one"))
         } else {
@@ -79,8 +87,8 @@ fn overridden(draft: &PolicyDraft, policy: &Policy, out: &mut Vec<Problem>) {
 }
 
 /// Rules that would allow what a native rule denies.
-fn denied(draft: &PolicyDraft, out: &mut Vec<Problem>) {
-    let natives = draft.rules.iter().filter(|drafted| native(drafted));
+fn denied(draft: &PolicyDraft, policy: &Policy, out: &mut Vec<Problem>) {
+    let natives = draft.rules.iter().filter(|drafted| native(drafted) && holds_for_all(drafted, policy));
     let denies = natives.filter(|drafted| matches!(drafted.rule.action, Action::Deny { .. }));
     let denies = PrefixMap::of(denies.map(|drafted| (&drafted.rule.prefix, drafted)));
     if denies.is_empty() {

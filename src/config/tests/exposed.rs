@@ -116,6 +116,36 @@ fn what_others_can_put_in_the_place_of_a_file_is_told_too() {
 }
 
 #[test]
+fn a_source_with_a_login_or_a_credential_as_a_header_is_one_that_others_must_not_read() {
+    let with_login =
+        "configs: { m.de: { auth: { username: a, password: b } } }\nmirrors: { a.de: { endpoint: [m.de] } }";
+    let without = "mirrors: { a.de: { endpoint: [m.de] } }";
+    let credential = "[host.'https://m.de']\nheader = { authorization = 'Bearer x' }";
+    let other = "[host.'https://m.de']\nheader = { X-Team = 'x' }";
+    let warned = |login: &str, header: &str| {
+        let config =
+            "[[policy.source]]\nregistries-yaml = '@/r.yaml'\n[[policy.source]]\ncerts-d = '@/certs.d'\n";
+        let dir = write(&[("r.yaml", login), ("certs.d/b.de/hosts.toml", header)]);
+        let at = dir.path().to_str().unwrap();
+        std::fs::write(dir.path().join("config.toml"), config.replace('@', at)).unwrap();
+        let open = [".", "certs.d", "certs.d/b.de"].map(|name| (name, 0o755));
+        let files = ["config.toml", "r.yaml", "certs.d/b.de/hosts.toml"].map(|name| (name, 0o644));
+        open.iter().chain(&files).for_each(|(name, mode)| set(&dir.path().join(name), *mode));
+        let loaded = load(&dir.path().join("config.toml")).unwrap();
+        let text = shown(&loaded.warnings, dir.path()).replace(at, ".");
+        let secrets = text.lines().filter(|line| line.contains("every user") || line.contains("chmod"));
+        secrets.map(|line| line.trim().to_owned() + "\n").collect::<String>()
+    };
+    assert_snapshot!(warned(with_login, credential), @"
+    warning: every user of the node can read certs.d/b.de/hosts.toml, which holds a secret
+    = help: chmod o-r certs.d/b.de/hosts.toml
+    warning: every user of the node can read r.yaml, which holds a secret
+    = help: chmod o-r r.yaml
+    ");
+    assert_eq!(warned(without, other), "");
+}
+
+#[test]
 fn a_secret_of_two_lines_is_doubtful() {
     let dir = written(&[("secret/pw", "pw\n\n"), ("key", "k"), ("bin/", "")]);
     let mut loaded = load(&dir.path().join("config.toml")).unwrap();

@@ -39,14 +39,14 @@ fn the_source_of_a_rule_is_the_path_as_given_and_the_line() {
 #[test]
 fn a_drop_in_holds_what_is_said_of_registries_only() {
     let files = [("config.toml", ""), ("conf.d/x.toml", "[listen]\nsocket = '/x'\n[log]\nlevel = 'info'")];
-    assert_snapshot!(refused(&files), @r"
+    assert_snapshot!(refused(&files), @"
     error: `listen` belongs in the main file
      --> conf.d/x.toml:1:1
       |
     1 | [listen]
       | ^^^^^^^^
       |
-      = help: a file in conf.d may hold only `policy`, `transport` and `credentials`
+      = help: a file in conf.d may hold only `end-mark`, `policy`, `transport`, `credentials` and `signature`
 
     error: `log` belongs in the main file
      --> conf.d/x.toml:3:1
@@ -54,7 +54,7 @@ fn a_drop_in_holds_what_is_said_of_registries_only() {
     3 | [log]
       | ^^^^^
       |
-      = help: a file in conf.d may hold only `policy`, `transport` and `credentials`
+      = help: a file in conf.d may hold only `end-mark`, `policy`, `transport`, `credentials` and `signature`
     ");
 }
 
@@ -142,14 +142,24 @@ fn a_directory_for_a_file() {
 #[test]
 fn a_file_for_the_directory_of_drop_ins_and_a_directory_for_a_drop_in() {
     assert_snapshot!(refused(&[("config.toml", ""), ("conf.d", "")]), @r"error: cannot read conf.d: Not a directory (os error 20)");
-    assert_snapshot!(refused(&[("config.toml", "x = 1"), ("conf.d/a.toml/x", "")]), @r"
+    assert_snapshot!(refused(&[("config.toml", "x = 1"), ("conf.d/a.toml/x", "")]), @"
     error: cannot read conf.d/a.toml: it is a directory, not a file
 
     error: unknown key `x`
     --> config.toml:1:1
      = note: line not shown: it may hold a secret
-     = help: known here: listen, containerd, pull, state, log, audit, metrics, transport, policy, credentials
+     = help: known here: end-mark, listen, containerd, pull, state, log, audit, metrics, transport, policy, credentials, signature
     ");
+}
+
+#[test]
+fn a_pipe_says_how_its_text_can_be_read() {
+    let text = refused(&[("config.toml", "[[policy.source]]\nregistries-yaml = '/dev/null'\n")]);
+    assert!(text.contains("error: cannot read /dev/null: it is not a regular file"), "{text}");
+    assert!(
+        text.contains("= help: put a file there; what a program writes to a pipe is read from stdin"),
+        "{text}"
+    );
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use insta::assert_snapshot;
 
 use super::{load_files, refused_text, shown, warned};
+use crate::config::{Format, Input, MainFile, SourceFile, load_from};
 
 #[test]
 fn a_table_of_policy_at_the_top_says_its_full_name() {
@@ -200,6 +201,28 @@ fn a_configuration_without_rules_says_so() {
       = help: write a [[policy.rule]] or a [[policy.source]]
     "#);
     assert_eq!(warned("[policy]\ndefault-registry = 'm.dev'\n"), "");
+}
+
+/// Other programs take such files. To us each is one that was meant to hold something.
+#[test]
+fn a_file_of_another_program_without_a_rule_says_so() {
+    for format in Format::ALL {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("s");
+        match format {
+            Format::CertsD => std::fs::create_dir(&path).unwrap(),
+            Format::DockerDaemon => std::fs::write(&path, "{}\n").unwrap(),
+            Format::ImageCriShim | Format::OpenShift => continue, // there it is an error
+            _ => std::fs::write(&path, "").unwrap(),
+        }
+        let source = SourceFile { format, path, disable_default_endpoint: false };
+        let input = Input { sources: vec![source], ..Input::of(MainFile::Absent) };
+        let text = shown(&load_from(&input).unwrap().warnings, dir.path());
+        assert!(
+            text.contains("warning: 0 rules: every image is pulled as without cri-shunt"),
+            "{format:?} {text}"
+        );
+    }
 }
 
 #[test]

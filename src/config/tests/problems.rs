@@ -6,7 +6,7 @@ use super::{refused_text, warned};
 
 #[test]
 fn an_unknown_key_says_what_was_meant() {
-    assert_snapshot!(refused_text("[listen]\nsokcet = '/x'\n[lisen]\n[policy]\ndefault_registry = 'x.dev'\nfallback = 1"), @r"
+    assert_snapshot!(refused_text("[listen]\nsokcet = '/x'\n[lisen]\n[policy]\ndefault_registry = 'x.dev'\nfallback = 1"), @"
     error: unknown key `sokcet` in `listen`
      --> config.toml:2:1
       |
@@ -34,7 +34,7 @@ fn an_unknown_key_says_what_was_meant() {
     error: unknown key `fallback` in `policy`
     --> config.toml:6:1
      = note: line not shown: it may hold a secret
-     = help: known here: default, default-registry, present, names, node-credentials, on-outage, outage-max-age, watch, rule, source
+     = help: known here: mode, default, default-registry, present, names, node-credentials, on-outage, outage-max-age, verify, policy-json, watch, locked, unlisted, rule, source
     ");
 }
 

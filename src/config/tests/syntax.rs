@@ -136,7 +136,7 @@ prefix = "k8s.gcr.io"
     2 | [log]
       | ^^^^^
       |
-      = help: a file in conf.d may hold only `policy`, `transport` and `credentials`
+      = help: a file in conf.d may hold only `end-mark`, `policy`, `transport`, `credentials` and `signature`
 
     error: `policy.rule.deny`: the reason is empty
      --> conf.d/10-more.toml:7:8

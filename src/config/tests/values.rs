@@ -28,6 +28,7 @@ fn an_empty_file_means_every_default() {
         log,
         transport,
         endpoints,
+        demands,
         credentials,
         needed: _,
         sources,
@@ -36,13 +37,16 @@ fn an_empty_file_means_every_default() {
         audit,
         metrics,
     } = defaults_in_force();
-    assert!(transport.needs().is_empty() && !transport.fence() && endpoints.is_empty());
+    assert!(transport.needs().is_empty() && !transport.fence() && endpoints.is_empty() && demands.is_empty());
     assert_eq!(format!("{credentials:?}"), "Credentials(None)");
     assert_eq!(watch, Some(Duration::from_secs(2)));
     let own = defaults::LISTEN_SOCKET.parse().unwrap();
     assert_eq!(listen, Listen { socket: own, mode: 0o660, group: None, native_api: NativeApi::Refuse });
     let theirs = defaults::CONTAINERD_SOCKET.parse().unwrap();
-    assert_eq!(containerd, Containerd { socket: theirs, pause_image: None, config_path: None, fence: false });
+    assert_eq!(
+        containerd,
+        Containerd { socket: theirs, pause_image: None, config_path: None, fetch_by: None, fence: false }
+    );
     assert!(policy.rules().is_empty() && !policy.has_deny());
     assert_eq!(
         pull,
@@ -261,7 +265,7 @@ fn the_packaged_example_loads_and_sets_nothing_but_defaults() {
     // The examples that are commented out must load as well.
     let uncommented: String =
         text.lines().map(|line| format!("{}\n", line.strip_prefix("#: ").unwrap_or(line))).collect();
-    let all = accepted(&[("config.toml", &uncommented)]);
+    let all = accepted(&[("config.toml", &uncommented), ("images.lock", "")]);
     assert_ne!(uncommented, text);
     assert!(all.policy.rules().len() >= 4, "{:?}", all.policy.rules());
     assert!(all.listen.group.is_some() && all.containerd.pause_image.is_some());

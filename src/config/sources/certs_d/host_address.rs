@@ -31,6 +31,10 @@ impl HostAddress {
             return Err(Refusal::new(format!("{text:?} has a query or a fragment"))
                 .hint("write scheme, host, port and path only"));
         }
+        if path.contains(|c: char| c.is_ascii_control()) {
+            // Go reads no such URL.
+            return Err(Refusal::new(format!("{text:?} has a control character")));
+        }
         if host.is_empty() || host.contains(|c: char| c.is_whitespace() || c.is_control()) {
             let usual = || "write the address as https://mirror.dev.de:5000".to_owned();
             let hint = mistake::hint(text).unwrap_or_else(usual);
@@ -130,6 +134,7 @@ mod tests {
             ("https://me:sec/ret@m.de", "a registry's address cannot contain a user name"),
             ("me:sec://ret@m.de", "a registry's address cannot contain a user name"),
             ("https://m.de/v2?ns=x", "\"https://m.de/v2?ns=x\" has a query or a fragment"),
+            ("https://m.dev/\tv2", "\"https://m.dev/\\tv2\" has a control character"),
         ];
         for (text, message) in rows {
             assert_eq!(HostAddress::read(text, false).unwrap_err().message, message);

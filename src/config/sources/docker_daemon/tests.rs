@@ -115,6 +115,13 @@ fn insecure_registries_are_not_verified() {
 
 #[test]
 fn every_mistake_at_once() {
+    insta::assert_snapshot!(file("registry-mirrors: [a]\n").shown(), @"
+    error: this is not JSON: it does not begin with `{`
+     --> daemon.json:1:1
+      |
+    1 | registry-mirrors: [a]
+      | ^
+    ");
     insta::assert_snapshot!(file("{\"registry-mirrors\": \"https://m.dev\"}").shown(), @r#"
     error: `registry-mirrors` must be a list, not a string
      --> daemon.json:1:22

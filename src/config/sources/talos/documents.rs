@@ -141,15 +141,22 @@ impl<'n> Found<'n> {
         if let Some(set) = section.boolean("insecureSkipVerify", out).filter(|set| set.value) {
             of_host.push(Located { value: Transport::SkipVerify, at: set.at });
         }
-        for (key, what, write) in [
-            ("ca", "the certificate authority", "ca = \"/path/of/the/file\""),
-            ("clientIdentity", "the client certificate", "client-cert and client-key"),
+        // In the older form they are in base64.
+        let decode = |text: &str| if text.contains("-----BEGIN") { "" } else { ", decoded with `base64 -d`" };
+        for (key, what, files) in [
+            ("ca", "the certificate authority", &[("ca", "crt")][..]),
+            ("clientIdentity", "the client certificate", &[("client-cert", "crt"), ("client-key", "key")]),
         ] {
             if let Some(field) = section.field(key).filter(|field| field.text() != Some("")) {
                 let message =
                     format!("{what} of {host} is in this file itself, and cannot be used from here");
+                let stem = format!("/etc/cri-shunt/{}", host.replace(':', "_"));
+                let keys: Vec<String> =
+                    files.iter().map(|(key, end)| format!("{key} = \"{stem}.{end}\"")).collect();
+                let encoded = field.text().map_or(", decoded if it is in base64", decode);
                 let hint = format!(
-                    "write it into a file of its own, and name that in a [[transport]] for {host}: {write}"
+                    "write it into a file of its own{encoded}, and name that: [[transport]] registry = \"{host}\", {}",
+                    keys.join(", ")
                 );
                 out.push(Problem::warning(message).at(&field.key.at).hint(hint).left_behind());
             }

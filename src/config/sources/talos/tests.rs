@@ -73,12 +73,12 @@ fn the_older_form_is_read_too() {
     17 |           ca: Y2FjZXJ0
        |           ^^
        |
-       = help: write it into a file of its own, and name that in a [[transport]] for some.host:123: ca = "/path/of/the/file"
+       = help: write it into a file of its own, decoded with `base64 -d`, and name that: [[transport]] registry = "some.host:123", ca = "/etc/cri-shunt/some.host_123.crt"
 
     warning: the client certificate of some.host:123 is in this file itself, and cannot be used from here
     --> talos.yaml:18:11
      = note: line not shown: it may hold a secret
-     = help: write it into a file of its own, and name that in a [[transport]] for some.host:123: client-cert and client-key
+     = help: write it into a file of its own, decoded if it is in base64, and name that: [[transport]] registry = "some.host:123", client-cert = "/etc/cri-shunt/some.host_123.crt", client-key = "/etc/cri-shunt/some.host_123.key"
     "#);
 }
 
@@ -162,7 +162,7 @@ fn every_mistake_at_once() {
     22 | ca: |-
        | ^^
        |
-       = help: write it into a file of its own, and name that in a [[transport]] for m.dev: ca = "/path/of/the/file"
+       = help: write it into a file of its own, and name that: [[transport]] registry = "m.dev", ca = "/etc/cri-shunt/m.dev.crt"
     "#);
     insta::assert_snapshot!(file("kind: HostnameConfig\nhostname: x\n").shown(), @"
     warning: talos.yaml says nothing of registries: no rule comes from it
