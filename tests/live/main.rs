@@ -7,6 +7,7 @@ mod support;
 mod answers;
 mod command;
 mod content;
+mod doctor;
 mod guards;
 mod kept;
 mod kept_files;

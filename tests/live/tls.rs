@@ -3,8 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use cri_shunt::inside::registry::{Endpoint, Login};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::support::certificates::{Authority, Oddity};
+use crate::support::certificates::{Authority, Certificate, Oddity};
 use crate::support::guarded::Guard;
 use crate::support::registry::Registry;
 use crate::support::scripted::{Reply, Scripted, reply};
@@ -97,6 +100,58 @@ async fn a_bad_certificate_is_told_by_what_is_bad() {
         with(&["a.example", "*.b.example"], Oddity::None).await,
         "tls: TLS with HOST: its certificate is not for this name; it is for a.example, *.b.example"
     );
+}
+
+/// containerd knows P-521, and the library of TLS here does not.
+#[tokio::test]
+async fn a_kind_of_key_that_is_not_known_here_is_told_with_those_that_are() {
+    const KNOWN: &str = "RSA of 2048 to 4096 bits, ECDSA P-256 and P-384, Ed25519";
+    let dir = tempfile::tempdir().unwrap();
+    // Made by openssl: the certificate and key of an authority, a key, a request for it, the certificate.
+    let script = "set -e; openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-521 -nodes -keyout ca.key \
+                  -out ca.crt -subj /CN=big -days 2; openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \
+                  -keyout s.key -out s.csr -subj /CN=s; echo subjectAltName=IP:127.0.0.1 >names; openssl x509 -req \
+                  -in s.csr -CA ca.crt -CAkey ca.key -CAcreateserial -out s.crt -days 2 -extfile names";
+    let mut command = std::process::Command::new("sh");
+    let made = command.args(["-c", script]).current_dir(dir.path()).output().unwrap();
+    assert!(made.status.success(), "{made:?}");
+    let file = |name: &str| dir.path().join(name);
+    let of_big = Certificate {
+        pem: std::fs::read_to_string(file("s.crt")).unwrap(),
+        key: std::fs::read_to_string(file("s.key")).unwrap(),
+        der: CertificateDer::from_pem_file(file("s.crt")).unwrap().to_vec(),
+        key_der: PrivateKeyDer::from_pem_file(file("s.key")).unwrap().secret_der().to_vec(),
+    };
+    let server = Scripted::start_tls(&of_big, |_| reply(503, &[], ""));
+    assert_eq!(
+        ask_at(&server.host(), &verified(&server.host(), &[file("ca.crt")]), "a").await,
+        format!(
+            "tls: TLS with HOST: its certificate cannot be used: it has a key or a signature of a kind that is not \
+             known here (known keys: {KNOWN}); containerd may know it"
+        )
+    );
+    // A server whose own key is such: it has nothing to offer, and ends the handshake.
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let host = listener.local_addr().unwrap().to_string();
+    let refuse = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut hello = [0; 4096];
+        assert!(stream.read(&mut hello).await.unwrap() > 0);
+        stream.write_all(&[0x15, 3, 3, 0, 2, 2, 40]).await.unwrap();
+    };
+    let endpoint = verified(&host, &[file("ca.crt")]);
+    assert_eq!(
+        tokio::join!(ask_at(&host, &endpoint, "a"), refuse).0,
+        format!(
+            "tls: TLS with HOST: no TLS version, cipher or kind of key in common (handshake failure): TLS 1.2 and 1.3 \
+             are known here, and certificates with keys of {KNOWN}; containerd may know others"
+        )
+    );
+    let (cert, key) = (file("ca.crt"), Some(file("ca.key")));
+    let endpoint = Endpoint { client: vec![(cert, key)], ..verified(&host, &[]) };
+    let said = ask_at(&host, &endpoint, "a").await;
+    let what = "the client key for HOST: its key is of the curve P-521, which cannot be used here, although containerd";
+    assert!(said.contains(what) && said.ends_with(KNOWN), "{said}");
 }
 
 #[tokio::test]
