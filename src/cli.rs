@@ -1,24 +1,43 @@
 //! The command line. Each command has a file; data goes to stdout and messages to stderr.
 
+mod asking;
 mod audit;
 mod check;
+mod chroot;
 mod config;
 mod daemon;
 mod detail;
+mod diff;
+mod doctor;
+mod drift;
 mod eject;
 mod exit;
 mod explain;
 mod eyes;
 mod facts;
 mod format;
+mod images;
 mod import;
 mod inputs;
+mod inspect;
+mod install;
+mod lock;
+mod names;
 mod output;
+mod preflight;
+mod progress;
+mod pull;
+mod rollout;
+mod runtime;
 mod serve;
 mod status;
+mod sync;
+mod table;
 mod terminal;
 mod test;
+mod uninstall;
 mod unit;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -54,11 +73,24 @@ enum Command {
     Check(check::Arguments),
     Config(config::Arguments),
     Explain(explain::Arguments),
+    Preflight(preflight::Arguments),
+    Diff(diff::Arguments),
+    Lock(lock::Arguments),
+    Drift(drift::Arguments),
+    Verify(verify::Arguments),
     Test(test::Arguments),
     Import(import::Arguments),
     Status(status::Arguments),
+    Doctor(doctor::Arguments),
     Eject(eject::Arguments),
+    Install(install::Arguments),
+    Uninstall(uninstall::Arguments),
     Audit(audit::Arguments),
+    Images(images::Arguments),
+    Inspect(inspect::Arguments),
+    Pull(pull::Arguments),
+    Sync(sync::Arguments),
+    Rollout(rollout::Arguments),
 }
 
 /// The definition of the command line. Man pages and completions are made from it.
@@ -74,9 +106,9 @@ pub fn main() -> ExitCode {
         Ok(arguments) => arguments,
         // clap returns help and version as errors too, and knows the stream and the exit status of each.
         Err(error) => {
-            let printed = error.print();
-            let status = if printed.is_ok() { error.exit_code() } else { i32::from(Exit::Runtime as u8) };
-            return ExitCode::from(u8::try_from(status).unwrap_or(Exit::Usage as u8));
+            let ended = error.print().map_or_else(|cause| terminal::unwritten(&cause), |()| None);
+            let status = u8::try_from(error.exit_code()).unwrap_or(Exit::Usage as u8);
+            return ExitCode::from(ended.map_or(status, |exit| exit as u8));
         }
     };
     let exit = match arguments.command {
@@ -84,17 +116,43 @@ pub fn main() -> ExitCode {
         Command::Check(arguments) => check::run(&arguments),
         Command::Config(arguments) => config::run(&arguments),
         Command::Explain(arguments) => explain::run(arguments),
+        Command::Preflight(arguments) => preflight::run(&arguments),
+        Command::Diff(arguments) => diff::run(&arguments),
+        Command::Lock(arguments) => lock::run(&arguments),
+        Command::Drift(arguments) => drift::run(&arguments),
+        Command::Verify(arguments) => verify::run(&arguments),
         Command::Test(arguments) => test::run(arguments),
         Command::Import(arguments) => import::run(arguments),
         Command::Status(arguments) => status::run(&arguments),
+        Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Eject(arguments) => eject::run(arguments),
+        Command::Install(arguments) => install::run(&arguments),
+        Command::Uninstall(arguments) => uninstall::run(&arguments),
         Command::Audit(arguments) => audit::run(&arguments),
+        Command::Images(arguments) => images::run(arguments),
+        Command::Inspect(arguments) => inspect::run(arguments),
+        Command::Pull(arguments) => pull::run(arguments),
+        Command::Sync(arguments) => sync::run(&arguments),
+        Command::Rollout(arguments) => rollout::run(&arguments),
     };
     ExitCode::from(exit as u8)
 }
 
 #[cfg(test)]
 mod tests {
+    /// Help is shown in 100 columns, and a line that goes on by itself cannot be copied.
+    #[test]
+    fn an_example_fits_on_its_line() {
+        let commands = super::definition();
+        for command in commands.get_subcommands() {
+            let text = command.get_after_long_help().map(ToString::to_string).unwrap_or_default();
+            let examples = text.split("\n\n").filter(|block| block.starts_with("Examples:"));
+            for line in examples.flat_map(str::lines) {
+                assert!(line.len() <= 100, "{}: {line}", command.get_name());
+            }
+        }
+    }
+
     #[test]
     fn the_definition_of_the_command_line_is_sound() {
         super::definition().debug_assert();

@@ -13,7 +13,7 @@ use super::inputs::STDIN;
 use super::terminal;
 use crate::config::{self, defaults, positive_duration, visible};
 use crate::tell::audit::{AuditTo, predecessor, time};
-use crate::tell::line::{Entry, Gap, Line, VERSION};
+use crate::tell::line::{Entry, Gap, Line, VERSION, Would};
 use crate::tell::moment::moment;
 
 /// The code of an answer that is not an error.
@@ -102,18 +102,17 @@ fn configured(path: &Path) -> Result<PathBuf, Exit> {
             Some(AuditTo::File { path, .. }) => Ok(path),
             Some(AuditTo::Journal) => {
                 let pipe = "journalctl -t cri-shunt-audit -o cat | cri-shunt audit --file -";
-                terminal::say(&format!("error: the audit is in the journal; read it like this: {pipe}\n"));
-                Err(Exit::Usage)
+                let why = format!("the audit is in the journal; read it like this: {pipe}");
+                Err(terminal::fail(&why, Exit::Usage))
             }
             None => {
-                terminal::say(&format!("error: {}: no audit is configured; {hint}\n", path.display()));
-                Err(Exit::Usage)
+                let why = format!("{}: no audit is configured; {hint}", path.display());
+                Err(terminal::fail(&why, Exit::Usage))
             }
         },
         Err(problems) => {
             terminal::say(&problems.render(terminal::style(), false));
-            terminal::say(&format!("error: the configuration cannot be used; {hint}\n"));
-            Err(Exit::Usage)
+            Err(terminal::fail(&format!("the configuration cannot be used; {hint}"), Exit::Usage))
         }
     }
 }
@@ -157,8 +156,7 @@ impl Failed {
     fn tell(self, path: &Path) -> Exit {
         match self {
             Self::Read(error) => {
-                terminal::say(&format!("error: cannot read {}: {error}\n", path.display()));
-                Exit::Runtime
+                terminal::fail(&format!("cannot read {}: {error}", path.display()), Exit::Runtime)
             }
             Self::Print(exit) => exit,
         }
@@ -285,6 +283,10 @@ fn render(entry: &Entry, all: bool) -> String {
     }
     if let Some(reason) = &line.reason {
         text.push_str(&format!(": {reason}"));
+    }
+    if let Some(Would { rule, verdict, reason, .. }) = &line.would {
+        let reason = reason.iter().map(|reason| format!(": {reason}")).collect::<String>();
+        text.push_str(&format!(", would be {verdict} by rule \"{}\"{reason}", rule.prefix));
     }
     if let Some(pod) = &line.pod {
         text.push_str(&format!(", pod {}/{}", pod.namespace, pod.name));

@@ -10,11 +10,11 @@ use super::eyes;
 use super::facts;
 use super::format::Format;
 use super::inputs::Inputs;
-use super::terminal;
+use super::{runtime, terminal};
 use crate::config::{self, Config, Diagnostics, Listed, Loaded, Severity};
 use crate::containerd::Facts;
 use crate::containerd::hosts::{self as hosts_toml, Plan};
-use crate::policy::DefaultAction;
+use crate::policy::{Mode, Policy};
 use crate::pull::pause_image;
 
 /// What no configuration of the shunt can reach. It is said at every check, because people forget it.
@@ -60,10 +60,28 @@ struct Report {
     configuration: String,
     usable: bool,
     rules: Option<usize>,
+    /// Those that are in force, and not only observed.
+    rules_in_force: Option<usize>,
+    mode: Option<&'static str>,
     default: Option<&'static str>,
     default_registry: Option<String>,
+    /// How many images each lock holds to a digest.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    locks: Vec<LockFile>,
     problems: Vec<Listed>,
     hosts_toml: Option<hosts::Files>,
+}
+
+#[derive(Serialize)]
+struct LockFile {
+    file: String,
+    images: usize,
+}
+
+/// The locks that the policy names.
+fn locks(policy: &Policy) -> Vec<LockFile> {
+    let locks = policy.locks().into_iter();
+    locks.map(|list| LockFile { file: list.file().to_owned(), images: list.tags().len() }).collect()
 }
 
 /// Runs the command.
@@ -85,12 +103,16 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
         (Format::Json, Err(problems)) => print(&terminal::json(&unusable(title, &problems)), true),
         (_, Ok(mut loaded)) => {
             loaded.warn_of_files(&eyes::of_the_daemon(&loaded.config));
-            let plan = hosts_toml::plan(&loaded.config.policy, &loaded.config.reach());
+            let plan = hosts_toml::plan(loaded.config.policy.acting(), &loaded.config.reach());
             let facts = facts(&loaded.config, &plan);
             let files = hosts::Files::of(&loaded.config, &plan, &facts);
             let name = facts.pause_image.as_deref().and_then(|name| name.parse().ok());
             if let Some(denied) = name.and_then(|name| pause_image::denied(&loaded.config.policy, &name)) {
-                loaded.warn(denied.message, denied.hint);
+                let message = match pause_image::denied(loaded.config.policy.acting(), &denied.image) {
+                    Some(_) => denied.message,
+                    None => format!("once this policy is in force, {}", denied.message),
+                };
+                loaded.warn(message, denied.hint);
             }
             let warned = loaded.warnings.count(Severity::Warning) + files.problems.len() > 0;
             let text = match format {
@@ -109,13 +131,18 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
     }
 }
 
+/// What prevents the `hosts.toml` files of a configuration.
+pub(super) fn problems_of_hosts(config: &Config, facts: &Facts) -> Vec<String> {
+    let plan = hosts_toml::plan(config.policy.acting(), &config.reach());
+    hosts::Files::of(config, &plan, facts).problems
+}
+
 /// How containerd is set up, as far as that matters here.
 fn facts(config: &Config, plan: &Plan) -> Facts {
     if config.policy.passes_all() && !plan.must_be_read() {
         return Facts::default();
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.map_or_else(|_| Facts::default(), |runtime| runtime.block_on(facts::facts(config)))
+    runtime::block_on(facts::facts(config)).unwrap_or_default()
 }
 
 fn print(text: &str, is_bad: bool) -> Exit {
@@ -128,8 +155,11 @@ fn unusable(configuration: String, problems: &Diagnostics) -> Report {
         configuration,
         usable: false,
         rules: None,
+        rules_in_force: None,
+        mode: None,
         default: None,
         default_registry: None,
+        locks: Vec::new(),
         problems,
         hosts_toml: None,
     }
@@ -141,12 +171,15 @@ fn usable(configuration: String, loaded: &Loaded, files: hosts::Files) -> Report
         configuration,
         usable: true,
         rules: Some(policy.rules().len()),
+        rules_in_force: Some(policy.acting().rules().len()),
+        mode: Some(mode(policy)),
         default: Some(default(loaded)),
         default_registry: policy
             .settings()
             .default_registry
             .as_ref()
             .map(|(location, _)| location.to_string()),
+        locks: locks(policy),
         problems: loaded.warnings.listed(),
         hosts_toml: Some(files),
     }
@@ -157,8 +190,15 @@ fn summary(loaded: &Loaded) -> String {
     let rules = plural(policy.rules().len(), "rule");
     let default = default(loaded);
     let mut text = format!("usable: {rules}, default {default}");
+    let enforced = policy.acting().rules().len();
+    if enforced < policy.rules().len() || policy.settings().mode == Mode::Observe {
+        text.push_str(&format!(", mode {}: {enforced} of {rules} enforce", mode(policy)));
+    }
     if let Some((location, _)) = &policy.settings().default_registry {
         text.push_str(&format!(", default registry {location}"));
+    }
+    for LockFile { file, images } in locks(policy) {
+        text.push_str(&format!(", {} locked by {file}", plural(images, "image")));
     }
     match loaded.warnings.count(Severity::Warning) {
         0 => text,
@@ -166,11 +206,12 @@ fn summary(loaded: &Loaded) -> String {
     }
 }
 
+fn mode(policy: &Policy) -> &'static str {
+    policy.settings().mode.word()
+}
+
 fn default(loaded: &Loaded) -> &'static str {
-    match loaded.config.policy.settings().default {
-        DefaultAction::Pass => "pass",
-        DefaultAction::Deny => "deny",
-    }
+    loaded.config.policy.settings().default.word()
 }
 
 fn counts(problems: &Diagnostics) -> String {
@@ -181,6 +222,7 @@ fn counts(problems: &Diagnostics) -> String {
     parts.join(", ")
 }
 
-fn plural(count: usize, word: &str) -> String {
+/// A number of things, in words.
+pub(super) fn plural(count: usize, word: &str) -> String {
     if count == 1 { format!("1 {word}") } else { format!("{count} {word}s") }
 }

@@ -2,24 +2,25 @@
 
 use std::fs;
 use std::io::{self, ErrorKind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::net::UnixStream;
 use tonic::{Code, Response, Status};
 
 use crate::containerd::Link;
+use crate::node::listening;
 use crate::serve::admin::proto::admin_client::AdminClient;
-use crate::serve::admin::proto::{ExplainRequest, ExplainResponse, StatusRequest, StatusResponse};
+use crate::serve::admin::proto::{
+    ExplainRequest, ExplainResponse, PullUnderWay, PullsRequest, StatusRequest, StatusResponse,
+};
+use crate::state::Question;
 
 /// How long the daemon may take to answer a command.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Where systemd says which services run. It does not say so of sockets.
 const RUNNING: &str = "/run/systemd/units/invocation:cri-shunt.service";
-
-/// What `/proc/net/unix` says of a socket that takes connections.
-const LISTENS: &str = "00010000";
 
 /// Whether a connection starts nothing: where systemd holds the socket and the daemon does not run, it would start it.
 pub(super) fn may_be_asked(socket: &Path) -> bool {
@@ -28,22 +29,11 @@ pub(super) fn may_be_asked(socket: &Path) -> bool {
 
 /// Whether systemd holds the socket: process 1 has it open, also while the daemon runs. Only root can see that.
 pub(super) fn is_held(socket: &Path) -> bool {
-    let sockets = fs::read_to_string("/proc/net/unix").unwrap_or_default();
-    let inodes: Vec<&str> = listening(&sockets, socket).collect();
+    let at_path = listening().into_iter().filter(|(_, path)| path == socket);
+    let links: Vec<PathBuf> = at_path.map(|(inode, _)| format!("socket:[{inode}]").into()).collect();
     let Ok(open) = fs::read_dir("/proc/1/fd") else { return false };
     let mut targets = open.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
-    !inodes.is_empty()
-        && targets.any(|target| inodes.iter().any(|inode| target == Path::new(&format!("socket:[{inode}]"))))
-}
-
-/// The inodes of what listens at a path.
-fn listening<'s>(sockets: &'s str, path: &Path) -> impl Iterator<Item = &'s str> {
-    sockets.lines().filter_map(move |line| {
-        let mut fields = line.split_ascii_whitespace();
-        let is_listening = fields.nth(3) == Some(LISTENS);
-        let inode = fields.nth(2)?;
-        (is_listening && line.ends_with(&format!(" {}", path.display()))).then_some(inode)
-    })
+    !links.is_empty() && targets.any(|target| links.contains(&target))
 }
 
 /// The daemon's answer, or the reason why it did not come.
@@ -57,13 +47,20 @@ pub(super) async fn ask(socket: &Path, patience: Duration) -> Result<StatusRespo
 /// What the daemon's policy says of an image, or the reason why the answer did not come.
 pub(super) async fn explain(
     socket: &Path,
-    image: &str,
+    question: &Question,
     patience: Duration,
 ) -> Result<ExplainResponse, String> {
-    let request = ExplainRequest { image: image.to_owned() };
+    let Question { image, namespace } = question.clone();
+    let request = ExplainRequest { image, namespace };
     let call = async |mut client: AdminClient<Link>| client.explain(request).await;
     let answer = asked(socket, patience, call).await?;
     if answer.text.is_empty() { Err(another_program(socket)) } else { Ok(answer) }
+}
+
+/// The pulls that are under way. A daemon of an older version does not say it.
+pub(super) async fn pulls(socket: &Path, patience: Duration) -> Result<Vec<PullUnderWay>, String> {
+    let call = async |mut client: AdminClient<Link>| client.pulls(PullsRequest {}).await;
+    asked(socket, patience, call).await.map(|answer| answer.pulls)
 }
 
 async fn asked<T>(
@@ -114,19 +111,4 @@ fn another_program(socket: &Path) -> String {
         "the program that listens on {} is not cri-shunt (is it containerd's own socket?)",
         socket.display()
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_listens_at_a_path_is_found_by_its_inode() {
-        let sockets = "Num       RefCount Protocol Flags    Type St Inode Path\n\
-                       000000006e5fb233: 00000002 00000000 00010000 0001 01 7305106 /run/a.sock\n\
-                       000000006e5fb234: 00000003 00000000 00000000 0001 03 7305107 /run/a.sock\n\
-                       000000006e5fb235: 00000002 00000000 00010000 0001 01 7305108 /run/b.sock\n";
-        let found = |path: &str| listening(sockets, Path::new(path)).collect::<Vec<_>>();
-        assert_eq!((found("/run/a.sock"), found("/run/c.sock")), (vec!["7305106"], vec![]));
-    }
 }

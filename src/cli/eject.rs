@@ -3,8 +3,8 @@
 //! Holds: it needs no daemon, no containerd and no usable configuration; what it cannot do it says. It changes nothing
 //! while a daemon runs, or while systemd would start one at the next call. A dry run takes no lock and writes nothing.
 
-mod node;
-mod pointers;
+pub(super) mod node;
+pub(super) mod pointers;
 
 use std::path::{Path, PathBuf};
 
@@ -12,8 +12,10 @@ use self::node::{Done, Node};
 use super::daemon;
 use super::detail::Detail;
 use super::exit::Exit;
-use super::terminal;
+use super::{runtime, terminal};
 use crate::config::{Input, MainFile, defaults, starts_with, visible};
+use crate::install::Record;
+use crate::node::Tree;
 use crate::state::{DirLock, NoLock};
 
 /// Remove what the daemon has left on the node.
@@ -54,13 +56,7 @@ pub(super) struct Arguments {
 /// Runs the command.
 pub(super) fn run(arguments: Arguments) -> Exit {
     let Arguments { config, directory, dry_run, detail } = arguments;
-    let input = Input {
-        main: MainFile::IfPresent(config),
-        default_registry: None,
-        sources: Vec::new(),
-        socket: None,
-        containerd: None,
-    };
+    let input = Input::of(MainFile::IfPresent(config));
     let node = Node::of(starts_with(&input), directory);
     let mut done = Done::default();
     let lock = match dry_run {
@@ -70,14 +66,9 @@ pub(super) fn run(arguments: Arguments) -> Exit {
             Err(exit) => return exit,
         },
     };
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            terminal::complain(&error);
-            return Exit::Runtime;
-        }
-    };
-    runtime.block_on(node.leave_containerd(!dry_run, &mut done));
+    if let Err(exit) = runtime::block_on(node.leave_containerd(!dry_run, &mut done)) {
+        return exit;
+    }
     node.leave_disk(lock, !dry_run, &mut done);
     report(&done, &node, dry_run, detail)
 }
@@ -90,18 +81,29 @@ fn take_over(node: &Node, done: &mut Done) -> Result<Option<DirLock>, Exit> {
             "error: systemd holds {socket}, so it runs cri-shunt or would start it at the next call: first do \
              systemctl disable --now cri-shunt.socket cri-shunt.service\n"
         ));
+        tell_of_install();
         return Err(Exit::Runtime);
     }
     match DirLock::take_in_existing(&node.state) {
         Ok(lock) => Ok(lock),
         Err(error @ NoLock::Taken { .. }) => {
-            terminal::say(&format!("error: {}: stop it first\n", visible(&error.to_string())));
-            Err(Exit::Runtime)
+            Err(terminal::fail(&format!("{error}: stop it first"), Exit::Runtime))
         }
         Err(error) => {
             done.problems.push(error.to_string());
             Ok(None)
         }
+    }
+}
+
+/// Where `install` has set up the node, one command is all that is needed.
+fn tell_of_install() {
+    let record = Tree::at(Path::new("/")).ok().and_then(|tree| Record::read(&tree).ok());
+    if record.is_some_and(|record| !record.is_empty()) {
+        terminal::say(
+            "cri-shunt install has set up this node: cri-shunt uninstall --apply does all that is needed, and puts back the \
+             files of kubelet, k3s, RKE2 and crictl\n",
+        );
     }
 }
 
@@ -144,5 +146,9 @@ fn report(done: &Done, node: &Node, dry_run: bool, detail: Detail) -> Exit {
     if let Err(exit) = terminal::print(&visible(&text)) {
         return exit;
     }
-    if done.problems.is_empty() && pointers.is_empty() { Exit::Ok } else { Exit::Bad }
+    if done.problems.is_empty() && pointers.is_empty() {
+        return Exit::Ok;
+    }
+    tell_of_install();
+    Exit::Bad
 }

@@ -1,32 +1,36 @@
 //! `cri-shunt explain`: where may this image come from, and why?
 //!
 //! The daemon decides with the same code (`policy`). It is asked only which files it can use, and no registry is asked
-//! without `--live`. The JSON keys
-//! and their order are stable.
+//! without `--live`. The JSON keys and their order are stable.
 
 mod answer;
 mod asked;
+mod decided;
+mod in_force;
 mod live;
 mod outage;
 mod outcome;
+mod signatures;
 mod target;
 
+use std::collections::BTreeSet;
 use std::io::{self, BufRead};
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub(super) use self::answer::Answer;
+pub(super) use self::answer::{Answer, Found, Signatures, Verdict};
 use self::asked::Asked;
-use self::live::Live;
+pub(super) use self::live::{Asked as AskedCandidate, Checked, DIFFER, Depth, Held, Live};
 use super::detail::Detail;
 use super::exit::Exit;
 use super::eyes;
 use super::format::Format;
 use super::inputs::{Inputs, SOURCES, STDIN};
+use super::names::without_comment;
 use super::terminal;
-use crate::config::{self, Config, Input, defaults};
+use crate::config::{self, Config, defaults};
 use crate::files::reader::Reader;
-use crate::state::{Explained, Generation};
+use crate::state::{Explained, Generation, Question};
 
 /// Show where an image may come from, and why.
 ///
@@ -39,6 +43,11 @@ use crate::state::{Explained, Generation};
 /// (those of a pod are not known here), and through containerd's proxies where its environment can be read. It asks
 /// with HEAD, and then with GET for the manifest itself, as a pull does. A registry with a rate limit may count that.
 ///
+/// A rule may be for the pods of some namespaces only. With --namespace explain decides as for a pod there, and without
+/// as for a client that has no pod, like crictl or kubeadm.
+///
+/// If the rule is only observed (mode = "observe"), explain shows what would be done, and what is done now.
+///
 /// With --daemon no file is read here: the running daemon answers by the policy that is in force now. It differs from
 /// the files while a reload is refused, and for the moment until the daemon sees a change.
 #[derive(Debug, clap::Args)]
@@ -47,6 +56,7 @@ use crate::state::{Explained, Generation};
     cri-shunt explain --default-registry oci-mirror.dev.de gitea/gitea:1.22.1-rootless\n  \
     cri-shunt explain --live nginx:1.25\n  \
     cri-shunt explain --daemon nginx:1.25\n  \
+    cri-shunt explain --namespace team-a nginx:1.25\n  \
     crictl images -o json | jq -r '.images[].repoTags[]' | cri-shunt explain --format json -\n\n\
     Exit status:\n  \
     0  every image may be pulled\n  \
@@ -60,6 +70,10 @@ pub(super) struct Arguments {
     /// Use this `policy.default-registry`; the default configuration file may be missing then
     #[arg(long, value_name = "HOST")]
     default_registry: Option<String>,
+
+    /// Decide as for a pod in this namespace
+    #[arg(long, value_name = "NAMESPACE", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    namespace: Option<String>,
 
     /// How to write the answers
     #[arg(long, value_enum, default_value_t = Format::Text)]
@@ -92,8 +106,20 @@ pub(super) struct Arguments {
 
 /// Runs the command.
 pub(super) fn run(arguments: Arguments) -> Exit {
-    let Arguments { inputs, default_registry, format, detail, daemon, socket, live, timeout, images } =
-        arguments;
+    let Arguments {
+        inputs,
+        default_registry,
+        namespace,
+        format,
+        detail,
+        daemon,
+        socket,
+        live,
+        timeout,
+        images,
+    } = arguments;
+    let namespace = namespace.unwrap_or_default();
+    let question = |image: &str| Question { image: image.to_owned(), namespace: namespace.clone() };
     let from_stdin = images.iter().any(|image| image == STDIN);
     if let Err(exit) = inputs.check_stdin(usize::from(from_stdin)) {
         return exit;
@@ -102,54 +128,53 @@ pub(super) fn run(arguments: Arguments) -> Exit {
     if daemon {
         let asked = Asked::new(socket);
         return asked
-            .and_then(|mut asked| writer.run(&images, |image| asked.explain(image)))
+            .and_then(|mut asked| writer.run(&images, |image| asked.explain(&question(image))))
             .unwrap_or_else(|exit| exit);
     }
-    let input =
-        Input { default_registry: default_registry.clone(), ..inputs.read(default_registry.is_some()) };
-    match config::load_from(&input) {
-        Ok(loaded) => {
-            if detail.verbose {
-                terminal::say(&loaded.warnings.render(terminal::style(), true));
-            }
-            let config = loaded.config;
-            let live = live.then(|| Live::new(&config, timeout)).transpose();
-            let reader = eyes::of_the_daemon(&config);
-            live.and_then(|live| {
-                writer.run(&images, |image| Ok(by_config(image, &config, live.as_ref(), &reader)))
-            })
-            .unwrap_or_else(|exit| exit)
-        }
-        Err(problems) => {
-            terminal::say(&problems.render(terminal::style(), false));
-            Exit::Usage
-        }
-    }
+    let config = match inputs.load(default_registry.as_ref(), None, detail.verbose) {
+        Ok(config) => config,
+        Err(exit) => return exit,
+    };
+    let live = live.then(|| Live::new(&config, timeout)).transpose();
+    let reader = eyes::of_the_daemon(&config);
+    live.and_then(|live| {
+        writer.run(&images, |image| Ok(by_config(&question(image), &config, live.as_ref(), &reader)))
+    })
+    .unwrap_or_else(|exit| exit)
 }
 
-fn by_config(image: &str, config: &Config, live: Option<&Live>, reader: &Reader) -> Explained {
-    let mut answer = Answer::new(image, &config.policy, &config.credentials, reader);
+fn by_config(question: &Question, config: &Config, live: Option<&Live>, reader: &Reader) -> Explained {
+    let mut answer = Answer::new(question, &config.policy, &config.credentials, reader);
     answer.add_transport(&config.reach(), reader);
+    answer.add_signatures(&config.policy, &config.demands);
     let serves = live.is_none_or(|live| live.ask(&mut answer, config, reader));
-    explained(&answer, answer.is_refused() || !serves)
+    // Where the policy says no, nobody was asked, and what is only observed refuses nothing.
+    let missing = !serves && !answer.says_no();
+    explained(&answer, answer.is_refused() || missing)
 }
 
 /// What the daemon answers to `--daemon`.
-pub(super) fn for_daemon(generation: &Generation, image: &str) -> Explained {
-    let mut answer = Answer::new(image, &generation.policy, &generation.credentials, &Reader::This);
+pub(super) fn for_daemon(generation: &Generation, question: &Question) -> Explained {
+    let mut answer = Answer::new(question, generation.written(), &generation.credentials, &Reader::This);
     answer.add_transport(&generation.reach(), &Reader::This);
+    answer.add_signatures(generation.written(), &generation.demands);
     explained(&answer, answer.is_refused())
+}
+
+/// What the registries of an image's candidates answer, for `doctor`. Those of `known` are not asked for their time.
+pub(super) fn candidates(
+    question: &Question,
+    config: &Config,
+    live: &Live,
+    reader: &Reader,
+    known: &BTreeSet<String>,
+) -> Vec<AskedCandidate> {
+    let answer = Answer::new(question, &config.policy, &config.credentials, reader);
+    live.candidates(&answer, config, reader, known)
 }
 
 fn explained(answer: &Answer, refused: bool) -> Explained {
     Explained { text: answer.text(), json: terminal::json(answer), refused }
-}
-
-/// A line of stdin without its comment, which begins the line or follows a blank.
-fn without_comment(line: &str) -> &str {
-    let starts = |(at, _): &(usize, &str)| line[..*at].chars().last().is_none_or(char::is_whitespace);
-    let end = line.match_indices('#').find(starts).map_or(line.len(), |(at, _)| at);
-    line[..end].trim()
 }
 
 struct Writer {
@@ -172,15 +197,19 @@ impl Writer {
                 self.write(&explain(image)?)?;
                 continue;
             }
+            let mut named = false;
             for line in io::stdin().lock().lines() {
-                let line = line.map_err(|error| {
-                    terminal::say(&format!("error: cannot read stdin: {error}\n"));
-                    Exit::Usage
-                })?;
+                let line = line
+                    .map_err(|error| terminal::fail(&format!("cannot read stdin: {error}"), Exit::Usage))?;
                 let image = without_comment(&line);
                 if !image.is_empty() {
+                    named = true;
                     self.write(&explain(image)?)?;
                 }
+            }
+            // What should have written it may have failed.
+            if !named && !self.quiet {
+                terminal::say("stdin names no image\n");
             }
         }
         Ok(if self.refused { Exit::Bad } else { Exit::Ok })

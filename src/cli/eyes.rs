@@ -1,12 +1,12 @@
-//! Whose view of files counts for `check` and `explain`: the daemon's.
+//! Whose view of files counts for `check`, `explain` and `doctor`: the daemon's.
 //!
 //! Holds: where the daemon runs, it is asked, and it is never started by that. Else its unit says what it may read.
 
 use std::collections::HashMap;
 use std::path::Path;
 
-use super::daemon;
 use super::unit::Unit;
+use super::{daemon, runtime};
 use crate::config::Config;
 use crate::files::reader::{Daemon, Fault, Reader};
 use crate::serve::admin::proto::NeededFile;
@@ -36,13 +36,8 @@ fn is_of_the_unit(groups: &str) -> bool {
 
 /// What the daemon says of its files; nothing where it does not answer.
 fn said(socket: &Path) -> Vec<NeededFile> {
-    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
-        return Vec::new();
-    };
-    runtime
-        .block_on(daemon::ask(socket, daemon::PATIENCE))
-        .map(|status| status.needed_files)
-        .unwrap_or_default()
+    let status = runtime::block_on(daemon::ask(socket, daemon::PATIENCE)).ok().and_then(Result::ok);
+    status.map(|status| status.needed_files).unwrap_or_default()
 }
 
 fn by_file(said: Vec<NeededFile>) -> HashMap<(String, String), Option<Fault>> {

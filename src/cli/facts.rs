@@ -1,4 +1,4 @@
-//! How containerd is set up, for `check` and `explain --live`: where it looks for `hosts.toml`, and its pause image.
+//! How containerd is set up, for `check`, `explain --live` and `doctor`: where it looks for `hosts.toml`, and its pause image.
 //!
 //! Holds: it is learned as the daemon learns it. containerd gets little time for its answer.
 
@@ -15,11 +15,6 @@ pub(super) async fn facts(config: &Config) -> Facts {
     let link = Link::new(config.containerd.socket.as_path().into());
     let learned = tokio::time::timeout(PATIENCE, Facts::learn(&link)).await;
     let mut facts = learned.ok().and_then(Result::ok).unwrap_or_default();
-    if let Some(path) = &config.containerd.config_path {
-        facts.set_config_path(path);
-    }
-    if let Some(name) = &config.containerd.pause_image {
-        facts.pause_image = Some(name.as_str().to_owned());
-    }
+    config.containerd.overrides().apply(&mut facts);
     facts
 }

@@ -11,7 +11,7 @@ use super::detail::Detail;
 use super::exit::Exit;
 use super::inputs::STDIN;
 use super::{output, terminal};
-use crate::config::{self, Diagnostics, Format, ImportRequest, Input, visible};
+use crate::config::{self, Diagnostics, Format, ImportRequest, Input};
 
 /// Convert files of other programs into a native configuration.
 ///
@@ -42,7 +42,7 @@ pub(super) struct Arguments {
     detail: Detail,
 
     /// Write to this file instead of stdout, and only if the import succeeds and, in conf.d, the whole configuration can
-    /// be used with it
+    /// be used with it; `-` is stdout
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
 
@@ -72,6 +72,7 @@ pub(super) fn run(arguments: Arguments) -> Exit {
         terminal::say("error: `-` is given twice, and stdin can be read once only\n");
         return Exit::Usage;
     }
+    let output = output.filter(|output| output.as_path() != Path::new(STDIN));
     let request =
         ImportRequest { files, format, disable_default_endpoint: disable_default_registry_endpoint };
     let import = match config::import(&request) {
@@ -89,18 +90,14 @@ pub(super) fn run(arguments: Arguments) -> Exit {
     if let Some((path, problems)) = output.as_ref().and_then(|path| Some((path, joined(path, &import.toml)?)))
     {
         terminal::say(&problems.render(terminal::style(), verbose));
-        let path = visible(&path.display().to_string()).into_owned();
-        terminal::say(&format!(
-            "error: the configuration cannot be used with {path}; nothing has been written\n"
-        ));
-        return Exit::Usage;
+        let why =
+            format!("the configuration cannot be used with {}; nothing has been written", path.display());
+        return terminal::fail(&why, Exit::Usage);
     }
     let written = match &output {
         None => terminal::print(&import.toml),
-        Some(path) => output::write(path, &import.toml, force).map_err(|error| {
-            terminal::say(&format!("error: {}\n", visible(&error)));
-            Exit::Usage
-        }),
+        Some(path) => output::write(path, &import.toml, output::OF_IMPORT, force)
+            .map_err(|error| terminal::fail(&error, Exit::Usage)),
     };
     if let Err(exit) = written {
         return exit;

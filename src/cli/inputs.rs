@@ -9,7 +9,7 @@ use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command, value_parser};
 
 use super::exit::Exit;
 use super::terminal;
-use crate::config::{Format, Input, MainFile, SourceFile, defaults};
+use crate::config::{self, Config, Format, Input, MainFile, SourceFile, defaults};
 
 /// The file that means standard input.
 pub(super) const STDIN: &str = "-";
@@ -51,19 +51,33 @@ impl Inputs {
             None if optional => MainFile::IfPresent(PathBuf::from(defaults::CONFIG_FILE)),
             None => MainFile::Required(PathBuf::from(defaults::CONFIG_FILE)),
         };
-        Input { main, default_registry: None, sources, socket: None, containerd: None }
+        Input { sources, ..Input::of(main) }
     }
 
-    /// Refuses flags that would read standard input twice; `more` is how often it is read beside these flags.
+    /// The configuration that these flags name. What is wrong with it is said, and with `verbose` also what is only odd.
+    pub(super) fn load(
+        &self,
+        default_registry: Option<&String>,
+        containerd: Option<&String>,
+        verbose: bool,
+    ) -> Result<Config, Exit> {
+        let input = Input {
+            default_registry: default_registry.cloned(),
+            containerd: containerd.cloned(),
+            ..self.clone().read(default_registry.is_some())
+        };
+        let loaded = config::load_from(&input).map_err(|problems| terminal::refuse(&problems))?;
+        if verbose {
+            terminal::say(&loaded.warnings.render(terminal::style(), true));
+        }
+        Ok(loaded.config)
+    }
+
+    /// Refuses arguments that would read standard input twice; `more` is how often it is read beside these flags.
     pub(super) fn check_stdin(&self, more: usize) -> Result<(), Exit> {
         let sources = self.sources.clone().list();
         let paths = self.config.iter().chain(sources.iter().map(|source| &source.path));
-        let uses = paths.filter(|path| path.as_path() == Path::new(STDIN)).count();
-        if uses == 0 || uses + more < 2 {
-            return Ok(());
-        }
-        terminal::say("error: `-` is given twice, and stdin can be read once only\n");
-        Err(Exit::Usage)
+        check_stdin(paths.filter(|path| path.as_path() == Path::new(STDIN)).count() + more)
     }
 
     /// The input's name, for a headline.
@@ -78,6 +92,15 @@ impl Inputs {
         let sources = sources.iter().map(|source| source.path.display().to_string());
         native.into_iter().chain(sources).collect::<Vec<_>>().join(", ")
     }
+}
+
+/// Refuses to read standard input so many times, if it is more than once.
+pub(super) fn check_stdin(times: usize) -> Result<(), Exit> {
+    if times < 2 {
+        return Ok(());
+    }
+    terminal::say("error: `-` is given twice, and stdin can be read once only\n");
+    Err(Exit::Usage)
 }
 
 impl Sources {

@@ -17,7 +17,6 @@ use super::detail::Detail;
 use super::exit::Exit;
 use super::inputs::Inputs;
 use crate::config::{self, Config, Containerd, Group, Input, Kept, Listen, Loaded, Log, State};
-use crate::containerd::watch::Overrides;
 use crate::serve::listener::socket::{Access, Socket, SocketError};
 use crate::serve::metrics::MetricsAt;
 use crate::serve::{self, AppError, Outcome, Parts};
@@ -77,6 +76,7 @@ pub(super) fn run(arguments: Arguments) -> Exit {
 /// Hands over to the daemon. A reload reads the same input again.
 fn start(input: Input, first: First) -> Exit {
     let First { config, seen, read_at, unusable, kept } = first;
+    serve::memory::one_heap();
     let dir = config.state.dir.clone();
     let lock = match lock(&dir) {
         Ok(lock) => lock,
@@ -104,10 +104,7 @@ fn start(input: Input, first: First) -> Exit {
     };
     let parts = Parts {
         containerd: config.containerd.socket.as_path().to_owned(),
-        overrides: Overrides {
-            pause_image: config.containerd.pause_image.as_ref().map(|name| name.as_str().to_owned()),
-            config_path: config.containerd.config_path.clone(),
-        },
+        overrides: config.containerd.overrides(),
         state: dir,
         lock,
         bypass: config.state.bypass_file.clone(),
@@ -249,12 +246,15 @@ impl Fixed {
 fn generation(config: Config) -> Generation {
     // Here, where some milliseconds delay no pull.
     config.policy.hash();
+    let (policy, observed) = config.policy.into_acting();
     Generation {
         pull: config.pull,
-        policy: config.policy,
+        policy,
+        observed,
         credentials: config.credentials,
         transport: config.transport,
         endpoints: config.endpoints,
+        demands: config.demands,
         needed: config.needed,
         extent: config.extent,
         sources: config.sources,

@@ -7,19 +7,23 @@ use std::io::{self, ErrorKind, IsTerminal, Write};
 use serde::Serialize;
 
 use super::exit::Exit;
-use crate::config::{Style, visible};
+use crate::config::{Diagnostics, Style, visible};
 
 /// Data, for stdout.
 pub(super) fn print(text: &str) -> Result<(), Exit> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Ok(()) => Ok(()),
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(Exit::Ok),
-        Err(error) => {
-            say(&format!("error: cannot write to stdout: {error}\n"));
-            Err(Exit::Runtime)
-        }
+        Err(error) => Err(unwritten(&error).unwrap_or(Exit::Ok)),
     }
+}
+
+/// What comes of not being able to write to stdout; nothing where its reader has gone away.
+pub(super) fn unwritten(error: &io::Error) -> Option<Exit> {
+    if error.kind() == ErrorKind::BrokenPipe {
+        return None;
+    }
+    Some(fail(&format!("cannot write to stdout: {error}"), Exit::Runtime))
 }
 
 /// An object as one line of JSON, for stdout.
@@ -34,6 +38,18 @@ pub(super) fn json(data: &impl Serialize) -> String {
 /// Messages, for stderr. Where stderr is closed, the failure cannot be reported, so it is ignored.
 pub(super) fn say(text: &str) {
     let _ = io::stderr().lock().write_all(text.as_bytes());
+}
+
+/// Why a command ends, for stderr, and how it ends.
+pub(super) fn fail(why: &str, exit: Exit) -> Exit {
+    say(&format!("error: {}\n", visible(why)));
+    exit
+}
+
+/// What is wrong with files, for stderr.
+pub(super) fn refuse(problems: &Diagnostics) -> Exit {
+    say(&problems.render(style(), false));
+    Exit::Usage
 }
 
 /// An error and what caused it, for stderr.
@@ -54,6 +70,11 @@ pub(super) fn complain(error: &dyn Error) {
 /// How stderr wants its diagnostics.
 pub(super) fn style() -> Style {
     style_on(&io::stderr())
+}
+
+/// Whether stderr is a terminal on which lines can be drawn again.
+pub(super) fn draws() -> bool {
+    io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
 /// How stdout wants its data.

@@ -13,16 +13,16 @@ use super::explain::Answer;
 use super::format::Format;
 use super::inputs::{Inputs, STDIN};
 use super::terminal;
-use crate::config::{self, Expectation, Style};
+use crate::config::{self, Config, Expectation, Style};
 use crate::credentials::Credentials;
 use crate::files::reader::Reader;
-use crate::policy::Policy;
+use crate::state::Question;
 
 /// Compare the decisions of a policy with a file of expectations.
 ///
 /// The file is TOML with an `[[expect]]` for each image: `image`, and one or more of `decision` (route, pass, deny or
 /// invalid), `rule` (the prefix that explain shows), `reference` (the first candidate) and `candidates` (all of them,
-/// in order). `name` and `description` are for people. Needs no daemon and no containerd, and pulls nothing.
+/// in order) and `signatures` (the names of what has to be signed, none where nothing has to be). `namespace` is that of the pod that asks. `name` and `description` are for people. Needs no daemon and no containerd, and pulls nothing.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "Examples:\n  \
     cri-shunt test --config ./config.toml expectations.toml\n  \
@@ -70,7 +70,7 @@ pub(super) fn run(arguments: Arguments) -> Exit {
             if verbose {
                 terminal::say(&loaded.warnings.render(terminal::style(), true));
             }
-            compare(&expectations, &loaded.config.policy, quiet, format)
+            compare(&expectations, &loaded.config, quiet, format)
         }
         (Err(exit), _) | (_, Err(exit)) => exit,
     }
@@ -98,14 +98,22 @@ fn bytes(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn compare(expectations: &[Expectation], policy: &Policy, quiet: bool, format: Format) -> Exit {
+fn compare(
+    expectations: &[Expectation],
+    Config { policy, demands, .. }: &Config,
+    quiet: bool,
+    format: Format,
+) -> Exit {
     let style = terminal::style_of_stdout();
     // An expectation says nothing about logins, so they are not looked up.
     let no_logins = Credentials::default();
     let mut out = String::new();
     let mut failures = Vec::new();
     for expectation in expectations {
-        let answer = Answer::new(&expectation.image, policy, &no_logins, &Reader::This);
+        let Expectation { image, namespace, .. } = expectation;
+        let question = Question { image: image.clone(), namespace: namespace.clone() };
+        let mut answer = Answer::new(&question, policy, &no_logins, &Reader::This);
+        answer.add_signatures(policy, demands);
         let found = Difference::find(expectation, &answer);
         match format {
             Format::Json if found.is_some() || !quiet => {

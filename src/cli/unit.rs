@@ -6,18 +6,10 @@
 use std::path::{Path, PathBuf};
 
 use crate::files::access::Rights;
+use crate::node::{self, Tree};
 
 /// The unit that `make install` copies.
 const OWN: &str = include_str!("../../packaging/systemd/cri-shunt.service");
-
-/// Where units are, the most important directory first.
-const DIRECTORIES: [&str; 5] = [
-    "/etc/systemd/system",
-    "/run/systemd/system",
-    "/usr/local/lib/systemd/system",
-    "/usr/lib/systemd/system",
-    "/lib/systemd/system",
-];
 
 const NAME: &str = "cri-shunt.service";
 
@@ -53,29 +45,22 @@ const MEMBERS: usize = 3;
 impl Unit {
     /// The unit of this machine.
     pub(super) fn installed() -> Self {
-        Self::in_directories(&DIRECTORIES.map(Path::new))
+        Tree::at(Path::new("/")).map_or_else(|_| Self::of(None), |tree| Self::below(&tree))
     }
 
-    fn in_directories(directories: &[&Path]) -> Self {
-        let main = directories.iter().find_map(|dir| std::fs::read_to_string(dir.join(NAME)).ok());
-        let mut unit = Unit { is_installed: main.is_some(), ..Unit::default() };
-        unit.read(main.as_deref().unwrap_or(OWN));
-        drop_ins(directories).iter().filter_map(|path| std::fs::read_to_string(path).ok()).for_each(|text| {
-            unit.read(&text);
-        });
+    fn below(tree: &Tree) -> Self {
+        Self::of(node::Unit::read(tree, NAME))
+    }
+
+    fn of(installed: Option<node::Unit>) -> Self {
+        let mut unit = Unit { is_installed: installed.is_some(), ..Unit::default() };
+        unit.read(&installed.unwrap_or_else(|| node::Unit::of_text(NAME, OWN)));
         unit
     }
 
-    fn read(&mut self, text: &str) {
-        let mut section = "";
-        for line in text.replace("\\\n", " ").lines().map(str::trim) {
-            if line.starts_with('[') {
-                section = if line == "[Service]" { "service" } else { "" };
-            }
-            let is_comment = line.starts_with(['#', ';']);
-            if let Some((key, value)) = line.split_once('=').filter(|_| section == "service" && !is_comment) {
-                self.set(key.trim(), value.trim());
-            }
+    fn read(&mut self, unit: &node::Unit) {
+        for (key, value) in unit.section("Service") {
+            self.set(key, value);
         }
     }
 
@@ -165,18 +150,6 @@ fn is_true(value: &str) -> bool {
     matches!(value.to_ascii_lowercase().as_str(), "1" | "yes" | "y" | "true" | "t" | "on")
 }
 
-/// The drop-ins in the order of their names. Of two with one name that of the more important directory counts.
-fn drop_ins(directories: &[&Path]) -> Vec<PathBuf> {
-    let mut found = std::collections::BTreeMap::new();
-    for directory in directories.iter().rev() {
-        let entries = std::fs::read_dir(directory.join(format!("{NAME}.d"))).into_iter().flatten().flatten();
-        let paths = entries.map(|entry| entry.path());
-        let paths = paths.filter(|path| path.extension().is_some_and(|extension| extension == "conf"));
-        found.extend(paths.filter_map(|path| Some((path.file_name()?.to_owned(), path))));
-    }
-    found.into_values().collect()
-}
-
 // === impl Table ===
 
 impl Table {
@@ -216,7 +189,7 @@ mod tests {
 
     #[test]
     fn the_units_own_daemon_is_root_without_the_right_to_read_everything() {
-        let own = Unit::in_directories(&[]);
+        let own = Unit::of(None);
         assert_eq!(own.rights(), Rights { uid: 0, gids: vec![0], reads_all: false });
         assert!(own.private_tmp && own.hidden().is_empty(), "{own:?}");
         assert_eq!(own.credentials(), None);
@@ -224,13 +197,17 @@ mod tests {
 
     #[test]
     fn drop_ins_change_what_the_daemon_may_read() {
-        let (admin, vendor) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        std::fs::write(vendor.path().join(NAME), OWN).unwrap();
-        let unit = || Unit::in_directories(&[admin.path(), vendor.path()]);
+        let root = tempfile::tempdir().unwrap();
+        let (admin, vendor) =
+            (root.path().join("etc/systemd/system"), root.path().join("usr/lib/systemd/system"));
+        std::fs::create_dir_all(&vendor).unwrap();
+        std::fs::write(vendor.join(NAME), OWN).unwrap();
+        let tree = Tree::at(root.path()).unwrap();
+        let unit = || Unit::below(&tree);
         assert_eq!(unit().hidden(), [PathBuf::from("/tmp"), PathBuf::from("/var/tmp")]);
         assert_eq!(unit().credentials(), Some(Vec::new()));
         let add = |name: &str, text: &str| {
-            let dir = admin.path().join(format!("{NAME}.d"));
+            let dir = admin.join(format!("{NAME}.d"));
             std::fs::create_dir_all(&dir).unwrap();
             std::fs::write(dir.join(name), format!("[Service]\n{text}\n")).unwrap();
         };
@@ -256,7 +233,7 @@ mod tests {
             Table::of("root:x:0:\nshunt:x:991:\ndocker:x:992:alice,shunt\nkeys:x:993:\nadm:x:4:alice\n");
         let rights = |lines: &str| {
             let mut unit = Unit::default();
-            unit.read(&format!("[Service]\n{lines}\n"));
+            unit.read(&node::Unit::of_text(NAME, &format!("[Service]\n{lines}\n")));
             let Rights { uid, gids, .. } = unit.rights_by(&users, &groups);
             (uid, gids)
         };

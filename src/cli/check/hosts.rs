@@ -20,6 +20,9 @@ pub(super) struct Files {
     directory: Option<String>,
     /// Each with its purpose.
     kept: Vec<String>,
+    /// Why containerd is asked for images by the mirrors' own hosts, where that is so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by_mirror_host: Option<String>,
     /// What prevents them.
     pub(super) problems: Vec<String>,
     /// With `containerd.fence`.
@@ -36,14 +39,19 @@ impl Files {
     /// What will be kept for a configuration.
     pub(super) fn of(config: &Config, plan: &Plan, facts: &Facts) -> Self {
         let fence = config.transport.fence().then(|| fence(plan));
+        let by_mirror_host = hosts::no_private_hosts(facts).filter(|_| plan.has_mirrors());
         if !plan.must_be_read() {
-            return Files { directory: None, kept: Vec::new(), problems: Vec::new(), fence };
+            return Files { directory: None, kept: Vec::new(), by_mirror_host, problems: Vec::new(), fence };
         }
         let report = hosts::survey(plan, &facts.roots);
         let mut problems = report.problems;
         problems.splice(0..0, hosts::set_up(facts));
+        if let Some(reason) = by_mirror_host.as_ref().filter(|_| plan.needs_private_hosts()) {
+            problems
+                .push(format!("a mirror whose rule says how it is reached needs a private host: {reason}"));
+        }
         let directory = report.root.map(|root| root.display().to_string());
-        Files { directory, kept: plan.summaries(), problems, fence }
+        Files { directory, kept: plan.summaries(), by_mirror_host, problems, fence }
     }
 
     /// For people.
@@ -64,6 +72,10 @@ impl Files {
         }
         let place = self.directory.as_deref().unwrap_or("containerd's config_path");
         list(&mut text, &format!("hosts.toml files that containerd gets, below {place}"), &self.kept);
+        if let Some(reason) = &self.by_mirror_host {
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "containerd is asked for images by the mirrors' own hosts: {reason}");
+        }
         text.push_str(&self.problems_text());
         text
     }

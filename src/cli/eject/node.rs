@@ -11,13 +11,13 @@ use crate::config::{Kept, StartsWith, defaults};
 use crate::containerd::hosts::{self, Ejected, PrivateHosts};
 use crate::containerd::{Containerd, Facts, Roots};
 use crate::pull::{leftovers, upgrade};
-use crate::state::{DirLock, LoginKey};
+use crate::state::{DirLock, Drift, LoginKey, Seals};
 
 /// How long containerd may take for each answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Where containerd, k3s and RKE2 usually look for `hosts.toml`. Only files with the shunt's mark are removed there.
-const USUAL: [&str; 5] = [
+pub(crate) const USUAL: [&str; 5] = [
     "/etc/containerd/certs.d",
     "/etc/docker/certs.d",
     "/etc/containerd/certs.d:/etc/docker/certs.d",
@@ -27,17 +27,17 @@ const USUAL: [&str; 5] = [
 
 /// What has been done, for people.
 #[derive(Debug, Default)]
-pub(super) struct Done {
-    pub(super) removed: Vec<String>,
-    pub(super) problems: Vec<String>,
+pub(crate) struct Done {
+    pub(crate) removed: Vec<String>,
+    pub(crate) problems: Vec<String>,
     /// Where `hosts.toml` files were looked for.
-    pub(super) looked: Vec<String>,
+    pub(crate) looked: Vec<String>,
 }
 
 /// The places that a daemon uses.
-pub(super) struct Node {
-    pub(super) state: PathBuf,
-    pub(super) socket: String,
+pub(crate) struct Node {
+    pub(crate) state: PathBuf,
+    pub(crate) socket: String,
     bypass: PathBuf,
     containerd: PathBuf,
     config_path: Option<PathBuf>,
@@ -46,7 +46,7 @@ pub(super) struct Node {
 
 impl Node {
     /// By its configuration, or what can be told of it.
-    pub(super) fn of(start: StartsWith, directories: Vec<PathBuf>) -> Self {
+    pub(crate) fn of(start: StartsWith, directories: Vec<PathBuf>) -> Self {
         match start {
             StartsWith::Files(loaded) | StartsWith::LastGood(loaded, ..) => {
                 let config = loaded.config;
@@ -76,7 +76,7 @@ impl Node {
     }
 
     /// Removes the files that containerd reads, and the names in its store.
-    pub(super) async fn leave_containerd(&self, changing: bool, done: &mut Done) {
+    pub(crate) async fn leave_containerd(&self, changing: bool, done: &mut Done) {
         let private = PrivateHosts::of(&self.state);
         let containerd = Containerd::new(self.containerd.as_path().into());
         let facts = tokio::time::timeout(PATIENCE, Facts::learn(&containerd.link)).await;
@@ -115,18 +115,23 @@ impl Node {
         roots
     }
 
-    /// Removes what is outside containerd. The lock goes with its file.
-    pub(super) fn leave_disk(&self, lock: Option<DirLock>, changing: bool, done: &mut Done) {
+    /// Removes the daemon's own files.
+    pub(crate) fn leave_files(&self, changing: bool, done: &mut Done) {
         let socket = Path::new(&self.socket);
         if is_stale(socket) {
             done.file(socket, changing);
         }
         done.file(&self.bypass, changing);
-        let names: Vec<String> = entries(&self.state);
-        let (own, others): (Vec<&String>, Vec<&String>) = names.iter().partition(|name| is_own(name));
-        for name in own {
+        for name in entries(&self.state).iter().filter(|name| is_own(name)) {
             done.file(&self.state.join(name), changing);
         }
+    }
+
+    /// Removes what is outside containerd. The lock goes with its file.
+    pub(crate) fn leave_disk(&self, lock: Option<DirLock>, changing: bool, done: &mut Done) {
+        let names: Vec<String> = entries(&self.state);
+        let others: Vec<&String> = names.iter().filter(|name| !is_own(name)).collect();
+        self.leave_files(changing, done);
         drop(lock);
         if !others.is_empty() {
             let others: Vec<&str> = others.iter().map(|name| name.as_str()).collect();
@@ -164,7 +169,12 @@ fn is_stale(socket: &Path) -> bool {
 
 /// Whether the program writes files with this name into its state directory.
 fn is_own(name: &str) -> bool {
-    Kept::is_file(name) || LoginKey::is_file(name) || DirLock::is_file(name) || upgrade::is_file(name)
+    Kept::is_file(name)
+        || LoginKey::is_file(name)
+        || DirLock::is_file(name)
+        || Drift::is_file(name)
+        || Seals::is_file(name)
+        || upgrade::is_file(name)
 }
 
 fn entries(directory: &Path) -> Vec<String> {
@@ -181,8 +191,8 @@ mod tests {
 
     #[test]
     fn every_file_of_the_state_directory_is_known_and_no_other() {
-        let own = "last-good.json last-good.json.new login-key login-key.17.new lock mirror-names.json \
-                   mirror-names.json.unreadable";
+        let own = "drift.json drift.json.new last-good.json last-good.json.new login-key login-key.17.new lock mirror-names.json \
+                   mirror-names.json.unreadable verified.json verified.json.new";
         for name in own.split_whitespace() {
             assert!(is_own(name), "{name}");
         }

@@ -32,7 +32,7 @@ const VARIABLES: [&str; 2] = ["/etc/default", "/etc/sysconfig"];
 const LONGEST: u64 = 1 << 20;
 
 /// Each place where the socket is named.
-pub(super) fn of(socket: &str) -> Vec<String> {
+pub(crate) fn of(socket: &str) -> Vec<String> {
     let mut found = Vec::new();
     for file in places().flat_map(|place| files(&place)) {
         let is_short = file.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.len() <= LONGEST);

@@ -1,20 +1,28 @@
 //! What `explain` says about one image, as data and as text.
 
+mod found;
+
 use std::fmt::Write;
 
 use serde::Serialize;
 
+pub(crate) use self::found::Found;
+pub(crate) use super::decided::Verdict;
+use super::decided::{DecidingRule, decision_text};
+use super::in_force::InForce;
 use super::outage::FromNode;
 use super::outcome::Outcome;
+pub(crate) use super::signatures::Signatures;
 use super::target::Target;
-use crate::config::{DEFAULT_REGISTRY_FLAG, visible};
+use crate::config::visible;
 use crate::containerd::hosts::Endpoints;
 use crate::credentials::Credentials;
 use crate::files::reader::Reader;
 use crate::policy::{
-    Asked, Decision, DenyReason, Name, Order, Policy, RuleRef, Source, Unusable, is_image_id,
-    tag_beside_digest,
+    Asked, Decision, DenyReason, Name, Order, Pin, Policy, Unusable, is_image_id, tag_beside_digest,
 };
+use crate::signature::{Demands, Must};
+use crate::state::Question;
 
 /// The answer for one input. The order of the fields is the order of the JSON keys.
 #[derive(Debug, Serialize)]
@@ -22,9 +30,15 @@ pub(crate) struct Answer {
     input: String,
     kind: Kind,
     name: Option<String>,
+    /// The namespace of the pod, if one was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    namespace: Option<String>,
     pub(crate) decision: Verdict,
     rule: Option<DecidingRule>,
     pub(crate) reason: Option<String>,
+    /// What a lock holds it to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    locked: Option<Locked>,
     candidates: Vec<Target>,
     /// Where it is not that of the candidates here.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -32,6 +46,12 @@ pub(crate) struct Answer {
     /// What happens when no candidate can serve, if that is not a failure.
     #[serde(skip_serializing_if = "Option::is_none")]
     on_outage: Option<FromNode>,
+    /// Which signatures it has to have, if any.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    signatures: Vec<Signatures>,
+    /// What is done instead, if the rule is only observed.
+    #[serde(flatten)]
+    in_force: Option<InForce>,
     /// What the rule makes of the name beside the candidates and can't be pulled.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     unusable: Vec<UnusableTarget>,
@@ -54,37 +74,38 @@ enum Kind {
     Invalid,
 }
 
-/// The decision.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Verdict {
-    /// Pulled from mirrors.
-    Route,
-    /// Left alone.
-    Pass,
-    /// Refused.
-    Deny,
-    /// It cannot be pulled.
-    Invalid,
-}
-
-#[derive(Debug, Serialize)]
-struct DecidingRule {
-    prefix: String,
-    source: Option<String>,
-}
-
 #[derive(Debug, Serialize)]
 struct UnusableTarget {
     reference: String,
     reason: String,
 }
 
+/// What a lock holds an image to.
+#[derive(Debug, Serialize)]
+struct Locked {
+    digest: String,
+    file: String,
+}
+
+// === impl Locked ===
+
+impl Locked {
+    fn of(pin: Pin<'_>) -> Self {
+        Locked { digest: pin.digest().to_owned(), file: pin.file().to_owned() }
+    }
+}
+
 // === impl Answer ===
 
 impl Answer {
     /// Decides as PullImage would.
-    pub(crate) fn new(input: &str, policy: &Policy, credentials: &Credentials, reader: &Reader) -> Self {
+    pub(crate) fn new(
+        Question { image: input, namespace }: &Question,
+        policy: &Policy,
+        credentials: &Credentials,
+        reader: &Reader,
+    ) -> Self {
+        let namespace = (!namespace.is_empty()).then(|| namespace.clone());
         let parsed = input.parse::<Name>();
         let kind = kind(input, parsed.is_ok());
         let input = input.to_owned();
@@ -98,27 +119,38 @@ impl Answer {
                     input,
                     kind,
                     name: None,
+                    namespace,
                     decision,
                     rule,
                     reason,
+                    locked: None,
                     candidates,
                     order: None,
                     on_outage: None,
+                    signatures: Vec::new(),
+                    in_force: None,
                     unusable: Vec::new(),
                     warnings: None,
                 };
             }
         };
-        let (mut not_usable, mut on_outage) = (Vec::new(), None);
-        let (decision, rule, reason, candidates) = match policy.decide(&Asked::of(&name)) {
-            Decision::Route { rule, candidates, unusable } => {
+        let asked = Asked::of(&name).in_namespace(namespace.as_deref());
+        let tag = tag_beside_digest(&input);
+        let asked = asked.with_tag(tag.as_deref());
+        let (mut not_usable, mut on_outage, mut locked) = (Vec::new(), None, None);
+        let decision = policy.decide(&asked);
+        let in_force = policy
+            .is_only_told(&asked, &decision)
+            .then(|| InForce::new(policy.acting().decide(&asked), &name));
+        let (decision, rule, reason, candidates) = match decision {
+            Decision::Route { rule, candidates, unusable, locked: pin } => {
+                locked = pin.map(Locked::of);
                 not_usable = unusable.into_iter().map(UnusableTarget::new).collect();
                 let use_of = policy.node_credentials(&rule);
                 on_outage = FromNode::of(policy.outage(&rule));
-                let tag = tag_beside_digest(&input);
-                let target = |candidate| {
-                    Target::candidate(&name, tag.as_deref(), candidate, use_of, credentials, reader)
-                };
+                let tag = tag.as_deref().or(name.tag().filter(|_| pin.is_some()));
+                let target =
+                    |candidate| Target::candidate(&name, tag, candidate, use_of, credentials, reader);
                 (Verdict::Route, rule, None, candidates.iter().map(target).collect())
             }
             Decision::Pass { rule } => (Verdict::Pass, rule, None, vec![Target::origin(&name)]),
@@ -134,11 +166,27 @@ impl Answer {
         let order = (decision == Verdict::Route && rule.order() == Order::Fastest).then_some("fastest");
         let rule = Some(DecidingRule::new(rule));
         let (unusable, warnings) = (not_usable, None);
-        Answer { input, kind, name, decision, rule, reason, candidates, order, on_outage, unusable, warnings }
+        Answer {
+            input,
+            kind,
+            name,
+            namespace,
+            decision,
+            rule,
+            reason,
+            locked,
+            candidates,
+            order,
+            on_outage,
+            signatures: Vec::new(),
+            in_force,
+            unusable,
+            warnings,
+        }
     }
 
     /// Adds how the registries are reached.
-    pub(super) fn add_transport(&mut self, reach: &Endpoints<'_>, reader: &Reader) {
+    pub(crate) fn add_transport(&mut self, reach: &Endpoints<'_>, reader: &Reader) {
         for target in &mut self.candidates {
             let host = target.name.host().to_owned();
             let is_said = target.endpoint.is_some() || !reach.wanted.needs_of(&host).is_empty();
@@ -146,9 +194,42 @@ impl Answer {
         }
     }
 
+    /// Adds which signatures it has to have. What no signature can meet is a refusal.
+    pub(crate) fn add_signatures(&mut self, policy: &Policy, demands: &Demands) {
+        let Some(Ok(name)) = self.name.as_deref().map(str::parse::<Name>) else { return };
+        if self.says_no() {
+            return;
+        }
+        let asked = Asked::of(&name).in_namespace(self.namespace.as_deref());
+        for must in demands.of_asked(policy, &asked, &policy.decide(&asked)) {
+            match must {
+                Must::Signed(signed) => self.signatures.push(Signatures::of(&signed)),
+                Must::Refused(reason) => {
+                    (self.decision, self.reason) = (Verdict::Deny, Some(reason));
+                    // No rule says so.
+                    (self.rule, self.order, self.on_outage) = (None, None, None);
+                    (self.candidates, self.unusable) = (Vec::new(), Vec::new());
+                    self.signatures.clear();
+                    return;
+                }
+            }
+        }
+    }
+
     /// Whether the image may not be pulled.
-    pub(super) fn is_refused(&self) -> bool {
+    pub(crate) fn is_refused(&self) -> bool {
+        let done = self.in_force.as_ref().map_or(self.decision, InForce::decision);
+        matches!(done, Verdict::Deny | Verdict::Invalid)
+    }
+
+    /// Whether the policy says so, in force or not.
+    pub(crate) fn says_no(&self) -> bool {
         matches!(self.decision, Verdict::Deny | Verdict::Invalid)
+    }
+
+    /// Whether the rule is only observed.
+    pub(crate) fn is_observed(&self) -> bool {
+        self.in_force.is_some()
     }
 
     /// The candidates, in order.
@@ -164,14 +245,44 @@ impl Answer {
         self.warnings = Some(warnings);
     }
 
+    /// What was asked about.
+    pub(crate) fn input(&self) -> &str {
+        &self.input
+    }
+
+    /// What is worth knowing of the way to the registries, with `--live`.
+    pub(crate) fn warnings(&self) -> impl Iterator<Item = &str> {
+        self.warnings.iter().flatten().map(String::as_str)
+    }
+
     /// The prefix of the deciding rule. An invalid reference has no such rule.
     pub(crate) fn rule(&self) -> Option<&str> {
         self.rule.as_ref().map(|rule| rule.prefix.as_str())
     }
 
+    /// Where that is written.
+    pub(crate) fn place(&self) -> Option<&str> {
+        self.rule.as_ref()?.source.as_deref()
+    }
+
+    /// Which signatures it has to have.
+    pub(crate) fn signatures(&self) -> &[Signatures] {
+        &self.signatures
+    }
+
     /// Where the image may come from, in order.
     pub(crate) fn references(&self) -> impl Iterator<Item = &str> {
         self.candidates.iter().map(|target| target.reference.as_str())
+    }
+
+    /// The same, with how each is asked where the reference does not say it.
+    pub(crate) fn asked_as(&self) -> Vec<String> {
+        let asked = |target: &Target| {
+            let ns = target.ns.iter().filter(|_| target.needs_ns).map(|ns| format!("?ns={ns}"));
+            let tag = target.warm_tag.iter().map(|tag| format!(" (or by the tag {tag})"));
+            std::iter::once(target.reference.clone()).chain(ns).chain(tag).collect()
+        };
+        self.candidates.iter().map(asked).collect()
     }
 
     /// A few aligned lines.
@@ -183,9 +294,19 @@ impl Answer {
         if let Some(name) = &self.name {
             lines.push(("name", name.clone()));
         }
+        if let Some(namespace) = &self.namespace {
+            lines.push(("namespace", namespace.clone()));
+        }
         lines.push(("decision", self.decision_text()));
+        if let Some(in_force) = &self.in_force {
+            lines.push(("mode", "observe: the rule is not in force, and nothing of this is done".to_owned()));
+            lines.push(("in force", in_force.text()));
+        }
         if let Some(reason) = &self.reason {
             lines.push(("reason", reason.clone()));
+        }
+        if let Some(Locked { digest, file }) = &self.locked {
+            lines.push(("locked", format!("to {digest} by {file}")));
         }
         if let Some(order) = self.order {
             lines.push(("order", format!("{order}: the mirror that answered fastest lately is tried first")));
@@ -214,6 +335,9 @@ impl Answer {
         if let Some(from_node) = &self.on_outage {
             lines.push(("on outage", from_node.text()));
         }
+        let signatures = self.signatures.iter().enumerate();
+        let label = |index| if index == 0 { "signatures" } else { "" };
+        lines.extend(signatures.map(|(index, signatures)| (label(index), signatures.text())));
         // Of an image that is denied for it, the reason has it all.
         let unusable = self.unusable.iter().filter(|_| self.decision == Verdict::Route);
         for (index, UnusableTarget { reference, reason }) in unusable.enumerate() {
@@ -241,19 +365,14 @@ impl Answer {
         }
     }
 
-    /// The decision, and by which rule.
+    /// The decision, by which rule, and whether it is only observed.
     pub(crate) fn decision_text(&self) -> String {
         let verdict = match self.decision {
             Verdict::Invalid => "invalid: not a valid image reference",
             other => other.word(),
         };
-        match &self.rule {
-            None => verdict.to_owned(),
-            Some(DecidingRule { prefix, source: None }) => format!("{verdict}, by the built-in {prefix}"),
-            Some(DecidingRule { prefix, source: Some(source) }) => {
-                format!("{verdict}, by rule \"{prefix}\" ({source})")
-            }
-        }
+        let would = if self.is_observed() { "would be: " } else { "" };
+        format!("{would}{}", decision_text(verdict, self.rule.as_ref()))
     }
 }
 
@@ -267,33 +386,6 @@ fn kind(input: &str, is_name: bool) -> Kind {
     }
     let is_path = ["/", "./", "../"].iter().any(|start| input.starts_with(start));
     if is_path { Kind::Path } else { Kind::Invalid }
-}
-
-// === impl Verdict ===
-
-impl Verdict {
-    /// The word for it, in every form of an answer.
-    pub(crate) fn word(self) -> &'static str {
-        match self {
-            Verdict::Route => "route",
-            Verdict::Pass => "pass",
-            Verdict::Deny => "deny",
-            Verdict::Invalid => "invalid",
-        }
-    }
-}
-
-// === impl DecidingRule ===
-
-impl DecidingRule {
-    fn new(rule: RuleRef<'_>) -> Self {
-        DecidingRule { prefix: rule.prefix().to_owned(), source: rule.source().map(source_text) }
-    }
-}
-
-/// `file:line`; a flag has no lines.
-fn source_text(source: &Source) -> String {
-    if &*source.file == DEFAULT_REGISTRY_FLAG { source.file.to_string() } else { source.to_string() }
 }
 
 // === impl UnusableTarget ===

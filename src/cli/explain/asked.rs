@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use tokio::runtime::Runtime;
 
 use crate::cli::exit::Exit;
+use crate::cli::runtime::runtime;
 use crate::cli::{daemon, terminal};
 use crate::config::visible;
 use crate::serve::admin::proto::ExplainResponse;
 use crate::serve::admin::time;
-use crate::state::Explained;
+use crate::state::{Explained, Question};
 use crate::tell::moment::moment;
 
 /// The daemon at a socket.
@@ -22,20 +23,12 @@ pub(super) struct Asked {
 
 impl Asked {
     pub(super) fn new(socket: PathBuf) -> Result<Self, Exit> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|error| {
-            terminal::complain(&error);
-            Exit::Runtime
-        })?;
-        Ok(Asked { socket, runtime, has_warned: false })
+        Ok(Asked { socket, runtime: runtime()?, has_warned: false })
     }
 
-    pub(super) fn explain(&mut self, image: &str) -> Result<Explained, Exit> {
-        let answer = self.runtime.block_on(daemon::explain(&self.socket, image, daemon::PATIENCE));
-        let response = answer.map_err(|reason| {
-            terminal::say(&format!("error: {}\n", visible(&reason)));
-            Exit::Runtime
-        })?;
+    pub(super) fn explain(&mut self, question: &Question) -> Result<Explained, Exit> {
+        let answer = self.runtime.block_on(daemon::explain(&self.socket, question, daemon::PATIENCE));
+        let response = answer.map_err(|reason| terminal::fail(&reason, Exit::Runtime))?;
         if !self.has_warned {
             warnings(&response).for_each(|text| terminal::say(&format!("warning: {text}\n")));
             self.has_warned = true;

@@ -1,34 +1,55 @@
 //! Asks the registries of an answer's candidates, all at the same time, for `explain --live`. Nothing is pulled.
 
+mod clock;
 mod login;
+mod signed;
+mod spared;
 mod verdict;
+
+pub(crate) use self::clock::Asked;
+pub(crate) use self::signed::{Checked, Held};
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use futures_util::stream::{self, StreamExt};
 use tokio::runtime::Runtime;
 use tokio::time::{Instant, timeout_at};
 
+use self::spared::Spared;
 use super::answer::Answer;
 use super::outcome::Outcome;
 use super::target::{Target, Whose};
 use crate::cli::exit::Exit;
-use crate::cli::{daemon, facts, terminal};
+use crate::cli::runtime::runtime;
+use crate::cli::{daemon, facts};
 use crate::config::Config;
 use crate::containerd::Facts;
 use crate::containerd::hosts::{self, Wanted};
 use crate::files::reader::Reader;
 use crate::registry::proxy::Proxies;
-use crate::registry::{Client, Failure, Limits, Login, Resolve};
+use crate::registry::{Client, Endpoint, Failure, Limits, Login, Resolve};
 use crate::state::Rest;
 
-const DIFFER: &str =
+/// What is said of candidates that are not the same image.
+pub(crate) const DIFFER: &str =
     "the candidates have different digests: a mirror is out of date, or is for another registry";
 
+/// How much is asked of a registry that has an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Depth {
+    /// What a pull would find out: containerd has to take the image.
+    Pull,
+    /// The digest alone: by HEAD, and by GET only where HEAD does not tell it.
+    Digest,
+    /// The digests of all platforms as well.
+    Platforms,
+}
+
 /// Everything that is needed to ask.
-pub(super) struct Live {
+pub(crate) struct Live {
     client: Client,
     /// How long one candidate may take as a whole.
     timeout: Duration,
@@ -44,16 +65,15 @@ pub(super) struct Live {
     logins: HashMap<String, Login>,
     /// By host, until when the daemon asks none of them; and why that is not known.
     rests: (Vec<(String, String)>, Option<String>),
+    spared: Spared,
+    depth: Depth,
     runtime: Option<Runtime>,
 }
 
 impl Live {
-    pub(super) fn new(config: &Config, timeout: Duration) -> Result<Self, Exit> {
-        let runtime =
-            tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
-                terminal::complain(&error);
-                Exit::Runtime
-            })?;
+    /// For one image after another.
+    pub(crate) fn new(config: &Config, timeout: Duration) -> Result<Self, Exit> {
+        let runtime = runtime()?;
         let socket = config.containerd.socket.as_path();
         let behind = runtime.block_on(Facts::proxies_behind(socket));
         // containerd's own environment where it can be read, else the one of this process.
@@ -64,14 +84,50 @@ impl Live {
         let (roots, leads) = (facts.roots.read().to_vec(), leads_to_mirrors(&facts));
         let Facts { version, logins, .. } = facts;
         let rests = runtime.block_on(rests(config.listen.socket.as_path()));
-        Ok(Live { client, timeout, roots, blind, leads, version, logins, rests, runtime: Some(runtime) })
+        let (spared, depth, runtime) = (Spared::default(), Depth::Pull, Some(runtime));
+        Ok(Live { client, timeout, roots, blind, leads, version, logins, rests, spared, depth, runtime })
+    }
+
+    /// For a long list: a registry that does not answer is left after a few images.
+    pub(crate) fn for_many(config: &Config, timeout: Duration, depth: Depth) -> Result<Self, Exit> {
+        let mut live = Live::new(config, timeout)?;
+        (live.spared, live.depth) = (Spared::for_many(), depth);
+        Ok(live)
     }
 
     /// Asks for all candidates; whether one of them can serve.
     pub(super) fn ask(&self, answer: &mut Answer, config: &Config, reader: &Reader) -> bool {
         let Some(runtime) = &self.runtime else { return false };
+        runtime.block_on(self.asked(answer, config, reader))
+    }
+
+    /// Asks for the candidates of several images, `jobs` images at the same time, and calls `after` behind each.
+    pub(crate) fn ask_each(
+        &self,
+        answers: &mut [Answer],
+        jobs: usize,
+        (config, reader): (&Config, &Reader),
+        after: impl Fn(),
+    ) {
+        let after = &after;
+        self.all(
+            answers.iter_mut().map(|answer| async move {
+                self.asked(answer, config, reader).await;
+                after();
+            }),
+            jobs,
+        );
+    }
+
+    /// Does all of this, `jobs` at the same time. What comes of it is in no order.
+    fn all<T>(&self, work: impl Iterator<Item = impl Future<Output = T>>, jobs: usize) -> Vec<T> {
+        let Some(runtime) = &self.runtime else { return Vec::new() };
+        runtime.block_on(stream::iter(work).buffer_unordered(jobs.max(1)).collect())
+    }
+
+    async fn asked(&self, answer: &mut Answer, config: &Config, reader: &Reader) -> bool {
         let asking = answer.targets().iter().map(|target| self.candidate(target, config, reader));
-        let outcomes = runtime.block_on(join_all(asking));
+        let outcomes = join_all(asking).await;
         let digests: BTreeSet<&str> = outcomes.iter().filter_map(|found| found.digest.as_deref()).collect();
         let (serves, differ) = (!digests.is_empty(), digests.len() > 1);
         let mut warnings = self.differences(answer, config);
@@ -134,24 +190,38 @@ impl Live {
         Some(format!("{what}: a pull may end differently than shown here"))
     }
 
-    async fn candidate(&self, target: &Target, config: &Config, reader: &Reader) -> Outcome {
-        let Target { name, ns, endpoint, credentials, warm_tag, .. } = target;
-        let whose = *credentials;
+    /// How a candidate's registry is asked, and as whom; or why it is not asked.
+    async fn way(
+        &self,
+        target: &Target,
+        config: &Config,
+        reader: &Reader,
+        end: Instant,
+    ) -> Result<(Endpoint, Login), Outcome> {
         // This command may have more rights than the daemon.
         if let Some(problem) = &target.is_cut_off {
-            return Outcome::failed(Failure::Config, format!("the daemon cannot use {problem}"));
+            return Err(Outcome::failed(Failure::Config, format!("the daemon cannot use {problem}")));
         }
-        let endpoint = config.reach().of(name.host(), *endpoint);
+        let host = target.name.host();
+        let endpoint = config.reach().of(host, target.endpoint);
+        if let Some(outcome) = self.spared.answer(&endpoint.host) {
+            return Err(outcome);
+        }
         let containerds = self.logins.get(&endpoint.host).filter(|_| !target.is_withheld);
+        let login = timeout_at(end, login::login(target, config, containerds, reader)).await;
+        let late =
+            |_| Outcome::failed(Failure::Timeout, format!("the login for {host} was not found in time"));
+        Ok((endpoint, login.map_err(late)??))
+    }
+
+    async fn candidate(&self, target: &Target, config: &Config, reader: &Reader) -> Outcome {
+        let Target { name, ns, credentials, warm_tag, .. } = target;
+        let whose = *credentials;
         // One limit for everything that is done for a candidate.
         let end = Instant::now() + self.timeout;
-        let login = match timeout_at(end, login::login(target, config, containerds, reader)).await {
-            Ok(Ok(login)) => login,
-            Ok(Err(outcome)) => return outcome,
-            Err(_) => {
-                let error = format!("the login for {} was not found in time", name.host());
-                return Outcome::failed(Failure::Timeout, error);
-            }
+        let (endpoint, login) = match self.way(target, config, reader, end).await {
+            Ok(way) => way,
+            Err(outcome) => return outcome,
         };
         let ns = ns.as_deref().and_then(|ns| endpoint.ns(ns));
         let reference = name.digest().or(name.tag()).unwrap_or("latest");
@@ -159,12 +229,19 @@ impl Live {
         let question = Resolve { endpoint, repository, reference, warm, ns, login: &login, end };
         let error = match self.client.resolve(&question).await {
             Ok(found) => {
-                let told = verdict::of(&self.client, &question, found, &self.version).await;
-                return told.unwrap_or_else(|failed| failed);
+                let told = match self.depth {
+                    Depth::Pull => verdict::of(&self.client, &question, found, &self.version).await,
+                    Depth::Digest => Ok(Outcome::found(found)),
+                    Depth::Platforms => verdict::with_platforms(&self.client, &question, found).await,
+                };
+                let told = told.unwrap_or_else(|failed| failed);
+                self.spared.note(&endpoint.host, told.failed_by());
+                return told;
             }
             Err(error) => error,
         };
         let failure = error.failure();
+        self.spared.note(&endpoint.host, Some((failure, &error.to_string())));
         if failure == Failure::RateLimited || error.retry_after().is_some() {
             let rest = Rest::from_now(name.key().host(), &login, error.retry_after());
             return Outcome::failed(failure, format!("{error}; {rest}"));

@@ -62,10 +62,7 @@ pub(super) fn read(input: &Input, detail: Detail) -> Result<First, Exit> {
             }
             match &unusable.problems {
                 Err(problems) => Err(refuse(problems)),
-                Ok(reason) => {
-                    terminal::say(&format!("error: {reason}\n"));
-                    Err(Exit::Usage)
-                }
+                Ok(reason) => Err(terminal::fail(reason, Exit::Usage)),
             }
         }
     }

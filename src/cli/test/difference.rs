@@ -49,7 +49,12 @@ impl<'e> Difference<'e> {
                 Aspect { label: "candidates", expected: all.clone(), actual: references.clone() }
             }
         });
-        let aspects = [decision, rule, candidates].into_iter().flatten();
+        let signatures = expectation.signatures.as_ref().map(|demands| Aspect {
+            label: "signatures",
+            expected: demands.clone(),
+            actual: answer.signatures().iter().map(|signatures| signatures.by.clone()).collect(),
+        });
+        let aspects = [decision, rule, candidates, signatures].into_iter().flatten();
         let aspects: Vec<Aspect> = aspects.filter(|aspect| aspect.expected != aspect.actual).collect();
         let differs = !aspects.is_empty();
         let decision = match &answer.reason {
@@ -92,6 +97,8 @@ fn list(side: &str, values: &[String], text: &mut String) {
 #[derive(Serialize)]
 pub(super) struct Case<'e> {
     image: &'e str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    namespace: &'e str,
     name: Option<&'e str>,
     source: String,
     met: bool,
@@ -108,6 +115,7 @@ pub(super) fn case<'e>(
 ) -> Case<'e> {
     Case {
         image: &expectation.image,
+        namespace: &expectation.namespace,
         name: expectation.name.as_deref(),
         source: expectation.source.to_string(),
         met: found.is_none(),
@@ -119,11 +127,10 @@ pub(super) fn case<'e>(
 
 /// The image and the name of the case.
 pub(super) fn title(expectation: &Expectation) -> String {
-    let title = match &expectation.name {
-        Some(name) => format!("{} ({name})", expectation.image),
-        None => expectation.image.clone(),
-    };
-    in_one_line(&title)
+    let Expectation { image, namespace, name, .. } = expectation;
+    let of = if namespace.is_empty() { "" } else { " in " };
+    let name = name.iter().map(|name| format!(" ({name})")).collect::<String>();
+    in_one_line(&format!("{image}{of}{namespace}{name}"))
 }
 
 /// One case is one line, whatever is in its texts.
