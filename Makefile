@@ -13,7 +13,7 @@ OWN_PROTOC := $(CURDIR)/build/protoc
 PROTOC ?= $(or $(shell command -v protoc),$(OWN_PROTOC))
 export PROTOC
 
-.PHONY: tools build check setup test fuzz demo bench install uninstall generate
+.PHONY: tools build check setup test fuzz demo bench dist test-dist install uninstall image generate picture
 
 tools: $(if $(filter $(OWN_PROTOC),$(PROTOC)),$(PROTOX))
 
@@ -34,7 +34,7 @@ check: tools
 		--target-dir $${CARGO_TARGET_DIR:-target}
 	.ci/cargo-deny check bans licenses sources
 
-# Installs what the tests need (Debian packages, more containerds under target/testbed), and says what it does.
+# Installs what the tests need (Debian packages; more containerds and Prometheus under target/testbed), and says what it does.
 setup:
 	tests/setup
 
@@ -59,6 +59,18 @@ demo: tools
 bench: tools setup
 	cargo bench --locked --bench micro --bench load --bench pull --bench relay
 
+# What a release consists of, in target/dist: a binary that needs glibc 2.17 or later, tarball, deb and rpm for each
+# architecture that can be built here, the image for that of this machine, lists of parts, checksums. The same commit gives
+# the same bytes.
+dist: tools
+	packaging/dist/build
+
+# Builds that, then builds it once more in another folder to compare, and tests the packages on a real systemd.
+test-dist: dist
+	tests/setup dist
+	@rm -f $${TESTBED_DIR:-target/testbed}/skipped.txt
+	cargo test --locked --test dist -- --ignored; status=$$?; tests/skipped; exit $$status
+
 # DESTDIR and PREFIX work as usual. An existing configuration stays. Under sudo, the build runs as the user who called
 # sudo: root may have no cargo, and should not own files in target. The program is renamed into place: somebody who starts
 # it meanwhile, or systemd, gets the old one or the new one.
@@ -72,7 +84,10 @@ endif
 	mv -f $(DESTDIR)$(PREFIX)/bin/.cri-shunt.new $(DESTDIR)$(PREFIX)/bin/cri-shunt
 	install -D -m 0644 packaging/systemd/cri-shunt.service $(DESTDIR)$(UNITDIR)/cri-shunt.service
 	install -D -m 0644 packaging/systemd/cri-shunt.socket $(DESTDIR)$(UNITDIR)/cri-shunt.socket
-	sed -i 's|/usr/bin/cri-shunt|$(PREFIX)/bin/cri-shunt|' $(DESTDIR)$(UNITDIR)/cri-shunt.service
+	install -D -m 0644 packaging/systemd/cri-shunt-drift.service $(DESTDIR)$(UNITDIR)/cri-shunt-drift.service
+	install -D -m 0644 packaging/systemd/cri-shunt-drift.timer $(DESTDIR)$(UNITDIR)/cri-shunt-drift.timer
+	sed -i 's|/usr/bin/cri-shunt|$(PREFIX)/bin/cri-shunt|' \
+		$(DESTDIR)$(UNITDIR)/cri-shunt.service $(DESTDIR)$(UNITDIR)/cri-shunt-drift.service
 	install -d -m 0755 $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man5
 	install -d -m 0755 $(DESTDIR)$(PREFIX)/share/doc/cri-shunt
 	install -m 0644 packaging/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1/
@@ -82,7 +97,7 @@ endif
 	install -D -m 0644 packaging/completions/_cri-shunt $(DESTDIR)$(PREFIX)/share/zsh/vendor-completions/_cri-shunt
 	install -D -m 0644 packaging/completions/cri-shunt.fish \
 		$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/cri-shunt.fish
-	cp -R docs packaging/examples README.md CHANGELOG.md LICENSE $(DESTDIR)$(PREFIX)/share/doc/cri-shunt/
+	cp -R docs packaging/examples packaging/prometheus packaging/grafana README.md CHANGELOG.md LICENSE $(DESTDIR)$(PREFIX)/share/doc/cri-shunt/
 	test -e $(DESTDIR)$(SYSCONFDIR)/cri-shunt/config.toml || \
 		install -D -m 0640 packaging/config.toml $(DESTDIR)$(SYSCONFDIR)/cri-shunt/config.toml
 	install -d -m 0755 $(DESTDIR)$(SYSCONFDIR)/cri-shunt/conf.d
@@ -92,6 +107,7 @@ endif
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/cri-shunt
 	rm -f $(DESTDIR)$(UNITDIR)/cri-shunt.service $(DESTDIR)$(UNITDIR)/cri-shunt.socket
+	rm -f $(DESTDIR)$(UNITDIR)/cri-shunt-drift.service $(DESTDIR)$(UNITDIR)/cri-shunt-drift.timer
 	rm -f $(patsubst packaging/man/%,$(DESTDIR)$(PREFIX)/share/man/man1/%,$(wildcard packaging/man/*.1))
 	rm -f $(patsubst packaging/man/%,$(DESTDIR)$(PREFIX)/share/man/man5/%,$(wildcard packaging/man/*.5))
 	rm -f $(DESTDIR)$(PREFIX)/share/bash-completion/completions/cri-shunt
@@ -99,6 +115,19 @@ uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/cri-shunt.fish
 	rm -rf $(DESTDIR)$(PREFIX)/share/doc/cri-shunt
 
-# Writes man pages and completions again, after a change of the command line.
+# An OCI image for Kubernetes, as a file that nodes can import (docs/air-gap.md). `make dist` makes it of its own program, which
+# also runs on nodes whose C library is old. With BINARY, which works as for `install`, it has that program. IMAGE names the file.
+IMAGE ?=
+
+image: $(if $(BINARY),,dist)
+	$(if $(BINARY),build/image $(BINARY) $(or $(IMAGE),target))
+	$(if $(BINARY),,$(if $(IMAGE),cp target/dist/*.image.tar $(IMAGE)))
+
+# Writes man pages and completions again, after a change of the command line; and the files for kustomize, after one of the chart.
 generate: tools
 	GENERATE=1 cargo test --quiet --locked --test generated the_committed
+	"$$(build/helm)" tests/chart/render.py packaging/helm/cri-shunt --write packaging/kustomize
+
+# Draws docs/dashboard.svg again, after a change of the dashboard. It takes six minutes, in which two nodes pull images.
+picture: tools setup
+	cargo test --locked --test metrics -- --ignored the_dashboard_is_drawn

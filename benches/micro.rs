@@ -8,7 +8,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, unreachable_pub, reason = "a bench")]
 
 use cri_shunt::inside::policy::{
-    Action, Asked, Layer, Location, Mirror, Name, Origin, Policy, Route, Rule, Settings, Source,
+    Action, Asked, Layer, Location, Mirror, Name, Namespaces, Origin, Policy, Route, Rule, Settings, Source,
 };
 use cri_shunt::inside::wire::{self, cri};
 use divan::{Bencher, black_box};
@@ -21,6 +21,24 @@ const RULES: [usize; 4] = [1, 100, 10_000, 100_000];
 
 /// `count` rules for repositories of Docker Hub, and one for quay.io with three mirrors.
 fn policy(count: usize) -> Policy {
+    Policy::new(rules(count), Settings::default()).unwrap()
+}
+
+/// The same, each of them for the pods of one team, and so many rules more for quay.io, each for another team.
+fn policy_of_teams(count: usize, teams: usize) -> Policy {
+    let of = |pattern: &str| Some(Namespaces::new([pattern]).unwrap());
+    let mut rules = rules(count);
+    for (i, rule) in rules.iter_mut().enumerate() {
+        rule.namespaces = of(&format!("team-{i}-*"));
+    }
+    // The last one that is looked at is the one that counts.
+    let last = rules.pop().unwrap();
+    rules.extend((0..teams).map(|i| Rule { namespaces: of(&format!("other-{i}-*")), ..last.clone() }));
+    rules.push(last);
+    Policy::new(rules, Settings::default()).unwrap()
+}
+
+fn rules(count: usize) -> Vec<Rule> {
     let mirror = |location: String| Mirror::at(location.parse::<Location>().unwrap());
     let rule = |prefix: String, mirrors: Vec<Mirror>, line: usize| Rule {
         prefix: prefix.parse().unwrap(),
@@ -35,6 +53,10 @@ fn policy(count: usize) -> Policy {
         }),
         checkpoint: cri_shunt::inside::policy::Checkpoint::Refuse,
         foreign_urls: false,
+        verify: None,
+        lock: Default::default(),
+        namespaces: None,
+        mode: None,
         source: Source { file: "bench.toml".into(), line: u32::try_from(line).unwrap() },
         layer: Layer::Native,
     };
@@ -46,7 +68,7 @@ fn policy(count: usize) -> Policy {
         .collect();
     let three = ["a", "b", "c"].map(|host| mirror(format!("{host}.example:5000/{{host}}")));
     rules.push(rule("quay.io".to_owned(), three.into(), count));
-    Policy::new(rules, Settings::default()).unwrap()
+    rules
 }
 
 /// A name that a rule of three mirrors routes.
@@ -55,6 +77,28 @@ fn decide_route_to_three_mirrors(bencher: Bencher<'_, '_>, rules: usize) {
     let policy = policy(rules);
     let name: Name = "quay.io/prometheus/prometheus:v3.0.0".parse().unwrap();
     bencher.bench_local(|| match policy.decide(&Asked::of(black_box(&name))) {
+        cri_shunt::inside::policy::Decision::Route { candidates, .. } => candidates.len(),
+        _ => unreachable!("routed"),
+    });
+}
+
+/// The same for a pod, where each rule is for the pods of one team.
+#[divan::bench(args = RULES)]
+fn decide_for_a_namespace(bencher: Bencher<'_, '_>, rules: usize) {
+    decide_for_a_team(bencher, &policy_of_teams(rules, 0), rules);
+}
+
+/// The same, where so many other teams have a rule for this registry: that alone makes it grow.
+#[divan::bench(args = [1, 10, 100, 1000])]
+fn decide_among_namespaces(bencher: Bencher<'_, '_>, teams: usize) {
+    decide_for_a_team(bencher, &policy_of_teams(100, teams), 100);
+}
+
+fn decide_for_a_team(bencher: Bencher<'_, '_>, policy: &Policy, rules: usize) {
+    let name: Name = "quay.io/prometheus/prometheus:v3.0.0".parse().unwrap();
+    let namespace = format!("team-{}-blue", rules - 1);
+    let asked = Asked::of(&name).in_namespace(Some(&namespace));
+    bencher.bench_local(|| match policy.decide(black_box(&asked)) {
         cri_shunt::inside::policy::Decision::Route { candidates, .. } => candidates.len(),
         _ => unreachable!("routed"),
     });

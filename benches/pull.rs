@@ -5,7 +5,8 @@
 //! rounds of each load there are. `-- 2.1` takes only that containerd; `-- memory` only shows the shunt's memory after the
 //! start and after a hundred pulls.
 //!
-//! Every pull starts with nothing of its image on the node, and is checked by CRI's own answer.
+//! Every pull starts with nothing of its image on the node, and is checked by CRI's own answer. What a signature costs that has
+//! to be looked for, and one that was found before, is measured with small images that the real cosign has signed.
 
 #![allow(
     clippy::unwrap_used,
@@ -25,11 +26,15 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use support::containerd::Containerd;
+use support::cosign::{Cosign, KeyPair, Kind};
 use support::cri::Cri;
 use support::image::Image;
 use support::registry::Registry;
 use support::shunt::Shunt;
 use support::version::Version;
+
+/// The registry whose images have to be signed.
+const SIGNED: &str = "signed.example";
 
 /// One containerd with a shunt before it, and a registry with the images.
 struct Bench {
@@ -39,6 +44,8 @@ struct Bench {
     registry: Registry,
     _containerd: Containerd,
     shunt: Shunt,
+    /// By which images are signed; none where there is no cosign.
+    key: Option<KeyPair>,
 }
 
 /// Whom a round asks, and for the image under which name.
@@ -47,6 +54,8 @@ struct Way<'a> {
     cri: &'a Cri,
     /// What stands before the image's own path.
     host: String,
+    /// Whether the image was pulled in this way before, and removed.
+    again: bool,
 }
 
 fn main() {
@@ -73,11 +82,21 @@ impl Bench {
     async fn start(version: Version) -> Option<Bench> {
         let (containerd, registry) = (Containerd::start(version)?, Registry::start()?);
         let host = registry.host();
+        let key = KeyPair::new(Cosign::V2_5, Kind::P256);
+        let signed = key.as_ref().map(|key| {
+            format!(
+                "[[signature]]\nname = \"prod\"\nkeys = [{:?}]\n\
+                 [[policy.rule]]\nprefix = \"{SIGNED}\"\nmirrors = [\"{host}/signed\"]\nverify = \"prod\"\n\
+                 collapse = true\n",
+                key.public_file()
+            )
+        });
         // The first two mirrors of the third rule do not have the image, and say so.
         let config = format!(
-            "[[policy.rule]]\nprefix = \"one.example\"\nmirrors = [\"{host}\"]\n\
+            "{}[[policy.rule]]\nprefix = \"one.example\"\nmirrors = [\"{host}\"]\n\
              [[policy.rule]]\nprefix = \"three.example\"\nmirrors = [\"{host}/no\", \"{host}/neither\", \"{host}\"]\n\
-             collapse = true\n"
+             collapse = true\n",
+            signed.unwrap_or_default(),
         );
         let shunt = Shunt::start(&config, &containerd);
         Some(Bench {
@@ -87,6 +106,7 @@ impl Bench {
             registry,
             _containerd: containerd,
             shunt,
+            key,
         })
     }
 
@@ -101,7 +121,7 @@ impl Bench {
     }
 
     fn ways(&self) -> [Way<'_>; 4] {
-        let way = |what, cri, host: &str| Way { what, cri, host: host.to_owned() };
+        let way = |what, cri, host: &str| Way { what, cri, host: host.to_owned(), again: false };
         [
             way("direct", &self.direct, self.registry.host()),
             way("passed", &self.shunted, self.registry.host()),
@@ -110,14 +130,29 @@ impl Bench {
         ]
     }
 
+    /// The same with signatures, and without: for the first time, and again.
+    fn signed_ways(&self) -> Vec<Way<'_>> {
+        let way = |what, host: &str, again| Way { what, cri: &self.shunted, host: host.to_owned(), again };
+        match self.key {
+            None => Vec::new(),
+            Some(_) => vec![
+                way("adopted, verified", SIGNED, false),
+                way("adopted, pulled before", "one.example", true),
+                way("adopted, verified before", SIGNED, true),
+            ],
+        }
+    }
+
     async fn run(&self) -> Vec<Value> {
         let small = |count: usize| {
             move |turn: usize| (0..count).map(|i| Image::busybox(&format!("pull-{turn}-{i}"))).collect()
         };
         let large = Image::big("pull-large", 200);
-        let mut rows = self.load("small image", "small", &small(1), rounds(15)).await;
-        rows.extend(self.load("200 MiB image", "large", &|_| vec![large.clone()], rounds(5)).await);
-        rows.extend(self.load("20 small images at once", "many", &small(20), rounds(7)).await);
+        let all: Vec<Way<'_>> = self.ways().into_iter().chain(self.signed_ways()).collect();
+        let mut rows = self.load(("small image", "small"), &all, &small(1), rounds(15)).await;
+        let (ways, large) = (self.ways(), |_| vec![large.clone()]);
+        rows.extend(self.load(("200 MiB image", "large"), &ways, &large, rounds(5)).await);
+        rows.extend(self.load(("20 small images at once", "many"), &ways, &small(20), rounds(7)).await);
         rows
     }
 
@@ -125,18 +160,20 @@ impl Bench {
     /// turn: the shunt looks at an image's manifests once, so each turn should have its own.
     async fn load(
         &self,
-        load: &str,
-        path: &str,
+        (load, path): (&str, &str),
+        ways: &[Way<'_>],
         images: &(dyn Fn(usize) -> Vec<Image> + Sync),
         rounds: usize,
     ) -> Vec<Value> {
-        let ways = self.ways();
         let mut times = vec![Vec::new(); ways.len()];
         for round in 0..=rounds {
             for (turn, (way, times)) in ways.iter().zip(&mut times).enumerate() {
                 let images = images(round * ways.len() + turn);
                 for (i, image) in images.iter().enumerate() {
-                    self.registry.push(&format!("{path}/app-{i}"), "1", image);
+                    self.push(way, &format!("{path}/app-{i}"), image);
+                }
+                if way.again {
+                    self.pull(way, path, &images).await;
                 }
                 let took = self.pull(way, path, &images).await;
                 if round > 0 {
@@ -152,6 +189,17 @@ impl Bench {
             json!({"containerd": line, "load": load, "way": way.what, "p50_ms": p50, "over_direct_ms": over})
         };
         ways.iter().zip(&medians).map(row).collect()
+    }
+
+    /// Puts an image where the way has it from, and signs it there where the way demands that.
+    fn push(&self, way: &Way<'_>, repository: &str, image: &Image) {
+        let Some(key) = self.key.as_ref().filter(|_| way.host == SIGNED) else {
+            self.registry.push(repository, "1", image);
+            return;
+        };
+        let digest = self.registry.push(&format!("signed/{repository}"), "1", image);
+        let whole = format!("{}/signed/{repository}@{digest}", self.registry.host());
+        Cosign::V2_5.sign(key, &whole, &["--sign-container-identity", &format!("{SIGNED}/{repository}")]);
     }
 
     /// Pulls and removes again. What is timed is the pull, until the last image is there.

@@ -1,6 +1,6 @@
 //! What `make install` puts in place: nothing is missing, and systemd understands the units.
 //!
-//! `generated` has the man pages and completions, `activation` the handover of the socket.
+//! `dist` has the packages, `generated` the man pages and completions, `activation` the handover of the socket.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
@@ -9,6 +9,8 @@ mod support;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+
+use support::systemd::{Systemd, installed, write};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_cri-shunt");
 
@@ -56,6 +58,8 @@ fn an_installation_is_whole() {
     let names: Vec<String> = installed.keys().map(|path| path.display().to_string()).collect();
     insta::assert_snapshot!(names.join("\n"), @"
     etc/cri-shunt/config.toml
+    usr/lib/systemd/system/cri-shunt-drift.service
+    usr/lib/systemd/system/cri-shunt-drift.timer
     usr/lib/systemd/system/cri-shunt.service
     usr/lib/systemd/system/cri-shunt.socket
     usr/local/bin/cri-shunt
@@ -63,10 +67,17 @@ fn an_installation_is_whole() {
     usr/local/share/doc/cri-shunt/CHANGELOG.md
     usr/local/share/doc/cri-shunt/LICENSE
     usr/local/share/doc/cri-shunt/README.md
+    usr/local/share/doc/cri-shunt/docs/air-gap.md
     usr/local/share/doc/cri-shunt/docs/architecture.md
     usr/local/share/doc/cri-shunt/docs/audit.md
+    usr/local/share/doc/cri-shunt/docs/compare.md
     usr/local/share/doc/cri-shunt/docs/configuration.md
+    usr/local/share/doc/cri-shunt/docs/dashboard.svg
+    usr/local/share/doc/cri-shunt/docs/images.md
+    usr/local/share/doc/cri-shunt/docs/install.md
+    usr/local/share/doc/cri-shunt/docs/kubernetes.md
     usr/local/share/doc/cri-shunt/docs/metrics.md
+    usr/local/share/doc/cri-shunt/docs/set-up.md
     usr/local/share/doc/cri-shunt/docs/specification.md
     usr/local/share/doc/cri-shunt/docs/troubleshooting.md
     usr/local/share/doc/cri-shunt/docs/uninstall.md
@@ -81,23 +92,40 @@ fn an_installation_is_whole() {
     usr/local/share/doc/cri-shunt/examples/policy.expect.toml
     usr/local/share/doc/cri-shunt/examples/policy.toml
     usr/local/share/doc/cri-shunt/examples/rke2.yaml
+    usr/local/share/doc/cri-shunt/grafana/cri-shunt.json
+    usr/local/share/doc/cri-shunt/prometheus/alerts.yaml
     usr/local/share/fish/vendor_completions.d/cri-shunt.fish
     usr/local/share/man/man1/cri-shunt-audit.1
     usr/local/share/man/man1/cri-shunt-check.1
     usr/local/share/man/man1/cri-shunt-config.1
+    usr/local/share/man/man1/cri-shunt-diff.1
+    usr/local/share/man/man1/cri-shunt-doctor.1
+    usr/local/share/man/man1/cri-shunt-drift.1
     usr/local/share/man/man1/cri-shunt-eject.1
     usr/local/share/man/man1/cri-shunt-explain.1
+    usr/local/share/man/man1/cri-shunt-images.1
     usr/local/share/man/man1/cri-shunt-import.1
+    usr/local/share/man/man1/cri-shunt-inspect.1
+    usr/local/share/man/man1/cri-shunt-install.1
+    usr/local/share/man/man1/cri-shunt-lock.1
+    usr/local/share/man/man1/cri-shunt-preflight.1
+    usr/local/share/man/man1/cri-shunt-pull.1
+    usr/local/share/man/man1/cri-shunt-rollout.1
     usr/local/share/man/man1/cri-shunt-serve.1
     usr/local/share/man/man1/cri-shunt-status.1
+    usr/local/share/man/man1/cri-shunt-sync.1
     usr/local/share/man/man1/cri-shunt-test.1
+    usr/local/share/man/man1/cri-shunt-uninstall.1
+    usr/local/share/man/man1/cri-shunt-verify.1
     usr/local/share/man/man1/cri-shunt.1
     usr/local/share/man/man5/cri-shunt.toml.5
     usr/local/share/zsh/vendor-completions/_cri-shunt
     ");
-    let unit = &installed[Path::new("usr/lib/systemd/system/cri-shunt.service")];
-    assert!(unit.contains("ExecStart=/usr/local/bin/cri-shunt serve"), "{unit}");
-    assert!(!unit.contains("/usr/bin/cri-shunt"), "{unit}");
+    for (unit, command) in [("cri-shunt", "serve"), ("cri-shunt-drift", "drift --quiet --write")] {
+        let unit = &installed[&Path::new("usr/lib/systemd/system").join(format!("{unit}.service"))];
+        assert!(unit.contains(&format!("ExecStart=/usr/local/bin/cri-shunt {command}")), "{unit}");
+        assert!(!unit.contains("/usr/bin/cri-shunt"), "{unit}");
+    }
 
     // An administrator's configuration outlives the next installation.
     let config = root.path().join("etc/cri-shunt/config.toml");
@@ -108,6 +136,28 @@ fn an_installation_is_whole() {
     // It is all that an uninstallation leaves.
     assert!(make("uninstall", root.path(), "/usr/local").status.success());
     assert_eq!(files(root.path()).into_keys().collect::<Vec<_>>(), [config]);
+}
+
+/// Rust, a C compiler and make are all that a machine needs: where it has no protoc, one in Rust is built first.
+#[test]
+fn a_machine_without_protoc_gets_one_in_rust() {
+    let bare = tempfile::tempdir().unwrap();
+    let make = Command::new("sh").args(["-c", "command -v make"]).output().unwrap().stdout;
+    let make = String::from_utf8(make).unwrap();
+    let said = |with_protoc: bool| {
+        if with_protoc {
+            std::os::unix::fs::symlink("/bin/true", bare.path().join("protoc")).unwrap();
+        }
+        let mut command = Command::new(make.trim());
+        command.current_dir(repository()).env_clear().env("PATH", bare.path());
+        let output = command.args(["--dry-run", "build", "PROTOX=/nonexistent/protox"]).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let without = said(false);
+    let (protox, build) = (without.find("--features bin protox"), without.find("cargo build --release"));
+    assert!(protox.is_some() && protox < build, "{without}");
+    assert!(!said(true).contains("protox"));
 }
 
 #[test]
@@ -123,6 +173,114 @@ fn what_is_installed_has_been_built_just_before() {
     assert!(said.find("install -D").is_some_and(|install| build < install), "{said}");
 }
 
+/// A program that is built for this machine's C library does not start where that is older.
+#[test]
+fn the_image_has_the_program_of_a_release() {
+    let steps = |more: &[&str]| {
+        let output = Command::new("make")
+            .current_dir(repository())
+            // A make below another one, as in `make test`, would say where it works.
+            .args(["--dry-run", "--no-print-directory", "image"])
+            .args(more)
+            .output()
+            .unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let said = steps(&["BINARY="]);
+    assert!(said.contains("packaging/dist/build\n") && !said.contains("cargo build"), "{said}");
+    let said = steps(&["BINARY=", "IMAGE=one.tar"]);
+    assert!(said.ends_with("cp target/dist/*.image.tar one.tar\n"), "{said}");
+    assert_eq!(steps(&["BINARY=program"]), "build/image program target\n");
+    assert_eq!(steps(&["BINARY=program", "IMAGE=one.tar"]), "build/image program one.tar\n");
+}
+
+/// A script of a package, as `packaging/dist/package` puts it together.
+fn script(form: &str, name: &str) -> String {
+    let read = |path: &str| std::fs::read_to_string(repository().join("packaging").join(path)).unwrap();
+    read("dist/functions.sh") + &read(&format!("{form}/{name}"))
+}
+
+/// `make test-dist` runs them.
+#[test]
+fn the_scripts_of_the_packages_can_be_read_by_sh() {
+    for form in ["deb", "rpm"] {
+        for name in ["postinst", "prerm", "postrm"] {
+            let output = Command::new("sh").args(["-n", "-c", &script(form, name)]).output().unwrap();
+            assert!(output.status.success() && output.stderr.is_empty(), "{form} {name}: {output:?}");
+        }
+    }
+}
+
+#[test]
+fn a_removal_stops_and_disables_each_unit() {
+    let functions = std::fs::read_to_string(repository().join("packaging/dist/functions.sh")).unwrap();
+    let units = functions.lines().find_map(|line| line.strip_prefix("units=")).unwrap();
+    let mut named: Vec<&str> = units.trim_matches('"').split(' ').collect();
+    named.sort_unstable();
+    let there = files(&repository().join("packaging/systemd"));
+    let there: Vec<&str> = there.keys().filter_map(|path| path.file_name()?.to_str()).collect();
+    assert_eq!(named, there);
+}
+
+const REFUSED: &str = "\
+cri-shunt: /etc/default/kubelet:1 leads kubelet to /run/cri-shunt/cri-shunt.sock: without the daemon no image is pulled here
+cri-shunt: first write containerd's own socket there and start kubelet, k3s or RKE2 again
+cri-shunt: so it is not removed. If this node does not matter any more, set CRI_SHUNT_REMOVE=anyway.
+";
+
+#[test]
+fn a_removal_is_refused_where_a_kubelet_needs_it_and_starts_again_what_it_has_stopped_if_given_up() {
+    if Command::new("deb-systemd-invoke").output().is_err() {
+        support::skipped("there is no deb-systemd-invoke here");
+        return;
+    }
+    let files = installed();
+    for name in ["prerm", "postinst"] {
+        write(&files, &format!("/root/{name}"), &script("deb", name));
+    }
+    write(&files, "/root/rpm-prerm", &script("rpm", "prerm"));
+    let kubelet = "[Service]\nEnvironmentFile=/etc/default/kubelet\nExecStart=/usr/bin/kubelet $ARGS\n";
+    write(&files, "/etc/systemd/system/kubelet.service", kubelet);
+    let flag = "ARGS=--image-service-endpoint=unix:///run/cri-shunt/cri-shunt.sock\n";
+    write(&files, "/etc/default/kubelet", flag);
+    let Some(node) = Systemd::start(files) else { return };
+    // Where this machine is made from an image, its packages may not start services.
+    node.output(&["rm", "-f", "/usr/sbin/policy-rc.d"]);
+    node.output(&["systemctl", "enable", "--now", "cri-shunt.socket", "cri-shunt.service"]);
+    let states = || {
+        ["is-enabled", "is-active"].map(|question| {
+            let units = ["cri-shunt.socket", "cri-shunt.service", "cri-shunt-drift.timer"];
+            let said = node.run(&[&["systemctl", question], &units[..]].concat());
+            String::from_utf8(said.stdout).unwrap()
+        })
+    };
+    let before = states();
+
+    // A kubelet needs it. Another version is no removal.
+    for (script, removal, other) in [("prerm", "remove", "upgrade"), ("rpm-prerm", "0", "1")] {
+        let script = format!("/root/{script}");
+        let refused = node.run(&["sh", &script, removal]);
+        let said = String::from_utf8(refused.stderr).unwrap();
+        assert_eq!((refused.status.code(), refused.stdout.as_slice()), (Some(1), b"".as_slice()), "{said}");
+        assert!(said.ends_with(REFUSED), "{said}");
+        node.output(&["sh", &script, other]);
+        assert_eq!(states(), before);
+        assert!(!node.path("/var/lib/cri-shunt.removed").exists());
+    }
+    let anyway = node.run(&["env", "CRI_SHUNT_REMOVE=anyway", "sh", "/root/prerm", "remove"]);
+    assert!(anyway.status.success(), "{anyway:?}");
+    assert_eq!(states(), ["disabled\n".repeat(3), "inactive\n".repeat(3)]);
+    node.output(&["sh", "/root/postinst", "abort-remove"]);
+    assert_eq!(states(), before);
+
+    std::fs::write(node.path("/etc/default/kubelet"), "ARGS=\n").unwrap();
+    node.output(&["sh", "/root/prerm", "remove"]);
+    assert_eq!(states(), ["disabled\n".repeat(3), "inactive\n".repeat(3)]);
+    node.output(&["sh", "/root/postinst", "abort-remove"]);
+    assert_eq!(states(), before);
+    assert!(!node.path("/var/lib/cri-shunt.removed").exists());
+}
+
 #[test]
 fn systemd_understands_the_units() {
     if Command::new("systemd-analyze").arg("--version").output().is_err() {
@@ -136,7 +294,7 @@ fn systemd_understands_the_units() {
     for (path, text) in files(&units) {
         // What `verify` looks for on this machine: the program, and its man page.
         let text =
-            text.replace("/usr/bin/cri-shunt", PROGRAM).replace("man:cri-shunt(1)", "https://example.com");
+            text.replace("/usr/bin/cri-shunt", PROGRAM).replace("man:cri-shunt", "https://example.com/");
         std::fs::write(&path, text).unwrap();
         names.push(path);
     }

@@ -5,12 +5,16 @@
 //! Holds: a target has no state that one input leaves for the next, and asks nothing of the network.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a promise that does not hold has to panic")]
 
-mod authority;
 mod challenge;
+mod cluster;
 mod disk;
+mod frames;
+mod install;
+mod node;
 mod pull_failure;
 mod reference;
 mod secrets;
+mod signature;
 mod sources;
 mod wire;
 
@@ -18,11 +22,15 @@ mod wire;
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is that of its corpus as well.
-pub const TARGETS: [(&str, Target); 6] = [
-    ("authority", authority::run),
+pub const TARGETS: [(&str, Target); 10] = [
     ("challenge", challenge::run),
+    ("cluster", cluster::run),
+    ("frames", frames::run),
+    ("install", install::run),
+    ("node", node::run),
     ("pull_failure", pull_failure::run),
     ("reference", reference::run),
+    ("signature", signature::run),
     ("sources", sources::run),
     ("wire", wire::run),
 ];

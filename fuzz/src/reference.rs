@@ -109,7 +109,18 @@ fn by_rule(prefix: &Prefix, name: &Name) {
     let source = Source { file: "fuzz".into(), line: 1 };
     let action = Action::Deny { reason: "no".to_owned() };
     let (checkpoint, layer) = (Checkpoint::Refuse, Layer::Native);
-    let rule = Rule { prefix: prefix.clone(), action, checkpoint, foreign_urls: false, source, layer };
+    let rule = Rule {
+        prefix: prefix.clone(),
+        action,
+        checkpoint,
+        foreign_urls: false,
+        verify: None,
+        lock: Default::default(),
+        namespaces: None,
+        mode: None,
+        source,
+        layer,
+    };
     let policy = Policy::new(vec![rule], Settings::default()).unwrap();
     let denied = matches!(policy.decide(&Asked::of(name)), Decision::Deny { .. });
     let place = Place::of(name);

@@ -5,13 +5,22 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod alerts;
+mod dashboard;
 mod doors;
+mod drawn;
+mod picture;
+mod prometheus;
 mod sums;
+mod traffic;
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+
+/// A public key by which nothing is signed.
+const KEY: &str = "-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEpH7RTttL68BSg8FsiTA6Ne7kfmwE\nyQGOMPhlRLLmHTCoOXyzyGeso1jOWksj8SvOzex1BkrqVFbxWSEBNCiKOA==\n-----END PUBLIC KEY-----\n";
 
 /// A place for the socket that nobody else takes, as a port would be. With the table of the configuration.
 fn listener() -> (tempfile::TempDir, PathBuf, String) {

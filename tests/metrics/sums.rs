@@ -11,7 +11,7 @@ use crate::support::image::Image;
 use crate::support::registry::Registry;
 use crate::support::shunt::{Shunt, rule};
 use crate::support::version::Version;
-use crate::{get, listener, numbers, on_each_containerd};
+use crate::{KEY, get, listener, numbers, on_each_containerd};
 
 on_each_containerd!(numbers_lines_and_registries_agree);
 
@@ -31,9 +31,16 @@ async fn numbers_lines_and_registries_agree(version: Version) {
     let (dir, socket, table) = listener();
     let audit = dir.path().join("audit.jsonl");
     let (one, two) = (first.host(), second.host());
-    let rules = rule("quay.io", &[&one, &two]) + "collapse = true\n" + &rule("ghcr.io", &[&two]);
+    let key = dir.path().join("key.pub");
+    std::fs::write(&key, KEY).unwrap();
+    let signature = format!("[[signature]]\nname = \"prod\"\nkeys = [{key:?}]\n");
+    let rules = rule("quay.io", &[&one, &two])
+        + "collapse = true\n"
+        + &rule("gcr.io", &[&two])
+        + "collapse = true\nverify = \"prod\"\n"
+        + &rule("ghcr.io", &[&two]);
     let config = format!(
-        "[log]\nformat = \"json\"\n[audit]\nfile = {audit:?}\n{table}{rules}collapse = true\n\
+        "[log]\nformat = \"json\"\n[audit]\nfile = {audit:?}\n{table}{signature}{rules}collapse = true\n\
          [[policy.rule]]\nprefix = \"docker.io/evil\"\ndeny = \"no\"\n"
     );
     let shunt = Shunt::start(&config, containerd);
@@ -49,7 +56,9 @@ async fn numbers_lines_and_registries_agree(version: Version) {
         cri.pull("evil/app").await.unwrap_err();
         denied += 1;
         cri.pull(&format!("quay.io/{base}/none{at}:1")).await.unwrap_err();
-        failed += 1;
+        // Nobody has signed it.
+        cri.pull(&format!("gcr.io/{base}/app{at}:1")).await.unwrap_err();
+        failed += 2;
     }
     let all = over + direct + denied + failed;
     let text = || std::fs::read_to_string(&audit).unwrap_or_default();
@@ -72,13 +81,19 @@ async fn numbers_lines_and_registries_agree(version: Version) {
         }
         for candidate in line["candidates"].as_array().unwrap() {
             let (registry, class) = (&candidate["registry"], &candidate["outcome"]);
+            if class == "signature" {
+                add(format!("cri_shunt_verifications_total{{rule=\"{rule}\",outcome=\"refused\"}}"));
+            }
             if class != "served" {
                 add(format!("cri_shunt_candidate_failures_total{{registry={registry},class={class}}}"));
             }
         }
     }
-    let counted = ["cri_shunt_pulls_total", "cri_shunt_denies_total", "cri_shunt_candidate_failures_total"];
-    let found = numbers.iter().filter(|(name, _)| counted.iter().any(|family| name.starts_with(family)));
+    let counted = ["pulls", "denies", "candidate_failures", "verifications"]
+        .map(|family| format!("cri_shunt_{family}_total"));
+    assert_eq!(lines.iter().filter(|line| line["candidates"][0]["outcome"] == "signature").count(), 4);
+    let found =
+        numbers.iter().filter(|(name, _)| counted.iter().any(|family| name.starts_with(family.as_str())));
     assert_eq!(found.map(|(name, value)| (name.clone(), *value)).collect::<BTreeMap<_, _>>(), expected);
     let pulls = |rest: &str| numbers[&format!("cri_shunt_pulls_total{{{rest}}}")];
     let second_host = second.host();
@@ -96,7 +111,7 @@ async fn numbers_lines_and_registries_agree(version: Version) {
         ("cri_shunt_adoption_seconds_count", over + direct),
         ("cri_shunt_audit_lines_total", all),
         ("cri_shunt_audit_lines_dropped_total", 0),
-        ("cri_shunt_policy_rules", 3),
+        ("cri_shunt_policy_rules", 4),
         ("cri_shunt_bypass", 0),
         ("cri_shunt_reload_failures_total", 0),
         ("cri_shunt_origin_fallbacks_total", 0),
@@ -109,7 +124,9 @@ async fn numbers_lines_and_registries_agree(version: Version) {
     for name in ["process_resident_memory_bytes", "process_open_fds", "process_start_time_seconds"] {
         assert!(numbers[name] > 0.0, "{name}");
     }
-    assert!(numbers["cri_shunt_relayed_calls_total"] >= 1.0, "the test's own look at ListImages");
+    let (relayed, timed) = ("cri_shunt_relayed_calls_total", "cri_shunt_relay_seconds_count");
+    assert!(numbers[relayed] >= 1.0, "the test's own look at ListImages");
+    assert_eq!(numbers[timed], (numbers[relayed] / 7.0).ceil());
 
     // And what the registries saw: each repository that a line says was asked for there.
     for fake in [&first, &second] {
@@ -143,7 +160,18 @@ async fn numbers_lines_and_registries_agree(version: Version) {
     }
     assert_eq!(get(&socket, "/readyz").0, 200);
 
+    // What drift has found, and what nobody can use: a pipe has no end.
+    assert!(!numbers.contains_key("cri_shunt_drift_timestamp_seconds"));
+    let drift = shunt.state_dir().join("drift.json");
+    let found = r#"{"version":1,"looked_at":17,"same":3,"differs":2,"missing":0,"unknown":0,"denied":1}"#;
+    std::fs::write(&drift, found).unwrap();
+    let now = crate::numbers(&socket);
+    assert_eq!(now["cri_shunt_drift_timestamp_seconds"], 17.0);
+    assert_eq!(now["cri_shunt_drift_images{state=\"differs\"}"], 2.0);
     assert_documented(&get(&socket, "/metrics").1);
+    std::fs::remove_file(&drift).unwrap();
+    rustix::fs::mkfifoat(rustix::fs::CWD, &drift, 0o600.into()).unwrap();
+    assert!(!crate::numbers(&socket).contains_key("cri_shunt_drift_timestamp_seconds"));
 
     // A configuration that is refused is counted.
     shunt.reload("nonsense = 1\n", containerd);
@@ -157,8 +185,9 @@ fn assert_documented(text: &str) {
     let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
     let found: BTreeSet<String> = types
         .map(|(name, kind)| if kind == "counter" { format!("{name}_total") } else { name.to_owned() })
-        // It is there only while a mirror rests.
+        // It is there only while a mirror rests, and these where a rule is only observed.
         .chain(["cri_shunt_mirror_rests_until_timestamp_seconds".to_owned()])
+        .chain(["denies", "routes"].map(|what| format!("cri_shunt_would_{what}_total")))
         .collect();
     let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/metrics.md")).unwrap();
     let rows = page.lines().filter_map(|line| line.strip_prefix("| `")?.split(['`', '{']).next());
