@@ -8,8 +8,9 @@
 mod support;
 
 use std::fs::File;
+use std::io::Write as _;
 use std::os::fd::OwnedFd;
-use std::os::unix::net::{UnixDatagram, UnixListener};
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::process::{Child, Command};
 use std::sync::Arc;
@@ -56,6 +57,13 @@ impl Manager {
         );
         std::fs::write(keeper.dir().join("config.toml"), config).unwrap();
         Manager { listener, notified, upstream, keeper }
+    }
+
+    /// Puts more into the configuration, which the daemon has to read again if it runs.
+    fn configure(&self, more: &str) {
+        let file = self.keeper.dir().join("config.toml");
+        let text = std::fs::read_to_string(&file).unwrap() + more;
+        support::replace(&file, &text);
     }
 
     fn socket(&self) -> PathBuf {
@@ -148,43 +156,82 @@ async fn a_connection_made_before_the_stop_has_its_first_call() {
     panic!("no call was ever made in time");
 }
 
+/// Calls that are relayed, and pulls, each over a connection of its own, until it is told to stop.
+async fn load(
+    socket: PathBuf,
+    stop: Arc<AtomicBool>,
+    calls: Arc<AtomicUsize>,
+) -> Result<usize, tonic::Status> {
+    let mut pulls = 0;
+    while !stop.load(Ordering::Relaxed) {
+        list(socket.clone()).await?;
+        Cri::connect(&socket).await.pull("quay.io/team/app:1").await?;
+        pulls += 1;
+        calls.fetch_add(2, Ordering::Relaxed);
+    }
+    Ok(pulls)
+}
+
+/// With audit and metrics, and while somebody asks for these all the time.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_restart_loses_no_connection() {
+async fn a_restart_and_a_reload_lose_no_call() {
     let manager = Manager::new();
+    let (audit, metrics) =
+        (manager.keeper.dir().join("audit.jsonl"), manager.keeper.dir().join("metrics.sock"));
+    manager.configure(&format!("[audit]\nfile = {audit:?}\n[metrics]\nlisten = {metrics:?}\n"));
     let stop = Arc::new(AtomicBool::new(false));
     let calls = Arc::new(AtomicUsize::new(0));
-    let clients: Vec<_> = (0..4)
-        .map(|_| {
-            let (socket, stop, calls) = (manager.socket(), stop.clone(), calls.clone());
-            tokio::spawn(async move {
-                while !stop.load(Ordering::Relaxed) {
-                    list(socket.clone()).await?;
-                    calls.fetch_add(1, Ordering::Relaxed);
-                }
-                Ok::<(), tonic::Status>(())
-            })
-        })
-        .collect();
-    for _ in 0..3 {
-        let daemon = manager.start();
-        assert_eq!(manager.told(), "READY=1");
-        // All are in the middle of their calls when it stops.
+    let clients: Vec<_> =
+        (0..4).map(|_| tokio::spawn(load(manager.socket(), stop.clone(), calls.clone()))).collect();
+    let scraper = tokio::task::spawn_blocking({
+        let stop = stop.clone();
+        move || {
+            let mut answers = 0;
+            while !stop.load(Ordering::Relaxed) {
+                // Between two daemons nobody listens.
+                let answer = UnixStream::connect(&metrics).and_then(|mut stream| {
+                    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n")?;
+                    std::io::read_to_string(stream)
+                });
+                answers += usize::from(answer.is_ok_and(|answer| answer.ends_with("# EOF\n")));
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            answers
+        }
+    });
+    let busy = async || {
         let before = calls.load(Ordering::Relaxed);
         let many =
             async || calls.load(Ordering::Relaxed) >= before + 20 || clients.iter().any(|c| c.is_finished());
         assert!(wait_for(many).await);
+    };
+    for round in 1..=3 {
+        let daemon = manager.start();
+        assert_eq!(manager.told(), "READY=1");
+        busy().await;
+        manager.configure(&format!("[[policy.rule]]\nprefix = \"docker.io/evil{round}\"\ndeny = \"no\"\n"));
+        kill_process(Pid::from_child(&daemon), Signal::HUP).unwrap();
+        let reloaded = format!("new policy loaded: {round} rule");
+        assert!(wait_for(async || manager.log().contains(&reloaded)).await, "{}", manager.log());
+        // All are in the middle of their calls when it stops.
+        busy().await;
         manager.stop(daemon);
-        assert_eq!(manager.told(), "STOPPING=1");
+        while manager.told() != "STOPPING=1" {}
     }
     stop.store(true, Ordering::Relaxed);
     let daemon = manager.start();
     // The third one may have answered the last call: nothing but this tells that the fourth has started.
     assert_eq!(manager.told(), "READY=1");
+    let mut pulls = 0;
     for client in clients {
         let ended = client.await.unwrap();
-        assert!(ended.is_ok(), "after {calls:?} calls: {ended:?}");
+        pulls += ended.unwrap_or_else(|error| panic!("after {calls:?} calls: {error:?}\n{}", manager.log()));
     }
     manager.stop(daemon);
+    assert!(scraper.await.unwrap() > 0);
+    // Nothing is missing in the audit of a daemon that was stopped in the middle.
+    let lines = std::fs::read_to_string(&audit).unwrap();
+    assert_eq!(lines.lines().filter(|line| line.contains("\"outcome\":\"pulled\"")).count(), pulls);
 }
 
 /// A client that reads a stream, and how it ended.

@@ -101,6 +101,11 @@ async fn a_rule_can_say_it(version: Version) {
         shunt.until("written", || file.exists());
         let cri = setup.cri(&shunt).await;
         each_registrys_own(&setup, &cri, &["a.test", "b.test"], &prefixes.len().to_string()).await;
+        // k3s and Spegel write the directory anew when they start.
+        std::fs::remove_dir_all(setup.containerd.certs_d()).unwrap();
+        std::fs::create_dir_all(setup.containerd.certs_d()).unwrap();
+        each_registrys_own(&setup, &cri, &["a.test"], &format!("again-{}", prefixes.len())).await;
+        assert!(file.exists());
         // A layer that the mirror has not got is not taken from the registry.
         let image = setup.push("a.test", "broken");
         setup.mirror.on(&format!("/v2/team/app/blobs/{}", image.last_layer()), Behaviour::Status(404));
@@ -135,6 +140,31 @@ async fn without_a_file_for_the_registry_only_questions_tell_it(version: Version
     let by_digest = format!("/v2/team/app/manifests/{}?ns=zzz", image.digest());
     setup.mirror.on(&by_digest, Behaviour::Forward);
     assert_eq!(cri.pull("a.test/team/app:part").await.unwrap(), image.id());
+}
+
+/// The name that containerd has fetched by at the first mirror is the one that the image gets from the second.
+#[tokio::test]
+async fn what_a_mirror_that_failed_has_left_is_not_removed_from_under_the_next_ones_image() {
+    let Some(setup) = Setup::start(Version::V2_1) else { return };
+    let image = setup.push("a.test", "next");
+    setup.storage.push("good/team/app", "next", &image);
+    setup.mirror.on(&format!("/v2/team/app/blobs/{}", image.last_layer()), Behaviour::Status(404));
+    let rule = format!(
+        "[log]\nlevel = \"debug\"\n[[policy.rule]]\nprefix = \"a.test\"\n\
+         mirrors = [{{ location = \"http://{}\", ns = true }}, \"{}/good\"]\n",
+        setup.mirror.host(),
+        setup.storage.host()
+    );
+    let shunt = Shunt::start(&rule, &setup.containerd);
+    let file = setup.containerd.certs_d().join("a.test/hosts.toml");
+    shunt.until("written", || file.exists());
+    let (cri, name) = (setup.cri(&shunt).await, format!("a.test/team/app@{}", image.digest()));
+    assert_eq!(cri.pull(&name).await.unwrap(), image.id());
+    let looks = || shunt.stderr().matches("looks again for a name that a pull may have left").count();
+    // The first look is over when the second begins.
+    shunt.until("looked for twice", || looks() > 1);
+    assert!(cri.has(&name).await, "{}", shunt.stderr());
+    assert_eq!(cri.status(&name).await.unwrap().unwrap().repo_digests, [name]);
 }
 
 on_each_containerd!(

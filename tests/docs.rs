@@ -9,12 +9,18 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-const PAGES: [&str; 10] = [
+const PAGES: [&str; 16] = [
     "README.md",
     "SECURITY.md",
+    "docs/air-gap.md",
     "docs/audit.md",
+    "docs/compare.md",
     "docs/configuration.md",
+    "docs/images.md",
+    "docs/install.md",
+    "docs/kubernetes.md",
     "docs/metrics.md",
+    "docs/set-up.md",
     "docs/specification.md",
     "docs/troubleshooting.md",
     "docs/uninstall.md",
@@ -23,7 +29,7 @@ const PAGES: [&str; 10] = [
 ];
 
 /// What commands begin with.
-const COMMANDS: [&str; 18] = [
+const COMMANDS: [&str; 25] = [
     "cargo",
     "check",
     "chown",
@@ -31,15 +37,22 @@ const COMMANDS: [&str; 18] = [
     "cri-shunt",
     "crictl",
     "ctr",
+    "dpkg",
     "explain",
+    "helm",
+    "journalctl",
     "kubeadm",
     "kubectl",
     "make",
     "man",
+    "readelf",
+    "restorecon",
     "rm",
+    "rpm",
     "strace",
     "sudo",
     "systemctl",
+    "tar",
     "touch",
     "valgrind",
 ];
@@ -215,13 +228,18 @@ fn messages_that_the_pages_quote_are_those_of_the_program() {
     assert!(!is_said(" reads no hosts toml at all ", &said) && !is_said(" has no certs_path ", &said));
 }
 
-/// An example is whole, or it is a part of a main file; of the files that it names only k3s' own is there.
+/// An example is whole, or it is a part of a main file; of the files that it names k3s' own, a lock and public keys are
+/// there.
 #[test]
 fn examples_of_the_pages_can_be_used() {
     let directory = tempfile::tempdir().unwrap();
     let registries = directory.path().join("registries.yaml");
     std::fs::write(&registries, "mirrors:\n  k8s.gcr.io:\n    endpoint: [\"https://mirror.dev.de\"]\n")
         .unwrap();
+    std::fs::write(directory.path().join("images.lock"), "version = 1\n").unwrap();
+    for key in ["platform.pub", "platform-next.pub"] {
+        std::fs::write(directory.path().join(key), include_str!("../fuzz/corpus/signature/key")).unwrap();
+    }
     let (mut tried, mut with_source) = (0, 0);
     for page in PAGES {
         let page = read(page);
@@ -243,4 +261,24 @@ fn examples_of_the_pages_can_be_used() {
         }
     }
     assert!(tried >= 3 && with_source >= 1, "{tried} {with_source}");
+}
+
+/// Two branches that change one row leave both when they are merged.
+#[test]
+fn no_table_has_a_row_twice() {
+    let mut twice = Vec::new();
+    for page in PAGES.iter().chain(&["docs/architecture.md"]) {
+        let mut begins = BTreeSet::new();
+        for line in read(page).lines() {
+            let Some(cells) = line.strip_prefix("| ") else {
+                begins.clear();
+                continue;
+            };
+            let begin: String = cells.split(" |").next().unwrap_or_default().chars().take(32).collect();
+            if !begins.insert(begin.clone()) {
+                twice.push(format!("{page}: {begin}"));
+            }
+        }
+    }
+    assert_eq!(twice, [""; 0]);
 }

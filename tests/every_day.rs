@@ -99,3 +99,39 @@ fn a_list_of_images_may_have_comments() {
     --- exit 1
     "#);
 }
+
+/// What should have written the list may have failed, and its end is not seen in a pipe.
+#[test]
+fn a_list_without_an_image_says_so() {
+    let (_dir, config) = file("config.toml", GOOD);
+    let said = run(&["explain", "--config", &config, "-"], "# nothing\n\n");
+    assert_eq!(said, "--- stderr\nstdin names no image\n--- exit 0");
+    let quiet = run(&["explain", "--quiet", "--config", &config, "-"], "");
+    assert_eq!(quiet, "--- stderr\n--- exit 0");
+}
+
+/// Data, help and version alike. A reader that has seen enough is no error.
+#[test]
+fn a_full_disk_is_told_and_a_reader_that_has_gone_is_not() {
+    let (_dir, config) = file("config.toml", GOOD);
+    for arguments in [
+        &["config", "--config", &config][..],
+        &["explain", "--config", &config, "quay.io/a:1"],
+        &["--help"],
+        &["check", "--help"],
+        &["--version"],
+    ] {
+        let ends_with = |stdout: Stdio| {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_cri-shunt"));
+            command.args(arguments).stdin(Stdio::null()).stdout(stdout).stderr(Stdio::piped());
+            let output = command.spawn().unwrap().wait_with_output().unwrap();
+            (output.status.code(), String::from_utf8(output.stderr).unwrap())
+        };
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let said = "error: cannot write to stdout: No space left on device (os error 28)\n";
+        assert_eq!(ends_with(full.into()), (Some(3), said.to_owned()), "{arguments:?}");
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        assert_eq!(ends_with(writer.into()), (Some(0), String::new()), "{arguments:?}");
+    }
+}

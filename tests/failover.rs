@@ -7,9 +7,10 @@ mod support;
 use std::net::SocketAddr;
 
 use rustix::net::{AddressFamily, SocketType, bind, connect, getsockname, listen, socket};
+use support::behaviour::Wrong;
 use support::containerd::Containerd;
 use support::cri::Cri;
-use support::fake::{Behaviour, Fake, Wrong};
+use support::fake::{Behaviour, Fake};
 use support::image::Image;
 use support::registry::Registry;
 use support::shunt::{Shunt, rule};

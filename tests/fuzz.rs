@@ -104,13 +104,28 @@ fn replay(target: &str, count: usize) {
 }
 
 #[test]
-fn authority() {
-    replay("authority", 5000);
+fn challenge() {
+    replay("challenge", 5000);
 }
 
 #[test]
-fn challenge() {
-    replay("challenge", 5000);
+fn cluster() {
+    replay("cluster", 2500);
+}
+
+#[test]
+fn frames() {
+    replay("frames", 1500);
+}
+
+#[test]
+fn install() {
+    replay("install", 700);
+}
+
+#[test]
+fn node() {
+    replay("node", 1500);
 }
 
 #[test]
@@ -121,6 +136,11 @@ fn pull_failure() {
 #[test]
 fn reference() {
     replay("reference", 4000);
+}
+
+#[test]
+fn signature() {
+    replay("signature", 3000);
 }
 
 #[test]
@@ -144,6 +164,20 @@ fn every_target_has_seeds_and_a_program() {
         assert!(std::fs::read_to_string(path).unwrap().contains(&format!("run(\"{name}\", bytes)")));
         assert!(manifest.contains(&format!("name = \"{name}\"")), "{name}");
     }
+    // The pages that say what is fuzzed.
+    for page in ["SECURITY.md", "docs/architecture.md"] {
+        let text = std::fs::read_to_string(root().join("..").join(page)).unwrap();
+        let missing: Vec<&String> =
+            known.iter().filter(|name| !text.contains(&format!("`{name}`"))).collect();
+        assert_eq!(missing, Vec::<&String>::new(), "{page}");
+    }
+    let security = std::fs::read_to_string(root().join("../SECURITY.md")).unwrap();
+    let last = |line: &str| line.trim_end_matches(" |").rsplit(" | ").next().unwrap().to_owned();
+    let table = security.lines().skip_while(|line| !line.ends_with("| fuzz targets |")).skip(2);
+    let cells: Vec<String> = table.take_while(|line| line.starts_with('|')).map(last).collect();
+    let told = cells.iter().flat_map(|cell| cell.split('`').skip(1).step_by(2));
+    let gone: Vec<&str> = told.filter(|name| !known.contains(*name)).collect();
+    assert_eq!(gone, Vec::<&str>::new(), "SECURITY.md");
 }
 
 /// A fuzzer that begins with files that are refused finds its way no further than to the refusal.

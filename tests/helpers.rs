@@ -9,7 +9,7 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// What a line calls. A declaration is no call, and a name without arguments is none either.
+/// What a line calls, or gives on as a function: `Node::eks` in a table. A declaration is no call, and neither is a `use`.
 fn calls(line: &str) -> Vec<&str> {
     let is_of_name = |c: char| c.is_alphanumeric() || c == '_';
     let before = line.match_indices('(').map(|(at, _)| {
@@ -19,13 +19,26 @@ fn calls(line: &str) -> Vec<&str> {
         let name = before.rsplit(|c| !is_of_name(c)).next().unwrap_or_default();
         (before.strip_suffix(name).unwrap_or_default(), name)
     });
-    before.filter(|(before, _)| !before.ends_with("fn ")).map(|(_, name)| name).collect()
+    let mut found: Vec<&str> = before
+        .filter(|(before, name)| !before.ends_with("fn ") && !name.is_empty())
+        .map(|(_, name)| name)
+        .collect();
+    if !line.trim_start().starts_with("use ") {
+        found.extend(line.match_indices("::").filter_map(|(at, _)| {
+            let rest = &line[at + 2..];
+            let end = rest.find(|c| !is_of_name(c))?;
+            rest[end..].starts_with([',', ')']).then_some(&rest[..end])
+        }));
+    }
+    found
 }
 
 #[test]
 fn a_call_is_no_declaration_and_no_word() {
     assert_eq!(calls("pub fn one(a: u8) { two(a.three(), four) }"), ["two", "three"]);
     assert_eq!(calls("five::<Vec<u8>>(6)"), ["five"]);
+    assert_eq!(calls("(\"EKS\", Node::eks), Node::k3s,"), ["eks", "k3s"]);
+    assert_eq!(calls("use seven::{eight, nine::ten, Eleven};"), [""; 0]);
 }
 
 /// The programs that share `tests/support` allow code that one of them does not use. Here it is seen what none uses.

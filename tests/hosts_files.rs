@@ -125,7 +125,7 @@ async fn a_private_host_that_containerd_does_not_read_is_a_problem_in_status(ver
         std::os::unix::fs::symlink(&private, containerd.certs_d().join(name)).unwrap();
     }
     assert_eq!(cri.pull("a.dev/unread/app:1").await.unwrap(), image.id());
-    assert!(!shunt.status().contains(&problem), "{}", shunt.status());
+    assert!(!shunt.status().contains(&line), "{}", shunt.status());
 }
 
 #[tokio::test]

@@ -6,9 +6,10 @@
 mod support;
 
 use k8s_cri::v1::{AuthConfig, ContainerStatusRequest};
+use support::behaviour::Wrong;
 use support::containerd::Containerd;
 use support::cri::{Cri, user_and_password};
-use support::fake::{Behaviour, Fake, Wrong};
+use support::fake::{Behaviour, Fake};
 use support::image::Image;
 use support::pod::{self, Pod};
 use support::registry::Registry;
@@ -35,7 +36,8 @@ impl Setup {
     /// `keys` stand in the rule. Nothing is pulled yet.
     fn start(version: Version, test: &str, keys: &str) -> Option<Setup> {
         let (containerd, registry) = (Containerd::shared(version)?, Registry::shared()?);
-        let repository = format!("outage-{test}/app");
+        // Each containerd has its own: some tests move the tag.
+        let repository = format!("outage-{test}/{}/app", version.line());
         let image = Image::busybox(&format!("outage-{test}"));
         registry.push(&repository, "1", &image);
         let mirrors = [(); 2].map(|()| Fake::in_front_of(registry.host()));

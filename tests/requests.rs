@@ -169,10 +169,12 @@ async fn a_layer_from_elsewhere_is_refused_unless_the_rule_allows_it(version: Ve
 async fn nobody_can_ask_at_a_private_host(version: Version) {
     let Some((containerd, registry)) = setup(version) else { return };
     let image = Image::busybox(&format!("requests-outside-{}", version.line()));
-    registry.push("outside/app", "1", &image);
-    let shunt = Shunt::start(&rule("docker.io/outside", &[registry.host()]), containerd);
+    let app = format!("outside/{}", version.line());
+    registry.push(&app, "1", &image);
+    let rules = ["outside", "long"].map(|path| rule(&format!("docker.io/{path}"), &[registry.host()]));
+    let shunt = Shunt::start(&rules.concat(), containerd);
     let cri = Cri::connect(&shunt.socket()).await;
-    cri.pull("docker.io/outside/app:1").await.unwrap();
+    cri.pull(&format!("docker.io/{app}:1")).await.unwrap();
     let files = std::fs::read_dir(containerd.certs_d()).unwrap().flatten();
     let mut hosts: Vec<String> = files
         .map(|file| file.file_name().to_string_lossy().into_owned())
@@ -180,16 +182,21 @@ async fn nobody_can_ask_at_a_private_host(version: Version) {
         .collect();
     assert!(!hosts.is_empty());
     hosts.push("zzz.any.cri-shunt.invalid".to_owned());
-    let asked = || registry.requests().into_iter().filter(|asked| asked.path.contains("outside")).count();
+    let asked = || registry.requests().into_iter().filter(|asked| asked.path.contains(&app)).count();
     let before = asked();
     for host in hosts {
-        for name in [format!("{host}/outside/app:1"), format!("{host}/outside/app@{}", image.digest())] {
+        for name in [format!("{host}/{app}:1"), format!("{host}/{app}@{}", image.digest())] {
             let status = cri.pull(&name).await.unwrap_err();
             assert_eq!(status.code(), Code::InvalidArgument, "{status}");
             assert!(status.message().contains("no image can be asked for there"), "{status}");
         }
     }
     assert_eq!(asked(), before);
+    // Its own name is not too long, but with the private host it is.
+    let path = format!("long/{}", "a".repeat(220));
+    registry.push(&path, "1", &image);
+    let status = cri.pull(&format!("docker.io/{path}:1")).await.unwrap_err();
+    assert!(status.message().contains("would be longer than 255 bytes"), "{status}");
 }
 
 /// How many pulls there are, and how many of them at once.

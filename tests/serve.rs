@@ -132,7 +132,7 @@ async fn a_reload_takes_the_new_policy_or_keeps_the_old_one_whole() {
     shunt.signal(Signal::HUP);
     shunt.says("new policy loaded");
     cri.pull("a.example/x:1").await.unwrap();
-    assert!(!shunt.status().contains("refused"));
+    assert!(!shunt.status().contains("reload refused"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

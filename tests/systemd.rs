@@ -4,31 +4,15 @@
 
 mod support;
 
+use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixStream;
 
 use support::systemd::{Systemd, installed, write};
 
 /// A mirror with a private authority, which containerd has to be told of.
 const RULE: &str = "[[policy.rule]]\nprefix = \"quay.io\"\nmirrors = [\"m.dev:5000\"]\n\
                     [[transport]]\nregistry = \"m.dev:5000\"\nplain-http = true\n";
-
-/// A containerd that looks for its files below `config_path`.
-fn containerd(systemd: &Systemd, config_path: &str, socket: &str) {
-    let text = format!(
-        "version = 2\nroot = \"/run/c/root\"\nstate = \"/run/c/state\"\n[grpc]\naddress = \"{socket}\"\n\
-         [plugins.\"io.containerd.grpc.v1.cri\".registry]\nconfig_path = \"{config_path}\"\n"
-    );
-    std::fs::write(systemd.path("/run/containerd.toml"), text).unwrap();
-    let directory = socket.rsplit_once('/').unwrap().0;
-    systemd.output(&["mkdir", "-p", directory]);
-    systemd.output(&[
-        "systemd-run",
-        "--unit=k3s-containerd",
-        "containerd",
-        "--config",
-        "/run/containerd.toml",
-    ]);
-}
 
 /// Starts the daemon as an administrator does.
 fn enable(systemd: &Systemd) {
@@ -57,7 +41,7 @@ fn at_the_first_boot_files_are_written_without_a_restart(name: &str, binary: &st
     enable(&systemd);
     let agent = format!("/var/lib/rancher/{name}/agent");
     let config_path = format!("{agent}/etc/containerd/certs.d");
-    containerd(&systemd, &config_path, socket);
+    systemd.run_containerd(socket, &config_path);
     let file = systemd.path(&format!("{config_path}/m.dev_5000_/hosts.toml"));
     until(&systemd, "written", || file.exists());
     let status = status(&systemd);
@@ -92,7 +76,7 @@ fn a_directory_that_was_made_later_is_written_to_after_a_restart() {
     );
     let Some(systemd) = Systemd::start(files) else { return };
     enable(&systemd);
-    containerd(&systemd, "/opt/node/certs.d", "/run/containerd/containerd.sock");
+    systemd.run_containerd("/run/containerd/containerd.sock", "/opt/node/certs.d");
     systemd.output(&["mkdir", "/opt/node"]);
     until(&systemd, "reported", || status(&systemd).contains("restart cri-shunt"));
     systemd.output(&["systemctl", "restart", "cri-shunt.service"]);
@@ -185,6 +169,34 @@ fn a_start_with_a_mistake_serves_by_the_last_good_policy() {
     let output = systemd.run(&["cri-shunt", "status"]);
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.code() == Some(3) && said.contains("systemd holds "), "{said}");
+}
+
+/// Its unit may write nothing but the counts, and its timer is not enabled.
+#[test]
+fn drift_leaves_its_counts_for_the_daemons_metrics() {
+    let files = installed();
+    let metrics = "/run/cri-shunt/metrics.sock";
+    write(&files, "/etc/cri-shunt/config.toml", &format!("{RULE}[metrics]\nlisten = \"{metrics}\"\n"));
+    let Some(systemd) = Systemd::start(files) else { return };
+    enable(&systemd);
+    systemd.run_containerd("/run/containerd/containerd.sock", "/etc/containerd/certs.d");
+    until(&systemd, "containerd answers", || systemd.run(&["cri-shunt", "images"]).status.success());
+    let timer = systemd.run(&["systemctl", "is-enabled", "cri-shunt-drift.timer"]);
+    assert_eq!(String::from_utf8(timer.stdout).unwrap().trim(), "disabled");
+    systemd.output(&["systemctl", "enable", "--now", "cri-shunt-drift.timer"]);
+    systemd.output(&["systemctl", "start", "cri-shunt-drift.service"]);
+    let counts = systemd.path("/var/lib/cri-shunt/drift.json");
+    assert_eq!(counts.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    let shown = || {
+        let mut stream = UnixStream::connect(systemd.path(metrics)).ok()?;
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        Some(answer)
+    };
+    until(&systemd, "shown", || {
+        shown().is_some_and(|text| text.contains("cri_shunt_drift_images{state=\"differs\"} 0"))
+    });
 }
 
 /// While systemd would start the daemon at the next call, nothing is taken from it.

@@ -4,9 +4,19 @@
 mod support;
 
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
+use k8s_cri::v1::VersionRequest;
+use k8s_cri::v1::runtime_service_client::RuntimeServiceClient;
+use support::cri::{Cri, channel};
+use support::fake::{Behaviour, Fake};
+use support::image::Image;
+use support::raw::Raw;
+use support::registry::Registry;
 use support::systemd::{Systemd, installed, write};
-use support::wait_until;
+use support::version::Version;
+use support::{skipped, wait_for, wait_until};
 
 const CONFIG: &str = "[[policy.rule]]\nprefix = \"quay.io\"\nmirrors = [\"m.dev:5000\"]\n\
                       [[transport]]\nregistry = \"m.dev:5000\"\nplain-http = true\n";
@@ -62,15 +72,111 @@ fn after_a_restart_the_new_file_runs_and_no_call_has_failed() {
     assert_eq!(exe(&after).trim(), "/usr/bin/cri-shunt");
 }
 
+/// Clients that ask all the time, until they are dropped.
+#[derive(Default)]
+struct Clients {
+    asked: AtomicUsize,
+    failed: Mutex<Vec<String>>,
+    /// How each stream of events has ended.
+    events: Mutex<Vec<Option<i32>>>,
+    is_over: AtomicBool,
+}
+
+impl Clients {
+    fn start(socket: std::path::PathBuf) -> Arc<Clients> {
+        let clients = Arc::new(Clients::default());
+        for _ in 0..3 {
+            // As crictl: a connection for one call.
+            let (clients, socket) = (clients.clone(), socket.clone());
+            tokio::spawn(async move {
+                while !clients.is_over.load(Ordering::Relaxed) {
+                    let called = async {
+                        let channel = channel(&socket).await.map_err(|error| format!("{error:?}"))?;
+                        let call =
+                            RuntimeServiceClient::new(channel).version(VersionRequest::default()).await;
+                        call.map_err(|status| status.to_string())
+                    };
+                    let failed = called.await.err();
+                    clients.failed.lock().unwrap().extend(failed);
+                    clients.asked.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        let watching = clients.clone();
+        // As kubelet: it asks for events again, whenever their stream has ended.
+        tokio::spawn(async move {
+            while !watching.is_over.load(Ordering::Relaxed) {
+                let client = Raw::connect(&socket).await;
+                let answer = client.call("/runtime.v1.RuntimeService/GetContainerEvents", b"").await;
+                watching.events.lock().unwrap().push(answer.code());
+            }
+        });
+        clients
+    }
+
+    /// Waits until some more calls have been answered.
+    async fn go_on(&self, log: &Systemd) {
+        let enough = self.asked.load(Ordering::Relaxed) + 20;
+        let ready = async || self.asked.load(Ordering::Relaxed) > enough;
+        assert!(wait_for(ready).await, "{}", log.log());
+    }
+}
+
+/// A large layer comes half before the restart and half after it was asked for.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_cuts_no_pull_and_fails_no_call() {
+    let Some(registry) = Registry::shared() else { return };
+    // Of a containerd that has events.
+    let programs = match Version::V2_1.programs() {
+        Ok(programs) => programs,
+        Err(why) => return skipped(&why),
+    };
+    let files = installed();
+    write(&files, "/etc/cri-shunt/config.toml", "");
+    let Some(systemd) = Systemd::start(files) else { return };
+    let mirror = Fake::inside(&systemd, registry.host());
+    let rule = format!("[[policy.rule]]\nprefix = \"docker.io\"\nmirrors = [\"{}/m\"]\n", mirror.host());
+    std::fs::write(systemd.path("/etc/cri-shunt/config.toml"), rule).unwrap();
+    let image = Image::big("restart", 24);
+    registry.push("m/restart/app", "1", &image);
+    mirror.on(&format!("/v2/m/restart/app/blobs/{}", image.last_layer()), Behaviour::Paused(12 << 20));
+    systemd.run_containerd_in(&programs, "/run/containerd/containerd.sock", "/etc/containerd/certs.d");
+    systemd.output(&["systemctl", "enable", "--now", "cri-shunt.socket", "cri-shunt.service"]);
+
+    let socket = systemd.path("/run/cri-shunt/cri-shunt.sock");
+    let clients = Clients::start(socket.clone());
+    let cri = Cri::connect(&socket).await;
+    let pulling = tokio::spawn(async move { cri.pull("docker.io/restart/app:1").await });
+    let is_half = wait_for(async || mirror.stuck() == 1 || pulling.is_finished()).await;
+    assert!(is_half && !pulling.is_finished(), "{}", systemd.log());
+    clients.go_on(&systemd).await;
+    let before = pid(&systemd);
+    systemd.output(&["systemctl", "restart", "--no-block", "cri-shunt.service"]);
+    let stopping = "stopping: everybody is served until the calls under way have ended";
+    assert!(wait_for(async || systemd.log().contains(stopping)).await, "{}", systemd.log());
+    // The old process serves while the pull goes on.
+    clients.go_on(&systemd).await;
+    assert!(!pulling.is_finished());
+    assert_eq!(pid(&systemd), before);
+    mirror.on("/v2/", Behaviour::Forward);
+    let pulled = pulling.await.unwrap();
+    assert_eq!(pulled.unwrap_or_else(|status| panic!("{status}\n{}", systemd.log())), image.id());
+    assert!(wait_for(async || !["0", before.trim()].contains(&pid(&systemd).trim())).await);
+    clients.go_on(&systemd).await;
+    // Its next stream of events is one of the new process.
+    assert!(wait_for(async || !clients.events.lock().unwrap().is_empty()).await);
+    clients.is_over.store(true, Ordering::Relaxed);
+    assert_eq!(*clients.failed.lock().unwrap(), [""; 0], "{}", systemd.log());
+    // "Unavailable": ask again.
+    assert!(clients.events.lock().unwrap().iter().all(|code| *code == Some(14)), "{:?}", clients.events);
+}
+
 #[test]
 fn after_the_steps_of_the_page_nothing_is_left() {
     let config = format!("{CONFIG}[containerd]\nconfig-path = \"/etc/containerd/certs.d\"\n");
     let Some(systemd) = start(&config) else { return };
     let file = systemd.path("/etc/containerd/certs.d/m.dev_5000_/hosts.toml");
-    let containerd = "version = 2\nroot = \"/run/c/root\"\nstate = \"/run/c/state\"\n\
-                      [plugins.\"io.containerd.grpc.v1.cri\".registry]\nconfig_path = \"/etc/containerd/certs.d\"\n";
-    std::fs::write(systemd.path("/run/containerd.toml"), containerd).unwrap();
-    systemd.output(&["systemd-run", "--unit=c", "containerd", "--config", "/run/containerd.toml"]);
+    systemd.run_containerd("/run/containerd/containerd.sock", "/etc/containerd/certs.d");
     assert!(wait_until(|| file.exists()), "{}", systemd.log());
 
     // Step 1 is done when the daemon still serves: which files name the socket?

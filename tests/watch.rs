@@ -116,7 +116,7 @@ async fn a_source_that_changes_breaks_and_is_fixed() {
 
     write(&file, &mirrors("quay.io", "127.0.0.13:1"));
     watched.says("quay.io/a:1", "127.0.0.13:1").await;
-    assert!(!watched.status().contains("refused"), "{}", watched.status());
+    assert!(!watched.status().contains("reload refused"), "{}", watched.status());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,6 +6,7 @@ use k8s_cri::v1::PullImageRequest;
 use serde_json::Value;
 
 use crate::support::containerd::Containerd;
+use crate::support::cosign::{Cosign, KeyPair, Kind};
 use crate::support::cri::{Cri, spec, user_and_password};
 use crate::support::image::Image;
 use crate::support::pod;
@@ -26,8 +27,20 @@ async fn each_pull_is_one_line_with_its_facts(version: Version) {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("audit.jsonl");
     let rules = rule("quay.io", &["127.0.0.1:1", registry.host()])
-        + "[[policy.rule]]\nprefix = \"docker.io/evil\"\ndeny = \"not from there\"\n";
-    let config = format!("[audit]\nfile = {file:?}\n{rules}");
+        + "[[policy.rule]]\nprefix = \"docker.io/evil\"\ndeny = \"not from there\"\n"
+        + &rule(&format!("{}/audit-observed", registry.host()), &["127.0.0.1:2"])
+        + "mode = \"observe\"\n"
+        + &rule("docker.io/audit-signed", &[&format!("{}/audit-from", registry.host())])
+        + "verify = \"prod\"\n";
+    let Some(pair) = KeyPair::new(Cosign::V2_5, Kind::P256) else { return };
+    let signed_path = format!("audit-signed/app-{}", version.line());
+    let stored = format!("audit-from/{signed_path}");
+    let signed_digest = registry.push(&stored, "1", &Image::busybox(&signed_path));
+    let identity = format!("docker.io/{signed_path}");
+    let whole = format!("{}/{stored}@{signed_digest}", registry.host());
+    Cosign::V2_5.sign(&pair, &whole, &["--sign-container-identity", &identity]);
+    let signature = format!("[[signature]]\nname = \"prod\"\nkeys = [{:?}]\n", pair.public_file());
+    let config = format!("[audit]\nfile = {file:?}\n{signature}{rules}");
     let shunt = Shunt::start(&config, containerd);
     let cri = Cri::connect(&shunt.socket()).await;
 
@@ -40,8 +53,11 @@ async fn each_pull_is_one_line_with_its_facts(version: Version) {
     cri.pull("evil/app").await.unwrap_err();
     cri.pull("quay.io/audit/none:1").await.unwrap_err();
     cri.pull("NOT:A:NAME").await.unwrap_err();
-    let lines = lines(&shunt, &file, 4);
-    let [pulled, denied, failed, no_name] = &lines[..] else { unreachable!() };
+    let observed = registry.name("audit-observed/none", "1");
+    cri.pull(&observed).await.unwrap_err();
+    cri.pull(&format!("{signed_path}:1")).await.unwrap();
+    let lines = lines(&shunt, &file, 6);
+    let [pulled, denied, failed, no_name, would, signed] = &lines[..] else { unreachable!() };
     let text =
         |line: &Value, path: &str| line.pointer(path).unwrap_or_else(|| panic!("{path}: {line}")).clone();
 
@@ -93,6 +109,13 @@ async fn each_pull_is_one_line_with_its_facts(version: Version) {
     assert_eq!(text(failed, "/candidates/0/status"), 404);
     assert_eq!(text(no_name, "/name"), Value::Null);
     assert_eq!(text(no_name, "/verdict"), Value::Null);
+    assert_eq!((text(would, "/mode"), text(would, "/verdict")), ("observe".into(), "pass".into()));
+    assert_eq!(text(would, "/would/candidates/0"), "127.0.0.1:2/audit-observed/none:1");
+    assert_eq!(text(pulled, "/verified"), Value::Array(Vec::new()));
+    assert_eq!(text(signed, "/verified/0/signature"), "prod");
+    assert!(text(signed, "/verified/0/by/0").as_str().unwrap().starts_with("key "), "{signed}");
+    assert_eq!(text(signed, "/verified/0/registry"), format!("{host}/{stored}"));
+    assert_eq!(text(signed, "/verified/0/known"), false);
     let policy = text(pulled, "/policy");
     assert_eq!(policy.as_str().unwrap().len(), 12);
     assert!(lines.iter().all(|line| line["policy"] == policy));
@@ -144,6 +167,8 @@ fn the_command_shows_them(shunt: &Shunt, file: &std::path::Path) {
     assert!(pulled.contains(" pulled quay.io/audit-") && pulled.contains(", 127.0.0.1:1 unreachable, rule"));
     let denied = shown(&["--image", "docker.io/evil"]);
     assert!(denied.contains("denied docker.io/evil/app:latest, rule \"docker.io/evil\" ("), "{denied}");
+    let would = shown(&["--image", "audit-observed"]);
+    assert!(would.contains(", would be route by rule"), "{would}");
     assert_eq!(shown(&["--since", "2100-01-01T00:00:00Z"]), "");
     let wrong = shown(&["-q"]);
     assert!(wrong.contains("denied docker.io/evil") && !wrong.contains(" pulled "), "{wrong}");

@@ -164,6 +164,23 @@ async fn a_redirect_takes_no_login_along(version: Version) {
     setup.end(shunt).await;
 }
 
+/// As the documentation says: another port of one host is the same host to Go's client, which containerd has since 1.7.
+async fn a_redirect_to_another_port_takes_containerds_login_along_since_1_7(version: Version) {
+    let Some(setup) = setup(version, "port") else { return };
+    let [behind, storage] = [0, 1].map(|_| Fake::in_front_of(setup.registry.host()));
+    // It wants a login for everything, and leads on who has one.
+    let mirror = Fake::in_front_of(&behind.host());
+    let config = setup.login(&mirror);
+    let shunt = setup.shunt(&[&mirror.host()], &config, &[]);
+    mirror.on("/v2/", LOGIN);
+    behind.on(&format!("/v2/{}/blobs/", setup.path), Behaviour::Redirect(storage.host()));
+    assert_eq!(setup.pull(&shunt, None).await.unwrap(), setup.image.id());
+    let seen = storage.authorizations();
+    let goes_along = version >= Version::V1_7;
+    assert!(!seen.is_empty() && seen.iter().all(|login| login.is_empty() != goes_along), "{seen:?}");
+    setup.end(shunt).await;
+}
+
 /// The mirror itself is asked, whatever a file for its name says.
 async fn a_hosts_toml_of_the_mirror_takes_no_login_along(version: Version) {
     let Some(setup) = setup(version, "hoststoml") else { return };
@@ -181,5 +198,6 @@ async fn a_hosts_toml_of_the_mirror_takes_no_login_along(version: Version) {
 on_each_containerd!(
     no_order_of_failover_takes_a_login_elsewhere,
     a_redirect_takes_no_login_along,
+    a_redirect_to_another_port_takes_containerds_login_along_since_1_7,
     a_hosts_toml_of_the_mirror_takes_no_login_along,
 );

@@ -9,6 +9,8 @@ use insta::assert_snapshot;
 
 mod mistakes;
 
+const KEY: &str = "-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEpH7RTttL68BSg8FsiTA6Ne7kfmwE\nyQGOMPhlRLLmHTCoOXyzyGeso1jOWksj8SvOzex1BkrqVFbxWSEBNCiKOA==\n-----END PUBLIC KEY-----\n";
+
 const CONFIG: &str = r#"[policy]
 default-registry = "oci-mirror.dev.de"
 
@@ -208,6 +210,34 @@ fn a_source_can_be_tried_by_itself() {
     "#);
     let closed = [&arguments[..], &["--disable-default-registry-endpoint"]].concat();
     assert!(run(&files, &closed, "").ends_with("1 passed; 0 failed\n--- exit 0"));
+}
+
+#[test]
+fn what_has_to_be_signed_can_be_expected() {
+    let signed = "[[signature]]\nname = 'prod'\nkeys = ['prod.pub']\n[policy]\npolicy-json = 'policy.json'\n\
+                  [[policy.rule]]\nprefix = 'quay.io/team'\nmirrors = ['m.dev']\nverify = 'prod'\n";
+    let json = r#"{"default": [{"type": "insecureAcceptAnything"}],
+        "transports": {"docker": {"quay.io/evil": [{"type": "reject"}]}}}"#;
+    let expected = "[[expect]]\nimage = 'quay.io/team/a:1'\nsignatures = ['prod']\n\
+                    [[expect]]\nimage = 'quay.io/a:1'\nsignatures = []\n\
+                    [[expect]]\nimage = 'quay.io/evil/a:1'\ndecision = 'deny'\nsignatures = []\n\
+                    [[expect]]\nimage = 'quay.io/team/b:1'\nsignatures = []\n";
+    let files = [("signed.toml", signed), ("prod.pub", KEY), ("policy.json", json), ("e.toml", expected)];
+    assert_snapshot!(run(&files, &["--config", "signed.toml", "e.toml"], ""), @r#"
+    ok      quay.io/team/a:1
+    ok      quay.io/a:1
+    ok      quay.io/evil/a:1
+    FAILED  quay.io/team/b:1
+
+    quay.io/team/b:1 at e.toml:11
+      signatures
+        expected  none
+        actual    prod
+      decided: route, by rule "quay.io/team" (signed.toml:7)
+
+    3 passed; 1 failed
+    --- exit 1
+    "#);
 }
 
 #[test]

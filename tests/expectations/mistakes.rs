@@ -69,7 +69,7 @@ rule = ""
     5 | [[expect]]
       | ^^^^^^^^^^
       |
-      = help: add one of `decision`, `rule`, `reference` and `candidates`
+      = help: add one of `decision`, `rule`, `reference`, `candidates` and `signatures`
 
     error: an expectation needs an `image`
      --> e.toml:7:1

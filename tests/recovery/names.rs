@@ -75,11 +75,11 @@ async fn a_digest_of_others_stays_when_a_pull_is_broken_off(version: Version) {
     let path = format!("/v2/m/{}/app/manifests/sha256:", setup.path);
     fake.on(&path, Behaviour::Silent);
     let (left, came) = (fake.left(), fake.records().len());
-    let pulling = setup.begin("1");
+    let mut pulling = setup.begin("1");
     let asked = || fake.records().iter().skip(came).any(|record| record.path.starts_with(&path));
-    assert!(wait_for(async || asked()).await, "containerd fetches it");
+    setup.comes_to(&mut pulling, "containerd's question", asked).await;
     pulling.abort();
-    assert!(wait_for(async || fake.left() > left).await, "the pull is broken off");
+    setup.breaks_off(&fake, left, "the manifest").await;
     setup.shunt.says("looks again for a name that a pull may have left");
     // Until the next look has begun, this one is over.
     let looks = || setup.shunt.stderr().matches("looks again for").count();

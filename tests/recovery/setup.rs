@@ -7,6 +7,7 @@ use tonic::Status;
 
 use crate::support::containerd::Containerd;
 use crate::support::cri::Cri;
+use crate::support::fake::Fake;
 use crate::support::image::Image;
 use crate::support::native::Native;
 use crate::support::registry::Registry;
@@ -77,6 +78,32 @@ impl<'c> Setup<'c> {
     pub fn begin(&self, tag: &str) -> JoinHandle<Result<String, Status>> {
         let (cri, name) = (self.cri.clone(), self.original(tag));
         tokio::spawn(async move { cri.pull(&name).await })
+    }
+
+    /// Waits until a pull has come to a place where it can go no further. It is not to end before that.
+    pub async fn comes_to(
+        &self,
+        pulling: &mut JoinHandle<Result<String, Status>>,
+        place: &str,
+        is_there: impl Fn() -> bool,
+    ) {
+        let there = wait_for(async || is_there() || pulling.is_finished()).await;
+        if !is_there() {
+            let answer = if there { format!("{:?}", pulling.await) } else { "no answer".to_owned() };
+            let containerd = std::fs::read_to_string(self.containerd.log_file()).unwrap_or_default();
+            let tail = |text: &str, most: usize| {
+                let lines: Vec<&str> = text.lines().filter(|line| line.contains(&self.path)).collect();
+                lines[lines.len().saturating_sub(most)..].join("\n")
+            };
+            let (shunt, containerd) = (tail(&self.shunt.stderr(), 40), tail(&containerd, 20));
+            panic!("the pull does not come to {place}: {answer}\n{shunt}\n{containerd}");
+        }
+    }
+
+    /// Waits until somebody else has broken off a question to a fake mirror, which waits at `place`.
+    pub async fn breaks_off(&self, fake: &Fake, left: usize, place: &str) {
+        let broken_off = wait_for(async || fake.left() > left).await;
+        assert!(broken_off, "somebody goes on asking for {place}\n{}", self.shunt.stderr());
     }
 
     /// The names of this case at its mirror or a private host.

@@ -147,6 +147,11 @@ impl Containerd {
             .unwrap()
     }
 
+    /// The running process, for measurements.
+    pub fn pid(&self) -> u32 {
+        self.child.lock().unwrap().as_ref().map(Child::id).expect("it runs")
+    }
+
     /// Ends it as a crash would: no tidying, shims and pods stay.
     pub fn kill9(&self) {
         if let Some(mut child) = self.child.lock().unwrap().take() {

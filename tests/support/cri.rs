@@ -50,7 +50,11 @@ pub struct Cri {
 
 impl Cri {
     pub async fn connect(socket: &Path) -> Cri {
-        let channel = channel(socket).await.unwrap();
+        Cri::over(channel(socket).await.unwrap())
+    }
+
+    /// Over a connection that is there.
+    pub fn over(channel: Channel) -> Cri {
         Cri {
             images: ImageServiceClient::new(channel.clone()).max_decoding_message_size(LIMIT),
             runtime: RuntimeServiceClient::new(channel.clone()).max_decoding_message_size(LIMIT),

@@ -4,10 +4,12 @@
 //! credentials.
 //! Holds: every request is recorded before it is answered, its `Authorization` header included.
 
+pub use super::behaviour::Behaviour;
+use super::behaviour::{bare, by_ns, index};
 use super::cold::is_cold;
 pub use super::http1::basic;
 use super::http1::{self, Message};
-use super::image;
+use super::systemd::Systemd;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex};
@@ -15,82 +17,6 @@ use std::time::Duration;
 
 /// The first byte of a TLS client.
 const TLS_GREETING: u8 = 0x16;
-
-/// What to do with requests of a path.
-#[derive(Clone, Debug)]
-pub enum Behaviour {
-    /// Ask the registry behind; 404 where there is none.
-    Forward,
-    /// A bare status, 429 and 503 with `Retry-After`.
-    Status(u16),
-    /// A bare status with these headers; 200 is forwarded, and gets them in the place of its own.
-    With(u16, &'static [(&'static str, &'static str)]),
-    /// 401 with a Basic challenge until this user and password come; then forward.
-    Basic(&'static str, &'static str),
-    /// 401 with a Bearer challenge towards `/token` here, which wants this user and password
-    /// (an empty user: anyone gets a token); then forward.
-    Bearer(&'static str, &'static str),
-    /// As `Bearer`, for this identity token.
-    Identity(&'static str),
-    /// Send the client on to another host, given as `ADDRESS:PORT`.
-    Redirect(String),
-    /// 403 unless this header comes; then forward.
-    Wants(&'static str, String),
-    /// Forward to the repository below the registry that the query `ns` says; 404 where it says none.
-    ByNs,
-    /// A cache: 404 to manifests by digest until this method asks for a manifest of the repository by its tag, and to
-    /// so many requests by digest after that; else forward.
-    ByTag(&'static str, usize),
-    /// Forward, but close the connection after so many bytes of the body.
-    Cut(usize),
-    /// Forward with another body.
-    Wrong(Wrong),
-    /// Answer with these bytes, the head included.
-    Raw(String),
-    /// Answer with these bytes, and then nothing more until the client goes.
-    RawStuck(String),
-    /// So towards containerd itself; others are forwarded.
-    ToContainerd(Box<Behaviour>),
-    /// Answer with this index.
-    Index(Arc<Vec<u8>>),
-    /// One request of so many gets this status; the others are forwarded.
-    Flaky(usize, u16),
-    /// Accept, read, and never answer.
-    Silent,
-    /// Wait until the path has another behaviour, and behave so.
-    Held,
-    /// Forward the body in so many parts, with a pause before each.
-    Slow(usize, Duration),
-    /// Forward so many bytes of the body, and then nothing more until the client goes.
-    Stuck(usize),
-}
-
-/// What is wrong with a body.
-#[derive(Clone, Copy, Debug)]
-pub enum Wrong {
-    /// Its last byte.
-    Byte,
-    /// It goes on behind its end.
-    TooLong,
-    /// It is a page for people, with status 200.
-    Page,
-}
-
-impl Wrong {
-    fn spoil(self, message: &mut Message) {
-        match self {
-            Wrong::Byte => message.body.iter_mut().next_back().into_iter().for_each(|byte| *byte ^= 1),
-            Wrong::TooLong => message.body.extend([b'x'; 100]),
-            Wrong::Page => message.body = b"<html><body>Please log in.</body></html>".to_vec(),
-        }
-        let length = message.body.len().to_string();
-        for (name, value) in &mut message.headers {
-            if name.eq_ignore_ascii_case("content-length") {
-                value.clone_from(&length);
-            }
-        }
-    }
-}
 
 /// One request that came.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -139,8 +65,16 @@ impl Fake {
         Fake::with(address, Some(registry.to_owned()))
     }
 
+    /// In front of a registry of this machine, on the loopback of another one.
+    pub fn inside(systemd: &Systemd, registry: &str) -> Fake {
+        Fake::on_listener(systemd.listen(), Some(registry.to_owned()))
+    }
+
     fn with(address: &str, behind: Option<String>) -> Fake {
-        let listener = TcpListener::bind((address, 0)).unwrap();
+        Fake::on_listener(TcpListener::bind((address, 0)).unwrap(), behind)
+    }
+
+    fn on_listener(listener: TcpListener, behind: Option<String>) -> Fake {
         let addr = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
             addr,
@@ -197,7 +131,7 @@ impl Fake {
         *self.shared.left.lock().unwrap()
     }
 
-    /// How many answers have come to where [`Behaviour::Stuck`] stops.
+    /// How many answers have come to where [`Behaviour::Stuck`] or [`Behaviour::Paused`] stops.
     pub fn stuck(&self) -> usize {
         *self.shared.stuck.lock().unwrap()
     }
@@ -324,18 +258,33 @@ impl Shared {
                 Ok(())
             }
             Behaviour::Slow(parts, pause) => self.trickle(stream, &request, parts, pause),
-            Behaviour::Stuck(bytes) => self.stick(stream, &request, bytes),
+            Behaviour::Stuck(bytes) => {
+                if !self.first_part(stream, &request, bytes)?.is_empty() {
+                    self.until_it_goes(stream);
+                }
+                Ok(())
+            }
+            Behaviour::Paused(bytes) => {
+                let rest = self.first_part(stream, &request, bytes)?;
+                self.behaviour_other_than(path, |behaviour| matches!(behaviour, Behaviour::Paused(_)));
+                (&mut &*stream).write_all(&rest)
+            }
         }
     }
 
     /// The behaviour of a path, once that is not `Held` any more.
     fn settled_behaviour(&self, path: &str) -> Behaviour {
+        self.behaviour_other_than(path, |behaviour| matches!(behaviour, Behaviour::Held))
+    }
+
+    /// The behaviour of a path, once that is not such a one any more.
+    fn behaviour_other_than(&self, path: &str, such: impl Fn(&Behaviour) -> bool) -> Behaviour {
         let behaviour = |rules: &[(String, Behaviour)]| {
             let fitting = rules.iter().rev().find(|(prefix, _)| path.starts_with(prefix.as_str()));
             fitting.map_or(Behaviour::Forward, |(_, behaviour)| behaviour.clone())
         };
-        let held = |rules: &mut Vec<_>| matches!(behaviour(rules), Behaviour::Held);
-        behaviour(&self.changed.wait_while(self.rules.lock().unwrap(), held).unwrap())
+        let waits = |rules: &mut Vec<_>| such(&behaviour(rules));
+        behaviour(&self.changed.wait_while(self.rules.lock().unwrap(), waits).unwrap())
     }
 
     /// Waits until the client hangs up, and counts it.
@@ -411,24 +360,20 @@ impl Shared {
         Ok(())
     }
 
-    fn stick(&self, mut stream: &TcpStream, request: &Message, bytes: usize) -> std::io::Result<()> {
+    /// Sends so many bytes of the body, and returns the others.
+    fn first_part(
+        &self,
+        mut stream: &TcpStream,
+        request: &Message,
+        bytes: usize,
+    ) -> std::io::Result<Vec<u8>> {
         let message = self.ask_behind(request)?;
+        let (first, rest) = message.body.split_at(bytes.min(message.body.len()));
         stream.write_all(message.head().as_bytes())?;
-        if message.body.len() <= bytes {
-            return stream.write_all(&message.body);
-        }
-        stream.write_all(&message.body[..bytes])?;
-        *self.stuck.lock().unwrap() += 1;
-        self.until_it_goes(stream);
-        Ok(())
+        stream.write_all(first)?;
+        *self.stuck.lock().unwrap() += usize::from(!rest.is_empty());
+        Ok(rest.to_vec())
     }
-}
-
-/// The path below the registry in its query.
-fn by_ns(path: &str) -> Option<String> {
-    let (path, ns) = path.split_once("?ns=")?;
-    let (rest, ns) = (path.strip_prefix("/v2/")?, ns.replace("%3A", "_"));
-    (!ns.contains('&')).then(|| format!("/v2/{ns}/{rest}"))
 }
 
 /// The first byte that a client sends; none where it hangs up before.
@@ -443,25 +388,6 @@ fn refuse_tls(mut stream: &TcpStream) -> std::io::Result<()> {
     // Taken off the socket, or closing it would reset the connection before the answer is read.
     let _all_of_it = stream.read(&mut [0; 4096])?;
     answer(stream, &bare(400))
-}
-
-fn bare(status: u16) -> Message {
-    let mut headers = vec![("Docker-Distribution-Api-Version".to_owned(), "registry/2.0".to_owned())];
-    if status == 429 || status == 503 {
-        headers.push(("Retry-After".to_owned(), "1".to_owned()));
-    }
-    // containerd 1.6 repeats the word, and what it means is read from that.
-    let word = if status == 401 { "Unauthorized" } else { "Testbed" };
-    Message { first: format!("HTTP/1.1 {status} {word}"), headers, body: Vec::new() }
-}
-
-fn index(bytes: &[u8]) -> Message {
-    let mut message = bare(200);
-    message.headers.push(("Content-Type".to_owned(), image::INDEX.to_owned()));
-    message.headers.push(("Content-Length".to_owned(), bytes.len().to_string()));
-    message.headers.push(("Docker-Content-Digest".to_owned(), image::digest(bytes)));
-    message.body = bytes.to_vec();
-    message
 }
 
 fn challenge(stream: &TcpStream, challenge: String) -> std::io::Result<()> {

@@ -62,6 +62,13 @@ impl Image {
         image
     }
 
+    /// Two layers of so many MiB each that no other image has: nothing of it is on the node before it is pulled,
+    /// whatever the cases beside pull.
+    pub fn with_own_layers(unique: &str, mib: usize) -> Image {
+        let layer = |part| tar_of(&[File::Data("random", &noise(&format!("{unique} {part}"), mib << 20))]);
+        Image { layers: [1, 2].map(layer).map(Arc::new).into(), ..Image::busybox(unique) }
+    }
+
     /// An image whose manifest says that it is a checkpoint (containerd 2.1 and CRI-O restore those).
     pub fn checkpoint(unique: &str) -> Image {
         Image::busybox(unique).with_annotation("org.criu.checkpoint.container.name", "restored")

@@ -9,10 +9,13 @@
 #![allow(dead_code, unreachable_pub, reason = "each test program uses its own part of this")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+pub mod behaviour;
+pub mod caller;
 pub mod certificates;
 pub mod cold;
 pub mod containerd;
 pub mod containerd_config;
+pub mod cosign;
 pub mod cri;
 pub mod dice;
 pub mod escapes;
@@ -24,12 +27,14 @@ pub mod image;
 pub mod keeper;
 pub mod mount;
 pub mod native;
+pub mod nodes;
 pub mod pki;
 pub mod pod;
 pub mod raw;
 pub mod registry;
 pub mod scripted;
 pub mod shunt;
+pub mod sigstore;
 pub mod systemd;
 pub mod upstream;
 pub mod version;

@@ -4,16 +4,21 @@
 use containerd_client::services::v1::containers_client::ContainersClient;
 use containerd_client::services::v1::content_client::ContentClient;
 use containerd_client::services::v1::images_client::ImagesClient;
+use containerd_client::services::v1::snapshots::ListSnapshotsRequest;
+use containerd_client::services::v1::snapshots::snapshots_client::SnapshotsClient;
 use containerd_client::services::v1::{
     self as api, DeleteImageRequest, ListContentRequest, ListImagesRequest,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use tonic::Request;
 use tonic::transport::Channel;
 
 /// The namespace that CRI works in.
 pub const NAMESPACE: &str = "k8s.io";
+
+/// The label of a snapshot with the name of its image.
+const PULLED_NAME: &str = "containerd.io/snapshot/cri.image-ref";
 
 /// One image record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,6 +108,24 @@ impl Native {
                 .extend(page.info.into_iter().map(|info| (info.digest, info.labels.into_iter().collect())));
         }
         content
+    }
+
+    /// The names by which images were pulled, as snapshotters were told, each once.
+    pub async fn pulled_names(&self) -> BTreeSet<String> {
+        let mut names = BTreeSet::new();
+        for snapshotter in ["overlayfs", "native"] {
+            let request = ListSnapshotsRequest { snapshotter: snapshotter.to_owned(), ..Default::default() };
+            // Where the machine's file system carries no overlay, that one does not answer.
+            let Ok(answer) = SnapshotsClient::new(self.channel()).list(in_namespace(request)).await else {
+                continue;
+            };
+            let mut stream = answer.into_inner();
+            while let Ok(Some(page)) = stream.message().await {
+                let labels = page.info.into_iter().map(|mut info| info.labels.remove(PULLED_NAME));
+                names.extend(labels.flatten());
+            }
+        }
+        names
     }
 
     /// containerd's own record of a container.

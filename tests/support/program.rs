@@ -8,7 +8,9 @@ use std::process::{Command, Output, Stdio};
 
 /// Writes files into a new directory; a name that ends with a slash is a directory.
 pub fn lay_out(files: &[(&str, &str)]) -> tempfile::TempDir {
-    let dir = tempfile::tempdir().unwrap();
+    // Nobody else can enter it. So `check` has nothing to say of who can read a file in it.
+    let closed = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+    let dir = tempfile::Builder::new().permissions(closed).tempdir().unwrap();
     for (name, content) in files {
         let path = dir.path().join(name);
         if name.ends_with('/') {

@@ -145,18 +145,25 @@ impl Registry {
             self.store(pushed, repository, "", child);
         }
         for blob in image.blobs() {
-            self.push_blob(repository, &blob);
+            self.put_blob(repository, &blob);
         }
-        let answer = self.send("PUT", &path, &[("Content-Type", image.media_type())], &image.manifest());
-        assert_eq!(answer.status(), 201, "{}", String::from_utf8_lossy(&answer.body));
+        self.put_manifest(repository, reference, image.media_type(), &image.manifest());
         pushed.insert(path, digest.clone());
         digest
     }
 
-    fn push_blob(&self, repository: &str, blob: &[u8]) {
+    /// Stores a manifest of any kind under a tag or its digest.
+    pub fn put_manifest(&self, repository: &str, reference: &str, media_type: &str, manifest: &[u8]) {
+        let path = format!("/v2/{repository}/manifests/{reference}");
+        let answer = self.send("PUT", &path, &[("Content-Type", media_type)], manifest);
+        assert_eq!(answer.status(), 201, "{}", String::from_utf8_lossy(&answer.body));
+    }
+
+    /// Stores a blob; the answer is its digest.
+    pub fn put_blob(&self, repository: &str, blob: &[u8]) -> String {
         let digest = super::image::digest(blob);
         if self.send("HEAD", &format!("/v2/{repository}/blobs/{digest}"), &[], b"").status() == 200 {
-            return;
+            return digest;
         }
         let upload = self.send("POST", &format!("/v2/{repository}/blobs/uploads/"), &[], b"");
         let location = upload.header("location").expect("an upload has a location").to_owned();
@@ -165,6 +172,7 @@ impl Registry {
         let octets = [("Content-Type", "application/octet-stream")];
         let answer = self.send("PUT", &format!("{path}{separator}digest={digest}"), &octets, blob);
         assert_eq!(answer.status(), 201, "{}", String::from_utf8_lossy(&answer.body));
+        digest
     }
 
     fn listens(&self, front: &Front<'_>) -> bool {

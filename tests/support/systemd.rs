@@ -2,9 +2,14 @@
 //!
 //! Holds: it sees this machine's files, and writes none of them; it ends with the value.
 
+use std::fs::File;
+use std::net::TcpListener;
+use std::os::fd::AsFd as _;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use super::{skipped, wait_until};
 
@@ -84,6 +89,11 @@ impl Systemd {
         Some(systemd)
     }
 
+    /// Its first process, by its number here.
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
     /// Runs a command there.
     pub fn run(&self, command: &[&str]) -> Output {
         Command::new("nsenter")
@@ -99,6 +109,38 @@ impl Systemd {
         let output = self.run(command);
         assert!(output.status.success(), "{command:?}: {output:?}\n{}", self.log());
         String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Listens on its loopback, for a server that runs in this process.
+    pub fn listen(&self) -> TcpListener {
+        let network = File::open(format!("/proc/{}/ns/net", self.pid)).unwrap();
+        // A socket stays in the network that its thread had, and this thread ends.
+        let thread = std::thread::spawn(move || {
+            move_into_link_name_space(network.as_fd(), Some(LinkNameSpaceType::Network)).unwrap();
+            TcpListener::bind("127.0.0.1:0").unwrap()
+        });
+        thread.join().unwrap()
+    }
+
+    /// Runs a containerd there, with its `hosts.toml` files below `config_path`. It listens when this returns.
+    pub fn run_containerd(&self, socket: &str, config_path: &str) {
+        self.run_containerd_in(Path::new("/usr/bin"), socket, config_path);
+    }
+
+    /// As [`Systemd::run_containerd`], one of a version: of the folder with its programs.
+    pub fn run_containerd_in(&self, programs: &Path, socket: &str, config_path: &str) {
+        let text = format!(
+            "version = 2\nroot = \"/run/c/root\"\nstate = \"/run/c/state\"\n[grpc]\naddress = \"{socket}\"\n\
+             [plugins.\"io.containerd.grpc.v1.cri\".registry]\nconfig_path = \"{config_path}\"\n"
+        );
+        std::fs::write(self.path("/run/containerd.toml"), text).unwrap();
+        self.output(&["mkdir", "-p", socket.rsplit_once('/').unwrap().0]);
+        // Where it is may not be seen there: /tmp is another one.
+        let program = "/run/test-containerd";
+        std::fs::copy(programs.join("containerd"), self.path(program)).unwrap();
+        let unit = "--unit=test-containerd";
+        self.output(&["systemd-run", unit, program, "--config", "/run/containerd.toml"]);
+        assert!(wait_until(|| self.path(socket).exists()));
     }
 
     /// What the daemon has logged.

@@ -6,8 +6,14 @@ mount --make-rprivate /
 mount -t tmpfs tmpfs "$top"
 mkdir "$top/upper" "$top/work" "$top/root"
 cp -a "$1/." "$top/upper/"
+# Nothing of a cri-shunt that is installed on this machine.
+hidden=
+for path in etc/cri-shunt var/lib/cri-shunt var/log/cri-shunt; do
+    [ ! -e "/$path" ] || [ -e "$top/upper/$path" ] || hidden="$hidden $path"
+done
 mount -t overlay overlay -o "lowerdir=/,upperdir=$top/upper,workdir=$top/work" "$top/root"
 cd "$top/root"
+[ -z "$hidden" ] || rm -rf $hidden
 mount -t proc proc proc
 mount -t sysfs sysfs sys
 mount -t tmpfs tmpfs sys/fs/cgroup

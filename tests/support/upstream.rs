@@ -25,6 +25,8 @@ pub enum Answer {
     Echo(HeaderMap),
     /// This message.
     Message(Vec<u8>),
+    /// The same, and nothing more on its connection. Told when that has ended.
+    Last(Vec<u8>, Arc<Notify>),
     /// This status in trailers.
     Status(i32, &'static str),
     /// Head, then silence until the client goes.
@@ -85,11 +87,18 @@ impl Upstream {
                 tokio::spawn(async move {
                     // A client that only looked whether somebody listens.
                     let Ok(mut connection) = h2::server::handshake(stream).await else { return };
+                    let mut ended = None;
                     while let Some(Ok((request, respond))) = connection.accept().await {
                         come.lock().unwrap().push(request.uri().path().to_owned());
-                        let answer = answers.lock().unwrap().get(request.uri().path()).cloned();
+                        let mut answer = answers.lock().unwrap().get(request.uri().path()).cloned();
+                        if let Some(Answer::Last(message, told)) = answer {
+                            connection.graceful_shutdown();
+                            (answer, ended) = (Some(Answer::Message(message)), Some(told));
+                        }
                         tokio::spawn(serve(request, respond, answer, calls.clone()));
                     }
+                    drop(connection);
+                    ended.iter().for_each(|told: &Arc<Notify>| told.notify_one());
                 });
             }
         });

@@ -1,8 +1,10 @@
 //! `cri-shunt explain` as a user runs it: the built program, real files, whole outputs.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+mod asked;
+#[path = "../support/mod.rs"]
 mod support;
 
-use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -54,6 +56,63 @@ fn shown(output: &Output) -> String {
         text.push_str(&format!("--- stderr\n{errors}"));
     }
     format!("{text}--- exit {}", output.status.code().unwrap())
+}
+
+/// `explain` of images that have to be signed.
+#[test]
+fn signatures_that_an_image_has_to_have_are_shown() {
+    let dir = tempfile::tempdir().unwrap();
+    let key = include_str!("../../fuzz/corpus/signature/key");
+    let root = include_str!("../../fuzz/corpus/signature/trusted_root");
+    let config = "[[signature]]\nname = 'team'\nkeys = ['k.pub']\ntrusted-root = 'root.json'\n\
+                  identities = [{ issuer = 'https://i.dev', subject-pattern = '.*@team.dev' }]\nneed = 'all'\n\
+                  annotations = { env = 'prod' }\nsignatures-from = ['s.dev/signatures', 'origin']\n\
+                  when-away = 'cached'\naway-max-age = '24h'\n\
+                  [[policy.rule]]\nprefix = 'a.dev'\nmirrors = ['m.dev']\nverify = 'team'\n\
+                  [policy]\npolicy-json = 'p.json'\n";
+    let json = r#"{"default": [{"type": "insecureAcceptAnything"}], "transports": {"docker": {"b.dev": [{"type": "reject"}]}}}"#;
+    for (name, text) in [("config.toml", config), ("k.pub", key), ("root.json", root), ("p.json", json)] {
+        std::fs::write(dir.path().join(name), text).unwrap();
+    }
+    let explain = |arguments: &[&str]| {
+        let arguments = [&["explain", "--config", "config.toml"], arguments].concat();
+        shown(&program(dir.path(), &arguments).output().unwrap())
+            .replace(&format!("{}/", dir.path().display()), "")
+    };
+    assert_snapshot!(explain(&["a.dev/x:1", "b.dev/x:1"]), @r#"
+    a.dev/x:1
+      name        a.dev/x:1
+      decision    route, by rule "a.dev" (config.toml:12)
+      candidates  1. m.dev/x:1  mirror  no credentials
+      signatures  team: signed by 1 key and 1 identity, under the same repository, with env=prod; looked for at s.dev/signatures, origin as well; what was found in the last 24h counts if no registry answers
+
+    b.dev/x:1
+      name        b.dev/x:1
+      decision    deny
+      reason      the scope b.dev in p.json rejects it
+    --- exit 1
+    "#);
+    assert_snapshot!(explain(&["--format", "json", "a.dev/x:1", "b.dev/x:1"]), @r#"
+    {"input":"a.dev/x:1","kind":"name","name":"a.dev/x:1","decision":"route","rule":{"prefix":"a.dev","source":"config.toml:12"},"reason":null,"candidates":[{"reference":"m.dev/x:1","role":"mirror","credentials":"none","credentials_source":null,"username":null}],"signatures":[{"by":"team","keys":["e0037b1c5d5ac7a291c0fe9371512236d14651855ffde6e55ba8cdaef94c5f28"],"identities":[{"issuer":"https://i.dev","subject_pattern":".*@team.dev"}],"needed":2,"identity":"repository","without_name":false,"annotations":{"env":"prod"},"signatures_from":["s.dev/signatures","origin"],"when_away":"cached","max_age":"24h"}]}
+    {"input":"b.dev/x:1","kind":"name","name":"b.dev/x:1","decision":"deny","rule":null,"reason":"the scope b.dev in p.json rejects it","candidates":[]}
+    --- exit 1
+    "#);
+}
+
+/// No registry is asked for it, and none has to have it.
+#[test]
+fn live_refuses_nothing_that_is_only_observed() {
+    let config = "[policy]\nmode = \"observe\"\n[[policy.rule]]\nprefix = \"evil.dev\"\ndeny = \"no\"\n\
+        [containerd]\nsocket = \"/nonexistent/containerd.sock\"\n[listen]\nsocket = \"/nonexistent/s.sock\"\n";
+    assert_snapshot!(explain(config, &["--live", "evil.dev/a:1"]), @r#"
+    evil.dev/a:1
+      name        evil.dev/a:1
+      decision    would be: deny, by rule "evil.dev" (config.toml:4)
+      mode        observe: the rule is not in force, and nothing of this is done
+      in force    pass, by the built-in default
+      reason      no
+    --- exit 0
+    "#);
 }
 
 #[test]
@@ -169,172 +228,6 @@ fn the_default_of_the_file_has_a_source() {
     {"input":"ghcr.io/x/y","kind":"name","name":"ghcr.io/x/y:latest","decision":"deny","rule":{"prefix":"default","source":"config.toml:1"},"reason":"no rule allows it","candidates":[]}
     --- exit 1
     "#);
-}
-
-#[test]
-fn ids_paths_and_nonsense_are_told_apart() {
-    let id = "a".repeat(64);
-    let digest = format!("sha256:{id}");
-    let inputs = [digest.as_str(), &id, "/var/x.tar", "./x.tar", "UPPER/Case", ""];
-    assert_snapshot!(explain(CONFIG, &inputs), @r#"
-    sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
-      kind        an image id, but a pull reads it as a name
-      name        docker.io/library/sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
-      decision    route, by rule "default-registry" (config.toml:2)
-      candidates  1. oci-mirror.dev.de/library/sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa  mirror  no credentials
-
-    aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
-      kind        an image id; it cannot be pulled
-      decision    invalid: not a valid image reference
-      reason      64 hex digits are an image id, not a name
-
-    /var/x.tar
-      kind        a path; it cannot be pulled
-      decision    invalid: not a valid image reference
-      reason      a path, not an image reference
-
-    ./x.tar
-      kind        a path; it cannot be pulled
-      decision    invalid: not a valid image reference
-      reason      a path, not an image reference
-
-    UPPER/Case
-      decision    invalid: not a valid image reference
-      reason      upper case in the repository
-
-
-      decision    invalid: not a valid image reference
-      reason      an image reference can't be empty
-    --- exit 1
-    "#);
-    let json = [&["--format", "json"], &inputs[..]].concat();
-    assert_snapshot!(explain(CONFIG, &json), @r#"
-    {"input":"sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","kind":"id","name":"docker.io/library/sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","decision":"route","rule":{"prefix":"default-registry","source":"config.toml:2"},"reason":null,"candidates":[{"reference":"oci-mirror.dev.de/library/sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","role":"mirror","credentials":"none","credentials_source":null,"username":null}]}
-    {"input":"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","kind":"id","name":null,"decision":"invalid","rule":null,"reason":"64 hex digits are an image id, not a name","candidates":[]}
-    {"input":"/var/x.tar","kind":"path","name":null,"decision":"invalid","rule":null,"reason":"a path, not an image reference","candidates":[]}
-    {"input":"./x.tar","kind":"path","name":null,"decision":"invalid","rule":null,"reason":"a path, not an image reference","candidates":[]}
-    {"input":"UPPER/Case","kind":"invalid","name":null,"decision":"invalid","rule":null,"reason":"upper case in the repository","candidates":[]}
-    {"input":"","kind":"invalid","name":null,"decision":"invalid","rule":null,"reason":"an image reference can't be empty","candidates":[]}
-    --- exit 1
-    "#);
-}
-
-#[test]
-fn control_characters_of_an_input_do_not_reach_the_terminal() {
-    assert_snapshot!(explain(CONFIG, &["a\u{1b}[2Jb"]), @r"
-    a\u{1b}[2Jb
-      decision    invalid: not a valid image reference
-      reason      a control character in the repository
-    --- exit 1
-    ");
-}
-
-#[test]
-fn stdin_is_read_line_by_line() {
-    let dir = tempfile::tempdir().unwrap();
-    let arguments =
-        ["explain", "--default-registry", "m.dev/hub", "--config", "config.toml", "--format", "json", "-"];
-    std::fs::write(dir.path().join("config.toml"), "").unwrap();
-    let mut child =
-        program(dir.path(), &arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    child.stdin.take().unwrap().write_all(b"nginx:1\n\n  quay.io/x:2  \nlast").unwrap();
-    assert_snapshot!(shown(&child.wait_with_output().unwrap()), @r#"
-    {"input":"nginx:1","kind":"name","name":"docker.io/library/nginx:1","decision":"route","rule":{"prefix":"default-registry","source":"--default-registry"},"reason":null,"candidates":[{"reference":"m.dev/hub/library/nginx:1","role":"mirror","credentials":"none","credentials_source":null,"username":null}]}
-    {"input":"quay.io/x:2","kind":"name","name":"quay.io/x:2","decision":"pass","rule":{"prefix":"default","source":null},"reason":null,"candidates":[{"reference":"quay.io/x:2","role":"origin","credentials":"client","credentials_source":null,"username":null}]}
-    {"input":"last","kind":"name","name":"docker.io/library/last:latest","decision":"route","rule":{"prefix":"default-registry","source":"--default-registry"},"reason":null,"candidates":[{"reference":"m.dev/hub/library/last:latest","role":"mirror","credentials":"none","credentials_source":null,"username":null}]}
-    --- exit 0
-    "#);
-}
-
-#[test]
-fn the_default_registry_needs_no_file() {
-    if Path::new("/etc/cri-shunt").exists() {
-        support::skipped("this machine has a configuration in /etc/cri-shunt");
-        return;
-    }
-    let dir = tempfile::tempdir().unwrap();
-    let run = |arguments: &[&str]| shown(&program(dir.path(), arguments).output().unwrap());
-    assert_snapshot!(run(&["explain", "--default-registry", "oci-mirror.dev.de", "nginx:1.25", "quay.io/x"]), @r#"
-    nginx:1.25
-      name        docker.io/library/nginx:1.25
-      decision    route, by rule "default-registry" (--default-registry)
-      candidates  1. oci-mirror.dev.de/library/nginx:1.25  mirror  no credentials
-
-    quay.io/x
-      name        quay.io/x:latest
-      decision    pass, by the built-in default
-      candidates  1. quay.io/x:latest  origin  the client's credentials
-    --- exit 0
-    "#);
-    assert_snapshot!(run(&["explain", "nginx:1.25"]), @r"
-    --- stderr
-    error: cannot read /etc/cri-shunt/config.toml: No such file or directory (os error 2)
-     |
-     = help: create it (an empty file means all defaults and no rule), or name another file with --config
-
-    --- exit 2
-    ");
-    assert_snapshot!(run(&["explain", "--default-registry", "https://x", "nginx:1.25"]), @r#"
-    --- stderr
-    error: mirror "https://x" begins with a scheme
-     --> --default-registry:1:1
-      |
-    1 | https://x
-      | ^^^^^^^^^
-      |
-      = help: leave the scheme out: x (for http write `plain-http = true` in `[[transport]]`)
-
-    --- exit 2
-    "#);
-}
-
-#[test]
-fn a_default_registry_is_not_set_over_that_of_the_file() {
-    assert_snapshot!(explain(CONFIG, &["--default-registry", "other.dev", "nginx"]), @r#"
-    --- stderr
-    error: `policy.default-registry` is set in config.toml and in --default-registry
-     --> --default-registry:1:1
-      |
-    1 | other.dev
-      | ^^^^^^^^^
-      |
-     ::: config.toml:2:20
-      |
-    2 | default-registry = "oci-mirror.dev.de"
-      |                    ------------------- first set here
-      |
-      = help: files do not override each other: remove one of the two
-
-    --- exit 2
-    "#);
-}
-
-#[test]
-fn a_config_that_cannot_be_used_exits_2() {
-    assert_snapshot!(explain("[policy]\ndefualt = 'deny'", &["nginx"]), @r"
-    --- stderr
-    error: unknown key `defualt` in `policy`
-     --> config.toml:2:1
-      |
-    2 | defualt = 'deny'
-      | ^^^^^^^
-      |
-      = help: did you mean `default`?
-
-    --- exit 2
-    ");
-}
-
-#[test]
-fn wrong_usage_exits_2() {
-    let dir = tempfile::tempdir().unwrap();
-    let code = |arguments: &[&str]| program(dir.path(), arguments).output().unwrap().status.code();
-    assert_eq!(code(&["explain"]), Some(2));
-    assert_eq!(code(&["explain", "--format", "yaml", "nginx"]), Some(2));
-    assert_eq!(code(&["explain", "--nonsense", "nginx"]), Some(2));
-    assert_eq!(code(&[]), Some(2));
-    assert_eq!(code(&["--version"]), Some(0));
-    assert_eq!(code(&["explain", "--help"]), Some(0));
 }
 
 #[test]
