@@ -72,7 +72,7 @@ mod fixture;
 #[cfg(test)]
 mod tests;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -168,15 +168,23 @@ pub struct Loaded {
 // === impl Loaded ===
 
 impl Loaded {
-    /// Adds a warning for each needed file that the reader cannot use. Loading does not, because only the caller
-    /// knows whose view counts.
+    /// Adds a warning for each file of the configuration, and each needed file, that the reader cannot use. Loading
+    /// does not, because only the caller knows whose view counts.
     pub fn warn_of_files(&mut self, reader: &Reader) {
+        let mut read: Vec<&Path> = self.warnings.seen().paths().collect();
+        read.sort_unstable();
+        read.dedup();
+        let closed = read.into_iter().filter_map(|path| {
+            let message =
+                format!("the daemon cannot read {}, so it refuses this configuration", path.display());
+            reader.closed(path).map(|advice| Problem::warning(message).hint(advice))
+        });
         let needed = self.config.needed.iter().zip(&self.needed_at);
         let faults = needed.filter_map(|(file, at)| {
             let fault = file.fault(reader)?;
             Some(Problem::warning(file.message(&fault)).at(at).hint(file.hint(&fault)))
         });
-        let mut problems: Vec<Problem> = faults.collect();
+        let mut problems: Vec<Problem> = closed.chain(faults).collect();
         lint::exposed_contents(
             &self.config.sources,
             self.config.needed.iter().zip(&self.needed_at),

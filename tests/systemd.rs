@@ -148,6 +148,29 @@ fn root_sees_with_the_daemons_eyes() {
     }
 }
 
+/// A file of the configuration that root reads, and the daemon of the unit does not: `check` says it before a reload is refused.
+#[test]
+fn check_knows_what_the_daemon_cannot_read_of_its_configuration() {
+    let files = installed();
+    write(&files, "/etc/cri-shunt/config.toml", RULE);
+    let own = write(&files, "/etc/cri-shunt/conf.d/own.toml", "");
+    write(&files, "/etc/cri-shunt/conf.d/good.toml", "[policy]\n");
+    std::fs::set_permissions(&own, std::fs::Permissions::from_mode(0o600)).unwrap();
+    std::os::unix::fs::chown(&own, Some(1000), Some(1000)).unwrap();
+    let Some(systemd) = Systemd::start(files) else { return };
+    let output = systemd.run(&["cri-shunt", "check", "--strict"]);
+    let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    let closed = "the daemon cannot read /etc/cri-shunt/conf.d/own.toml, so it refuses this configuration";
+    assert!(said.contains(closed) && said.contains("chown 0 /etc/cri-shunt/conf.d/own.toml"), "{said}");
+    assert_eq!(said.matches("the daemon cannot read").count(), 1, "{said}");
+    assert_eq!(output.status.code(), Some(1), "{said}");
+
+    systemd.output(&["chown", "0", "/etc/cri-shunt/conf.d/own.toml"]);
+    let said = systemd.run(&["cri-shunt", "check"]);
+    let said = String::from_utf8([said.stdout, said.stderr].concat()).unwrap();
+    assert!(!said.contains("the daemon cannot read"), "{said}");
+}
+
 /// A mistake and a reboot: the node goes on as before, and the journal says so once, as an error.
 #[test]
 fn a_start_with_a_mistake_serves_by_the_last_good_policy() {

@@ -15,14 +15,16 @@ use crate::serve::admin::proto::NeededFile;
 pub(super) fn of_the_daemon(config: &Config) -> Reader {
     let groups = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
     // systemd runs this command for the unit, with the rights of the daemon. The daemon may wait for its end.
-    if config.needed.is_empty() || is_of_the_unit(&groups) {
+    if is_of_the_unit(&groups) {
         return Reader::This;
     }
     let unit = Unit::installed();
     let socket = config.listen.socket.as_path();
-    let said = if daemon::may_be_asked(socket) { said(socket) } else { Vec::new() };
+    let asks = !config.needed.is_empty() && daemon::may_be_asked(socket);
+    let said = if asks { said(socket) } else { Vec::new() };
     Reader::Daemon(Box::new(Daemon {
         rights: unit.rights(),
+        is_here: unit.is_installed(),
         hidden: unit.hidden(),
         credentials: unit.credentials(),
         said: by_file(said),

@@ -127,6 +127,11 @@ impl Unit {
         reads.contains(&true)
     }
 
+    /// Whether it is the unit of this machine, and not only that of this program.
+    pub(super) fn is_installed(&self) -> bool {
+        self.is_installed
+    }
+
     /// The directories in which it does not see the files of others.
     pub(super) fn hidden(&self) -> Vec<PathBuf> {
         let mut hidden = Vec::new();

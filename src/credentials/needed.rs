@@ -179,7 +179,13 @@ mod tests {
     fn daemon(credentials: Option<&[&str]>) -> Reader {
         let credentials = credentials.map(|names| names.iter().map(|name| (*name).to_owned()).collect());
         let rights = Rights { uid: 0, gids: vec![0], reads_all: false };
-        Reader::Daemon(Box::new(Daemon { rights, hidden: Vec::new(), credentials, said: HashMap::new() }))
+        Reader::Daemon(Box::new(Daemon {
+            rights,
+            is_here: true,
+            hidden: Vec::new(),
+            credentials,
+            said: HashMap::new(),
+        }))
     }
 
     #[test]

@@ -113,7 +113,6 @@ impl Snapshot {
     }
 
     /// The paths, in the order of their notes.
-    #[cfg(test)]
     pub fn paths(&self) -> impl Iterator<Item = &Path> {
         self.0.iter().map(|(path, _)| path.as_path())
     }

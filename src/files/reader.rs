@@ -60,6 +60,8 @@ pub enum Reader {
 pub struct Daemon {
     /// Its user and what it may do.
     pub rights: Rights,
+    /// Whether its unit is installed here, so that the files here are for it.
+    pub is_here: bool,
     /// Directories in which it does not see what others see.
     pub hidden: Vec<PathBuf>,
     /// The names of the systemd credentials that it gets, where that is known.
@@ -87,20 +89,33 @@ impl Reader {
             },
         }
     }
+
+    /// Why the daemon of this machine cannot read a file that this process has read, and what to do.
+    #[must_use]
+    pub fn closed(&self, path: &Path) -> Option<String> {
+        let Reader::Daemon(daemon) = self else { return None };
+        if !daemon.is_here {
+            return None;
+        }
+        let refusal = || daemon.rights.refusal(path, Access::Read).ok().flatten();
+        daemon.hides(path).or_else(|| refusal().map(|refusal| refusal.to_string()))
+    }
 }
 
 // === impl Daemon ===
 
 impl Daemon {
+    /// What to do about a file in a directory that it does not see.
+    fn hides(&self, path: &Path) -> Option<String> {
+        let hidden = self.hidden.iter().find(|hidden| path.starts_with(hidden))?.display();
+        Some(format!("the daemon does not see the files in {hidden}: move it, for example to /etc/cri-shunt"))
+    }
+
     /// The fault, by owner and mode, and by what this process sees.
     fn judge(&self, need: &impl Need, reader: &Reader) -> Option<Fault> {
         let Some((path, access)) = need.file() else { return found(need, reader) };
-        if let Some(hidden) = self.hidden.iter().find(|hidden| path.starts_with(hidden)) {
+        if let Some(advice) = self.hides(path) {
             let what = need.unusable(&system(Errno::NOENT));
-            let hidden = hidden.display();
-            let advice = format!(
-                "the daemon does not see the files in {hidden}: move it, for example to /etc/cri-shunt"
-            );
             return Some(Fault { what, advice: Some(advice), is_closed: false });
         }
         match self.rights.refusal(path, access) {
@@ -180,7 +195,8 @@ mod tests {
 
     fn daemon(change: impl FnOnce(&mut Daemon)) -> Reader {
         let rights = Rights { uid: 4_000_000, gids: Vec::new(), reads_all: false };
-        let mut daemon = Daemon { rights, hidden: Vec::new(), credentials: None, said: HashMap::new() };
+        let mut daemon =
+            Daemon { rights, is_here: true, hidden: Vec::new(), credentials: None, said: HashMap::new() };
         change(&mut daemon);
         Reader::Daemon(Box::new(daemon))
     }
@@ -216,5 +232,17 @@ mod tests {
         assert_eq!(told(&said(None)), None, "it can, whatever it looks like from here");
         let own = Fault { what: "no".to_owned(), advice: None, is_closed: false };
         assert_eq!(told(&said(Some(own))), fault("no", false));
+
+        let closed = |reader: &Reader| reader.closed(&word.0);
+        assert!(closed(&stranger).unwrap().ends_with(&word.subject()));
+        assert!(
+            closed(&daemon(|daemon| daemon.hidden = vec![dir.path().to_owned()]))
+                .unwrap()
+                .contains("move it")
+        );
+        assert_eq!(closed(&daemon(|daemon| daemon.is_here = false)), None, "it may be for another machine");
+        assert_eq!(closed(&Reader::This), None);
+        open(&word.0, 0o644);
+        assert_eq!(closed(&stranger), None);
     }
 }
