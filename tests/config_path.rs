@@ -94,7 +94,7 @@ impl Cell<'_> {
         let has_transfer = self.containerd.version() >= Version::V2_1;
         let is_local = !has_transfer || self.trigger != TRIGGERS[0];
         assert_eq!(facts.pull_mode == Some(PullMode::Local), is_local, "{what}");
-        assert_eq!(facts.pulls_by_real_name(), None, "{what}");
+        assert_eq!(facts.fetches_by_mirror_host(), None, "{what}");
         let log = std::fs::read_to_string(self.containerd.log_file()).unwrap();
         let start = log.rfind("starting containerd").unwrap();
         let falls_back = log[start..].contains("Falling back to local image pull mode");
@@ -149,9 +149,9 @@ async fn a_verifier_that_is_there_is_found() {
     std::fs::write(containerd.config_file(), text).unwrap();
     containerd.restart();
     let facts = Facts::learn(&Link::new(containerd.socket().into())).await.unwrap();
-    assert_eq!(facts.pulls_by_real_name(), None);
+    assert_eq!(facts.fetches_by_mirror_host(), None);
     std::fs::write(directory.join("verify"), "").unwrap();
-    let why = facts.pulls_by_real_name().unwrap();
+    let why = facts.fetches_by_mirror_host().unwrap();
     assert!(why.contains(&directory.display().to_string()), "{why}");
 }
 

@@ -85,14 +85,14 @@ async fn verifiers_see_the_mirrors_own_name() {
     assert!(!said.contains("mirror does not give") && said.contains("content"), "{said}");
     let checked = String::from_utf8(shunt.run("check", &[]).stdout).unwrap();
     assert!(checked.contains("the image verifiers in "), "{checked}");
-    // The key overrules that. Now a private name is seen, and a mirror with settings of its own can be had.
+    // The key says otherwise. Now a private name is seen, and a mirror with settings of its own can be had.
     let own = format!("mirrors = [{{ location = \"http://{bad}\", headers = {{ X-A = \"b\" }} }}]\n");
     let rules = format!("[[policy.rule]]\nprefix = \"quay.io\"\n{own}");
     shunt.write_config(&rules, &containerd);
     shunt.restart();
     let cri = Cri::connect(&shunt.socket()).await;
     let error = cri.pull("quay.io/library/app:1").await.unwrap_err();
-    assert!(error.message().contains("fetch-by = \"private-host\" under [containerd] overrules"), "{error}");
+    assert!(error.message().contains("set fetch-by = \"private-host\" under [containerd]"), "{error}");
     let checked = String::from_utf8(shunt.run("check", &[]).stdout).unwrap();
     assert!(checked.contains("This will not work yet:\n  a mirror whose rule says how"), "{checked}");
     let socket = format!("[containerd]\nsocket = \"{}\"\n", containerd.socket().display());

@@ -59,7 +59,7 @@ pub struct Containerd {
     pub pause_image: Option<Name>,
     /// Where it looks for `hosts.toml`; `None` means that containerd is asked for it.
     pub config_path: Option<PathBuf>,
-    /// By which name it is asked for what a mirror has; `None` means that its own configuration decides.
+    /// Which host is in the name by which it fetches from a mirror; `None` means that its own configuration decides.
     pub fetch_by: Option<FetchBy>,
     /// Whether containerd's own files apply the rules to pulls that bypass the shunt.
     pub fence: bool,

@@ -21,12 +21,12 @@ use crate::registry::proxy::Proxies;
 /// How long `containerd config dump` may take before it is given up.
 const DUMP_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// By which name containerd is asked for what a mirror has.
+/// Which host is in the name by which containerd fetches an image from a mirror.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FetchBy {
-    /// By a host of the shunt's own, whose file leads to the mirror.
+    /// A host name that only the shunt uses; its `hosts.toml` leads to the mirror.
     PrivateHost,
-    /// By the mirror's own host.
+    /// The mirror's own host.
     MirrorHost,
 }
 
@@ -51,7 +51,7 @@ pub struct Facts {
     pub verifiers: Option<PathBuf>,
     /// Its own logins, by the host that is really asked.
     pub logins: HashMap<String, Login>,
-    /// What the shunt's own config says of the name, whatever follows from the facts.
+    /// The host that the shunt's own config sets, whatever follows from the other facts.
     pub fetch_by: Option<FetchBy>,
 }
 
@@ -103,17 +103,21 @@ impl Facts {
         self.roots = Roots::of(&self.version, self.pull_mode, &config_path.to_string_lossy(), false);
     }
 
-    /// Why containerd must be asked for images by the mirror's real name, where it must: what comes after the pull asks
-    /// for the pulled name again, or judges it. Looks at the disk.
+    /// Why containerd fetches by the mirror's own host, where it does: something else in containerd uses the name, to fetch
+    /// layers or to judge the image, or the shunt's own config says so. Looks at the disk.
     #[must_use]
-    pub fn pulls_by_real_name(&self) -> Option<String> {
+    pub fn fetches_by_mirror_host(&self) -> Option<String> {
         match self.fetch_by {
             Some(FetchBy::PrivateHost) => return None,
-            Some(FetchBy::MirrorHost) => return Some("fetch-by under [containerd] says so".to_owned()),
+            Some(FetchBy::MirrorHost) => {
+                return Some("fetch-by = \"mirror-host\" is set under [containerd]".to_owned());
+            }
             None => {}
         }
         if let Some(snapshotter) = &self.lazy_snapshotter {
-            return Some(format!("the snapshotter {snapshotter} fetches layers later, by the pulled name"));
+            return Some(format!(
+                "the snapshotter {snapshotter} fetches layers later, by the name that was pulled"
+            ));
         }
         // Local pulls do not run verifiers.
         let directory = self.verifiers.as_ref().filter(|_| self.pull_mode == Some(PullMode::Transfer))?;
@@ -121,7 +125,8 @@ impl Facts {
             Ok(mut entries) => entries.next().is_none(),
             Err(error) => error.kind() == std::io::ErrorKind::NotFound,
         };
-        (!is_empty).then(|| format!("the image verifiers in {} see the pulled name", directory.display()))
+        (!is_empty)
+            .then(|| format!("the image verifiers in {} see the name that is pulled", directory.display()))
     }
 
     /// The proxies of the process that listens on `socket`, without asking it anything; none if no process
@@ -275,14 +280,14 @@ mod tests {
             verifiers: Some(verifiers.to_owned()),
             ..Facts::default()
         };
-        assert_eq!(with(PullMode::Transfer, &missing).pulls_by_real_name(), None);
-        assert_eq!(with(PullMode::Transfer, dir.path()).pulls_by_real_name(), None);
+        assert_eq!(with(PullMode::Transfer, &missing).fetches_by_mirror_host(), None);
+        assert_eq!(with(PullMode::Transfer, dir.path()).fetches_by_mirror_host(), None);
         std::fs::write(dir.path().join("verify"), "").unwrap();
-        assert!(with(PullMode::Transfer, dir.path()).pulls_by_real_name().is_some());
-        assert_eq!(with(PullMode::Local, dir.path()).pulls_by_real_name(), None);
+        assert!(with(PullMode::Transfer, dir.path()).fetches_by_mirror_host().is_some());
+        assert_eq!(with(PullMode::Local, dir.path()).fetches_by_mirror_host(), None);
         let lazy = Facts { lazy_snapshotter: Some("stargz".to_owned()), ..Facts::default() };
-        assert!(lazy.pulls_by_real_name().is_some());
-        let overruled = |facts: Facts, by| Facts { fetch_by: Some(by), ..facts }.pulls_by_real_name();
+        assert!(lazy.fetches_by_mirror_host().is_some());
+        let overruled = |facts: Facts, by| Facts { fetch_by: Some(by), ..facts }.fetches_by_mirror_host();
         assert_eq!(overruled(lazy, FetchBy::PrivateHost), None);
         assert!(overruled(Facts::default(), FetchBy::MirrorHost).is_some());
     }

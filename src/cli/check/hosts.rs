@@ -20,7 +20,7 @@ pub(super) struct Files {
     directory: Option<String>,
     /// Each with its purpose.
     kept: Vec<String>,
-    /// Why containerd is asked for images by the mirrors' own hosts, where that is so.
+    /// Why containerd fetches images by the mirrors' own hosts, where that is so.
     #[serde(skip_serializing_if = "Option::is_none")]
     by_mirror_host: Option<String>,
     /// What prevents them.
@@ -74,7 +74,7 @@ impl Files {
         list(&mut text, &format!("hosts.toml files that containerd gets, below {place}"), &self.kept);
         if let Some(reason) = &self.by_mirror_host {
             // Writing to a string cannot fail.
-            let _ = writeln!(text, "containerd is asked for images by the mirrors' own hosts: {reason}");
+            let _ = writeln!(text, "containerd fetches images by the mirrors' own hosts: {reason}");
         }
         text.push_str(&self.problems_text());
         text

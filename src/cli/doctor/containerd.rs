@@ -126,10 +126,10 @@ pub(super) fn running(look: &Look, runtime: &Runtime, config: &Config) -> (Facts
             "the snapshotter {snapshotter} fetches layers later, past the policy's mirrors of that time"
         );
         found.push(Finding::note("lazy-snapshotter", what));
-    } else if let Some(reason) = facts.pulls_by_real_name() {
+    } else if let Some(reason) = facts.fetches_by_mirror_host() {
         found.push(Finding::note(
             "mirrors-own-names",
-            format!("mirrors are asked by their own names: {reason}"),
+            format!("containerd fetches images by the mirrors' own hosts: {reason}"),
         ));
     }
     (facts, found)

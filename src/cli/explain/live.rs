@@ -270,10 +270,12 @@ async fn rests(socket: &Path) -> (Vec<(String, String)>, Option<String>) {
     }
 }
 
-/// Whether a pull leads containerd to mirrors by private hosts, and not by the mirrors' own names.
+/// Whether a pull leads containerd to mirrors by private hosts, and not by the mirrors' own.
 fn leads_to_mirrors(facts: &Facts) -> bool {
     let roots = facts.roots.read();
-    !roots.is_empty() && !roots.iter().any(|root| root.is_relative()) && facts.pulls_by_real_name().is_none()
+    !roots.is_empty()
+        && !roots.iter().any(|root| root.is_relative())
+        && facts.fetches_by_mirror_host().is_none()
 }
 
 impl Drop for Live {

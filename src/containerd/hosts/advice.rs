@@ -31,11 +31,17 @@ pub fn set_up(facts: &Facts) -> Option<String> {
     }
 }
 
-/// Why mirrors have no private hosts although containerd reads `hosts.toml`, and what overrules that. Looks at the disk.
+/// Why mirrors have no private hosts although containerd reads `hosts.toml`, and what to set to have them. Looks at the
+/// disk.
 #[must_use]
 pub fn no_private_hosts(facts: &Facts) -> Option<String> {
-    let reason = facts.pulls_by_real_name()?;
-    Some(format!("{reason}; fetch-by = \"private-host\" under [containerd] overrules that"))
+    let reason = facts.fetches_by_mirror_host()?;
+    Some(match facts.fetch_by {
+        Some(_) => reason,
+        None => format!(
+            "{reason}; to have private hosts all the same, set fetch-by = \"private-host\" under [containerd]"
+        ),
+    })
 }
 
 fn no_config_path(version: &str) -> String {
