@@ -17,6 +17,7 @@ on_each_containerd!(
     what_was_found_counts_while_the_signatures_are_away,
     a_mirror_without_signatures_takes_nothing_back_while_another_is_away,
     a_registry_that_answers_too_much_has_no_good_signature,
+    an_index_whose_manifests_are_not_told_is_not_known_to_be_unsigned,
 );
 
 async fn a_tag_that_moves_after_the_check_changes_nothing(version: Version) {
@@ -151,6 +152,29 @@ async fn a_registry_that_answers_too_much_has_no_good_signature(version: Version
     assert!(text.contains("the list of referrers: it has more than 1000 entries"), "{text}");
     let agents: Vec<_> = front.records().into_iter().filter_map(|record| record.user_agent).collect();
     assert!(!agents.iter().any(|agent| agent.starts_with("containerd/")), "{agents:?}");
+}
+
+async fn an_index_whose_manifests_are_not_told_is_not_known_to_be_unsigned(version: Version) {
+    let Some(world) = world() else { return };
+    let front = Fake::in_front_of(world.registry.host());
+    let Some(setup) = setup(version, &config("", &[&front.host()])).await else { return };
+    let index = Image::index(image("child")).digest();
+    let child = image("child").digest();
+    // What is asked of the index itself is answered: nobody has signed it. Its manifest is signed.
+    for path in [
+        format!("/v2/verify/child/manifests/{index}"),
+        format!("/v2/verify/child/referrers/{child}"),
+        signature_of("child"),
+    ] {
+        front.on(&path, Behaviour::Status(500));
+        let text = unsigned(&setup.cri.pull("verify/child:1").await.unwrap_err(), "verify/child:1");
+        let why = format!("{} answers 500", front.host());
+        assert!(text.contains("is signed as \"prod\" demands is not known"), "{path}: {text}");
+        assert!(text.contains(&why), "{path}: {text}");
+        front.on(&path, Behaviour::Forward);
+    }
+    assert_eq!(setup.cri.pull("verify/child:1").await.unwrap(), image("child").id());
+    setup.cri.remove(&image("child").id()).await.unwrap();
 }
 
 /// The path of the manifest of an image's signatures.

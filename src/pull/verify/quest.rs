@@ -81,19 +81,34 @@ impl Quest<'_> {
             Err(unsigned) => unsigned,
         };
         if self.is_index {
-            let manifests = self.manifests(asks, first).await.unwrap_or_default();
-            let mut seals = Vec::new();
-            for manifest in &manifests {
-                match self.judged(asks, manifest, (first, &others), &mut Looked::default()).await {
-                    Ok(seal) => seals.push(seal),
-                    Err(_) => break,
-                }
-            }
-            if let Some(seal) = seals.first().filter(|_| seals.len() == manifests.len()) {
-                return Ok(seal.clone());
+            match self.manifests_signed(asks, (first, &others)).await {
+                Ok(Some(seal)) => return Ok(seal),
+                Ok(None) => {}
+                Err(away) => looked.away.extend(away),
             }
         }
         Err(looked.lacking(signed, digest, &unsigned))
+    }
+
+    /// Who has signed each manifest of the index that is for this machine, as one seal; none where one of them is not signed.
+    ///
+    /// # Errors
+    /// That is not known: which places do not tell, and why.
+    async fn manifests_signed(
+        &self,
+        asks: &impl Asks,
+        (first, others): (&Place<'_>, &[Candidate]),
+    ) -> Result<Option<Seal>, Vec<String>> {
+        let mut seal = None;
+        for manifest in self.manifests(asks, first).await.map_err(|why| vec![why])? {
+            let mut looked = Looked::default();
+            match self.judged(asks, &manifest, (first, others), &mut looked).await {
+                Ok(found) => drop(seal.get_or_insert(found)),
+                Err(_) if looked.away.is_empty() => return Ok(None),
+                Err(_) => return Err(looked.away),
+            }
+        }
+        Ok(seal)
     }
 
     /// Who has signed this digest, by all places together.
@@ -128,17 +143,25 @@ impl Quest<'_> {
         sealed_by(verdict, first.candidate)
     }
 
-    /// The manifests of the index that are for this machine; none where these are too many.
-    async fn manifests(&self, asks: &impl Asks, place: &Place<'_>) -> Option<Vec<String>> {
+    /// The manifests of the index that are for this machine; none where these are too many, or where it is no index that
+    /// containerd would read alike.
+    ///
+    /// # Errors
+    /// The registry does not give the index, and why.
+    async fn manifests(&self, asks: &impl Asks, place: &Place<'_>) -> Result<Vec<String>, String> {
         let end = asks.answer_by(self.has_successor).min(self.end);
         let question = place.asked_for(self.digest, end);
-        let index = place.client.manifest(&question, self.digest).await.ok()?;
+        let index = place.client.manifest(&question, self.digest).await.map_err(|refusal| {
+            asks.heard(place, Some(&refusal));
+            refusal.brief().to_owned()
+        })?;
         let mut walk = Walk::from(self.digest);
-        walk.next_digest()?;
-        walk.add_bytes(&index.bytes).ok()?;
+        if walk.next_digest().is_none() || walk.add_bytes(&index.bytes).is_err() {
+            return Ok(Vec::new());
+        }
         let manifests: Vec<String> =
             std::iter::from_fn(|| walk.next_digest()).take(MOST_MANIFESTS + 1).collect();
-        (manifests.len() <= MOST_MANIFESTS).then_some(manifests)
+        Ok(if manifests.len() <= MOST_MANIFESTS { manifests } else { Vec::new() })
     }
 }
 
