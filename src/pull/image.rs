@@ -23,8 +23,9 @@ use crate::policy::{Candidate, Decision, Name, tag_beside_digest};
 use crate::state::{Request, State};
 use crate::wire::{self, cri};
 
-/// How often a pull begins again, where an image garbage collection removed what it had fetched. Three were too few beside a client that
-/// removes the same image all the time.
+/// How often an image is fetched, if each time something removes it before it has its name: containerd's garbage
+/// collection, or a client. `tests/adopt_stress.rs` has a client that removes one image all the time; three rounds were too
+/// few there once.
 const ROUNDS: usize = 6;
 
 /// How a pull ended.
