@@ -6,7 +6,8 @@
 //! tells it. `outage` answers with the image on the node if no registry can serve and the rule says so; `same_login` tells
 //! whether the client may have it. A pull that no rule changes goes on as it came; `credential_scope` binds its login where that is needed.
 //!
-//! `lookup` has ImageStatus and CreateContainer, `pause_image` the image that containerd would pull by itself.
+//! `lookup` has ImageStatus and CreateContainer, `pause_image` the image that containerd would pull by itself;
+//! `own` is how the shunt asks for that one.
 //! `brought` counts bytes, `hosts_files` keeps containerd's `hosts.toml` files, `leftovers` removes what a crash left behind,
 //! `upgrade` what the version before left.
 
@@ -28,6 +29,7 @@ pub mod leftovers;
 mod locked;
 pub mod lookup;
 mod outage;
+mod own;
 pub mod pause_image;
 mod provenance;
 mod record;

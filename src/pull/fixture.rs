@@ -9,12 +9,13 @@ use bytes::Bytes;
 use k8s_cri::v1::PullImageRequest;
 use prost::Message as _;
 
+use super::own;
 use super::under_way::Pull;
 use crate::containerd::hosts::Transport;
 use crate::containerd::unary::Call;
 use crate::policy::{Asked, Name, Policy};
 use crate::signature::Must;
-use crate::state::{Client, CriVersion, Generation, Request, Shown, State, fixture};
+use crate::state::{Generation, Request, Shown, State, fixture};
 
 /// What a pull borrows.
 pub(super) struct Parts {
@@ -34,22 +35,13 @@ impl Parts {
         let state = fixture::state(dir, "other.test", Transport::PlainHttp);
         let other = fixture::generation("other.test", Transport::PlainHttp);
         let generation = Arc::new(Generation { policy, ..other });
-        let request = Request {
-            id: state.request_ids.next(),
-            client: Client::own(),
-            method: "PullImage",
-            version: CriVersion::V1,
-            pod: None,
-            generation,
-            deadline: None,
-            started: tokio::time::Instant::now(),
-        };
+        let (request, call) = own::request(&state, generation);
         let name: Name = name.parse().unwrap();
         Self {
             request: Arc::new(request.clone()),
             message: message.encode_to_vec().into(),
             must: Vec::new(),
-            call: Call::own(state.containerd.link.clone(), "/runtime.v1.ImageService/PullImage"),
+            call,
             shown: state.pulls.begin(&request, &name),
             name,
             state,

@@ -6,20 +6,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::Instant;
 use tonic::Status;
 
 use super::image::pull_image;
 use super::record::Denial;
-use super::verify;
-use crate::containerd::unary::Call;
+use super::{own, verify};
 use crate::policy::{Asked, Decision, Name, Policy, Present};
-use crate::state::{Client, CriVersion, Request, State};
+use crate::state::State;
 use crate::wire;
 use crate::wire::cri::pull_image_request::IMAGE;
-
-/// The method by which the pause image is pulled.
-const PULL_IMAGE: &str = "/runtime.v1.ImageService/PullImage";
 
 /// How long a RunPodSandbox waits to learn which image containerd would pull.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -92,18 +87,8 @@ pub async fn ensure(state: &Arc<State>) -> Result<bool, Status> {
     }
     let message = wire::set(&[], IMAGE, name.as_str().as_bytes())
         .map_err(|error| Status::internal(error.to_string()))?;
-    let call = Call::own(state.containerd.link.clone(), PULL_IMAGE);
-    let request = Arc::new(Request {
-        id: state.request_ids.next(),
-        client: Client::own(),
-        method: "PullImage",
-        version: CriVersion::V1,
-        pod: None,
-        generation,
-        deadline: None,
-        started: Instant::now(),
-    });
-    let answer = pull_image(state, &request, &call, message.into()).await;
+    let (request, call) = own::request(state, generation);
+    let answer = pull_image(state, &Arc::new(request), &call, message.into()).await;
     let status = answer.status();
     if answer.is_ok() { Ok(true) } else { Err(status) }
 }
