@@ -10,6 +10,7 @@ use super::exit::Exit;
 use super::inputs::STDIN;
 use super::{runtime, terminal};
 use crate::containerd::{Link, Store, hosts, is_id_record};
+use crate::files::byte_order_mark;
 use crate::policy::Name;
 use crate::registry::INDEXES;
 
@@ -107,7 +108,7 @@ pub(super) fn listed(path: &Path) -> Result<Vec<String>, Exit> {
     if length as u64 > LONGEST {
         return Err(failed(&format!("it is longer than {} MiB", LONGEST >> 20)));
     }
-    let names = text.lines().map(without_comment).filter(|name| !name.is_empty());
+    let names = byte_order_mark::without(&text).lines().map(without_comment).filter(|name| !name.is_empty());
     Ok(names.map(str::to_owned).collect())
 }
 

@@ -14,6 +14,7 @@ mod tests;
 
 use std::borrow::Cow;
 
+pub(super) use self::syntax::is_json;
 use super::diagnostic::{Problem, TextId};
 use super::node::Node;
 
@@ -42,7 +43,7 @@ pub(super) fn parse(text: TextId, content: &str, out: &mut Vec<Problem>) -> Opti
 
 /// The text with blanks in place of the tabs that indent JSON. All places stay the same.
 fn without_tabs(content: &str) -> Cow<'_, str> {
-    if !content.trim_start().starts_with('{') || !content.contains('\t') {
+    if !is_json(content) || !content.contains('\t') {
         return Cow::Borrowed(content);
     }
     let mut text = String::with_capacity(content.len());

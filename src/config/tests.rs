@@ -1,6 +1,7 @@
 //! Whole configurations in, whole answers out. The files are real ones in a directory of their own.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+mod byte_order_mark;
 mod changing;
 mod credentials;
 mod default_registry;

@@ -195,6 +195,7 @@ pub(crate) fn take(
 /// Adds a text; `None` where it is not UTF-8.
 pub(crate) fn add(path: &Path, bytes: Vec<u8>, texts: &mut Texts, out: &mut Vec<Problem>) -> Option<TextId> {
     let name = if path == Path::new(STDIN) { "stdin".into() } else { path.to_string_lossy() };
+    let is_utf_16 = bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff");
     let (content, valid) = match String::from_utf8(bytes) {
         Ok(content) => (content, None),
         Err(error) => {
@@ -204,7 +205,10 @@ pub(crate) fn add(path: &Path, bytes: Vec<u8>, texts: &mut Texts, out: &mut Vec<
     };
     let text = texts.add(&name, content);
     let Some(valid) = valid else { return Some(text) };
-    out.push(Problem::error("this is not UTF-8 text").at(&Span { text, range: valid..valid }));
+    let problem = Problem::error("this is not UTF-8 text").at(&Span { text, range: valid..valid });
+    out.push(problem.maybe_hint(
+        is_utf_16.then_some("it is UTF-16, as some programs on Windows write; save it as UTF-8"),
+    ));
     None
 }
 
@@ -315,6 +319,15 @@ mod tests {
         let shown = super::super::diagnostic::Diagnostics::new(texts, out)
             .render(super::super::diagnostic::Style::Plain, true);
         assert!(shown.contains("f:1:10") && !shown.contains("pw"), "{shown}");
+    }
+
+    #[test]
+    fn a_text_in_utf_16_is_told_what_to_do() {
+        let (mut texts, mut out) = (Texts::default(), Vec::new());
+        assert!(add(Path::new("f"), b"\xff\xfe[\0".to_vec(), &mut texts, &mut out).is_none());
+        let shown = super::super::diagnostic::Diagnostics::new(texts, out)
+            .render(super::super::diagnostic::Style::Plain, true);
+        assert!(shown.contains("it is UTF-16") && shown.contains("save it as UTF-8"), "{shown}");
     }
 
     #[test]

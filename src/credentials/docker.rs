@@ -25,6 +25,7 @@ use super::file;
 use super::glob::Glob;
 use super::key::{RegistryKey, Specificity, WHOLE_HOST};
 use super::singleflight::SingleFlight;
+use crate::files::byte_order_mark;
 use crate::policy::Name;
 
 pub(super) use helper::Helper;
@@ -197,6 +198,9 @@ impl DockerConfig {
         let not_json = |error| self.content(format!("this is not JSON: {error}"));
         if text.trim().is_empty() {
             return Err(self.content("it is empty: without a login write {}".to_owned()));
+        }
+        if byte_order_mark::is_before(text.as_bytes()) {
+            return Err(self.content(byte_order_mark::REFUSED.to_owned()));
         }
         let parsed = serde_json::from_str(text);
         match form::secret(parsed.as_ref().ok(), text) {

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use super::error::Cause;
 use crate::files::fingerprint::Stamp;
-use crate::files::regular_file;
 use crate::files::secret::Secret;
+use crate::files::{byte_order_mark, regular_file};
 
 /// No password or token is longer.
 const MAX_SECRET: u64 = 64 << 10;
@@ -56,6 +56,12 @@ fn attempt_at(path: &Path, limit: u64) -> Result<Option<String>, Cause> {
 /// The text of a file without the line break at its end, which editors and `echo` add.
 pub(super) fn line(path: &Path) -> Result<String, Cause> {
     let text = text(path, MAX_SECRET)?;
+    if byte_order_mark::is_before(text.as_bytes()) {
+        return Err(Cause::Content {
+            path: path.to_path_buf(),
+            message: byte_order_mark::REFUSED.to_owned(),
+        });
+    }
     let line = text.strip_suffix('\n').unwrap_or(&text);
     let line = line.strip_suffix('\r').unwrap_or(line);
     if line.is_empty() {
@@ -94,6 +100,8 @@ mod tests {
         assert_eq!(told(&path), "cannot read /secret: No such file or directory (os error 2)");
         std::fs::write(&path, "\n").unwrap();
         assert_eq!(told(&path), "cannot read /secret: it is empty");
+        std::fs::write(&path, "\u{feff}pass").unwrap();
+        assert_eq!(told(&path), format!("/secret: {}", byte_order_mark::REFUSED));
         std::fs::write(&path, b"\xffpass").unwrap();
         assert_eq!(told(&path), "cannot read /secret: it is not UTF-8 text");
         std::fs::write(&path, "x".repeat(70_000)).unwrap();

@@ -11,7 +11,7 @@ use std::path::Path;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use crate::files::regular_file;
+use crate::files::{byte_order_mark, regular_file};
 
 /// No file of certificates is larger.
 const LARGEST: u64 = 8 << 20;
@@ -28,6 +28,9 @@ pub enum PemError {
     /// The files may have been mixed up.
     #[error("it holds no certificate, but a private key")]
     KeyInstead,
+    /// The mark hides the first block from Go.
+    #[error("{}", byte_order_mark::REFUSED)]
+    Mark,
     /// It holds certificates, and all of them are damaged.
     #[error("a certificate in it is damaged")]
     Damaged,
@@ -48,6 +51,7 @@ pub fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, PemErro
     let found: Vec<_> = CertificateDer::pem_slice_iter(&text).filter_map(Result::ok).collect();
     match () {
         () if !found.is_empty() => Ok(found),
+        () if byte_order_mark::is_before(&text) => Err(PemError::Mark),
         () if has(&text, b"-----BEGIN CERTIFICATE-----") => Err(PemError::Damaged),
         () if key_in(&text).is_some() => Err(PemError::KeyInstead),
         () => Err(PemError::NoCertificate),
@@ -62,7 +66,11 @@ pub fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>, PemError> {
     let text = regular_file::read(file, LARGEST)?;
     // The word is in the label, or in a header of the older form.
     let encrypted = || has(&text, b"ENCRYPTED");
-    key_in(&text).ok_or_else(|| if encrypted() { PemError::Encrypted } else { PemError::NoKey })
+    key_in(&text).ok_or_else(|| match () {
+        () if byte_order_mark::is_before(&text) => PemError::Mark,
+        () if encrypted() => PemError::Encrypted,
+        () => PemError::NoKey,
+    })
 }
 
 fn key_in(text: &[u8]) -> Option<PrivateKeyDer<'static>> {
@@ -102,6 +110,9 @@ mod tests {
                 "it holds no certificate in PEM form",
                 "its key is encrypted, and containerd has no password for it",
             ),
+            (format!("\u{feff}{CERTIFICATE}{KEY}"), byte_order_mark::REFUSED, "a key"),
+            (format!("\u{feff}{KEY}"), byte_order_mark::REFUSED, byte_order_mark::REFUSED),
+            (format!("\u{feff}{DAMAGED}{CERTIFICATE}"), "1 certificates", byte_order_mark::REFUSED),
             (
                 "0\u{82}\u{1}".to_owned(),
                 "it holds no certificate in PEM form",

@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::error::RegistryError;
 use super::tls::TlsSettings;
 use crate::files::secret::Secret;
-use crate::files::{go_duration, regular_file};
+use crate::files::{byte_order_mark, go_duration, regular_file};
 
 /// In bytes; no server takes a longer header.
 pub(super) const LONGEST_HEADER: usize = 64 << 10;
@@ -172,6 +172,9 @@ impl HeaderValue {
             Self::File(path) => path,
         };
         let bytes = regular_file::read(path, LONGEST_HEADER as u64)?;
+        if byte_order_mark::is_before(&bytes) {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, byte_order_mark::REFUSED));
+        }
         let text = std::str::from_utf8(&bytes).unwrap_or_default().trim_end_matches(['\r', '\n']);
         if text.is_empty() || text.chars().any(char::is_control) {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "it is not one line of text"));
@@ -255,6 +258,8 @@ mod tests {
         value.read().unwrap_err();
         std::fs::write(&file, "Bearer x\n").unwrap();
         assert_eq!(value.read().unwrap().expose(), "Bearer x");
+        std::fs::write(&file, "\u{feff}Bearer x\n").unwrap();
+        assert_eq!(value.read().unwrap_err().to_string(), byte_order_mark::REFUSED);
         std::fs::write(&file, "a\nb\n").unwrap();
         assert!(value.read().unwrap_err().to_string().contains("one line"));
     }

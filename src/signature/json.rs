@@ -8,6 +8,8 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
+use crate::files::byte_order_mark;
+
 /// Whether a value holds no object with a name twice.
 struct Unique;
 
@@ -15,6 +17,9 @@ struct Unique;
 pub(super) fn read<T: DeserializeOwned>(bytes: &[u8], longest: usize) -> Result<T, String> {
     if bytes.len() > longest {
         return Err(format!("it is longer than {longest} bytes"));
+    }
+    if byte_order_mark::is_before(bytes) {
+        return Err(byte_order_mark::REFUSED.to_owned());
     }
     serde_json::from_slice::<Unique>(bytes).map_err(|error| error.to_string())?;
     serde_json::from_slice(bytes).map_err(|error| error.to_string())
@@ -101,6 +106,8 @@ mod tests {
             (r#"{"a":1,"a":1}"#, "a name stands twice in one object at line 1 column 13"),
             (r#"[{"b":{"a":1,"\u0061":2}}]"#, "a name stands twice in one object at line 1 column 24"),
             ("", "EOF while parsing a value at line 1 column 0"),
+            // Go's JSON does not read it either.
+            ("\u{feff}{}", byte_order_mark::REFUSED),
         ];
         for (text, expected) in rows {
             let read = read::<Anything>(text.as_bytes(), 100);

@@ -16,6 +16,7 @@ use spki::der::{self, Reader as _, SliceReader};
 use spki::{ObjectIdentifier, SubjectPublicKeyInfoRef};
 
 use super::hash::sha256;
+use crate::files::byte_order_mark;
 
 /// No file of a key is longer, in bytes.
 const LONGEST: usize = 64 << 10;
@@ -62,6 +63,9 @@ pub enum KeyError {
     /// A key that is easily broken, or one that takes too long.
     #[error("its RSA key has not between 2048 and 8192 bits")]
     RsaSize,
+    /// Go finds no key behind it either.
+    #[error("{}", byte_order_mark::REFUSED)]
+    Mark,
     /// Too much text.
     #[error("it is longer than 64 KiB")]
     TooLong,
@@ -75,6 +79,9 @@ impl PublicKey {
     pub fn from_pem(text: &[u8]) -> Result<Self, KeyError> {
         if text.len() > LONGEST {
             return Err(KeyError::TooLong);
+        }
+        if byte_order_mark::is_before(text) {
+            return Err(KeyError::Mark);
         }
         match SubjectPublicKeyInfoDer::from_pem_slice(text) {
             Ok(der) => Self::from_der(&der),

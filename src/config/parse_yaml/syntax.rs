@@ -3,6 +3,12 @@
 use granit_parser::ScanError;
 
 use crate::config::diagnostic::{Problem, Span, TextId};
+use crate::files::byte_order_mark;
+
+/// Whether a text is JSON by its first sign.
+pub(in crate::config) fn is_json(content: &str) -> bool {
+    byte_order_mark::without(content).trim_start().starts_with('{')
+}
 
 pub(super) fn syntax_problem(text: TextId, content: &str, error: &ScanError) -> Problem {
     let words = error.info();
@@ -18,9 +24,9 @@ pub(super) fn syntax_problem(text: TextId, content: &str, error: &ScanError) -> 
             (at..at + content[at..].chars().next().filter(|c| *c != '\n').map_or(0, char::len_utf8), None)
         }
     };
-    let start = content.trim_start();
-    let is_json = start.starts_with('{') && !start.starts_with("{{");
-    let what = if is_json { "JSON" } else { "YAML" };
+    // What begins with `{{` is a template for YAML.
+    let is_template = byte_order_mark::without(content).trim_start().starts_with("{{");
+    let what = if is_json(content) && !is_template { "JSON" } else { "YAML" };
     Problem::error(format!("this is not {what}: {words}")).at(&Span { text, range }).maybe_hint(hint)
 }
 

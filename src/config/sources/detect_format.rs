@@ -16,6 +16,7 @@ use super::super::parse_toml;
 use super::super::parse_yaml;
 use super::super::text;
 use super::source_file::Format;
+use crate::files::byte_order_mark;
 
 pub(crate) use self::signs::Looks;
 
@@ -154,7 +155,7 @@ fn by_name(path: &Path) -> Option<Format> {
 
 /// The clues of the top-level keys, in their order.
 fn clues(text: TextId, content: &str) -> Vec<(Looks, String)> {
-    let is_json = content.trim_start().starts_with('{');
+    let is_json = parse_yaml::is_json(content);
     if !is_json && DeTable::parse(content).is_ok() {
         let Some(document) = parse_toml::parse_foreign(text, content, &mut Vec::new()) else {
             return Vec::new();
@@ -162,7 +163,7 @@ fn clues(text: TextId, content: &str) -> Vec<(Looks, String)> {
         return of_keys(&document, signs::toml);
     }
     let Some(documents) = parse_yaml::documents(text, content, &mut Vec::new()) else {
-        return content.lines().filter_map(line_clue).collect();
+        return byte_order_mark::without(content).lines().filter_map(line_clue).collect();
     };
     let mut found: Vec<(Looks, String)> =
         documents.iter().flat_map(|document| of_keys(document, signs::yaml)).collect();

@@ -21,6 +21,7 @@ use super::endpoint::{EndpointError, EndpointUrl};
 use super::endpoint_list::{self, ListFormat, ListRoute};
 use super::one_file;
 use crate::containerd::hosts::{Transport, TransportNeed};
+use crate::files::byte_order_mark;
 use crate::policy::{Location, Origin, Prefix};
 
 const MIRRORS: &str = "registry-mirrors";
@@ -52,7 +53,7 @@ pub(super) fn read(path: &Path, texts: &mut Texts, out: &mut Vec<Problem>) -> Im
 fn add(text: TextId, texts: &Texts, imported: &mut Imported, out: &mut Vec<Problem>) {
     let content = texts.content(text);
     // JSON is read as YAML, and what is neither is better called what it should be.
-    if !content.trim_start().is_empty() && !content.trim_start().starts_with('{') {
+    if !byte_order_mark::without(content).trim().is_empty() && !parse_yaml::is_json(content) {
         let at = Span { text, range: 0..0 };
         out.push(Problem::error("this is not JSON: it does not begin with `{`").at(&at));
         return;

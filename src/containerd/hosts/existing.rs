@@ -1,6 +1,7 @@
 //! Reads the directories and files below `config_path`, whoever made them: which hosts they have containerd ask.
 //!
-//! Holds: the directory is the one that containerd would choose; a file that can't be read counts as no file.
+//! Holds: the directory is the one that containerd would choose; a file that can't be read counts as no file. One that only some
+//! versions of containerd read, for a byte order mark, leads a login away and serves nothing.
 //! Not here: importing a tree as rules (`config::sources::certs_d`, which is strict).
 //!
 //! Source: containerd `core/remotes/docker/config/hosts.go`, `hostPaths` and `HostDirFromRoot`.
@@ -13,7 +14,7 @@ use toml::{Table, Value};
 use super::host_config::host_asked;
 use super::place::{DEFAULT, HOSTS_TOML, LONGEST, coded, is_owned};
 use super::wanted::fold;
-use crate::files::regular_file;
+use crate::files::{byte_order_mark, regular_file};
 
 /// A file by which containerd asks another host than the one in the image's name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,6 +98,10 @@ pub fn serves(
     origin: bool,
 ) -> bool {
     let Some((_, text)) = chosen(roots, host) else { return false };
+    if byte_order_mark::is_before(text.as_bytes()) {
+        // containerd 2 gives up on the file, and asks the registry itself.
+        return false;
+    }
     let (Some(places), Ok(file)) = (places(&text), text.parse::<Table>()) else { return false };
     let asked: BTreeSet<String> = places.iter().map(|(host, _)| host.clone()).collect();
     let own = host_asked(host);
@@ -163,6 +168,9 @@ pub(super) fn says_the_same(other: &str, own: &str) -> bool {
 
 /// The hosts that are asked for pulls, each with its keys except those that change nothing.
 fn entries(text: &str) -> Option<Vec<(String, Table)>> {
+    if byte_order_mark::is_before(text.as_bytes()) {
+        return None;
+    }
     let file: Table = text.parse().ok()?;
     let mut entries: Vec<(String, Table)> = Vec::new();
     let mut add = |url: &str, entry: &Table| {
@@ -258,6 +266,7 @@ mod tests {
             ("server = 'https://m.dev'", false, false),
             ("server = 'https://m.dev'\n[host.'http://127.0.0.1:5']\ncapabilities = ['push']", false, false),
             ("no toml", false, false),
+            ("\u{feff}server = 'http://127.0.0.1:5'", false, false),
         ];
         for (text, without_origin, with_origin) in rows {
             for directory in ["docker.io", "_default"] {
@@ -312,5 +321,6 @@ mod tests {
         assert!(!says_the_same(&k3s.replace("/ca", "/other"), own));
         assert!(!says_the_same("server = 'https://m.dev'", own));
         assert!(!says_the_same("", own));
+        assert!(!says_the_same(&format!("\u{feff}{k3s}"), own));
     }
 }

@@ -230,3 +230,11 @@ fn a_secret_is_said_to_be_one() {
         assert_eq!(ground(text).held("nginx"), said, "{text}");
     }
 }
+
+#[test]
+fn a_byte_order_mark_is_refused_as_by_docker() {
+    let ground = ground("\u{feff}{\"auths\": {\"h.de\": {\"username\": \"u\", \"password\": \"p\"}}}");
+    let refused = format!("/config.json: {}", byte_order_mark::REFUSED);
+    assert_eq!(ground.held("h.de/a:1"), refused);
+    assert!(ground.config.examine().unwrap_err().to_string().ends_with(byte_order_mark::REFUSED));
+}

@@ -20,8 +20,8 @@ use super::Provider;
 use super::cache::Cache;
 use super::exchange::GROUP;
 use super::fields::Fields;
-use crate::files::go_duration;
 use crate::files::secret::Secret;
+use crate::files::{byte_order_mark, go_duration};
 
 /// The versions of file and protocol.
 const VERSIONS: [&str; 3] = ["v1", "v1beta1", "v1alpha1"];
@@ -102,6 +102,7 @@ fn parse(
     timeout: Duration,
 ) -> Result<(Vec<Provider>, Vec<String>), String> {
     // JSON is YAML but for its tabs.
+    let text = byte_order_mark::without(text);
     let value: Value = match text.trim_start().starts_with('{') {
         true => serde_json::from_str(text).map_err(|error| format!("this is not JSON: {error}"))?,
         false => serde_saphyr::from_str(text).map_err(|error| not_yaml(&error))?,

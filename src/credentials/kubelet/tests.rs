@@ -171,6 +171,8 @@ fn a_broken_file_is_named_and_what_is_in_it_is_not_shown() {
     let head = "kind: CredentialProviderConfig\napiVersion: kubelet.config.k8s.io/v1\n";
     let rows = [
         (format!("{head}providers: hunter2"), "/providers.yaml: `providers` must be a list"),
+        // Kubernetes' YAML reads past a byte order mark.
+        (format!("\u{feff}{head}providers: hunter2"), "/providers.yaml: `providers` must be a list"),
         (
             format!("{head}providers: [{{name: x, env: [{{name: A, value: [hunter2]}}]}}]"),
             "/providers.yaml: provider \"x\": `matchImages` is missing or empty",

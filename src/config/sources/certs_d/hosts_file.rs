@@ -13,6 +13,7 @@ use crate::config::parse_toml;
 use crate::config::refusal::Refusal;
 use crate::config::section::{CONTAINERD, Field, Section};
 use crate::containerd::hosts::Transport;
+use crate::files::byte_order_mark;
 use crate::files::secret::Secret;
 use crate::registry::HeaderValue;
 
@@ -67,15 +68,19 @@ pub(super) fn read(
 ) -> Option<HostsFile> {
     let context = FileContext { content: texts.content(text), directory };
     let mut found = Vec::new();
+    let at = Span { text, range: 0..0 };
+    if byte_order_mark::is_before(context.content.as_bytes()) {
+        // From containerd 2.0 on; 1.x reads it.
+        found.push(Problem::error(byte_order_mark::REFUSED).at(&at));
+    }
     let file = parse_toml::parse_foreign(text, context.content, &mut found).and_then(|document| {
         read_root(Section::root(&document, &CONTAINERD, &mut found)?, context, &mut found)
     });
     let refused = found.iter().any(Problem::is_error);
     out.extend(found);
     if refused {
-        let whole = Span { text, range: 0..0 };
         let message = "containerd would ignore this file and ask the public registry: here that is an error";
-        out.push(Problem::new(Severity::Note, message).at(&whole));
+        out.push(Problem::new(Severity::Note, message).at(&at));
     }
     file.filter(|_| !refused)
 }
