@@ -72,7 +72,7 @@ impl Pull<'_> {
             return Ok(verified(seal, true));
         }
         // Who comes meanwhile waits for the first one, and has its answer if it would have asked in the same way.
-        let gate = self.state.verifying.of(&question(mirror.candidate, &sealed));
+        let gate = self.state.verifying.of(&question(mirror.candidate, signed, &sealed));
         let Ok(mut found) = timeout_at(end, gate.write_owned()).await else {
             return Err(unknown("its signatures were not found out in time".to_owned()));
         };
@@ -209,9 +209,9 @@ pub(super) fn digests(repo_digests: &[String]) -> Vec<&str> {
     digests.collect::<BTreeSet<&str>>().into_iter().collect()
 }
 
-/// What two pulls ask together, in words.
-fn question(candidate: &Candidate, Sealed { digest, demand, name }: &Sealed) -> String {
-    format!("{} {digest} {demand} {name}", candidate.name)
+/// What two pulls ask together, in words: also where signatures are looked for, which makes no difference to a seal.
+fn question(candidate: &Candidate, signed: &Signed, Sealed { digest, demand: _, name }: &Sealed) -> String {
+    format!("{} {digest} {} {name}", candidate.name, signed.fingerprint())
 }
 
 /// What a seal is for.

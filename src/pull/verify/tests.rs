@@ -10,7 +10,7 @@ use super::*;
 use crate::policy::{Policy, Role, Settings};
 use crate::pull::fixture::Parts;
 use crate::pull::record::Attempt;
-use crate::signature::{Demand, Enough};
+use crate::signature::{Demand, Enough, SignaturesFrom};
 
 /// A pull of an image that has to be signed.
 fn parts(dir: &Path) -> (Parts, Arc<Signed>) {
@@ -45,7 +45,7 @@ async fn what_a_pull_does_between_questions_takes_nothing_of_their_time() {
         rest: None,
         endpoint: mirror.endpoint.clone(),
     };
-    let asked = question(&candidate, &sealed(&signed, pull.name, &resolved.digest));
+    let asked = question(&candidate, &signed, &sealed(&signed, pull.name, &resolved.digest));
     // Another pull asks, and takes so long. After that this one goes on with other things.
     let mut verify = async |seconds: u64| {
         let mut other = parts.state.verifying.of(&asked).write_owned().await;
@@ -100,4 +100,17 @@ async fn what_was_found_is_forgotten_when_all_have_answered_and_none_has_it_sign
         pull.forget_unsigned(&record);
         assert_eq!(pull.state.seals.get(&known).is_some(), stays, "{failures:?}");
     }
+}
+
+#[tokio::test]
+async fn an_answer_is_shared_only_with_who_looks_at_the_same_places() {
+    let dir = tempfile::tempdir().unwrap();
+    let (parts, signed) = parts(dir.path());
+    let name = parts.pull().name.clone();
+    let elsewhere = Signed { from: vec![SignaturesFrom::Origin], ..(*signed).clone() };
+    let candidate = Candidate::origin(&name);
+    let [one, other] =
+        [&*signed, &elsewhere].map(|signed| question(&candidate, signed, &sealed(signed, &name, "sha256:1")));
+    assert_ne!(one, other);
+    assert_eq!(sealed(&signed, &name, "sha256:1"), sealed(&elsewhere, &name, "sha256:1"));
 }
