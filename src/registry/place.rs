@@ -4,6 +4,10 @@
 
 use super::answer::MAX_MANIFEST;
 use super::error::RegistryError;
+use super::secrets::one_line;
+
+/// How much of a name that is none is told, in characters.
+const MOST_WORDS: usize = 200;
 
 /// What is asked for at a repository.
 pub(super) struct Place<'p> {
@@ -37,10 +41,9 @@ impl<'p> Place<'p> {
         match is_path && letters(reference, "._-+:") {
             true => Ok(format!("{repository}/{kind}/{reference}{query}")),
             false => {
-                let text = format!(
-                    "\"{repository}\" and \"{reference}\" are not a repository and its tag or digest"
-                );
-                Err(RegistryError::Config(text))
+                let [repository, reference] = [repository, reference].map(|text| one_line(text, MOST_WORDS));
+                let text = "are not a repository and its tag or digest";
+                Err(RegistryError::Config(format!("\"{repository}\" and \"{reference}\" {text}")))
             }
         }
     }

@@ -10,8 +10,10 @@
 use std::collections::VecDeque;
 
 use super::bundle;
+use super::claim::shown;
 use super::listed;
 use super::simple::{self, Simple};
+use crate::policy::is_digest;
 use crate::registry::{Client, Manifest, OCI_INDEX, Refusal, Resolve};
 
 /// How many entries lists may have, all parts of one together.
@@ -111,6 +113,7 @@ impl<'s> Search<'s> {
                     }
                 }
                 Step::Entry(digest) => {
+                    checked("a list of signatures", &digest)?;
                     if let Some(manifest) = self.manifest(&digest).await? {
                         self.layers(&format!("referrer {digest}"), &manifest)?;
                     }
@@ -165,6 +168,7 @@ impl<'s> Search<'s> {
     }
 
     async fn layer(&self, place: String, layer: listed::Layer) -> Result<Attached, Lost> {
+        checked(&place, &layer.digest)?;
         let limit = if layer.signature.is_some() { simple::LONGEST } else { bundle::LONGEST };
         let bytes = self.client.blob(&self.at(&layer.digest), limit).await?.to_vec();
         let what = match layer.signature {
@@ -183,6 +187,14 @@ impl<'s> Search<'s> {
         's: 'r,
     {
         Resolve { reference, ..self.question }
+    }
+}
+
+/// Whether a registry's word is a digest: it becomes part of a path, and of messages.
+fn checked(place: &str, digest: &str) -> Result<(), Lost> {
+    match is_digest(digest) {
+        true => Ok(()),
+        false => Err(content(place, format!("\"{}\" in it is not a digest", shown(digest)))),
     }
 }
 

@@ -160,3 +160,30 @@ async fn what_cannot_be_read_is_not_passed_over() {
         assert_eq!(why, format!("the list of referrers: {expected}"));
     }
 }
+
+#[tokio::test]
+async fn what_is_no_digest_is_told_in_few_words_and_asked_for_nowhere() {
+    const SIMPLE: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
+    let odd = ["x".repeat(100_000), format!("sha256:{:064}/../../b", 1), "a\u{1b}[31m\nb".to_owned()];
+    for digest in odd {
+        let of = |kind: &str, more: &str| {
+            let digest = serde_json::to_string(&digest).unwrap();
+            format!(r#"{{"mediaType":"{kind}","digest":{digest}{more}}}"#)
+        };
+        let entry = of(MANIFEST, &format!(r#","artifactType":"{BUNDLE}""#));
+        let layers = format!(r#"{{"schemaVersion":2,"layers":[{}]}}"#, of(SIMPLE, ""));
+        let as_entry = said(move |path, _| match path.contains("/referrers/") {
+            true => index(std::slice::from_ref(&entry)),
+            false => missing(),
+        });
+        let as_layer = said(move |path, _| match path.ends_with(".sig") {
+            true => reply(200, &[("Content-Type", MANIFEST)], &layers),
+            false => missing(),
+        });
+        for (why, paths) in [as_entry.await, as_layer.await] {
+            assert!(why.ends_with("in it is not a digest"), "{why}");
+            assert!(why.len() < 400 && !why.contains(char::is_control), "{why:?}");
+            assert!(paths.iter().all(|path| path.len() < 200), "{paths:?}");
+        }
+    }
+}
