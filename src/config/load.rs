@@ -23,7 +23,8 @@ use super::{
     sources, text, transport,
 };
 use crate::containerd::hosts::Wanted;
-use crate::policy::DefaultAction;
+use crate::files::byte_order_mark;
+use crate::policy::{DefaultAction, Policy};
 use crate::state::Extent;
 
 /// The name of the flag, under which the command line's default registry appears in decisions.
@@ -129,11 +130,7 @@ fn load_into(input: &Input, mut texts: Texts) -> Result<Loaded, Diagnostics> {
     let policy = assemble::policy(&draft, &settled, &texts, &mut problems);
     let Some(policy) = policy.filter(|_| problems.iter().all(|problem| problem.severity != Severity::Error))
     else {
-        let other = found.texts.first().filter(|(_, role)| *role == FileRole::Main);
-        let other = other.and_then(|&(text, _)| {
-            sources::detect_format::not_native(Path::new(&*texts.name(text)), texts.content(text))
-        });
-        return Err(Diagnostics::new(texts, other.map_or(problems, |other| vec![other])));
+        return Err(refused(&found.texts, texts, problems));
     };
     let main = found.texts.first().map(|(text, _)| Span { text: *text, range: 0..0 });
     lint::policy(&draft, &policy, &settings, main.as_ref(), &mut problems);
@@ -147,15 +144,13 @@ fn load_into(input: &Input, mut texts: Texts) -> Result<Loaded, Diagnostics> {
     transport::lint(of_mirrors, &needs, &mut problems);
     let MainTables { listen, containerd, pull, state, log, audit, metrics, sockets_at: _ } = settings;
     let main = found.texts.iter().find(|(_, role)| *role == FileRole::Main);
+    let main = main.map(|&(text, _)| byte_order_mark::without(texts.content(text)));
     let extent = Extent {
         rules: policy.rules().len(),
-        has_default: draft.default_registry.is_some()
-            || policy.settings().default == DefaultAction::Deny
-            || draft.verify.is_some()
-            || draft.policy_json.is_some(),
+        has_default: has_default(&draft, &policy),
         names_sources: !sources.is_empty(),
         main_has_policy,
-        main_is_empty: main.is_some_and(|&(text, _)| texts.content(text).trim().is_empty()),
+        main_is_empty: main.is_some_and(|content| content.trim().is_empty()),
     };
     let named = sources.into_iter().map(|source| source.path);
     let sources: Vec<_> = found.sources.into_iter().chain(named).collect();
@@ -185,6 +180,23 @@ fn load_into(input: &Input, mut texts: Texts) -> Result<Loaded, Diagnostics> {
     };
     let own = found.texts.iter().map(|(text, _)| *text).collect();
     Ok(Loaded { config, warnings: Diagnostics::new(texts, problems), needed_at, own })
+}
+
+/// The problems of files of which no policy is made. If the main file looks like one of another program, that is the only one.
+fn refused(found: &[(TextId, FileRole)], texts: Texts, problems: Vec<Problem>) -> Diagnostics {
+    let main = found.first().filter(|(_, role)| *role == FileRole::Main);
+    let other = main.and_then(|&(text, _)| {
+        sources::detect_format::not_native(Path::new(&*texts.name(text)), texts.content(text))
+    });
+    Diagnostics::new(texts, other.map_or(problems, |other| vec![other]))
+}
+
+/// Whether something holds for the images that no rule is for.
+fn has_default(draft: &PolicyDraft, policy: &Policy) -> bool {
+    draft.default_registry.is_some()
+        || policy.settings().default == DefaultAction::Deny
+        || draft.verify.is_some()
+        || draft.policy_json.is_some()
 }
 
 /// What the program's own files say.

@@ -8,7 +8,8 @@
 //! of fenced registries, `by_ns` those for mirrors that are told of the registry, and `below` the rules that prevent
 //! both. `reconcile` brings the disk to them. `file` makes the text, `tree` changes the disk, and `place` has the names
 //! there. `existing` reads the files that are there, whoever made them; `diff` compares those of others with what is
-//! wanted. `eject` removes all of them. `certificate` looks at the certificate files that hosts need, `advice` says how to configure containerd.
+//! wanted. `eject` removes all of them. `certificate` looks at the certificate files that hosts need, `advice` says how to
+//! configure containerd.
 
 mod advice;
 mod below;

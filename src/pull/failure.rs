@@ -168,8 +168,8 @@ fn is_cut(own: &str) -> bool {
     is_end && READING.iter().any(|text| own.contains(text))
 }
 
-/// Whether one of containerd's own image verifiers has refused it, or could not be asked (`core/transfer/local/pull.go`, 2.1). What a
-/// registry says stands elsewhere.
+/// Whether one of containerd's own image verifiers has refused it, or could not be asked (`core/transfer/local/pull.go`,
+/// 2.1). What a registry says stands elsewhere.
 fn is_vetoed(own: &str) -> bool {
     let behind =
         own.strip_prefix("failed to pull and unpack image \"").and_then(|rest| rest.split_once("\": "));

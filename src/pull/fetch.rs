@@ -102,15 +102,7 @@ impl Pull<'_> {
     ) -> Result<Fetched, Unfetched> {
         let (candidate, Resolved { endpoint, digest, .. }) = (mirror.candidate, resolved);
         let host = self.fetch_host(mirror, endpoint).await?;
-        let path = if host.kind == HostKind::Registry { self.name.path() } else { candidate.name.path() };
-        if host.name.len() + 1 + path.len() > LONGEST_NAME {
-            let text = format!(
-                "its name at containerd, {}/{path}, would be longer than {LONGEST_NAME} bytes",
-                host.name
-            );
-            return Err(Failure::new(Class::Config, text).into());
-        }
-        let name = format!("{}/{path}@{digest}", host.name);
+        let name = format!("{}@{digest}", self.fetch_repository(candidate, &host)?);
         let temporary = Temporary::enter(self.state, &name, host.kind == HostKind::Private).await?;
         let message = wire::set(self.message, cri::pull_image_request::IMAGE, name.as_bytes());
         let message = message.and_then(|message| auth.put(&message, &endpoint.host));
@@ -159,6 +151,17 @@ impl Pull<'_> {
         }
         let wrong = spoilt.filter(|found| found.is_wrong);
         Err(wrong.map_or(Unfetched::Gone, |found| wrong_content(&endpoint.host, &found.digest).into()))
+    }
+
+    /// The repository by whose name containerd is asked for the candidate.
+    fn fetch_repository(&self, candidate: &Candidate, host: &FetchHost) -> Result<String, Failure> {
+        let path = if host.kind == HostKind::Registry { self.name.path() } else { candidate.name.path() };
+        let name = format!("{}/{path}", host.name);
+        if name.len() <= LONGEST_NAME {
+            return Ok(name);
+        }
+        let text = format!("its name at containerd, {name}, would be longer than {LONGEST_NAME} bytes");
+        Err(Failure::new(Class::Config, text))
     }
 
     /// containerd keeps a download whose bytes turn out to be wrong, and never gets over it: every later pull of that

@@ -8,6 +8,7 @@ use std::pin::pin;
 use std::task::{Poll, ready};
 
 use bytes::Bytes;
+use h2::client::ResponseFuture;
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream, SendStream};
 use http::{HeaderMap, Request, Response};
@@ -62,15 +63,7 @@ pub async fn relay_until(
             }
         };
         let answering = async {
-            let head = poll_fn(|cx| {
-                if let Poll::Ready(answer) = std::pin::Pin::new(&mut response).poll(cx) {
-                    return Poll::Ready(answer.map_err(|error| upstream_end(link, &error)));
-                }
-                ready!(client_reset(respond.poll_reset(cx)));
-                Poll::Ready(Err(End::ClientGone))
-            })
-            .await?;
-            let (head, mut answer) = head.into_parts();
+            let (head, mut answer) = begun(&mut response, &mut respond, link).await?.into_parts();
             let end = answer.is_end_stream();
             let stream =
                 respond.send_response(Response::from_parts(head, ()), end).map_err(|_| End::ClientGone)?;
@@ -96,13 +89,39 @@ pub async fn relay_until(
         })
         .await
     };
-    match (outcome, down) {
-        (Ok(()), _) => {}
-        (Err(End::ClientGone), _) => up.send_reset(Reason::CANCEL),
-        (Err(End::Reset(reason)), Some(mut stream)) => stream.send_reset(reason),
-        (Err(End::Reset(reason)), None) => respond.send_reset(reason),
-        (Err(End::Away(away)), down) => end(&mut respond, down, Status::unavailable(away.to_string())),
-        (Err(End::Stopped), down) => {
+    if let Err(early) = outcome {
+        end_early(early, up, (respond, down));
+    }
+}
+
+/// The beginning of containerd's answer.
+async fn begun(
+    response: &mut ResponseFuture,
+    respond: &mut SendResponse<Bytes>,
+    link: &Link,
+) -> Result<Response<RecvStream>, End> {
+    poll_fn(|cx| {
+        if let Poll::Ready(answer) = std::pin::Pin::new(&mut *response).poll(cx) {
+            return Poll::Ready(answer.map_err(|error| upstream_end(link, &error)));
+        }
+        ready!(client_reset(respond.poll_reset(cx)));
+        Poll::Ready(Err(End::ClientGone))
+    })
+    .await
+}
+
+/// Ends on both sides a call that has ended early; `down` is the answer, as far as it has begun.
+fn end_early(
+    early: End,
+    mut up: SendStream<Bytes>,
+    (mut respond, down): (SendResponse<Bytes>, Option<SendStream<Bytes>>),
+) {
+    match (early, down) {
+        (End::ClientGone, _) => up.send_reset(Reason::CANCEL),
+        (End::Reset(reason), Some(mut stream)) => stream.send_reset(reason),
+        (End::Reset(reason), None) => respond.send_reset(reason),
+        (End::Away(away), down) => end(&mut respond, down, Status::unavailable(away.to_string())),
+        (End::Stopped, down) => {
             up.send_reset(Reason::CANCEL);
             end(&mut respond, down, Status::unavailable("cri-shunt is stopping: ask again"));
         }

@@ -25,7 +25,8 @@ pub struct Outcome {
     pub seen: Snapshot,
 }
 
-/// Reads the configuration, which is to take the place of one that says so much. It may wait for files to settle, so it is called on a thread of its own.
+/// Reads the configuration, which is to take the place of one that says so much. It may wait for files to settle, so it is
+/// called on a thread of its own.
 pub type Read = Arc<dyn Fn(&Extent) -> Outcome + Send + Sync>;
 
 /// Runs for as long as the program.
