@@ -110,6 +110,21 @@ fn a_list_without_an_image_says_so() {
     assert_eq!(quiet, "--- stderr\n--- exit 0");
 }
 
+/// Runs the program with this stdin and this stdout: the exit status and what is on stderr.
+fn ends(arguments: &[&str], stdin: Stdio, stdout: Stdio) -> (Option<i32>, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cri-shunt"));
+    command.args(arguments).stdin(stdin).stdout(stdout).stderr(Stdio::piped());
+    let output = command.spawn().unwrap().wait_with_output().unwrap();
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+}
+
+/// A pipe whose reader has gone.
+fn unread() -> Stdio {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    writer.into()
+}
+
 /// Data, help and version alike. A reader that has seen enough is no error.
 #[test]
 fn a_full_disk_is_told_and_a_reader_that_has_gone_is_not() {
@@ -121,17 +136,42 @@ fn a_full_disk_is_told_and_a_reader_that_has_gone_is_not() {
         &["check", "--help"],
         &["--version"],
     ] {
-        let ends_with = |stdout: Stdio| {
-            let mut command = Command::new(env!("CARGO_BIN_EXE_cri-shunt"));
-            command.args(arguments).stdin(Stdio::null()).stdout(stdout).stderr(Stdio::piped());
-            let output = command.spawn().unwrap().wait_with_output().unwrap();
-            (output.status.code(), String::from_utf8(output.stderr).unwrap())
-        };
         let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
         let said = "error: cannot write to stdout: No space left on device (os error 28)\n";
-        assert_eq!(ends_with(full.into()), (Some(3), said.to_owned()), "{arguments:?}");
-        let (reader, writer) = std::io::pipe().unwrap();
-        drop(reader);
-        assert_eq!(ends_with(writer.into()), (Some(0), String::new()), "{arguments:?}");
+        assert_eq!(ends(arguments, Stdio::null(), full.into()), (Some(3), said.to_owned()), "{arguments:?}");
+        assert_eq!(ends(arguments, Stdio::null(), unread()), (Some(0), String::new()), "{arguments:?}");
     }
+}
+
+/// `cri-shunt ... | head -1` in a script that asks for the exit status.
+#[test]
+fn the_exit_status_is_the_same_where_a_reader_has_gone() {
+    let expectation = "[[expect]]\nimage = 'quay.io/a:1'\ndecision = 'deny'\n";
+    let (_one, config) = file("config.toml", GOOD);
+    let (_two, doubtful) = file("config.toml", DOUBTFUL);
+    let (_three, expected) = file("expected.toml", expectation);
+    let (_four, wrong) = file("config.toml", "[[policy.rule]]\n");
+    for arguments in [
+        &["explain", "--config", &config, "quay.io/a:1", "evil/x:1"][..],
+        &["preflight", "--config", &config, "evil/x:1"],
+        &["diff", &config, &doubtful],
+        &["test", "--config", &config, &expected],
+        &["check", "--config", &wrong, "--format", "json"],
+        &["check", "--config", &doubtful, "--strict"],
+    ] {
+        let read = ends(arguments, Stdio::null(), Stdio::piped());
+        assert_eq!(read.0, Some(1), "{arguments:?}: {read:?}");
+        assert_eq!(ends(arguments, Stdio::null(), unread()), read, "{arguments:?}");
+    }
+}
+
+/// Its input may never end, such as that of `journalctl --follow`.
+#[test]
+fn the_audit_ends_with_its_reader_and_says_what_it_could_not_read() {
+    let (from, mut into) = std::io::pipe().unwrap();
+    into.write_all(b"no line\n{\"version\":1,\"time\":\"2026-11-27T08:15:30.250Z\",\"dropped\":3}\n")
+        .unwrap();
+    let ended = ends(&["audit", "--file", "-"], from.into(), unread());
+    assert_eq!(ended, (Some(1), "error: stdin:1: not a line of an audit\n".to_owned()));
+    drop(into);
 }

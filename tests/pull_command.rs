@@ -95,11 +95,20 @@ async fn images_come_from_where_the_policy_says(version: Version) {
         text(&output.stderr).starts_with("error: docker.io/evil/x:latest is denied by rule"),
         "{output:?}"
     );
+    // Where the reader of stdout has gone, all are pulled, and the exit status says how that went.
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let cri = Cri::connect(&containerd.socket()).await;
+    cri.remove(&passed).await.unwrap();
+    let ended =
+        command(&shunt, &["--jobs", "1", &routed, &passed, "evil/x"]).stdout(writer).output().unwrap();
+    assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+    assert!(text(&ended.stderr).starts_with("error: docker.io/evil/x:latest is denied"), "{ended:?}");
+    assert!(cri.has(&passed).await, "{ended:?}");
     // containerd itself is not asked to pull past the policy.
     let output = shunt.command(&["pull", "--socket", containerd.socket().to_str().unwrap(), &routed]);
     assert_eq!(output.status.code(), Some(3), "{output:?}");
     assert!(text(&output.stderr).contains("is not cri-shunt"), "{output:?}");
-    let cri = Cri::connect(&containerd.socket()).await;
     for name in [&routed, &passed] {
         cri.remove(name).await.unwrap();
     }

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read};
+use std::ops::ControlFlow;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -117,16 +118,18 @@ fn configured(path: &Path) -> Result<PathBuf, Exit> {
     }
 }
 
-/// Shows the decisions of the file and its predecessor. Returns whether all lines could be read.
+/// Shows the decisions of the file and its predecessor. Returns whether all lines could be read, of those that were read
+/// for somebody.
 fn show(arguments: &Arguments, path: &Path) -> Result<bool, Exit> {
     let show_lines = |from: &mut dyn Read, path: &Path| {
-        let foreign = show_lines(arguments, from).map_err(|failed| failed.tell(path))?;
+        let mut foreign = Foreign::default();
+        let next = show_lines(arguments, from, &mut foreign).map_err(|failed| failed.tell(path))?;
         let told = foreign.tell(path);
         told.iter().for_each(|line| terminal::say(line));
-        Ok(told.is_none())
+        Ok((told.is_none(), next))
     };
     if path == Path::new(STDIN) {
-        return show_lines(&mut io::stdin().lock(), Path::new("stdin"));
+        return show_lines(&mut io::stdin().lock(), Path::new("stdin")).map(|(are_all_read, _)| are_all_read);
     }
     let failed = |path: &Path, error: io::Error| Failed::Read(error).tell(path);
     let mut file = File::open(path).map_err(|error| failed(path, error))?;
@@ -135,11 +138,17 @@ fn show(arguments: &Arguments, path: &Path) -> Result<bool, Exit> {
     match File::open(&before) {
         // It may have become its own predecessor just now.
         Ok(other) if is_same(&file, &other) => {}
-        Ok(mut other) => are_all_read = show_lines(&mut other, &before)?,
+        Ok(mut other) => {
+            let next;
+            (are_all_read, next) = show_lines(&mut other, &before)?;
+            if next.is_break() {
+                return Ok(are_all_read);
+            }
+        }
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         Err(error) => return Err(failed(&before, error)),
     }
-    Ok(show_lines(&mut file, path)? && are_all_read)
+    Ok(show_lines(&mut file, path)?.0 && are_all_read)
 }
 
 fn is_same(one: &File, other: &File) -> bool {
@@ -190,9 +199,13 @@ impl Foreign {
     }
 }
 
-fn show_lines(arguments: &Arguments, from: &mut dyn Read) -> Result<Foreign, Failed> {
+/// Shows the lines that are wanted, to the last one or for as long as somebody reads them.
+fn show_lines(
+    arguments: &Arguments,
+    from: &mut dyn Read,
+    foreign: &mut Foreign,
+) -> Result<ControlFlow<()>, Failed> {
     let mut from = BufReader::new(from);
-    let mut foreign = Foreign::default();
     let (mut bytes, mut number) = (Vec::new(), 1);
     loop {
         // What is too long is read in pieces.
@@ -200,7 +213,7 @@ fn show_lines(arguments: &Arguments, from: &mut dyn Read) -> Result<Foreign, Fai
         bytes.clear();
         let read = from.by_ref().take(LONGEST).read_until(b'\n', &mut bytes).map_err(Failed::Read)?;
         if read == 0 {
-            return Ok(foreign);
+            return Ok(ControlFlow::Continue(()));
         }
         let text = bytes.trim_ascii();
         if text.is_empty() {
@@ -217,7 +230,9 @@ fn show_lines(arguments: &Arguments, from: &mut dyn Read) -> Result<Foreign, Fai
             Format::Json => format!("{}\n", String::from_utf8_lossy(text)),
             Format::Text => render(&entry, arguments.detail.verbose),
         };
-        terminal::print(&shown).map_err(Failed::Print)?;
+        if terminal::print_on(&shown).map_err(Failed::Print)?.is_break() {
+            return Ok(ControlFlow::Break(()));
+        }
     }
 }
 

@@ -102,7 +102,7 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
             Weight::Detail => verbose,
         };
         if is_shown {
-            // A rollout goes on where nobody reads what it says.
+            // A rollout goes on where it cannot write what it says.
             let _ = terminal::print(&format!("{}\n", visible(line)));
         }
     };

@@ -6,6 +6,7 @@ mod tests;
 mod text;
 
 use std::io::IsTerminal;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
@@ -60,17 +61,15 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Exit {
     let Arguments { socket, watch, .. } = arguments;
     let shown = runtime::block_on(async {
-        let shown = show(arguments, ask(socket).await?, Place::Alone)?;
-        if !watch {
-            return Ok(shown);
-        }
-        loop {
+        let (mut exit, mut next) = show(arguments, ask(socket).await?, Place::Alone)?;
+        while *watch && next.is_continue() {
             tokio::time::sleep(EVERY).await;
             // The daemon may be restarted meanwhile, which is told.
             if let Ok(status) = ask(socket).await {
-                show(arguments, status, Place::Later)?;
+                (exit, next) = show(arguments, status, Place::Later)?;
             }
         }
+        Ok(exit)
     });
     shown.and_then(|shown| shown).unwrap_or_else(|exit| exit)
 }
@@ -89,7 +88,12 @@ enum Place {
     Later,
 }
 
-fn show(arguments: &Arguments, status: StatusResponse, place: Place) -> Result<Exit, Exit> {
+/// How the daemon is, and whether somebody reads that.
+fn show(
+    arguments: &Arguments,
+    status: StatusResponse,
+    place: Place,
+) -> Result<(Exit, ControlFlow<()>), Exit> {
     let Arguments { format, watch, detail, .. } = arguments;
     let well = text::is_well(&status);
     let mut shown = match format {
@@ -105,6 +109,6 @@ fn show(arguments: &Arguments, status: StatusResponse, place: Place) -> Result<E
             shown = format!("\n{shown}");
         }
     }
-    terminal::print(&shown)?;
-    Ok(if well { Exit::Ok } else { Exit::Bad })
+    let next = terminal::print_on(&shown)?;
+    Ok((if well { Exit::Ok } else { Exit::Bad }, next))
 }

@@ -1,20 +1,28 @@
-//! Writes to stdout and stderr. Colours go to terminals only, and a reader that has gone away is not an error.
+//! Writes to stdout and stderr. Colours go to terminals only.
+//!
+//! Holds: a reader that has gone away is not an error. What a command does, and its exit status, are as if it was there.
 
 use std::error::Error;
 use std::ffi::OsStr;
 use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::ops::ControlFlow;
 
 use serde::Serialize;
 
 use super::exit::Exit;
 use crate::config::{Diagnostics, Style, visible};
 
-/// Data, for stdout.
+/// Data, for stdout. Where its reader has gone away, the command goes on.
 pub(super) fn print(text: &str) -> Result<(), Exit> {
+    print_on(text).map(|_| ())
+}
+
+/// The same, for a command that writes for as long as somebody reads: whether there is still a reader.
+pub(super) fn print_on(text: &str) -> Result<ControlFlow<()>, Exit> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Ok(()) => Ok(()),
-        Err(error) => Err(unwritten(&error).unwrap_or(Exit::Ok)),
+        Ok(()) => Ok(ControlFlow::Continue(())),
+        Err(error) => unwritten(&error).map_or(Ok(ControlFlow::Break(())), Err),
     }
 }
 

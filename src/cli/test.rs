@@ -136,7 +136,6 @@ fn compare(
         out.push_str(&format!("\n{passed} passed; {failed} failed\n"));
     }
     let printed = terminal::print(&out);
-    // The result is the same where a reader has gone away.
     if failed > 0 { Exit::Bad } else { printed.err().unwrap_or(Exit::Ok) }
 }
 

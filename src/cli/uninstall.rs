@@ -100,9 +100,9 @@ fn uninstall(arguments: &Arguments) -> Result<Exit, Exit> {
     } else if let Err(error) = record.save(&place.tree) {
         way.stays.push(format!("cannot write the record: {error}"));
     }
-    tell(&way.done.concat())?;
-    tell(&place.machine.said())?;
+    // What stays is said also where the rest cannot be.
     way.stays.iter().for_each(|stays| terminal::say(&format!("stays: {}\n", visible(stays))));
+    tell(&format!("{}{}", way.done.concat(), place.machine.said()))?;
     Ok(if way.stays.is_empty() { Exit::Ok } else { Exit::Bad })
 }
 

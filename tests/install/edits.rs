@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt, chown};
 
 use crate::support::nodes::{ENDPOINT, Node, drop_in};
 use crate::support::skipped;
-use crate::tree::{NOTHING, PROGRAM, attributes, bare, changed, done, run, snapshot};
+use crate::tree::{NOTHING, PROGRAM, attributes, bare, changed, command, done, run, snapshot};
 
 /// A node, what it is for, what is changed before, and the file that has the endpoint then with a line of it.
 type Row = (fn() -> Node, &'static str, fn(&Node), &'static str, &'static str);
@@ -263,6 +263,25 @@ fn a_dry_run_shows_each_file_and_what_has_to_be_run() {
       systemctl try-restart k3s.service
     nothing was changed: --apply makes these changes
     "#);
+}
+
+/// `cri-shunt install --apply | head -1` does all that it was asked for.
+#[test]
+fn changes_are_made_where_nobody_reads_what_is_shown() {
+    let node = bare(Node::kubeadm());
+    let before = snapshot(&node.path(""));
+    let unread = |arguments: &[&str]| {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        command(&node, arguments).stdout(writer).status().unwrap().code()
+    };
+    assert_eq!(unread(&["install", "--for", "kubelet", "--apply"]), Some(0));
+    let text = fs::read_to_string(node.path("etc/default/kubelet")).unwrap();
+    assert!(text.contains(ENDPOINT), "{text}");
+    node.write("etc/default/kubelet", &format!("{text}# mine\n"));
+    assert_eq!(unread(&["uninstall", "--apply"]), Some(1), "what somebody has changed stays");
+    assert_eq!(unread(&["uninstall", "--apply", "--force"]), Some(0));
+    assert_eq!(changed(&before, &snapshot(&node.path(""))), NOTHING);
 }
 
 #[test]

@@ -42,10 +42,15 @@ pub fn bare(node: Node) -> Node {
     node
 }
 
-pub fn run(node: &Node, arguments: &[&str]) -> Said {
+/// The program with these arguments, on the files of a node.
+pub fn command(node: &Node, arguments: &[&str]) -> Command {
     let mut command = Command::new(PROGRAM);
     command.arg(arguments[0]).arg("--root").arg(node.path("")).args(&arguments[1..]);
-    let output = command.output().unwrap();
+    command
+}
+
+pub fn run(node: &Node, arguments: &[&str]) -> Said {
+    let output = command(node, arguments).output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     Said { status: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
 }

@@ -219,7 +219,7 @@ impl Steps<'_> {
 
     fn tell(&self, text: &str) {
         if !self.is_quiet {
-            // Nobody reads it any more: the work goes on all the same.
+            // Where it cannot be written, that is said, and the work goes on all the same.
             let _ = terminal::print(&visible(text));
         }
     }
