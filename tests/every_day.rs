@@ -100,6 +100,25 @@ fn a_list_of_images_may_have_comments() {
     "#);
 }
 
+/// The second time there would be nothing.
+#[test]
+fn stdin_is_read_once_only() {
+    let (_dir, config) = file("config.toml", GOOD);
+    let twice = "--- stderr\nerror: `-` is given twice, and stdin can be read once only\n--- exit 2";
+    for arguments in [
+        &["explain", "--config", &config, "-", "-"][..],
+        &["explain", "--daemon", "-", "-"],
+        &["explain", "--config", "-", "-"],
+        &["preflight", "--config", &config, "--list", "-", "-"],
+        &["pull", "--list", "-", "-"],
+        &["test", "--config", &config, "-", "-"],
+        &["diff", "-", "-"],
+        &["import", "-", "-"],
+    ] {
+        assert_eq!(run(arguments, "quay.io/a:1\n"), twice, "{arguments:?}");
+    }
+}
+
 /// What should have written the list may have failed, and its end is not seen in a pipe.
 #[test]
 fn a_list_without_an_image_says_so() {

@@ -251,6 +251,10 @@ fn names_and_files_are_looked_at_before_anything_is_asked() {
     for args in [&["nginx", "-j", "0"][..], &[]] {
         assert_eq!(run(args, "").0, 2, "{args:?}");
     }
+    let (code, said) = run(&["-"], "a//b\n");
+    assert!(code == 2 && said.starts_with("error: a//b: "), "{said}");
+    let (_, said) = run(&["-"], "# none\n");
+    assert!(said.starts_with("no image is named, so nothing is pulled\n"), "{said}");
     let (code, said) = run(&["nginx"], "");
     assert_eq!((code, said.starts_with("error: cri-shunt is not running: ")), (3, true), "{said}");
 }

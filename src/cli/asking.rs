@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::exit::Exit;
 use super::explain::{Answer, DIFFER, Depth, Live};
 use super::eyes;
-use super::inputs::Inputs;
+use super::inputs::InputsWithDefault;
 use super::progress::Progress;
 use super::terminal;
 use crate::config::{self, Config, visible};
@@ -16,11 +16,7 @@ use crate::state::Question;
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Asking {
     #[command(flatten)]
-    inputs: Inputs,
-
-    /// Use this `policy.default-registry`; the default configuration file may be missing then
-    #[arg(long, value_name = "HOST")]
-    default_registry: Option<String>,
+    inputs: InputsWithDefault,
 
     /// For how many images registries are asked at the same time
     #[arg(long, short, value_name = "COUNT", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=64))]
@@ -35,13 +31,13 @@ pub(super) struct Asking {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Questions {
     /// For how many images at the same time.
-    pub(super) jobs: u8,
+    jobs: u8,
     /// How long one candidate may take.
-    pub(super) timeout: Duration,
+    timeout: Duration,
     /// How much; nothing asks no registry.
-    pub(super) depth: Option<Depth>,
+    depth: Option<Depth>,
     /// Whether the registry in the name is asked, too, if the policy does not ask it.
-    pub(super) origin: bool,
+    origin: bool,
 }
 
 impl Asking {
@@ -52,8 +48,7 @@ impl Asking {
         stdin: usize,
         verbose: bool,
     ) -> Result<Config, Exit> {
-        self.inputs.check_stdin(stdin)?;
-        self.inputs.load(self.default_registry.as_ref(), containerd, verbose)
+        self.inputs.load(containerd, stdin, verbose)
     }
 
     /// The same as if nothing was locked: what the tags are now.
@@ -68,9 +63,9 @@ impl Asking {
         Ok(Config { policy, ..config })
     }
 
-    /// The questions about each image.
-    pub(super) fn questions(&self, depth: Depth, origin: bool) -> Questions {
-        Questions { jobs: self.jobs, timeout: self.timeout, depth: Some(depth), origin }
+    /// The questions about each image; without a depth no registry is asked.
+    pub(super) fn questions(&self, depth: impl Into<Option<Depth>>, origin: bool) -> Questions {
+        Questions { jobs: self.jobs, timeout: self.timeout, depth: depth.into(), origin }
     }
 }
 

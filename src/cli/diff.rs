@@ -8,7 +8,7 @@ use self::report::{Images, Report};
 use super::detail::Detail;
 use super::exit::Exit;
 use super::format::Format;
-use super::inputs::{self, STDIN};
+use super::inputs::{check_stdin, of_stdin};
 use super::names::Names;
 use super::terminal;
 use crate::config::{self, Input, Loaded};
@@ -61,8 +61,7 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
 
 fn compare(arguments: &Arguments) -> Result<Exit, Exit> {
     let Arguments { format, detail, old, new, names } = arguments;
-    let of_files = [old, new].into_iter().filter(|path| path.as_path() == Path::new(STDIN)).count();
-    inputs::check_stdin(of_files + names.of_stdin())?;
+    check_stdin(of_stdin(&[old, new]) + names.of_stdin())?;
     // The problems of both are shown at once.
     let (old, new) = match (load(old, None, *detail), load(new, names.containerd.as_ref(), *detail)) {
         (Ok(old), Ok(new)) => (old.config, new.config),

@@ -77,7 +77,7 @@ fn drift(arguments: &Arguments) -> Result<Exit, Exit> {
     let lock = lock.as_deref().map(read).transpose()?;
     let by_policy = if lock.is_none() { PolicyLocks::of(&mut config)? } else { PolicyLocks::default() };
     let only_lock = lock.as_ref().filter(|_| !names.is_given() && !names.node);
-    let names = &Names { node: names.node || (!names.is_given() && lock.is_none()), ..names.clone() };
+    let names = &if lock.is_none() { names.or_those_on_the_node() } else { names.clone() };
     let node = node(names, &config, detail.quiet)?;
     let images = match only_lock {
         Some(lock) => lock.images.keys().cloned().collect(),

@@ -25,7 +25,7 @@ use super::detail::Detail;
 use super::exit::Exit;
 use super::eyes;
 use super::format::Format;
-use super::inputs::{Inputs, SOURCES, STDIN};
+use super::inputs::{InputsWithDefault, SOURCES, STDIN, check_stdin, of_stdin};
 use super::names::without_comment;
 use super::terminal;
 use crate::config::{self, Config, defaults};
@@ -65,11 +65,7 @@ use crate::state::{Explained, Generation, Question};
     3  --live cannot start, or the daemon cannot be reached")]
 pub(super) struct Arguments {
     #[command(flatten)]
-    inputs: Inputs,
-
-    /// Use this `policy.default-registry`; the default configuration file may be missing then
-    #[arg(long, value_name = "HOST")]
-    default_registry: Option<String>,
+    inputs: InputsWithDefault,
 
     /// Decide as for a pod in this namespace
     #[arg(long, value_name = "NAMESPACE", value_parser = clap::builder::NonEmptyStringValueParser::new())]
@@ -106,41 +102,24 @@ pub(super) struct Arguments {
 
 /// Runs the command.
 pub(super) fn run(arguments: Arguments) -> Exit {
-    let Arguments {
-        inputs,
-        default_registry,
-        namespace,
-        format,
-        detail,
-        daemon,
-        socket,
-        live,
-        timeout,
-        images,
-    } = arguments;
+    explain(arguments).unwrap_or_else(|exit| exit)
+}
+
+fn explain(arguments: Arguments) -> Result<Exit, Exit> {
+    let Arguments { inputs, namespace, format, detail, daemon, socket, live, timeout, images } = arguments;
     let namespace = namespace.unwrap_or_default();
     let question = |image: &str| Question { image: image.to_owned(), namespace: namespace.clone() };
-    let from_stdin = images.iter().any(|image| image == STDIN);
-    if let Err(exit) = inputs.check_stdin(usize::from(from_stdin)) {
-        return exit;
-    }
+    let stdin = of_stdin(&images);
     let writer = Writer { format, quiet: detail.quiet, written: false, refused: false };
     if daemon {
-        let asked = Asked::new(socket);
-        return asked
-            .and_then(|mut asked| writer.run(&images, |image| asked.explain(&question(image))))
-            .unwrap_or_else(|exit| exit);
+        check_stdin(stdin)?;
+        let mut asked = Asked::new(socket)?;
+        return writer.run(&images, |image| asked.explain(&question(image)));
     }
-    let config = match inputs.load(default_registry.as_ref(), None, detail.verbose) {
-        Ok(config) => config,
-        Err(exit) => return exit,
-    };
-    let live = live.then(|| Live::new(&config, timeout)).transpose();
+    let config = inputs.load(None, stdin, detail.verbose)?;
+    let live = live.then(|| Live::new(&config, timeout)).transpose()?;
     let reader = eyes::of_the_daemon(&config);
-    live.and_then(|live| {
-        writer.run(&images, |image| Ok(by_config(&question(image), &config, live.as_ref(), &reader)))
-    })
-    .unwrap_or_else(|exit| exit)
+    writer.run(&images, |image| Ok(by_config(&question(image), &config, live.as_ref(), &reader)))
 }
 
 fn by_config(question: &Question, config: &Config, live: Option<&Live>, reader: &Reader) -> Explained {

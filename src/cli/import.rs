@@ -9,7 +9,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
 use super::detail::Detail;
 use super::exit::Exit;
-use super::inputs::STDIN;
+use super::inputs::{STDIN, check_stdin, of_stdin};
 use super::{output, terminal};
 use crate::config::{self, Diagnostics, Format, ImportRequest, Input};
 
@@ -68,9 +68,8 @@ fn formats() -> impl TypedValueParser<Value = Format> {
 pub(super) fn run(arguments: Arguments) -> Exit {
     let Arguments { format, disable_default_registry_endpoint, detail, output, force, files } = arguments;
     let Detail { quiet, verbose } = detail;
-    if files.iter().filter(|file| file.as_path() == Path::new(STDIN)).count() > 1 {
-        terminal::say("error: `-` is given twice, and stdin can be read once only\n");
-        return Exit::Usage;
+    if let Err(exit) = check_stdin(of_stdin(&files)) {
+        return exit;
     }
     let output = output.filter(|output| output.as_path() != Path::new(STDIN));
     let request =

@@ -1,6 +1,6 @@
 //! The flags that say which configuration is read: the native files, and files of other programs.
 //!
-//! `serve`, `explain`, `check` and `test` have the same flags. Where a source is given, the native configuration is
+//! All commands that read a configuration have the same flags. Where a source is given, the native configuration is
 //! read only if `--config` names it.
 
 use std::path::{Path, PathBuf};
@@ -24,6 +24,17 @@ pub(super) struct Inputs {
 
     #[command(flatten)]
     sources: Sources,
+}
+
+/// The same for what tries a policy.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct InputsWithDefault {
+    #[command(flatten)]
+    inputs: Inputs,
+
+    /// Use this `policy.default-registry`; the default configuration file may be missing then
+    #[arg(long, value_name = "HOST")]
+    default_registry: Option<String>,
 }
 
 /// Files in other programs' formats, each with the flag that is the key of its format. Where two of them have a rule for
@@ -77,21 +88,43 @@ impl Inputs {
     pub(super) fn check_stdin(&self, more: usize) -> Result<(), Exit> {
         let sources = self.sources.clone().list();
         let paths = self.config.iter().chain(sources.iter().map(|source| &source.path));
-        check_stdin(paths.filter(|path| path.as_path() == Path::new(STDIN)).count() + more)
+        check_stdin(of_stdin(&paths.collect::<Vec<_>>()) + more)
     }
 
     /// The input's name, for a headline.
     pub(super) fn title(&self) -> String {
         let sources = self.sources.clone().list();
         let native = match &self.config {
-            Some(path) if path == Path::new(STDIN) => Some("stdin".to_owned()),
-            Some(path) => Some(path.display().to_string()),
+            Some(path) => Some(shown(path)),
             None if sources.is_empty() => Some(defaults::CONFIG_FILE.to_owned()),
             None => None,
         };
         let sources = sources.iter().map(|source| source.path.display().to_string());
         native.into_iter().chain(sources).collect::<Vec<_>>().join(", ")
     }
+}
+
+impl InputsWithDefault {
+    /// The configuration that these flags name; `stdin` is how often standard input is read beside them.
+    pub(super) fn load(
+        &self,
+        containerd: Option<&String>,
+        stdin: usize,
+        verbose: bool,
+    ) -> Result<Config, Exit> {
+        self.inputs.check_stdin(stdin)?;
+        self.inputs.load(self.default_registry.as_ref(), containerd, verbose)
+    }
+}
+
+/// How often standard input is among these.
+pub(super) fn of_stdin<P: AsRef<Path>>(paths: &[P]) -> usize {
+    paths.iter().filter(|path| path.as_ref() == Path::new(STDIN)).count()
+}
+
+/// A file as people are told of it.
+pub(super) fn shown(path: &Path) -> String {
+    if path == Path::new(STDIN) { "stdin".to_owned() } else { path.display().to_string() }
 }
 
 /// Refuses to read standard input so many times, if it is more than once.

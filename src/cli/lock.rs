@@ -11,7 +11,7 @@ use super::detail::Detail;
 use super::exit::Exit;
 use super::explain::Depth;
 use super::format::Format;
-use super::inputs::STDIN;
+use super::inputs::of_stdin;
 use super::names::Names;
 use super::{output, terminal};
 use crate::config::{self, Config, LOCK_HEAD, Lock, visible};
@@ -79,7 +79,7 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
 
 fn lock(arguments: &Arguments) -> Result<Exit, Exit> {
     let Arguments { output, check, update, from, force, asking, format, detail, names } = arguments;
-    let stdin = from.iter().filter(|path| path.as_path() == Path::new(STDIN)).count() + names.of_stdin();
+    let stdin = of_stdin(from) + names.of_stdin();
     let config = asking.load_unlocked(names.containerd.as_ref(), stdin, detail.verbose)?;
     let before = match *check || *update {
         true => Lock::read(output).map_err(|problems| terminal::refuse(&problems))?,

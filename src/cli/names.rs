@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::exit::Exit;
-use super::inputs::STDIN;
+use super::inputs::{STDIN, of_stdin, shown};
 use super::{runtime, terminal};
 use crate::containerd::{Link, Store, hosts, is_id_record};
 use crate::files::byte_order_mark;
@@ -15,7 +15,7 @@ use crate::policy::Name;
 use crate::registry::INDEXES;
 
 /// How long containerd may take for its list. A node may have thousands of images.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The longest list that is read, in bytes.
 const LONGEST: u64 = 16 << 20;
@@ -34,34 +34,45 @@ pub(super) struct Names {
     #[arg(long)]
     pub(super) node: bool,
 
-    /// Also take the names in this file, one a line, with comments after `#`; `-` is stdin
-    #[arg(long, value_name = "FILE")]
-    pub(super) list: Vec<PathBuf>,
+    #[command(flatten)]
+    written: Written,
 
     /// containerd's socket [default: `containerd.socket` of the configuration]
     #[arg(long, value_name = "PATH")]
     pub(super) containerd: Option<String>,
+}
+
+/// Names that are written somewhere.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct Written {
+    /// Also take the names in this file, one a line, with comments after `#`; `-` is stdin
+    #[arg(long, value_name = "FILE")]
+    list: Vec<PathBuf>,
 
     /// Image references as a client writes them; `-` reads them from stdin, as --list does
     #[arg(value_name = "IMAGE")]
-    pub(super) images: Vec<String>,
+    images: Vec<String>,
 }
 
 impl Names {
     /// How often stdin is read for them.
     pub(super) fn of_stdin(&self) -> usize {
-        let lists = self.list.iter().filter(|path| path.as_path() == Path::new(STDIN)).count();
-        lists + self.images.iter().filter(|image| *image == STDIN).count()
+        self.written.of_stdin()
     }
 
     /// Whether a name or a list is given.
     pub(super) fn is_given(&self) -> bool {
-        !self.images.is_empty() || !self.list.is_empty()
+        !self.written.images.is_empty() || !self.written.list.is_empty()
+    }
+
+    /// The same; where no name and no list is given, the images on the node.
+    pub(super) fn or_those_on_the_node(&self) -> Self {
+        Names { node: self.node || !self.is_given(), ..self.clone() }
     }
 
     /// The names in their order, each once; those on the node come last, and are sorted.
     pub(super) fn read(&self, containerd: &Path) -> Result<Vec<String>, Exit> {
-        let mut found = self.written()?;
+        let mut found = self.written.read()?;
         if self.node {
             found.extend(named(&on_node(containerd)?).map(str::to_owned));
         }
@@ -75,12 +86,19 @@ impl Names {
     pub(super) fn in_full(&self, node: Option<&BTreeMap<String, Kept>>) -> Result<Vec<String>, Exit> {
         let full = |name: String| name.parse::<Name>().map_or(name, |name| name.as_str().to_owned());
         let on_node = node.filter(|_| self.node).into_iter().flat_map(named);
-        let all = self.written()?.into_iter().map(full).chain(on_node.map(str::to_owned));
+        let all = self.written.read()?.into_iter().map(full).chain(on_node.map(str::to_owned));
         Ok(all.collect::<BTreeSet<String>>().into_iter().collect())
     }
+}
 
-    /// Those that are not on the node.
-    pub(super) fn written(&self) -> Result<Vec<String>, Exit> {
+impl Written {
+    /// How often stdin is read for them.
+    pub(super) fn of_stdin(&self) -> usize {
+        of_stdin(&self.list) + of_stdin(&self.images)
+    }
+
+    /// The names of the arguments, and then those of the lists.
+    pub(super) fn read(&self) -> Result<Vec<String>, Exit> {
         let mut found = Vec::new();
         for image in &self.images {
             match image.as_str() {
@@ -96,9 +114,8 @@ impl Names {
 }
 
 /// The names in a file.
-pub(super) fn listed(path: &Path) -> Result<Vec<String>, Exit> {
-    let name = if path == Path::new(STDIN) { "stdin".into() } else { path.to_string_lossy() };
-    let failed = |what: &str| terminal::fail(&format!("cannot read {name}: {what}"), Exit::Usage);
+fn listed(path: &Path) -> Result<Vec<String>, Exit> {
+    let failed = |what: &str| terminal::fail(&format!("cannot read {}: {what}", shown(path)), Exit::Usage);
     let mut text = String::new();
     let read = match path == Path::new(STDIN) {
         true => io::stdin().lock().take(LONGEST + 1).read_to_string(&mut text),
@@ -144,7 +161,7 @@ pub(super) fn images_of(socket: &Path) -> Result<Result<BTreeMap<String, Kept>, 
 }
 
 /// Whether a record is a name of an image for people.
-fn is_shown(name: &str) -> bool {
+pub(super) fn is_shown(name: &str) -> bool {
     !is_id_record(name) && !name.split('/').next().is_some_and(hosts::is_private)
 }
 

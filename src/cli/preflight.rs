@@ -2,18 +2,16 @@
 
 mod report;
 
-use std::time::Duration;
+use clap::Arg;
 
 use self::report::Report;
-use super::asking::{self, Questions};
+use super::asking::{self, Asking};
 use super::detail::Detail;
 use super::exit::Exit;
 use super::explain::Depth;
 use super::format::Format;
-use super::inputs::Inputs;
 use super::names::Names;
 use super::terminal;
-use crate::config;
 
 /// Try a policy on the images of this node, or on a list of images.
 ///
@@ -27,7 +25,10 @@ use crate::config;
 /// that no candidate has. A registry that does not answer three times in a row, or has a rate limit, is not asked for
 /// the rest. A registry with a rate limit may count each question.
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = "Examples:\n  \
+#[command(
+    mut_arg("jobs", with_live),
+    mut_arg("timeout", with_live),
+    after_long_help = "Examples:\n  \
     cri-shunt preflight\n  \
     cri-shunt preflight --live --config ./new.toml\n  \
     cri-shunt preflight --list images.txt --registries-yaml ./registries.yaml\n  \
@@ -36,28 +37,15 @@ use crate::config;
     0  every image may be pulled; with --live also: some candidate has it\n  \
     1  an image is denied or is not a valid reference; with --live also: no candidate has it\n  \
     2  wrong usage, or a configuration that cannot be used\n  \
-    3  containerd cannot be reached, or --live cannot start")]
+    3  containerd cannot be reached, or --live cannot start"
+)]
 pub(super) struct Arguments {
-    #[command(flatten)]
-    inputs: Inputs,
-
-    /// Use this `policy.default-registry`; the default configuration file may be missing then
-    #[arg(long, value_name = "HOST")]
-    default_registry: Option<String>,
-
     /// Ask each candidate's registry whether it has the image
     #[arg(long)]
     live: bool,
 
-    /// For how many images registries are asked at the same time, with --live
-    #[arg(long, short, value_name = "COUNT", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=64),
-          requires = "live")]
-    jobs: u8,
-
-    /// How long one candidate may take, with --live
-    #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = config::positive_duration,
-          requires = "live")]
-    timeout: Duration,
+    #[command(flatten)]
+    asking: Asking,
 
     /// How to write the answers
     #[arg(long, value_enum, default_value_t = Format::Text)]
@@ -70,20 +58,23 @@ pub(super) struct Arguments {
     names: Names,
 }
 
+/// A flag of `Asking`, which has no effect if no registry is asked.
+fn with_live(flag: Arg) -> Arg {
+    let help = flag.get_help().map(|help| format!("{help}, with --live"));
+    flag.requires("live").help(help.unwrap_or_default())
+}
+
 /// Runs the command.
 pub(super) fn run(arguments: &Arguments) -> Exit {
     survey(arguments).unwrap_or_else(|exit| exit)
 }
 
 fn survey(arguments: &Arguments) -> Result<Exit, Exit> {
-    let Arguments { inputs, default_registry, live, jobs, timeout, format, detail, names } = arguments;
-    inputs.check_stdin(names.of_stdin())?;
-    let names = &Names { node: names.node || !names.is_given(), ..names.clone() };
-    let config = inputs.load(default_registry.as_ref(), names.containerd.as_ref(), detail.verbose)?;
-    let images = names.read(config.containerd.socket.as_path())?;
+    let Arguments { live, asking, format, detail, names } = arguments;
+    let config = asking.load(names.containerd.as_ref(), names.of_stdin(), detail.verbose)?;
+    let images = names.or_those_on_the_node().read(config.containerd.socket.as_path())?;
     let depth = live.then_some(Depth::Pull);
-    let questions = Questions { jobs: *jobs, timeout: *timeout, depth, origin: false };
-    let answers = asking::ask(&images, &config, questions)?;
+    let answers = asking::ask(&images, &config, asking.questions(depth, false))?;
     let report = Report { answers: &answers, live: *live, detail: *detail };
     terminal::print(&match format {
         Format::Text => report.text(),

@@ -18,6 +18,7 @@ use self::result::Pulled;
 use super::detail::Detail;
 use super::exit::Exit;
 use super::format::Format;
+use super::names::Written;
 use super::{daemon, runtime, terminal};
 use crate::config::{defaults, visible};
 use crate::containerd::{Link, Store};
@@ -32,7 +33,8 @@ const HELPER_WITHIN: Duration = Duration::from_secs(10);
 /// how many bytes and layers containerd has; else there is one line for each image when it is there. All names are
 /// looked at before anything is pulled. Ctrl-C ends the pulls that are under way.
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = "Examples:\n  \
+#[command(mut_arg("images", |images| images.required_unless_present("list")),
+    after_long_help = "Examples:\n  \
     cri-shunt pull nginx:1.25\n  \
     cri-shunt pull --namespace team-a --creds-file ~/.docker/config.json registry.dev.de/a/app:2\n  \
     crictl images -o json | jq -r '.images[].repoTags[]' | cri-shunt pull --list -\n\n\
@@ -45,10 +47,6 @@ pub(super) struct Arguments {
     /// The daemon's socket
     #[arg(long, value_name = "PATH", default_value = defaults::LISTEN_SOCKET)]
     socket: PathBuf,
-
-    /// Take more names from this file, one a line, with comments after `#`; `-` is stdin
-    #[arg(long, value_name = "FILE")]
-    list: Option<PathBuf>,
 
     /// Pull as for a pod of this namespace
     #[arg(long, value_name = "NAME")]
@@ -69,15 +67,17 @@ pub(super) struct Arguments {
     #[command(flatten)]
     detail: Detail,
 
-    /// Names of images as a client writes them
-    #[arg(value_name = "IMAGE", required_unless_present = "list")]
-    images: Vec<String>,
+    #[command(flatten)]
+    names: Written,
 }
 
 /// Runs the command.
 pub(super) fn run(arguments: Arguments) -> Exit {
-    let wanted = names::read(&arguments.images, arguments.list.as_deref());
-    let pulled = wanted.and_then(|wanted| {
+    let pulled = names::read(&arguments.names).and_then(|wanted| {
+        if wanted.is_empty() && !arguments.detail.quiet {
+            // What should have written the names may have failed.
+            terminal::say("no image is named, so nothing is pulled\n");
+        }
         let logins = arguments.creds_file.clone().map(logins).transpose()?.unwrap_or_default();
         runtime::block_on(pull_all(&arguments, wanted, logins))?
     });

@@ -11,7 +11,7 @@ use super::detail::Detail;
 use super::exit::Exit;
 use super::explain::Answer;
 use super::format::Format;
-use super::inputs::{Inputs, STDIN};
+use super::inputs::{Inputs, STDIN, of_stdin, shown};
 use super::terminal;
 use crate::config::{self, Config, Expectation, Style};
 use crate::credentials::Credentials;
@@ -55,16 +55,12 @@ pub(super) struct Arguments {
 /// Runs the command.
 pub(super) fn run(arguments: Arguments) -> Exit {
     let Arguments { inputs, detail: Detail { quiet, verbose }, format, files } = arguments;
-    let from_stdin = files.iter().any(|path| path == Path::new(STDIN));
-    if let Err(exit) = inputs.check_stdin(usize::from(from_stdin)) {
+    if let Err(exit) = inputs.check_stdin(of_stdin(&files)) {
         return exit;
     }
     let expectations = read(&files);
     // The problems of both are shown at once.
-    let loaded = config::load_from(&inputs.read(false)).map_err(|problems| {
-        terminal::say(&problems.render(terminal::style(), false));
-        Exit::Usage
-    });
+    let loaded = config::load_from(&inputs.read(false)).map_err(|problems| terminal::refuse(&problems));
     match (expectations, loaded) {
         (Ok(expectations), Ok(loaded)) => {
             if verbose {
@@ -77,15 +73,8 @@ pub(super) fn run(arguments: Arguments) -> Exit {
 }
 
 fn read(files: &[PathBuf]) -> Result<Vec<Expectation>, Exit> {
-    let files = files.iter().map(|path| (name(path), bytes(path))).collect();
-    config::expectations(files).map_err(|problems| {
-        terminal::say(&problems.render(terminal::style(), false));
-        Exit::Usage
-    })
-}
-
-fn name(path: &Path) -> String {
-    if path == Path::new(STDIN) { "stdin".to_owned() } else { path.display().to_string() }
+    let files = files.iter().map(|path| (shown(path), bytes(path))).collect();
+    config::expectations(files).map_err(|problems| terminal::refuse(&problems))
 }
 
 /// A pipe can be read here like a file.

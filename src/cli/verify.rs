@@ -71,8 +71,7 @@ fn verify(arguments: &Arguments) -> Result<Exit, Exit> {
     let Arguments { asking, format, detail, names, .. } = arguments;
     let config = asking.load(names.containerd.as_ref(), names.of_stdin(), detail.verbose)?;
     let node = names::on_node(config.containerd.socket.as_path())?;
-    let names = Names { node: names.node || !names.is_given(), ..names.clone() };
-    let images = names.in_full(Some(&node))?;
+    let images = names.or_those_on_the_node().in_full(Some(&node))?;
     let reader = eyes::of_the_daemon(&config);
     let answers = asking::decided(&images, &config, &reader);
     let checked = checked(arguments, &answers, &node, (&config, &reader))?;

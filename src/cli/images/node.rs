@@ -1,23 +1,21 @@
 //! The images on the node: containerd's records of them, with what the shunt has noted there.
 
 use std::collections::{HashMap, HashSet};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use containerd_client::services::v1::Image as Record;
 use k8s_cri::v1;
 use tonic::Status;
 
 use crate::cli::exit::Exit;
+use crate::cli::names::{PATIENCE, is_shown};
 use crate::cli::terminal;
 use crate::config::Config;
-use crate::containerd::{Cri, Link, Store, StoreError, hosts, is_id_record};
+use crate::containerd::{Cri, Link, Store, StoreError};
 use crate::policy::{Asked, Decision, Name, Policy};
 use crate::pull::Provenance;
 use crate::serve::admin::time;
 use crate::signature::{Demands, Must};
-
-/// How long containerd may take for its lists. A node may have thousands of images.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// One name of an image on the node.
 pub(crate) struct OnNode {
@@ -174,11 +172,6 @@ fn without_second_names(mut images: Vec<OnNode>) -> Vec<OnNode> {
     let second: HashSet<String> = images.iter().filter_map(second).collect();
     images.retain(|image| !second.contains(&image.name));
     images
-}
-
-/// Whether a record is a name of an image for people.
-fn is_shown(name: &str) -> bool {
-    !is_id_record(name) && !name.split('/').next().is_some_and(hosts::is_private)
 }
 
 async fn in_time<T>(work: impl Future<Output = Result<T, Refused>>) -> Result<T, Refused> {

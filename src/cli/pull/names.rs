@@ -1,10 +1,10 @@
 //! The names of the images to pull. All of them are looked at before anything is pulled.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use crate::cli::exit::Exit;
-use crate::cli::names::listed;
+use crate::cli::inputs::check_stdin;
+use crate::cli::names::Written;
 use crate::cli::terminal;
 use crate::config::visible;
 use crate::policy::{Name, is_image_id};
@@ -22,13 +22,10 @@ pub(super) struct Wanted {
 ///
 /// # Errors
 /// A file cannot be read, or a text is not the name of an image. Each of these is told.
-pub(super) fn read(images: &[String], list: Option<&Path>) -> Result<Vec<Wanted>, Exit> {
-    let mut inputs = images.to_vec();
-    if let Some(list) = list {
-        inputs.extend(listed(list)?);
-    }
+pub(super) fn read(names: &Written) -> Result<Vec<Wanted>, Exit> {
+    check_stdin(names.of_stdin())?;
     let (mut wanted, mut seen, mut is_wrong) = (Vec::new(), BTreeSet::new(), false);
-    for input in inputs {
+    for input in names.read()? {
         match parsed(&input) {
             Ok(name) if seen.insert(name.as_str().to_owned()) => wanted.push(Wanted { input, name }),
             Ok(_) => {}

@@ -5,7 +5,8 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use crate::cli::explain::Answer;
-use crate::config::{Candidates, Expectation, visible};
+use crate::cli::table::on_one_line;
+use crate::config::{Candidates, Expectation};
 
 /// An expectation that is not met.
 pub(super) struct Difference<'e> {
@@ -68,10 +69,10 @@ impl<'e> Difference<'e> {
     pub(super) fn text(&self) -> String {
         let Difference { expectation, aspects, decision } = self;
         let place = expectation.source.to_string();
-        let mut text = format!("{} at {}\n", title(expectation), in_one_line(&place));
+        let mut text = format!("{} at {}\n", title(expectation), on_one_line(&place));
         // Writing to a String does not fail.
         if let Some(description) = &expectation.description {
-            let _ = writeln!(text, "  {}", in_one_line(description));
+            let _ = writeln!(text, "  {}", on_one_line(description));
         }
         for Aspect { label, expected, actual } in aspects {
             let _ = writeln!(text, "  {label}");
@@ -79,7 +80,7 @@ impl<'e> Difference<'e> {
                 list(side, values, &mut text);
             }
         }
-        let _ = writeln!(text, "  decided: {}", in_one_line(decision));
+        let _ = writeln!(text, "  decided: {}", on_one_line(decision));
         text
     }
 }
@@ -89,7 +90,7 @@ fn list(side: &str, values: &[String], text: &mut String) {
     let values = if values.is_empty() { &none[..] } else { values };
     for (i, value) in values.iter().enumerate() {
         let label = if i == 0 { side } else { "" };
-        let _ = writeln!(text, "    {label:8}  {}", in_one_line(value));
+        let _ = writeln!(text, "    {label:8}  {}", on_one_line(value));
     }
 }
 
@@ -125,15 +126,10 @@ pub(super) fn case<'e>(
     }
 }
 
-/// The image and the name of the case.
+/// The image and the name of the case, on one line, whatever is in its texts.
 pub(super) fn title(expectation: &Expectation) -> String {
     let Expectation { image, namespace, name, .. } = expectation;
     let of = if namespace.is_empty() { "" } else { " in " };
     let name = name.iter().map(|name| format!(" ({name})")).collect::<String>();
-    in_one_line(&format!("{image}{of}{namespace}{name}"))
-}
-
-/// One case is one line, whatever is in its texts.
-fn in_one_line(text: &str) -> String {
-    visible(text).replace('\n', "\\n")
+    on_one_line(&format!("{image}{of}{namespace}{name}"))
 }
