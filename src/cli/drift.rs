@@ -73,7 +73,9 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
 
 fn drift(arguments: &Arguments) -> Result<Exit, Exit> {
     let Arguments { lock, write, origin, asking, format, detail, names } = arguments;
-    let mut config = asking.load(names.containerd.as_ref(), names.of_stdin(), detail.verbose)?;
+    // What the policy has locked would be asked by its digest, which never differs.
+    let load = if lock.is_some() { Asking::load_unlocked } else { Asking::load };
+    let mut config = load(asking, names.containerd.as_ref(), names.of_stdin(), detail.verbose)?;
     let lock = lock.as_deref().map(read).transpose()?;
     let by_policy = if lock.is_none() { PolicyLocks::of(&mut config)? } else { PolicyLocks::default() };
     let only_lock = lock.as_ref().filter(|_| !names.is_given() && !names.node);

@@ -226,3 +226,7 @@ fn the_locks_of_the_policy_count_and_the_counts_are_written() {
 }
 
 on_each_containerd!(what_is_on_the_node_is_compared);
+    // A lock that is named by hand is held against what the tags are now, too, whatever the policy has locked.
+    let arguments = ["drift", "--config", "config.toml", "--lock", "images.lock", "--format", "json"];
+    let by_hand: serde_json::Value = serde_json::from_slice(&run(dir.path(), &arguments).stdout).unwrap();
+    assert_eq!((&by_hand["state"], &by_hand["lock"]), (&"differs".into(), &old.digest().into()), "{by_hand}");
