@@ -171,9 +171,6 @@ fn bring(way: &Way<'_>) -> Result<Vec<PathBuf>, Refused> {
     };
     let loaded = config::load_from(&input)
         .map_err(|problems| Refused::Policy(problems.render(terminal::style(), false)))?;
-    if detail.verbose {
-        terminal::say(&loaded.warnings.render(terminal::style(), true));
-    }
     for name in needs {
         if let Decision::Deny { reason, .. } = loaded.config.policy.acting().decide(&Asked::of(name)) {
             return Err(Refused::Policy(format!(
@@ -181,7 +178,12 @@ fn bring(way: &Way<'_>) -> Result<Vec<PathBuf>, Refused> {
             )));
         }
     }
-    tree.write(to).map_err(Refused::Files)
+    let written = tree.write(to).map_err(Refused::Files)?;
+    // Only then: what is refused is looked at again every second.
+    if detail.verbose {
+        terminal::say(&loaded.warnings.render(terminal::style(), true));
+    }
+    Ok(written)
 }
 
 fn told(to: &Path, files: &[PathBuf], word: &str, detail: Detail) -> Exit {

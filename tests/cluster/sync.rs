@@ -186,7 +186,19 @@ fn what_the_daemon_could_not_use_is_not_copied() {
     nothing was copied: what is on the node stays
     ");
     assert_eq!(status, 1);
-    place.mount(5, &[("conf.d/cluster.toml", RULE), ("conf.d/own.toml", "")]);
+    // What there is to say of a policy is said once, when it is copied: one that is refused is looked at every second.
+    let by_tag = format!("{deny}[[policy.rule]]\nprefix = \"quay.io/x:1\"\ndeny = \"no\"\n");
+    place.mount(5, &[("conf.d/cluster.toml", &by_tag)]);
+    let detailed = |needs| place.run(&["--once", "--verbose", "--from", "policy", "--needs", needs]);
+    let (status, refused) = detailed("localhost/cri-shunt:1");
+    assert_eq!((status, refused), (1, text));
+    let old = place.files();
+    let (status, copied) = detailed("m.dev/cri-shunt:1");
+    assert!(status == 0 && copied.contains("warning: ") && copied.contains("quay.io/x:1"), "{copied}");
+    assert_ne!(place.files(), old);
+    place.mount(6, &[("conf.d/cluster.toml", RULE)]);
+    assert_eq!(place.once().0, 0);
+    place.mount(7, &[("conf.d/cluster.toml", RULE), ("conf.d/own.toml", "")]);
     let (status, text) = place.once();
     insta::assert_snapshot!(text, @"error: conf.d/own.toml: only config.toml, conf.d/cluster*.toml and files below conf.d/cluster go to a node");
     assert_eq!(status, 3);
