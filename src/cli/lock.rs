@@ -95,6 +95,10 @@ fn lock(arguments: &Arguments) -> Result<Exit, Exit> {
         }
         wanted => wanted,
     };
+    if !check {
+        // Many questions later it would be too late: a registry may count them.
+        output::target(output, LOCK_HEAD, *force).map_err(|error| terminal::fail(&error, Exit::Usage))?;
+    }
     let depth = if *check { Depth::Digest } else { Depth::Platforms };
     let answers = asking::ask(&wanted, &config, asking.questions(depth, false))?;
     let entries: Vec<Entry> = answers.iter().map(|answer| Entry::of(answer, &before)).collect();

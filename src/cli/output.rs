@@ -20,17 +20,7 @@ pub(super) const OF_IMPORT: &str = "# Written by cri-shunt import.";
 pub(super) fn write(path: &Path, text: &str, head: &str, force: bool) -> Result<(), String> {
     let shown = path.display();
     let failed = |error: io::Error| format!("cannot write {shown}: {error}");
-    let target = target(path)?;
-    match fs::read(&target) {
-        Ok(found) if force || found.is_empty() || found.starts_with(head.as_bytes()) => {}
-        Ok(_) => {
-            let hint = "name another file, or replace it with --force";
-            let who = head.trim_start_matches("# Written by ").trim_end_matches('.');
-            return Err(format!("{shown} was not written by {who}, so it is left alone: {hint}"));
-        }
-        Err(error) if error.kind() == ErrorKind::NotFound => {}
-        Err(error) => return Err(failed(error)),
-    }
+    let target = target(path, head, force)?;
     let name =
         target.file_name().ok_or_else(|| format!("cannot write {shown}: this is not the name of a file"))?;
     // The shunt reads no hidden file of conf.d.
@@ -43,8 +33,27 @@ pub(super) fn write(path: &Path, text: &str, head: &str, force: bool) -> Result<
     })
 }
 
-/// The file that is written. A link stays, and what it leads to is replaced; a device or a pipe must not become a file.
-fn target(path: &Path) -> Result<PathBuf, String> {
+/// The file that [`write`] would write; for what takes long before.
+///
+/// # Errors
+/// What is there may not be replaced.
+pub(super) fn target(path: &Path, head: &str, force: bool) -> Result<PathBuf, String> {
+    let shown = path.display();
+    let target = behind_links(path)?;
+    match fs::read(&target) {
+        Ok(found) if force || found.is_empty() || found.starts_with(head.as_bytes()) => Ok(target),
+        Ok(_) => {
+            let hint = "name another file, or replace it with --force";
+            let who = head.trim_start_matches("# Written by ").trim_end_matches('.');
+            Err(format!("{shown} was not written by {who}, so it is left alone: {hint}"))
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(target),
+        Err(error) => Err(format!("cannot write {shown}: {error}")),
+    }
+}
+
+/// The file itself. A link stays, and what it leads to is replaced; a device or a pipe must not become a file.
+fn behind_links(path: &Path) -> Result<PathBuf, String> {
     let failed = |problem: &dyn Display| format!("cannot write {}: {problem}", path.display());
     match fs::metadata(path) {
         _ if path == Path::new("-") => Err(failed(&"name a file")),
