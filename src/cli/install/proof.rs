@@ -14,6 +14,9 @@ use crate::containerd::Link;
 use crate::install::Pending;
 use crate::node::Sockets;
 
+/// What systemd calls the state of a unit that has ended and is not started again.
+const FAILED: &str = "failed";
+
 /// How long it is waited between two looks.
 const PAUSE: Duration = Duration::from_millis(250);
 
@@ -37,7 +40,7 @@ pub(super) fn client(unit: &str, machine: &Machine) -> Pending {
 /// stopped is not started.
 pub(crate) fn client_to_start(unit: &str, machine: &Machine) -> Pending {
     let client = client(unit, machine);
-    let has_failed = ["failed", "activating"].contains(&machine.state(unit).as_str());
+    let has_failed = [FAILED, "activating"].contains(&machine.state(unit).as_str());
     Pending { was_active: client.was_active || has_failed, ..client }
 }
 
@@ -107,13 +110,19 @@ pub(super) fn client_uses(
             (Ok(pid), _) => (who, since) = (Some(*pid), Instant::now()),
             (Err(_), _) => who = None,
         }
-        // systemd does not start it again by itself.
-        let is_over = now.as_ref().is_err_and(|_| machine.state(&client.unit) == "failed");
-        if is_over || Instant::now() > end {
+        // systemd does not start it again by itself. The look may be of the moment before that, when it still ran.
+        if now.is_err() && machine.state(&client.unit) == FAILED {
+            return Err(not_again(&client.unit, FAILED));
+        }
+        if Instant::now() > end {
             return Err(now.err().unwrap_or_else(|| format!("{} does not stay", client.unit)));
         }
         std::thread::sleep(PAUSE);
     }
+}
+
+fn not_again(unit: &str, state: &str) -> String {
+    format!("{unit} does not run again: its state is {state}")
 }
 
 /// The process that uses the socket; 0 if that is not asked for.
@@ -121,7 +130,7 @@ fn look(client: &Pending, socket: Option<&Path>, machine: &Machine) -> Result<u3
     let unit = &client.unit;
     let state = machine.state(unit);
     if state != "active" {
-        return Err(format!("{unit} does not run again: its state is {state}"));
+        return Err(not_again(unit, &state));
     }
     let pid = match socket {
         None => 0,
