@@ -22,7 +22,7 @@ const fn fault(name: &'static str, node: fn() -> Node, plant: fn(&Node), found: 
     Fault { name, node, plant, found }
 }
 
-const REST: [Fault; 18] = [
+const REST: [Fault; 19] = [
     fault(
         "crictl goes to containerd",
         Node::kubeadm,
@@ -163,6 +163,17 @@ const REST: [Fault; 18] = [
             );
         },
         "containerd-mirrors /var/lib/rancher/k3s/agent/etc/containerd/config.toml",
+    ),
+    fault(
+        "containerd has mirrors of its own in a file of the first version",
+        Node::kubeadm,
+        |node| {
+            node.write(
+                "etc/containerd/config.toml",
+                "[plugins.cri.registry.mirrors.\"docker.io\"]\nendpoint = [\"https://m.example\"]\n",
+            );
+        },
+        "containerd-mirrors /etc/containerd/config.toml",
     ),
     fault(
         "the clock is late",

@@ -14,8 +14,8 @@ use crate::node::{Finding, Place, Unit};
 /// Where packages have it.
 const MAIN: &str = "/etc/containerd/config.toml";
 
-/// The tables of images, of containerd 1.x and 2.x.
-const TABLES: [&str; 2] = ["io.containerd.grpc.v1.cri", "io.containerd.cri.v1.images"];
+/// The tables of images: of files of version 1, of containerd 1.x, and of 2.x.
+const TABLES: [&str; 3] = ["cri", "io.containerd.grpc.v1.cri", "io.containerd.cri.v1.images"];
 
 /// How the plugin that serves the CRI is called where it is switched off.
 const CRI: [&str; 2] = ["cri", "io.containerd.grpc.v1.cri"];
