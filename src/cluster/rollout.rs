@@ -25,6 +25,7 @@ use super::api::{Api, ApiError};
 use super::node::{FAILED, Node, Note, STATE};
 use super::share::Share;
 use super::template::Template;
+use crate::files::go_duration;
 use crate::registry::escaped;
 
 /// How long an API may be away: that of a single control plane is, while its own node is changed.
@@ -335,7 +336,7 @@ impl Rollout<'_> {
         loop {
             match self.node(name).await? {
                 Some(node) if !node.is_ready && Instant::now() > end => {
-                    return Err(format!("not Ready again within {} s", self.ready_within.as_secs()));
+                    return Err(format!("not Ready again within {}", go_duration::text(self.ready_within)));
                 }
                 Some(node) if !node.is_ready => tokio::time::sleep(self.every).await,
                 _ => return Ok(()),

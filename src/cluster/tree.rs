@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Component, Path, PathBuf};
 
@@ -70,7 +70,10 @@ impl Tree {
         let whole = directory.join(WHOLE);
         let directory = match fs::canonicalize(&whole) {
             Ok(directory) => directory,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => directory.to_path_buf(),
+            // What is wrong with the directory itself is said when it is read.
+            Err(error) if [ErrorKind::NotFound, ErrorKind::NotADirectory].contains(&error.kind()) => {
+                directory.to_path_buf()
+            }
             Err(source) => return Err(TreeError::Io { path: whole, source }),
         };
         let mut tree = Tree { directory: directory.clone(), ..Tree::default() };
@@ -209,7 +212,7 @@ fn record(to: &Path) -> Result<(BTreeSet<PathBuf>, BTreeSet<PathBuf>), TreeError
     let path = to.join(RECORD);
     let bytes = match regular_file::read(&path, MOST_BYTES) {
         Ok(bytes) => bytes,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Default::default()),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Default::default()),
         Err(source) => return Err(TreeError::Io { path, source }),
     };
     let (mut files, mut dirs) = (BTreeSet::new(), BTreeSet::new());
@@ -272,7 +275,7 @@ fn take(to: &Path, files: &[PathBuf], removed: &mut Vec<PathBuf>) -> Result<(), 
 fn unlink(path: &Path) -> Result<bool, TreeError> {
     match fs::remove_file(path) {
         Ok(()) => Ok(true),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
         Err(source) => Err(failed(path, source)),
     }
 }

@@ -87,7 +87,10 @@ fn units(node: &Node<'_>, wanted: &Wanted<'_>, draft: &mut Draft<'_>) -> Result<
         .to_str()
         .filter(|path| path.starts_with('/') && !path.contains([' ', '%', '$', '"', '\'', '\\']))
     else {
-        return Err(format!("--prefix {}: systemd cannot start a program at such a path", program.display()));
+        return Err(format!(
+            "systemd cannot start a program at {}: name an absolute path with --prefix, without blanks, quotes, \\, $ and %",
+            program.display()
+        ));
     };
     if !(wanted.is_program)(&program) {
         draft.add(&program, Content::Program, 0o755, Part::Own);

@@ -190,7 +190,7 @@ fn a_node_has_to_be_ready_again() {
     let (status, text) = run(pod.path(), &server.host(), &install(&["--ready-within", "50ms"]));
     assert_eq!((status, api.states().as_str()), (1, "away= fine=served lost=failed"), "{text}");
     assert!(text.contains("away: not Ready, so it is left for later\n"), "{text}");
-    assert!(text.contains("lost: not Ready again within 0 s\nlost: it is put back"), "{text}");
+    assert!(text.contains("lost: not Ready again within 50ms\nlost: it is put back"), "{text}");
     let (status, text) = run(pod.path(), &server.host(), &REMOVE);
     assert_eq!((status, api.states().as_str()), (0, "away= fine= lost="), "{text}");
 }

@@ -85,6 +85,19 @@ fn a_format_that_is_not_to_be_seen_has_to_be_said() {
     ");
 }
 
+/// It has no name of its own.
+#[test]
+fn an_empty_stdin_is_called_so() {
+    assert_snapshot!(import(&[], &["-"]), @"
+    --- stderr
+    error: stdin is empty
+     |
+     = help: was it written to the end?
+
+    --- exit 2
+    ");
+}
+
 #[test]
 fn a_format_that_is_said_counts() {
     let files = [("both.yaml", "address: http://localhost:5000\nmirrors: {}\n")];

@@ -194,7 +194,11 @@ impl From<StoreError> for Refused {
 
 impl From<Status> for Refused {
     fn from(status: Status) -> Self {
-        Self(format!("containerd: {}", status.message()))
+        match status.message() {
+            // Of the way to it.
+            said if said.starts_with("containerd ") => Self(said.to_owned()),
+            said => Self(format!("containerd: {said}")),
+        }
     }
 }
 

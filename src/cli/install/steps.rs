@@ -10,6 +10,7 @@ use crate::cli::doctor::look::Look;
 use crate::cli::exit::Exit;
 use crate::cli::{pull, runtime, terminal};
 use crate::config::visible;
+use crate::files::go_duration;
 use crate::install::{self, Content, Part, Pending, Plan, Record, SERVICE, SOCKET};
 
 /// What is done, and on which node.
@@ -115,7 +116,8 @@ impl Steps<'_> {
                 ));
             }
             let pull = tokio::time::timeout(self.timeout, pull::pull_one(socket, image)).await;
-            pull.map_err(|_| format!("{image} was not pulled within {} s", self.timeout.as_secs()))?.map(Some)
+            let within = go_duration::text(self.timeout);
+            pull.map_err(|_| format!("{image} was not pulled within {within}"))?.map(Some)
         });
         let pulled = proven.map_err(|_| "the system does not let it wait".to_owned())?;
         let pulled = pulled.map_err(|why| format!("the proof has failed: {why}{}", self.hint(&why)))?;

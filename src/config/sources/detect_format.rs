@@ -89,7 +89,7 @@ fn directory(path: &Path) -> Result<Format, Problem> {
 
 fn file(text: TextId, path: &Path, texts: &Texts) -> Result<Format, Problem> {
     let found = distinct(clues(text, texts.content(text)));
-    let shown = path.display();
+    let shown = texts.name(text);
     match found.as_slice() {
         [(Looks::Of(format), _)] => Ok(*format),
         [(Looks::HostsToml, _)] => {
