@@ -21,6 +21,20 @@ pub(super) fn columns(rows: &[Vec<String>]) -> String {
     text
 }
 
+/// Rows below their heads, and then the sum of all. Without rows there are no heads, and with `quiet` nothing at all.
+pub(super) fn with_sum<const N: usize>(
+    heads: [&str; N],
+    rows: Vec<Vec<String>>,
+    sum: &str,
+    quiet: bool,
+) -> String {
+    if rows.is_empty() {
+        return if quiet { String::new() } else { format!("{sum}\n") };
+    }
+    let heads = heads.map(str::to_owned).to_vec();
+    format!("{}{sum}\n", columns(&[vec![heads], rows].concat()))
+}
+
 /// How many images there are of each kind, each being of one: `3 images: 2 same, 1 moved`.
 pub(super) fn sum(kinds: &[(usize, &str)]) -> String {
     let count: usize = kinds.iter().map(|(count, _)| count).sum();
@@ -57,7 +71,7 @@ pub(super) fn size(bytes: u64) -> String {
     if unit == 0 { format!("{bytes} B") } else { format!("{value:.1} {}", UNITS[unit]) }
 }
 
-/// How long ago: `12s`, `5m`, `47h`, `12d`.
+/// How long ago, or how much later: `12s`, `5m`, `47h`, `12d`.
 pub(super) fn age(age: Duration) -> String {
     match age.as_secs() {
         seconds @ ..120 => format!("{seconds}s"),
@@ -77,6 +91,14 @@ mod tests {
         let rows = [row(&["NAME", "SIZE"]), row(&["é", "1"]), row(&["a\u{1b}[2J\nb"])];
         assert_eq!(columns(&rows), "NAME           SIZE\né              1\na\\u{1b}[2J\\nb\n");
         assert_eq!(columns(&[]), "");
+    }
+
+    #[test]
+    fn heads_stand_above_rows_only() {
+        let row = vec!["a".to_owned(), "b".to_owned()];
+        let all = |rows: Vec<Vec<String>>, quiet| with_sum(["ONE", "TWO"], rows, "1 image", quiet);
+        assert_eq!(all(vec![row.clone()], true), "ONE  TWO\na    b\n1 image\n");
+        assert_eq!((all(Vec::new(), false).as_str(), all(Vec::new(), true).as_str()), ("1 image\n", ""));
     }
 
     #[test]

@@ -110,7 +110,7 @@ fn a_clock_that_differs_from_that_of_all_registries_is_found() {
     let dir = tempfile::tempdir().unwrap();
     let (one, two) = (Scripted::start(dated(404, 100_000)), Scripted::start(dated(404, 7_230)));
     let both = rule("quay.io", &[&one.host()]) + &rule("ghcr.io", &[&two.host()]);
-    let late = format!("problem clock this machine's clock is 2 h late, by that of {}", two.host());
+    let late = format!("problem clock this machine's clock is 2h late, by that of {}", two.host());
     assert_eq!(doctor(dir.path(), &both, &[]), [late]);
     let right = Scripted::start(dated(404, 0));
     let third = both + &rule("registry.k8s.io", &[&right.host()]);

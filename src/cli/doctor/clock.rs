@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use super::look::Look;
+use crate::cli::table::age;
 use crate::node::{Finding, Place};
 
 /// Tokens and certificates bear so much, and a `Date` is not exact.
@@ -17,7 +18,7 @@ pub(super) fn of_files(look: &Look, now: SystemTime) -> Option<Finding> {
         let by = changed(file)?.duration_since(now).ok()?;
         (by > LARGE).then_some((file, by))
     })?;
-    let what = format!("the clock may be late: {} was changed {} from now", file.display(), words(by));
+    let what = format!("the clock may be late: {} was changed {} from now", file.display(), age(by));
     Some(Finding::warning("clock", what).at(&Place::file(file)).command("timedatectl"))
 }
 
@@ -28,22 +29,13 @@ pub(super) fn findings(clocks: &BTreeMap<String, (SystemTime, SystemTime)>) -> O
         Err(error) => (error.duration(), "early", host),
     });
     let (by, how, host) = differences.min_by_key(|(by, ..)| *by)?;
-    let what = format!("this machine's clock is {} {how}, by that of {host}", words(by));
+    let what = format!("this machine's clock is {} {how}, by that of {host}", age(by));
     let finding = match by {
         by if by > LARGE => Finding::problem("clock", what),
         by if by > SMALL => Finding::warning("clock", what),
         _ => return None,
     };
     Some(finding.advice("set it: certificates and tokens are refused if it is wrong").command("timedatectl"))
-}
-
-fn words(by: Duration) -> String {
-    match by.as_secs() {
-        seconds @ ..120 => format!("{seconds} s"),
-        seconds @ ..7200 => format!("{} min", seconds / 60),
-        seconds @ ..172_800 => format!("{} h", seconds / 3600),
-        seconds => format!("{} days", seconds / 86_400),
-    }
 }
 
 #[cfg(test)]
@@ -66,11 +58,11 @@ mod tests {
         let what = |text: &str| text.to_owned();
         assert_eq!(
             told(&[-45]),
-            Some((Severity::Warning, what("this machine's clock is 45 s early, by that of 0.example")))
+            Some((Severity::Warning, what("this machine's clock is 45s early, by that of 0.example")))
         );
         assert_eq!(
             told(&[900_000, 7_300]),
-            Some((Severity::Problem, what("this machine's clock is 2 h late, by that of 1.example")))
+            Some((Severity::Problem, what("this machine's clock is 2h late, by that of 1.example")))
         );
     }
 }

@@ -131,15 +131,9 @@ pub(super) fn counted(rows: &[Row<'_>]) -> Drift {
 
 /// A row for each image that is shown, and the counts of all.
 pub(super) fn table(shown: &[&Row<'_>], all: &[Row<'_>], quiet: bool) -> String {
-    if quiet && shown.is_empty() {
-        return String::new();
-    }
-    let mut rows = vec![["STATE", "IMAGE", "LOCK", "NODE", "REGISTRIES"].map(str::to_owned).to_vec()];
-    rows.extend(shown.iter().map(|row| row.cells()));
-    let mut text = if shown.is_empty() { String::new() } else { table::columns(&rows) };
     let states = [State::Same, State::Differs, State::Missing, State::Unknown, State::Denied];
     let of = |state: State| all.iter().filter(|row| row.state == state).count();
-    text.push_str(&table::sum(&states.map(|state| (of(state), state.word()))));
-    text.push('\n');
-    text
+    let sum = table::sum(&states.map(|state| (of(state), state.word())));
+    let rows = shown.iter().map(|row| row.cells()).collect();
+    table::with_sum(["STATE", "IMAGE", "LOCK", "NODE", "REGISTRIES"], rows, &sum, quiet)
 }

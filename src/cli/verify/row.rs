@@ -140,17 +140,10 @@ impl Verdict {
 
 /// A row for each image that is shown, and how many of all there are of each kind.
 pub(super) fn table(shown: &[&Row<'_>], all: &[Row<'_>], detail: Detail) -> String {
-    if detail.quiet && shown.is_empty() {
-        return String::new();
-    }
-    let head = ["VERDICT", "IMAGE", "DIGEST", "RULE", "DEMANDED", "FOUND"].map(str::to_owned).to_vec();
-    let rows: Vec<Vec<String>> =
-        std::iter::once(head).chain(shown.iter().map(|row| row.cells(detail.verbose))).collect();
-    let mut text = if shown.is_empty() { String::new() } else { table::columns(&rows) };
     let of = |verdict: Verdict| all.iter().filter(|row| row.verdict == verdict).count();
     let verdicts =
         [Verdict::Verified, Verdict::NotDemanded, Verdict::Refused, Verdict::NotAnswered, Verdict::NotOnNode];
-    text.push_str(&table::sum(&verdicts.map(|verdict| (of(verdict), verdict.word()))));
-    text.push('\n');
-    text
+    let sum = table::sum(&verdicts.map(|verdict| (of(verdict), verdict.word())));
+    let rows = shown.iter().map(|row| row.cells(detail.verbose)).collect();
+    table::with_sum(["VERDICT", "IMAGE", "DIGEST", "RULE", "DEMANDED", "FOUND"], rows, &sum, detail.quiet)
 }
