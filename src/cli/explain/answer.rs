@@ -1,20 +1,18 @@
 //! What `explain` says about one image, as data and as text.
 
 mod found;
-
-use std::fmt::Write;
+mod text;
 
 use serde::Serialize;
 
 pub(crate) use self::found::Found;
+use super::decided::DecidingRule;
 pub(crate) use super::decided::Verdict;
-use super::decided::{DecidingRule, decision_text};
 use super::in_force::InForce;
 use super::outage::FromNode;
 use super::outcome::Outcome;
 pub(crate) use super::signatures::Signatures;
 use super::target::Target;
-use crate::config::visible;
 use crate::containerd::hosts::Endpoints;
 use crate::credentials::Credentials;
 use crate::files::reader::Reader;
@@ -112,26 +110,8 @@ impl Answer {
         let name = match parsed {
             Ok(name) => name,
             Err(error) => {
-                let (rule, reason) = (None, Some(error.to_string()));
-                let decision = Verdict::Invalid;
-                let candidates = Vec::new();
-                return Answer {
-                    input,
-                    kind,
-                    name: None,
-                    namespace,
-                    decision,
-                    rule,
-                    reason,
-                    locked: None,
-                    candidates,
-                    order: None,
-                    on_outage: None,
-                    signatures: Vec::new(),
-                    in_force: None,
-                    unusable: Vec::new(),
-                    warnings: None,
-                };
+                let reason = Some(error.to_string());
+                return Answer { reason, ..Answer::nothing(input, kind, namespace) };
             }
         };
         let asked = Asked::of(&name).in_namespace(namespace.as_deref());
@@ -162,26 +142,40 @@ impl Answer {
                 (Verdict::Deny, rule, Some(text), Vec::new())
             }
         };
-        let name = Some(name.as_str().to_owned());
         let order = (decision == Verdict::Route && rule.order() == Order::Fastest).then_some("fastest");
-        let rule = Some(DecidingRule::new(rule));
-        let (unusable, warnings) = (not_usable, None);
         Answer {
-            input,
-            kind,
-            name,
-            namespace,
+            name: Some(name.as_str().to_owned()),
             decision,
-            rule,
+            rule: Some(DecidingRule::new(rule)),
             reason,
             locked,
             candidates,
             order,
             on_outage,
-            signatures: Vec::new(),
             in_force,
-            unusable,
-            warnings,
+            unusable: not_usable,
+            ..Answer::nothing(input, kind, namespace)
+        }
+    }
+
+    /// That of an input that is no reference, so far.
+    fn nothing(input: String, kind: Kind, namespace: Option<String>) -> Self {
+        Answer {
+            input,
+            kind,
+            name: None,
+            namespace,
+            decision: Verdict::Invalid,
+            rule: None,
+            reason: None,
+            locked: None,
+            candidates: Vec::new(),
+            order: None,
+            on_outage: None,
+            signatures: Vec::new(),
+            in_force: None,
+            unusable: Vec::new(),
+            warnings: None,
         }
     }
 
@@ -283,96 +277,6 @@ impl Answer {
             std::iter::once(target.reference.clone()).chain(ns).chain(tag).collect()
         };
         self.candidates.iter().map(asked).collect()
-    }
-
-    /// A few aligned lines.
-    pub(super) fn text(&self) -> String {
-        let mut lines = vec![("", self.input.clone())];
-        if let Some(note) = self.kind_note() {
-            lines.push(("kind", note.to_owned()));
-        }
-        if let Some(name) = &self.name {
-            lines.push(("name", name.clone()));
-        }
-        if let Some(namespace) = &self.namespace {
-            lines.push(("namespace", namespace.clone()));
-        }
-        lines.push(("decision", self.decision_text()));
-        if let Some(in_force) = &self.in_force {
-            lines.push(("mode", "observe: the rule is not in force, and nothing of this is done".to_owned()));
-            lines.push(("in force", in_force.text()));
-        }
-        if let Some(reason) = &self.reason {
-            lines.push(("reason", reason.clone()));
-        }
-        if let Some(Locked { digest, file }) = &self.locked {
-            lines.push(("locked", format!("to {digest} by {file}")));
-        }
-        if let Some(order) = self.order {
-            lines.push(("order", format!("{order}: the mirror that answered fastest lately is tried first")));
-        }
-        let width = self.candidates.iter().map(|target| target.reference.len()).max().unwrap_or(0);
-        for (index, target) in self.candidates.iter().enumerate() {
-            let Target { reference, ns, role, transport, live, .. } = target;
-            let label = if index == 0 { "candidates" } else { "" };
-            let credentials = target.credentials_text();
-            lines.push((label, format!("{}. {reference:width$}  {role:6}  {credentials}", index + 1)));
-            if let Some(ns) = ns.as_ref().filter(|_| target.needs_ns) {
-                lines.push(("", format!("   told of the registry: ?ns={ns}")));
-            }
-            if let Some(tag) = &target.warm_tag {
-                lines.push(("", format!("   asked by the tag {tag} if it does not find the digest")));
-            }
-            if let Some(transport) = transport {
-                lines.push(("", format!("   by {transport}")));
-            }
-            let problems = target.transport_problems().iter();
-            lines.extend(problems.map(|problem| ("", format!("   cannot use {problem}"))));
-            if let Some(outcome) = live {
-                lines.push(("", format!("   {}", outcome.text())));
-            }
-        }
-        if let Some(from_node) = &self.on_outage {
-            lines.push(("on outage", from_node.text()));
-        }
-        let signatures = self.signatures.iter().enumerate();
-        let label = |index| if index == 0 { "signatures" } else { "" };
-        lines.extend(signatures.map(|(index, signatures)| (label(index), signatures.text())));
-        // Of an image that is denied for it, the reason has it all.
-        let unusable = self.unusable.iter().filter(|_| self.decision == Verdict::Route);
-        for (index, UnusableTarget { reference, reason }) in unusable.enumerate() {
-            lines.push((if index == 0 { "not usable" } else { "" }, format!("{reference}: {reason}")));
-        }
-        let warnings = self.warnings.iter().flatten();
-        lines.extend(warnings.map(|warning| ("warning", warning.clone())));
-        let mut text = String::new();
-        for (index, (label, value)) in lines.iter().enumerate() {
-            // Writing to a String does not fail.
-            let _ = match index {
-                0 => writeln!(text, "{}", visible(value)),
-                _ => writeln!(text, "  {label:10}  {}", visible(value)),
-            };
-        }
-        text
-    }
-
-    fn kind_note(&self) -> Option<&'static str> {
-        match self.kind {
-            Kind::Name | Kind::Invalid => None,
-            Kind::Id if self.name.is_some() => Some("an image id, but a pull reads it as a name"),
-            Kind::Id => Some("an image id; it cannot be pulled"),
-            Kind::Path => Some("a path; it cannot be pulled"),
-        }
-    }
-
-    /// The decision, by which rule, and whether it is only observed.
-    pub(crate) fn decision_text(&self) -> String {
-        let verdict = match self.decision {
-            Verdict::Invalid => "invalid: not a valid image reference",
-            other => other.word(),
-        };
-        let would = if self.is_observed() { "would be: " } else { "" };
-        format!("{would}{}", decision_text(verdict, self.rule.as_ref()))
     }
 }
 
