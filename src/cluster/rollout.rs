@@ -8,6 +8,7 @@
 
 mod failures;
 mod jobs;
+mod nodes;
 mod others;
 mod stop;
 
@@ -22,21 +23,15 @@ use tokio::time::Instant;
 
 use self::failures::Failures;
 use super::api::{Api, ApiError};
-use super::node::{FAILED, Node, Note, STATE};
+use super::node::{FAILED, Node, STATE};
 use super::share::Share;
 use super::template::Template;
-use crate::files::go_duration;
-use crate::registry::escaped;
 
 /// How long an API may be away: that of a single control plane is, while its own node is changed.
 const AWAY: Duration = Duration::from_secs(300);
 /// How often it is asked again where it refuses: one that starts knows no accounts and no rights for a moment, and rights that
 /// were just made come late.
 const REFUSALS: u32 = 15;
-/// How many nodes one answer has.
-const PAGE: usize = 100;
-/// How many such answers are read.
-const PAGES: usize = 1000;
 
 /// What is to be reached.
 pub enum Goal {
@@ -122,6 +117,8 @@ enum End {
     Gone,
     /// Nobody is to begin a node now.
     Stopped,
+    /// Somebody else has got the slot first.
+    Taken,
 }
 
 // === impl Rollout ===
@@ -139,12 +136,14 @@ impl Rollout<'_> {
             (self.say)(Weight::Step, "another rollout runs, so no node is begun");
             return Ok(Total::default());
         }
+        // What fails from now on counts, also while this waits.
+        let failures = self.failures_before().await?;
         // Whoever is stopped by this ends the node that it has begun.
         let number = self.nodes("").await?.len();
         let slots = self.share.of(number).min(number);
         for slot in 0..slots {
             // What is wrong here is wrong for the first node too, and is said then.
-            drop(self.until_free(&self.slot_name(slot), "").await);
+            drop(self.until_free(&self.slot_name(slot)).await);
         }
         let selector = match &self.goal {
             Goal::Serve { selector, .. } => selector,
@@ -152,9 +151,7 @@ impl Rollout<'_> {
         };
         let all = self.nodes(selector).await?;
         let number = all.len();
-        let revision = self.job.revision();
-        let failures = self.failures_before().await?;
-        failures.add(all.iter().filter(|node| self.is_only_new() && node.is(FAILED, revision)).count());
+        failures.add(all.iter().filter(|node| self.is_only_new() && failures.is_of_before(node)).count());
         let (wanted, rest): (Vec<Node>, Vec<Node>) = all.into_iter().partition(|node| self.is_to_do(node));
         rest.iter().for_each(|node| self.leave(node));
         let (mut ready, away): (Vec<Node>, Vec<Node>) = wanted.into_iter().partition(|node| node.is_ready);
@@ -215,31 +212,6 @@ impl Rollout<'_> {
         }
     }
 
-    async fn nodes(&self, selector: &str) -> Result<Vec<Node>, ApiError> {
-        let rubbish = |why: &str| {
-            let (asked, why) = ("GET /api/v1/nodes".to_owned(), why.to_owned());
-            Err(ApiError::Away { asked, why })
-        };
-        let (mut found, mut next) = (Vec::new(), String::new());
-        for _ in 0..PAGES {
-            let path = format!(
-                "/api/v1/nodes?limit={PAGE}&labelSelector={}&continue={}",
-                escaped(selector),
-                escaped(&next)
-            );
-            let page = self.insist(async || self.api.get(&path).await).await?;
-            if page.get("items").is_none() {
-                return rubbish("what came is no list of nodes");
-            }
-            found.extend(page["items"].as_array().into_iter().flatten().filter_map(Node::of));
-            match page["metadata"]["continue"].as_str() {
-                Some(more) if !more.is_empty() => next = more.to_owned(),
-                _ => return Ok(found),
-            }
-        }
-        rubbish("its list of nodes has no end")
-    }
-
     /// One node after the other, until there is none, or too many have failed.
     async fn slot(&self, slot: usize, work: &Work) {
         let name = self.slot_name(slot);
@@ -250,6 +222,18 @@ impl Rollout<'_> {
                 |node: &Node| work.failures.total() <= self.failures || node.has_taint(self.taint());
             let next = work.queue.borrow().iter().position(may_fail);
             let Some(node) = next.and_then(|at| work.queue.borrow_mut().remove(at)) else { return };
+            match self.until_free(&name).await {
+                Ok(false) => {}
+                // Hours may have passed. What was looked at before is looked at again.
+                Ok(true) => {
+                    work.queue.borrow_mut().push_front(node);
+                    continue;
+                }
+                Err(why) => {
+                    self.failed(&node.name, &why, work);
+                    continue;
+                }
+            }
             let Some(node) = self.seen_again(&node.name, work).await else { continue };
             (self.say)(Weight::Step, &format!("{}: begins", node.name));
             let ended = self.one(&name, &node).await;
@@ -260,7 +244,7 @@ impl Rollout<'_> {
                     (self.say)(Weight::Step, &format!("{}: {word}", node.name));
                 }
                 Ok(End::Gone) => self.gone(&node.name),
-                Ok(End::Stopped) => work.queue.borrow_mut().push_front(node),
+                Ok(End::Stopped | End::Taken) => work.queue.borrow_mut().push_front(node),
                 Err(why) => self.failed(&node.name, &why, work),
             }
         }
@@ -307,7 +291,8 @@ impl Rollout<'_> {
             }
         }
         let worked = match self.job(slot, slot, &self.job, name).await {
-            Ok(()) => self.ready(name).await,
+            Ok(true) => self.ready(name).await,
+            Ok(false) => return Ok(End::Taken),
             Err(why) => Err(why),
         };
         let Err(why) = worked else {
@@ -323,49 +308,11 @@ impl Rollout<'_> {
         }
         let Goal::Serve { undo, .. } = &self.goal else { return Err(why) };
         let back = match self.job(slot, &Rollout::undo_of(slot), undo, name).await {
-            Ok(()) => "it is put back".to_owned(),
+            Ok(_) => "it is put back".to_owned(),
             Err(why) => format!("it could not be put back:\n{why}"),
         };
         let noted = self.note(name, Some(FAILED), None).await.err().unwrap_or_default();
         Err(format!("failed:\n{why}\n{back}\n{noted}"))
-    }
-
-    /// Waits until a node is Ready. One that is gone needs nothing more.
-    async fn ready(&self, name: &str) -> Result<(), String> {
-        let end = Instant::now() + self.ready_within;
-        loop {
-            match self.node(name).await? {
-                Some(node) if !node.is_ready && Instant::now() > end => {
-                    return Err(format!("not Ready again within {}", go_duration::text(self.ready_within)));
-                }
-                Some(node) if !node.is_ready => tokio::time::sleep(self.every).await,
-                _ => return Ok(()),
-            }
-        }
-    }
-
-    async fn node(&self, name: &str) -> Result<Option<Node>, String> {
-        let path = format!("/api/v1/nodes/{}", escaped(name));
-        match self.insist(async || self.api.get(&path).await).await {
-            Ok(object) => Ok(Node::of(&object)),
-            Err(error) if error.is(StatusCode::NOT_FOUND) => Ok(None),
-            Err(error) => Err(error.to_string()),
-        }
-    }
-
-    async fn note(&self, name: &str, state: Option<&str>, without: Option<&str>) -> Result<(), String> {
-        let path = format!("/api/v1/nodes/{}", escaped(name));
-        let revision = state.filter(|state| *state != "changing").map(|_| self.job.revision());
-        loop {
-            let Some(node) = self.node(name).await? else { return Ok(()) };
-            let change = node.noted(&Note { state, revision, by: &self.id }, without);
-            match self.insist(async || self.api.patch(&path, &change).await).await {
-                Ok(_) => return Ok(()),
-                Err(error) if error.is(StatusCode::CONFLICT) => {}
-                Err(error) if error.is(StatusCode::NOT_FOUND) => return Ok(()),
-                Err(error) => return Err(error.to_string()),
-            }
-        }
     }
 
     /// Asks again while the API is away, or has just come back.

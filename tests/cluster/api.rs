@@ -36,6 +36,8 @@ pub struct Known {
     pub hidden: bool,
     /// How often whoever looks at the Job of a slot finds the next one there, from now on.
     pub busy: usize,
+    /// When this node is noted to be begun, somebody else gets slot 0 first.
+    pub lost: Option<String>,
     /// The Jobs that run now, and the most that ever ran.
     running: Vec<(String, String)>,
     pub most: usize,
@@ -207,6 +209,10 @@ fn page(known: &Known, query: &str) -> Value {
 fn patched(known: &mut Known, name: &str, change: &Value) -> (u16, Value) {
     known.version += 1;
     let version = known.version.to_string();
+    if known.lost.as_deref() == Some(name) {
+        known.lost = None;
+        known.jobs.insert("shunt-node-0".to_owned(), json!({}));
+    }
     let Some(node) = known.nodes.get_mut(name) else { return found(None) };
     let asked = &change["metadata"]["resourceVersion"];
     if !asked.is_null() && *asked != node["metadata"]["resourceVersion"] {

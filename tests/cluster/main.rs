@@ -13,3 +13,4 @@ mod rollout;
 #[path = "../support/mod.rs"]
 mod support;
 mod sync;
+mod waits;

@@ -14,7 +14,7 @@ fn ready(known: &mut Known, node: &str, word: &str) {
     known.nodes.get_mut(node).unwrap()["status"]["conditions"][0]["status"] = json!(word);
 }
 
-fn looks(server: &Scripted, job: &str) -> usize {
+pub fn looks(server: &Scripted, job: &str) -> usize {
     let requests = server.requests();
     requests.iter().filter(|request| request.method_and_path().1.ends_with(&format!("/jobs/{job}"))).count()
 }

@@ -38,9 +38,14 @@ impl Failures {
         of_others.for_each(|node| self.note(node));
     }
 
+    /// Whether a node is as it has failed before.
+    pub(super) fn is_of_before(&self, node: &Node) -> bool {
+        self.before.contains(&mark(node))
+    }
+
     /// A node that somebody else has begun.
     pub(super) fn note(&self, node: &Node) {
-        if !self.before.contains(&mark(node)) {
+        if !self.is_of_before(node) {
             self.others.borrow_mut().insert(node.name.clone());
         }
     }

@@ -11,7 +11,6 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::Rollout;
-use crate::cluster::node::FAILED;
 use crate::cluster::template::{Progress, Template, last_words, limit, lives};
 use crate::registry::escaped;
 
@@ -25,14 +24,15 @@ const OWNER: &str = "cri-shunt/rollout";
 // === impl Rollout ===
 
 impl Rollout<'_> {
-    /// Runs a Job on a node to its end. It stays after that: see [`Rollout::free`].
+    /// Runs a Job on a node to its end; false if somebody else has the slot, so none was begun. It stays after that: see
+    /// [`Rollout::free`].
     pub(super) async fn job(
         &self,
         slot: &str,
         name: &str,
         template: &Template,
         node: &str,
-    ) -> Result<(), String> {
+    ) -> Result<bool, String> {
         let own = self.path_of_job(name);
         let all = self.path_of_jobs();
         let mut job = template.for_node(name, node);
@@ -45,21 +45,18 @@ impl Rollout<'_> {
         if waits {
             job["spec"]["suspend"] = json!(true);
         }
-        // Whoever has the slot may just end with this node. It is noted before the slot is free.
-        if !is_back && !self.until_free(slot, &owner).await? && self.is_done(node).await? {
-            return Ok(());
-        }
         while let Err(error) = self.insist(async || self.api.create(&all, &job).await).await {
             if !error.is(StatusCode::CONFLICT) {
                 return Err(error.to_string());
             }
             // Where the API has lost its answer, it is this one's after all.
-            if self.until_free(slot, &owner).await? {
+            if self.is_there(slot, &owner).await? {
                 break;
             }
-            if !is_back && self.is_done(node).await? {
-                return Ok(());
+            if !is_back {
+                return Ok(false);
             }
+            self.until_free(slot).await?;
         }
         if waits {
             self.begin_alone(slot, &own, node).await?;
@@ -70,7 +67,7 @@ impl Rollout<'_> {
             tokio::time::sleep(self.every).await;
             let found = self.insist(async || self.api.get(&own).await).await;
             match Progress::of(&found.map_err(|error| format!("its Job is lost: {error}"))?) {
-                Progress::Done => return Ok(()),
+                Progress::Done => return Ok(true),
                 Progress::Failed(why) => break why,
                 // Its pod cannot end where the node is away.
                 Progress::Runs if end.is_some_and(|end| Instant::now() > end) => {
@@ -105,16 +102,20 @@ impl Rollout<'_> {
         self.insist(async || self.api.get(&path).await).await.is_ok_and(|pods| lives(&pods, node))
     }
 
-    /// Waits until nobody has this slot; true if it has this Job of this rollout.
-    pub(super) async fn until_free(&self, slot: &str, owner: &str) -> Result<bool, String> {
+    /// Whether a slot has this Job of this rollout.
+    async fn is_there(&self, slot: &str, owner: &str) -> Result<bool, String> {
+        let found = self.taken(slot).await?;
+        Ok(found.is_some_and(|job| job["metadata"]["annotations"][OWNER] == owner && !is_deleted(&job)))
+    }
+
+    /// Waits until nobody has this slot; true if somebody had it.
+    pub(super) async fn until_free(&self, slot: &str) -> Result<bool, String> {
         // Which Job has it, whether that runs, and since when.
         let (mut seen, mut since) = (Value::Null, Instant::now());
+        let mut was_taken = false;
         while let Some(job) = self.taken(slot).await? {
-            let is_deleted = job["metadata"].get("deletionTimestamp").is_some();
+            was_taken = true;
             let by = &job["metadata"]["annotations"][OWNER];
-            if by == owner && !is_deleted {
-                return Ok(true);
-            }
             let runs = Progress::of(&job) == Progress::Runs;
             let now = json!([by, runs, job["spec"]["suspend"]]);
             if now != seen {
@@ -123,12 +124,12 @@ impl Rollout<'_> {
             // Somebody may still wait for the node of one that has ended.
             let rest = if runs { limit(&job).unwrap_or(LONGEST) } else { Duration::ZERO };
             let is_left = since.elapsed() > rest + self.slack();
-            if (is_left || self.is_own(&job)) && !is_deleted {
+            if (is_left || self.is_own(&job)) && !is_deleted(&job) {
                 self.empty(slot).await?;
             }
             tokio::time::sleep(self.every).await;
         }
-        Ok(false)
+        Ok(was_taken)
     }
 
     /// Gives a slot to whoever wants it.
@@ -164,12 +165,6 @@ impl Rollout<'_> {
         Ok(())
     }
 
-    /// Whether whoever had the slot has done this node.
-    async fn is_done(&self, name: &str) -> Result<bool, String> {
-        let Some(node) = self.node(name).await? else { return Ok(false) };
-        Ok(!self.is_to_do(&node) && !node.is(FAILED, self.job.revision()))
-    }
-
     /// How long a Job may be longer than its time limit, and one that has ended may stay, before nobody seems to care for it.
     fn slack(&self) -> Duration {
         self.ready_within * 2 + self.every * 10
@@ -199,4 +194,8 @@ impl Rollout<'_> {
             self.api.get(&self.path_of_pods(job)).await.map(|pods| last_words(&pods)).unwrap_or_default();
         if found.is_empty() { before } else { found }
     }
+}
+
+fn is_deleted(job: &Value) -> bool {
+    job["metadata"].get("deletionTimestamp").is_some()
 }
