@@ -120,7 +120,7 @@ uninstall:
 IMAGE ?=
 
 image: $(if $(BINARY),,dist)
-	$(if $(BINARY),build/image $(BINARY) $(or $(IMAGE),target))
+	$(if $(BINARY),build/image $(BINARY) $(or $(IMAGE),target/))
 	$(if $(BINARY),,$(if $(IMAGE),cp target/dist/*.image.tar $(IMAGE)))
 
 # Writes man pages and completions again, after a change of the command line; and the files for kustomize, after one of the chart.

@@ -190,7 +190,7 @@ fn the_image_has_the_program_of_a_release() {
     assert!(said.contains("packaging/dist/build\n") && !said.contains("cargo build"), "{said}");
     let said = steps(&["BINARY=", "IMAGE=one.tar"]);
     assert!(said.ends_with("cp target/dist/*.image.tar one.tar\n"), "{said}");
-    assert_eq!(steps(&["BINARY=program"]), "build/image program target\n");
+    assert_eq!(steps(&["BINARY=program"]), "build/image program target/\n");
     assert_eq!(steps(&["BINARY=program", "IMAGE=one.tar"]), "build/image program one.tar\n");
 }
 

@@ -69,5 +69,8 @@ fn it_is_the_same_file_when_it_is_made_again() {
     assert!(make(Path::new("/bin/sh"), dir.path()).status.success());
     let arch = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
     let name = format!("cri-shunt-{}-linux-{arch}.image.tar", env!("CARGO_PKG_VERSION"));
-    assert!(std::fs::read(dir.path().join(name)).unwrap() == made[0]);
+    assert!(std::fs::read(dir.path().join(&name)).unwrap() == made[0]);
+    // One that is not there yet is made.
+    assert!(make(Path::new("/bin/sh"), &dir.path().join("new/")).status.success());
+    assert!(std::fs::read(dir.path().join("new").join(name)).unwrap() == made[0]);
 }
