@@ -7,6 +7,7 @@
 mod support;
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -196,8 +197,15 @@ fn the_image_has_the_program_of_a_release() {
 
 /// A script of a package, as `packaging/dist/package` puts it together.
 fn script(form: &str, name: &str) -> String {
-    let read = |path: &str| std::fs::read_to_string(repository().join("packaging").join(path)).unwrap();
-    read("dist/functions.sh") + &read(&format!("{form}/{name}"))
+    functions() + &read(&format!("packaging/{form}/{name}"))
+}
+
+fn functions() -> String {
+    read("packaging/dist/functions.sh")
+}
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(repository().join(path)).unwrap()
 }
 
 /// `make test-dist` runs them.
@@ -211,9 +219,33 @@ fn the_scripts_of_the_packages_can_be_read_by_sh() {
     }
 }
 
+/// dash's `echo` reads `\c` in a path as "end here".
+#[test]
+fn the_scripts_of_the_packages_show_what_the_program_says_as_it_is() {
+    let bin = tempfile::tempdir().unwrap();
+    let program = |name: &str, text: &str| {
+        let path = bin.path().join(name);
+        std::fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    let said = r"a\tb\c: no such file";
+    program("cri-shunt", &format!("printf '%s\\n' '{said}'\nexit 1"));
+    program("systemctl", "exit 0");
+    let path = format!("{}:{}", bin.path().display(), std::env::var("PATH").unwrap());
+    let run = |call: &str| {
+        let text = functions() + call;
+        let output = Command::new("sh").args(["-c", &text]).env("PATH", &path).output().unwrap();
+        String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
+    };
+    for call in ["refuse_if_needed", "stop_and_tell systemctl"] {
+        let shown = run(call);
+        assert!(shown.contains(&format!("{said}\n")), "{call}: {shown}");
+    }
+}
+
 #[test]
 fn a_removal_stops_and_disables_each_unit() {
-    let functions = std::fs::read_to_string(repository().join("packaging/dist/functions.sh")).unwrap();
+    let functions = functions();
     let units = functions.lines().find_map(|line| line.strip_prefix("units=")).unwrap();
     let mut named: Vec<&str> = units.trim_matches('"').split(' ').collect();
     named.sort_unstable();

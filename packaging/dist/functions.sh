@@ -17,7 +17,7 @@ restart_running() {
     if problems=$(cri-shunt check 2>&1); then
         "$1" try-restart cri-shunt.service || echo "cri-shunt: the restart failed: journalctl -u cri-shunt" >&2
     else
-        echo "$problems" >&2
+        printf '%s\n' "$problems" >&2
         echo "cri-shunt: the version that was installed cannot use the configuration, so the daemon before it still runs." >&2
         echo "cri-shunt: correct it, and then: systemctl restart cri-shunt.service" >&2
     fi
@@ -29,7 +29,7 @@ refuse_if_needed() {
     status=0
     why=$(cri-shunt uninstall --check 2>&1) || status=$?
     [ "$status" -eq 1 ] || return 0
-    echo "$why" | sed 's/^/cri-shunt: /' >&2
+    printf '%s\n' "$why" | sed 's/^/cri-shunt: /' >&2
     [ "${CRI_SHUNT_REMOVE:-}" != anyway ] || return 0
     echo "cri-shunt: so it is not removed. If this node does not matter any more, set CRI_SHUNT_REMOVE=anyway." >&2
     return 1
@@ -46,6 +46,6 @@ stop_and_tell() {
     left=$(cri-shunt eject --dry-run 2>&1) || true
     if [ -n "$left" ]; then
         echo "cri-shunt: what a look at this node says (cri-shunt eject --dry-run):"
-        echo "$left"
+        printf '%s\n' "$left"
     fi
 }
