@@ -17,6 +17,7 @@ use support::native::Native;
 use support::pod::{self, Pod};
 use support::raw::Raw;
 use support::registry::Registry;
+use support::systemd::{Systemd, write};
 use support::version::Version;
 
 fn setup(version: Version) -> Option<(&'static Containerd, &'static Registry)> {
@@ -241,6 +242,32 @@ fn a_secret_is_found_in_every_spelling() {
     for secret in ["hush-x", PASSWORD, &basic(USER, PASSWORD)] {
         assert!(found(format!("sent {secret}")), "{secret}");
     }
+}
+
+/// A developer's node has files of its own, also in the directories that a test fills.
+#[test]
+fn a_machine_has_nothing_of_a_cri_shunt_that_is_installed_here() {
+    let (files, machine) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let link = "/etc/systemd/system/multi-user.target.wants/cri-shunt.service";
+    for (path, is_given) in [
+        ("/etc/cri-shunt/config.toml", true),
+        ("/etc/cri-shunt/conf.d/node.toml", false),
+        ("/etc/systemd/system/cri-shunt.service", false),
+        (link, false),
+        ("/usr/bin/cri-shunt", true),
+        ("/usr/local/bin/cri-shunt", false),
+        ("/var/lib/cri-shunt/seals", false),
+    ] {
+        write(&machine, path, "the node's\n");
+        if is_given {
+            write(&files, path, "the test's\n");
+        }
+    }
+    write(&machine, "/etc/of-others", "the node's\n");
+    let Some(systemd) = Systemd::start_on(files, Some(machine.path())) else { return };
+    let found = "find /etc /opt /usr /var -path '*cri-shunt*' -not -type d -exec grep -H . '{}' +; cat /etc/of-others";
+    let expected = "/etc/cri-shunt/config.toml:the test's\n/usr/bin/cri-shunt:the test's\nthe node's\n";
+    assert_eq!(systemd.output(&["sh", "-c", found]), expected);
 }
 
 on_each_containerd!(

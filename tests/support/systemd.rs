@@ -59,6 +59,11 @@ pub fn write(files: &tempfile::TempDir, path: &str, text: &str) -> PathBuf {
 impl Systemd {
     /// Starts it with these files laid over this machine's. Without the rights for that the test is skipped.
     pub fn start(files: tempfile::TempDir) -> Option<Systemd> {
+        Systemd::start_on(files, None)
+    }
+
+    /// As [`Systemd::start`], on a machine that has files of this directory too.
+    pub fn start_on(files: tempfile::TempDir, machine: Option<&Path>) -> Option<Systemd> {
         if !rustix::process::geteuid().is_root() || !Path::new("/usr/lib/systemd/systemd").exists() {
             skipped("it needs root and systemd");
             return None;
@@ -72,6 +77,7 @@ impl Systemd {
             .args(["--mount", "--pid", "--fork", "--kill-child", "--uts", "--ipc", "--net", "--cgroup"])
             .args(["sh", BOOT])
             .arg(files.path())
+            .args(machine)
             .stdin(Stdio::null())
             .spawn()
             .unwrap();

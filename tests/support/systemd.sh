@@ -1,19 +1,22 @@
 # Starts systemd as the first process of a machine of its own: everything of this one is there to be read, and what is
-# written goes into memory. $1 is a directory with files to be laid over it. There is no network but the loopback.
+# written goes into memory. $1 is a directory with files to be laid over it; $2, where it is given, one with files that this machine
+# seems to have. There is no network but the loopback.
 set -eu
 top=/mnt
 mount --make-rprivate /
 mount -t tmpfs tmpfs "$top"
 mkdir "$top/upper" "$top/work" "$top/root"
 cp -a "$1/." "$top/upper/"
-# Nothing of a cri-shunt that is installed on this machine.
-hidden=
-for path in etc/cri-shunt var/lib/cri-shunt var/log/cri-shunt; do
-    [ ! -e "/$path" ] || [ -e "$top/upper/$path" ] || hidden="$hidden $path"
-done
-mount -t overlay overlay -o "lowerdir=/,upperdir=$top/upper,workdir=$top/work" "$top/root"
+# A layer must not be inside of another one.
+if [ -n "${2:-}" ]; then cp -a "$2" "$top/lower"; fi
+mount -t overlay overlay -o "lowerdir=${2:+$top/lower:}/,upperdir=$top/upper,workdir=$top/work" "$top/root"
 cd "$top/root"
-[ -z "$hidden" ] || rm -rf $hidden
+# Nothing of a cri-shunt that is installed on this machine: only what the test gives of it.
+for path in etc/cri-shunt opt/cri-shunt var/lib/cri-shunt* var/log/cri-shunt usr/bin/cri-shunt usr/local/bin/cri-shunt \
+    etc/systemd/system/cri-shunt* etc/systemd/system/*.wants/cri-shunt* usr/lib/systemd/system/cri-shunt*; do
+    rm -rf "$path"
+    if [ -e "$1/$path" ] || [ -L "$1/$path" ]; then cp -a "$1/$path" "$path"; fi
+done
 mount -t proc proc proc
 mount -t sysfs sysfs sys
 mount -t tmpfs tmpfs sys/fs/cgroup
