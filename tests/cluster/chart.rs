@@ -1,4 +1,4 @@
-//! The Helm chart: what it makes of ten sets of values, and what it refuses.
+//! The Helm chart: what it makes of eleven sets of values, and what it refuses.
 //!
 //! Holds: what containers are told to run, this program understands; and what is mounted for them, `sync` brings to a node.
 
@@ -78,9 +78,9 @@ fn half_an_engine_does_not_stay() {
 }
 
 #[test]
-fn ten_sets_of_values_are_valid_for_the_api() {
+fn eleven_sets_of_values_are_valid_for_the_api() {
     let Some(all) = rendered() else { return };
-    assert_eq!(valid(all).count(), 10);
+    assert_eq!(valid(all).count(), 11);
     for (name, set) in valid(all) {
         assert_eq!(set["refused"], Value::Null, "{name}");
         assert_eq!(set["wrong"], serde_json::json!([]), "{name}");
@@ -101,7 +101,9 @@ fn ten_sets_of_values_are_valid_for_the_api() {
         kinds.collect::<Vec<_>>().join(" ")
     };
     insta::assert_snapshot!(kinds(&all["as it comes"]), @"ConfigMap ConfigMap DaemonSet ServiceAccount ServiceAccount ClusterRole ClusterRoleBinding Role RoleBinding Job Job CronJob");
-    insta::assert_snapshot!(kinds(&all["all of Prometheus"]), @"ConfigMap ConfigMap DaemonSet PodMonitor Service ServiceMonitor PrometheusRule ConfigMap ServiceAccount ServiceAccount ClusterRole ClusterRoleBinding Role RoleBinding Job Job CronJob");
+    insta::assert_snapshot!(kinds(&all["all of Prometheus"]), @"ConfigMap ConfigMap DaemonSet PodMonitor PrometheusRule ConfigMap ServiceAccount ServiceAccount ClusterRole ClusterRoleBinding Role RoleBinding Job Job CronJob");
+    let kinds = kinds(&all["a ServiceMonitor, and a port of your own"]);
+    assert!(kinds.contains("DaemonSet Service ServiceMonitor ServiceAccount"), "{kinds}");
 }
 
 #[test]
@@ -148,13 +150,39 @@ fn wrong_values_are_refused_with_their_place() {
       - at '': '../../passwd' does not match pattern '^[A-Za-z0-9_-][A-Za-z0-9._-]*$'
     refused, a word for a number
     - at '/metrics/port': got string, want integer
+    refused, alerts of no numbers
+    execution error at (cri-shunt/templates/monitoring.yaml:5:4): metrics.enabled is false, so metrics.rules would have no numbers: set metrics.enabled to true
+    refused, each number twice
+    execution error at (cri-shunt/templates/monitoring.yaml:9:4): with metrics.podMonitor and metrics.serviceMonitor Prometheus would read each number twice: enable only metrics.podMonitor
     refused, nobody who goes to the nodes
     execution error at (cri-shunt/templates/rollout.yaml:2:4): with hooks=false and joining.enabled=false nothing would go to the nodes: set one of them to true
     refused, sources of no ConfigMap
-    execution error at (cri-shunt/templates/daemonset.yaml:28:28): existingPolicy.keys are of no ConfigMap: set existingPolicy.name
+    execution error at (cri-shunt/templates/daemonset.yaml:28:28): existingPolicy.keys has no effect without existingPolicy.name, the ConfigMap that has these keys: set it
     refused, two policies
-    execution error at (cri-shunt/templates/daemonset.yaml:28:28): existingPolicy.name is policy, so nobody would read policy and sources: leave them empty, or it
+    execution error at (cri-shunt/templates/daemonset.yaml:28:28): existingPolicy.name is policy, so policy and sources would have no effect. For the ConfigMap leave them empty; for them leave existingPolicy.name empty
     ");
+}
+
+/// Somebody copies them from there.
+#[test]
+fn values_of_the_pages_are_valid() {
+    let Some(python) = python() else { return };
+    let mut sets = String::new();
+    for page in ["docs/kubernetes.md", "docs/air-gap.md"] {
+        let text = std::fs::read_to_string(repository().join(page)).unwrap();
+        for (number, part) in text.split("\n```yaml\n").skip(1).enumerate() {
+            let block = part.split("\n```").next().unwrap().replace('…', &"0".repeat(64));
+            sets += &format!("{page} {number}:\n  {}\n", block.replace('\n', "\n  "));
+        }
+    }
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), sets).unwrap();
+    let shown = render(&python, &[file.path().to_str().unwrap()]);
+    let all: BTreeMap<String, Value> = serde_json::from_slice(&shown).unwrap();
+    assert_eq!(valid(&all).count(), 4);
+    for (name, set) in valid(&all) {
+        assert_eq!((&set["refused"], &set["wrong"]), (&Value::Null, &serde_json::json!([])), "{name}");
+    }
 }
 
 /// Every container of a set with its pod, those of Jobs for nodes included.

@@ -36,10 +36,10 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- $sources := keys .Values.sources }}
 {{- with .Values.existingPolicy }}
 {{- if and .name (or $.Values.policy $sources) }}
-{{- fail (printf "existingPolicy.name is %s, so nobody would read policy and sources: leave them empty, or it" .name) }}
+{{- fail (printf "existingPolicy.name is %s, so policy and sources would have no effect. For the ConfigMap leave them empty; for them leave existingPolicy.name empty" .name) }}
 {{- end }}
 {{- if and .keys (not .name) }}
-{{- fail "existingPolicy.keys are of no ConfigMap: set existingPolicy.name" }}
+{{- fail "existingPolicy.keys has no effect without existingPolicy.name, the ConfigMap that has these keys: set it" }}
 {{- end }}
 {{- $sources = concat $sources .keys }}
 {{- end }}
