@@ -1,13 +1,16 @@
 //! `cri-shunt test` as a user runs it: the built program, real files, whole outputs.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
-use std::io::Write;
+mod mistakes;
+#[path = "../support/program.rs"]
+#[allow(unreachable_pub, reason = "each test program uses its own part of this")]
+mod program;
+
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Output, Stdio};
 
 use insta::assert_snapshot;
-
-mod mistakes;
+use program::{command, lay_out, run_with, shown};
 
 const KEY: &str = "-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEpH7RTttL68BSg8FsiTA6Ne7kfmwE\nyQGOMPhlRLLmHTCoOXyzyGeso1jOWksj8SvOzex1BkrqVFbxWSEBNCiKOA==\n-----END PUBLIC KEY-----\n";
 
@@ -71,28 +74,13 @@ rule = "default"
 
 /// Runs the program beside a `config.toml` and some files.
 fn output(files: &[(&str, &str)], arguments: &[&str], stdin: &str) -> Output {
-    let dir = tempfile::tempdir().unwrap();
-    std::fs::write(dir.path().join("config.toml"), CONFIG).unwrap();
-    for (name, content) in files {
-        std::fs::write(dir.path().join(name), content).unwrap();
-    }
-    let mut command = Command::new(env!("CARGO_BIN_EXE_cri-shunt"));
-    command.current_dir(dir.path()).arg("test").args(arguments);
-    let mut child =
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    // One that reads no stdin may be gone already.
-    let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
-    child.wait_with_output().unwrap()
+    let dir = lay_out(&[&[("config.toml", CONFIG)], files].concat());
+    run_with(dir.path(), &[&["test"], arguments].concat(), stdin)
 }
 
 /// All that came of it.
 fn run(files: &[(&str, &str)], arguments: &[&str], stdin: &str) -> String {
-    let Output { status, stdout, stderr } = output(files, arguments, stdin);
-    let mut text = String::from_utf8(stdout).unwrap();
-    if !stderr.is_empty() {
-        text.push_str(&format!("--- stderr\n{}", String::from_utf8(stderr).unwrap()));
-    }
-    format!("{text}--- exit {}", status.code().unwrap())
+    shown(&output(files, arguments, stdin))
 }
 
 fn expect(file: &str, more: &[&str]) -> String {
@@ -252,12 +240,10 @@ fn no_text_of_a_file_speaks_to_the_terminal_or_makes_a_line_of_its_own() {
 
 #[test]
 fn a_reader_that_goes_away_changes_no_result() {
-    let dir = tempfile::tempdir().unwrap();
-    std::fs::write(dir.path().join("config.toml"), CONFIG).unwrap();
+    let dir = lay_out(&[("config.toml", CONFIG)]);
     for (file, code) in [(MET, 0), (UNMET, 1)] {
         std::fs::write(dir.path().join("e.toml"), file.repeat(2000)).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_cri-shunt"));
-        command.current_dir(dir.path()).args(["test", "--config", "config.toml", "e.toml"]);
+        let mut command = command(dir.path(), &["test", "--config", "config.toml", "e.toml"]);
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         drop(child.stdout.take());
         assert_eq!(child.wait().unwrap().code(), Some(code));
@@ -268,8 +254,8 @@ fn a_reader_that_goes_away_changes_no_result() {
 fn the_example_is_met_by_its_policy_and_by_no_other() {
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/examples");
     let code = |config: &Path| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_cri-shunt"));
-        command.arg("test").arg("--config").arg(config).arg(examples.join("policy.expect.toml"));
+        let mut command = command(&examples, &["test", "--config"]);
+        command.arg(config).arg("policy.expect.toml");
         command.stdout(Stdio::null()).status().unwrap().code()
     };
     assert_eq!(code(&examples.join("policy.toml")), Some(0));

@@ -1,12 +1,11 @@
 //! What `explain` is asked with: texts that are no names, stdin, flags, and a configuration that cannot be used.
 
-use std::io::Write;
 use std::path::Path;
-use std::process::Stdio;
 
 use insta::assert_snapshot;
 
-use crate::{CONFIG, explain, program, shown, support};
+use crate::program::{lay_out, run, run_with, shown};
+use crate::{CONFIG, explain, support};
 
 #[test]
 fn ids_paths_and_nonsense_are_told_apart() {
@@ -68,14 +67,11 @@ fn control_characters_of_an_input_do_not_reach_the_terminal() {
 
 #[test]
 fn stdin_is_read_line_by_line() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = lay_out(&[("config.toml", "")]);
     let arguments =
         ["explain", "--default-registry", "m.dev/hub", "--config", "config.toml", "--format", "json", "-"];
-    std::fs::write(dir.path().join("config.toml"), "").unwrap();
-    let mut child =
-        program(dir.path(), &arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    child.stdin.take().unwrap().write_all(b"nginx:1\n\n  quay.io/x:2  \nlast").unwrap();
-    assert_snapshot!(shown(&child.wait_with_output().unwrap()), @r#"
+    let stdin = "nginx:1\n\n  quay.io/x:2  \nlast";
+    assert_snapshot!(shown(&run_with(dir.path(), &arguments, stdin)), @r#"
     {"input":"nginx:1","kind":"name","name":"docker.io/library/nginx:1","decision":"route","rule":{"prefix":"default-registry","source":"--default-registry"},"reason":null,"candidates":[{"reference":"m.dev/hub/library/nginx:1","role":"mirror","credentials":"none","credentials_source":null,"username":null}]}
     {"input":"quay.io/x:2","kind":"name","name":"quay.io/x:2","decision":"pass","rule":{"prefix":"default","source":null},"reason":null,"candidates":[{"reference":"quay.io/x:2","role":"origin","credentials":"client","credentials_source":null,"username":null}]}
     {"input":"last","kind":"name","name":"docker.io/library/last:latest","decision":"route","rule":{"prefix":"default-registry","source":"--default-registry"},"reason":null,"candidates":[{"reference":"m.dev/hub/library/last:latest","role":"mirror","credentials":"none","credentials_source":null,"username":null}]}
@@ -90,7 +86,7 @@ fn the_default_registry_needs_no_file() {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
-    let run = |arguments: &[&str]| shown(&program(dir.path(), arguments).output().unwrap());
+    let run = |arguments: &[&str]| shown(&run(dir.path(), arguments));
     assert_snapshot!(run(&["explain", "--default-registry", "oci-mirror.dev.de", "nginx:1.25", "quay.io/x"]), @r#"
     nginx:1.25
       name        docker.io/library/nginx:1.25
@@ -165,7 +161,7 @@ fn a_config_that_cannot_be_used_exits_2() {
 #[test]
 fn wrong_usage_exits_2() {
     let dir = tempfile::tempdir().unwrap();
-    let code = |arguments: &[&str]| program(dir.path(), arguments).output().unwrap().status.code();
+    let code = |arguments: &[&str]| run(dir.path(), arguments).status.code();
     assert_eq!(code(&["explain"]), Some(2));
     assert_eq!(code(&["explain", "--format", "yaml", "nginx"]), Some(2));
     assert_eq!(code(&["explain", "--nonsense", "nginx"]), Some(2));

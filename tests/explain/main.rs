@@ -2,13 +2,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 mod asked;
+#[path = "../support/program.rs"]
+mod program;
 #[path = "../support/mod.rs"]
 mod support;
 
-use std::path::Path;
-use std::process::{Command, Output, Stdio};
-
 use insta::assert_snapshot;
+use program::{lay_out, run, shown};
 
 const CONFIG: &str = r#"[policy]
 default-registry = "oci-mirror.dev.de"
@@ -35,33 +35,15 @@ prefix = "gcr.io"
 mirrors = [{ location = "m.dev/gcr", only = "digests" }]
 "#;
 
-fn program(dir: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_cri-shunt"));
-    command.current_dir(dir).args(arguments).stdin(Stdio::null());
-    command
-}
-
 /// Runs `explain` beside a `config.toml` and shows all that came of it.
 fn explain(config: &str, arguments: &[&str]) -> String {
-    let dir = tempfile::tempdir().unwrap();
-    std::fs::write(dir.path().join("config.toml"), config).unwrap();
-    let arguments = [&["explain", "--config", "config.toml"], arguments].concat();
-    shown(&program(dir.path(), &arguments).output().unwrap())
-}
-
-fn shown(output: &Output) -> String {
-    let mut text = String::from_utf8(output.stdout.clone()).unwrap();
-    let errors = String::from_utf8(output.stderr.clone()).unwrap();
-    if !errors.is_empty() {
-        text.push_str(&format!("--- stderr\n{errors}"));
-    }
-    format!("{text}--- exit {}", output.status.code().unwrap())
+    let dir = lay_out(&[("config.toml", config)]);
+    shown(&run(dir.path(), &[&["explain", "--config", "config.toml"], arguments].concat()))
 }
 
 /// `explain` of images that have to be signed.
 #[test]
 fn signatures_that_an_image_has_to_have_are_shown() {
-    let dir = tempfile::tempdir().unwrap();
     let key = include_str!("../../fuzz/corpus/signature/key");
     let root = include_str!("../../fuzz/corpus/signature/trusted_root");
     let config = "[[signature]]\nname = 'team'\nkeys = ['k.pub']\ntrusted-root = 'root.json'\n\
@@ -71,13 +53,10 @@ fn signatures_that_an_image_has_to_have_are_shown() {
                   [[policy.rule]]\nprefix = 'a.dev'\nmirrors = ['m.dev']\nverify = 'team'\n\
                   [policy]\npolicy-json = 'p.json'\n";
     let json = r#"{"default": [{"type": "insecureAcceptAnything"}], "transports": {"docker": {"b.dev": [{"type": "reject"}]}}}"#;
-    for (name, text) in [("config.toml", config), ("k.pub", key), ("root.json", root), ("p.json", json)] {
-        std::fs::write(dir.path().join(name), text).unwrap();
-    }
+    let dir = lay_out(&[("config.toml", config), ("k.pub", key), ("root.json", root), ("p.json", json)]);
     let explain = |arguments: &[&str]| {
         let arguments = [&["explain", "--config", "config.toml"], arguments].concat();
-        shown(&program(dir.path(), &arguments).output().unwrap())
-            .replace(&format!("{}/", dir.path().display()), "")
+        shown(&run(dir.path(), &arguments)).replace(&format!("{}/", dir.path().display()), "")
     };
     assert_snapshot!(explain(&["a.dev/x:1", "b.dev/x:1"]), @r#"
     a.dev/x:1
