@@ -26,8 +26,7 @@ use super::terminal;
 /// the rest. A registry with a rate limit may count each question.
 #[derive(Debug, clap::Args)]
 #[command(
-    mut_arg("jobs", with_live),
-    mut_arg("timeout", with_live),
+    mut_args(with_live),
     after_long_help = "Examples:\n  \
     cri-shunt preflight\n  \
     cri-shunt preflight --live --config ./new.toml\n  \
@@ -58,8 +57,11 @@ pub(super) struct Arguments {
     names: Names,
 }
 
-/// A flag of `Asking`, which has no effect if no registry is asked.
+/// Two flags of `Asking` have no effect if no registry is asked.
 fn with_live(flag: Arg) -> Arg {
+    if !["jobs", "timeout"].contains(&flag.get_id().as_str()) {
+        return flag;
+    }
     let help = flag.get_help().map(|help| format!("{help}, with --live"));
     flag.requires("live").help(help.unwrap_or_default())
 }

@@ -8,8 +8,7 @@
 pub const MARK: char = '\u{feff}';
 
 /// What a file is told that must not begin with it.
-pub const REFUSED: &str =
-    "it begins with a byte order mark (BOM): save it as UTF-8 without one";
+pub const REFUSED: &str = "it begins with a byte order mark (BOM): save it as UTF-8 without one";
 
 /// Whether these bytes begin with the mark.
 #[must_use]
