@@ -8,9 +8,8 @@
 mod support;
 
 use std::fs::File;
-use std::io::Write as _;
 use std::os::fd::OwnedFd;
-use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
+use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::PathBuf;
 use std::process::{Child, Command};
 use std::sync::Arc;
@@ -19,10 +18,11 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use support::cri::Cri;
+use support::http1;
 use support::keeper::Keeper;
 use support::raw::Raw;
 use support::upstream::{Answer, Gate, Upstream};
-use support::{PATIENCE, wait_for};
+use support::{PATIENCE, wait_for, wait_until};
 
 const LIST: &str = "/runtime.v1.ImageService/ListImages";
 const PULL: &str = "/runtime.v1.ImageService/PullImage";
@@ -187,15 +187,12 @@ async fn a_restart_and_a_reload_lose_no_call() {
         let stop = stop.clone();
         move || {
             let mut answers = 0;
-            while !stop.load(Ordering::Relaxed) {
+            wait_until(|| {
                 // Between two daemons nobody listens.
-                let answer = UnixStream::connect(&metrics).and_then(|mut stream| {
-                    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n")?;
-                    std::io::read_to_string(stream)
-                });
-                answers += usize::from(answer.is_ok_and(|answer| answer.ends_with("# EOF\n")));
-                std::thread::sleep(Duration::from_millis(5));
-            }
+                let answer = http1::get(&metrics, "/metrics");
+                answers += usize::from(answer.is_ok_and(|answer| answer.text().ends_with("# EOF\n")));
+                stop.load(Ordering::Relaxed)
+            });
             answers
         }
     });

@@ -4,8 +4,6 @@
 
 mod support;
 
-use std::io::{Read, Write};
-use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::Output;
 
@@ -13,6 +11,7 @@ use serde_json::Value;
 use support::containerd::Containerd;
 use support::cri::Cri;
 use support::fake::{Behaviour, Fake};
+use support::http1;
 use support::image::Image;
 use support::native::Native;
 use support::registry::Registry;
@@ -185,10 +184,7 @@ async fn an_image_that_did_not_come_through_the_daemon_is_unknown(version: Versi
 
 /// How many calls the shunt has relayed.
 fn relayed(metrics: &Path) -> u64 {
-    let mut stream = UnixStream::connect(metrics).unwrap();
-    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
+    let answer = http1::get(metrics, "/metrics").unwrap().text();
     let mut lines = answer.lines();
     lines.find_map(|line| line.strip_prefix("cri_shunt_relayed_calls_total ")).unwrap().parse().unwrap()
 }

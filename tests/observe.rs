@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use support::containerd::Containerd;
 use support::cri::Cri;
 use support::fake::Fake;
+use support::http1;
 use support::image::Image;
 use support::native::Native;
 use support::pod::{self, Pod};
@@ -116,12 +117,7 @@ impl Ground {
     }
 
     fn numbers(&self) -> String {
-        use std::io::{Read as _, Write as _};
-        let mut stream = std::os::unix::net::UnixStream::connect(&self.metrics).unwrap();
-        write!(stream, "GET /metrics HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer
+        http1::get(&self.metrics, "/metrics").unwrap().text()
     }
 
     fn explain(&self, args: &[&str]) -> (Option<i32>, String) {

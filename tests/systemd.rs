@@ -4,10 +4,9 @@
 
 mod support;
 
-use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
-use std::os::unix::net::UnixStream;
 
+use support::http1;
 use support::systemd::{Systemd, installed, write};
 
 /// A mirror with a private authority, which containerd has to be told of.
@@ -210,13 +209,7 @@ fn drift_leaves_its_counts_for_the_daemons_metrics() {
     systemd.output(&["systemctl", "start", "cri-shunt-drift.service"]);
     let counts = systemd.path("/var/lib/cri-shunt/drift.json");
     assert_eq!(counts.metadata().unwrap().permissions().mode() & 0o777, 0o600);
-    let shown = || {
-        let mut stream = UnixStream::connect(systemd.path(metrics)).ok()?;
-        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").ok()?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).ok()?;
-        Some(answer)
-    };
+    let shown = || Some(http1::get(&systemd.path(metrics), "/metrics").ok()?.text());
     until(&systemd, "shown", || {
         shown().is_some_and(|text| text.contains("cri_shunt_drift_images{state=\"differs\"} 0"))
     });

@@ -10,6 +10,8 @@ use h2::RecvStream;
 use h2::server::SendResponse;
 use http::{HeaderMap, HeaderValue, Request, Response};
 
+use super::support::raw::framed;
+
 /// A running echo process.
 pub struct Echo {
     child: Child,
@@ -85,14 +87,6 @@ async fn one(request: Request<RecvStream>, mut respond: SendResponse<Bytes>, ans
     let mut trailers = HeaderMap::new();
     trailers.insert("grpc-status", HeaderValue::from_static("0"));
     drop(stream.send_trailers(trailers));
-}
-
-/// One gRPC message.
-pub fn framed(message: &[u8]) -> Bytes {
-    let mut out = vec![0];
-    out.extend_from_slice(&u32::try_from(message.len()).unwrap().to_be_bytes());
-    out.extend_from_slice(message);
-    out.into()
 }
 
 async fn send(stream: &mut h2::SendStream<Bytes>, mut bytes: Bytes) {

@@ -10,7 +10,8 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use h2::client::SendRequest;
 use http::Request;
 
-use super::echo::framed;
+use super::support::caller::connect_with;
+use super::support::raw::framed;
 use super::target::Target;
 
 /// What is asked of a target.
@@ -131,16 +132,8 @@ impl Load {
 }
 
 async fn connect(socket: &Path) -> SendRequest<Bytes> {
-    let stream = tokio::net::UnixStream::connect(socket).await.unwrap();
-    let (sender, connection) = h2::client::Builder::new()
-        .initial_window_size(1 << 20)
-        .initial_connection_window_size(16 << 20)
-        .initial_max_send_streams(1024)
-        .handshake::<_, Bytes>(stream)
-        .await
-        .unwrap();
-    tokio::spawn(connection);
-    sender.ready().await.unwrap()
+    let mut client = h2::client::Builder::new();
+    connect_with(client.initial_connection_window_size(16 << 20).initial_max_send_streams(1024), socket).await
 }
 
 /// One call; the digest of the answer: its bytes, its type and gRPC's own headers and trailers. What else there

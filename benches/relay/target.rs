@@ -1,10 +1,11 @@
 //! What is measured: containerd's socket itself, the shunt, and the relays that could stand in its place.
 
-use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+
+use super::support::http1;
 
 /// In KiB.
 #[derive(Clone, Copy, Default)]
@@ -128,15 +129,12 @@ fn shunt(name: &'static str, upstream: &Path, more: &str) -> Target {
     start(name, command, dir)
 }
 
-/// Reads the metrics until nobody answers any more.
+/// Reads the metrics once a second, until the socket is gone.
 fn read_each_second(socket: PathBuf) {
     wait(&socket);
     std::thread::spawn(move || {
-        while let Ok(mut stream) = UnixStream::connect(&socket) {
-            let request = b"GET /metrics HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n";
-            let mut text = String::new();
-            stream.write_all(request).and_then(|()| stream.read_to_string(&mut text)).unwrap();
-            assert!(text.starts_with("HTTP/1.1 200 ") && text.contains("cri_shunt_"), "{text}");
+        while let Ok(answer) = http1::get(&socket, "/metrics") {
+            assert!(answer.status() == 200 && answer.text().contains("cri_shunt_"), "{answer:?}");
             std::thread::sleep(Duration::from_secs(1));
         }
     });

@@ -7,9 +7,10 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 
 use crate::support::cri::Cri;
+use crate::support::http1;
 use crate::support::shunt::Shunt;
 use crate::support::wait_until;
-use crate::{get, get_on, listener, numbers};
+use crate::{get, listener, numbers};
 
 const DENY: &str = "[policy]\ndefault = \"deny\"\n";
 
@@ -52,7 +53,8 @@ async fn a_taken_port_keeps_nobody_waiting_and_is_said() {
     // It is tried again.
     drop(taken);
     shunt.says("metrics are served at ");
-    assert_eq!(get_on(TcpStream::connect(address).unwrap(), "/healthz").0, 200);
+    let answer = http1::get_on(&TcpStream::connect(address).unwrap(), "/healthz").unwrap();
+    assert_eq!(answer.status(), 200);
     assert!(!shunt.status().contains("\nmetrics "));
 }
 

@@ -15,9 +15,9 @@ mod sums;
 mod traffic;
 
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+
+use support::http1;
 
 /// A public key by which nothing is signed.
 const KEY: &str = "-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEpH7RTttL68BSg8FsiTA6Ne7kfmwE\nyQGOMPhlRLLmHTCoOXyzyGeso1jOWksj8SvOzex1BkrqVFbxWSEBNCiKOA==\n-----END PUBLIC KEY-----\n";
@@ -32,15 +32,8 @@ fn listener() -> (tempfile::TempDir, PathBuf, String) {
 
 /// Status and body of a GET.
 fn get(socket: &Path, path: &str) -> (u16, String) {
-    get_on(UnixStream::connect(socket).unwrap(), path)
-}
-
-fn get_on(mut stream: impl Read + Write, path: &str) -> (u16, String) {
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{answer}"));
-    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+    let answer = http1::get(socket, path).unwrap();
+    (answer.status(), answer.text())
 }
 
 /// The numbers by name and labels, as they are written.

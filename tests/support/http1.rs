@@ -4,6 +4,8 @@
 
 use std::io::{self, BufRead, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 
 use base64::Engine as _;
 
@@ -23,6 +25,11 @@ impl Message {
     /// The status of a response.
     pub fn status(&self) -> u16 {
         self.first.split_whitespace().nth(1).and_then(|s| s.parse().ok()).unwrap_or(0)
+    }
+
+    /// The body, which is text.
+    pub fn text(&self) -> String {
+        String::from_utf8(self.body.clone()).unwrap()
     }
 
     /// Method and path of a request.
@@ -120,6 +127,26 @@ pub fn send(
     stream.write_all(head.as_bytes())?;
     stream.write_all(body)?;
     read(&stream, method != "HEAD")
+}
+
+/// Gets a page from a Unix socket.
+pub fn get(socket: &Path, path: &str) -> io::Result<Message> {
+    get_on(&UnixStream::connect(socket)?, path)
+}
+
+/// As `get`, over a connection that is there.
+pub fn get_on<S>(stream: &S, path: &str) -> io::Result<Message>
+where
+    for<'s> &'s S: io::Read + io::Write,
+{
+    let request = Message {
+        first: format!("GET {path} HTTP/1.1"),
+        headers: vec![("Host".to_owned(), "testbed".to_owned())],
+        body: Vec::new(),
+    };
+    let mut writer = stream;
+    writer.write_all(request.head().as_bytes())?;
+    read(stream, true)
 }
 
 /// The `Authorization` header of a user and a password (RFC 7617).

@@ -7,7 +7,8 @@ use bytes::{BufMut as _, Bytes, BytesMut};
 use h2::client::SendRequest;
 use http::{HeaderMap, Request};
 use std::path::Path;
-use tokio::net::UnixStream;
+
+use super::caller::connect_with;
 
 /// An HTTP/2 connection to a unix socket.
 #[derive(Clone)]
@@ -46,12 +47,8 @@ impl Answer {
 
 impl Raw {
     pub async fn connect(socket: &Path) -> Raw {
-        let stream = UnixStream::connect(socket).await.unwrap();
-        let mut builder = h2::client::Builder::new();
-        builder.initial_window_size(1 << 20).initial_connection_window_size(4 << 20);
-        let (send, connection) = builder.handshake(stream).await.unwrap();
-        tokio::spawn(async move { drop(connection.await) });
-        Raw { send }
+        let mut client = h2::client::Builder::new();
+        Raw { send: connect_with(client.initial_connection_window_size(4 << 20), socket).await }
     }
 
     /// Whether the other side has not said that it takes no more calls on this connection.
