@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use super::support::PATIENCE;
@@ -30,6 +30,8 @@ pub struct Credit {
     news: AtomicBool,
     /// Whether any have come.
     pub greeted: AtomicBool,
+    /// How often there was news of it, and who waits for that.
+    given: (Mutex<u64>, Condvar),
     /// How many streams were reset as refused.
     pub refused: AtomicU64,
 }
@@ -48,6 +50,24 @@ impl Credit {
     pub fn take(&self, id: u32, bytes: usize) {
         self.add(id, -i64::try_from(bytes).unwrap());
         self.add(0, -i64::try_from(bytes).unwrap());
+    }
+
+    /// How often there was news so far.
+    pub fn given(&self) -> u64 {
+        *self.given.0.lock().unwrap()
+    }
+
+    /// Waits for news after these; false if there are none for a second.
+    pub fn given_after(&self, seen: u64) -> bool {
+        let (given, changed) = &self.given;
+        let second = Duration::from_secs(1);
+        let waited = changed.wait_timeout_while(given.lock().unwrap(), second, |given| *given == seen);
+        !waited.unwrap().1.timed_out()
+    }
+
+    fn tell(&self) {
+        *self.given.0.lock().unwrap() += 1;
+        self.given.1.notify_all();
     }
 
     fn add(&self, id: u32, bytes: i64) {
@@ -157,13 +177,17 @@ fn read_all(mut stream: UnixStream, credit: &Credit) {
         let id = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
         let number = |bytes: &[u8]| u32::from_be_bytes(bytes.try_into().unwrap());
         match head[3] {
-            WINDOW => credit.add(id, number(&payload).into()),
+            WINDOW => {
+                credit.add(id, number(&payload).into());
+                credit.tell();
+            }
             SETTINGS if head[4] == 0 => {
                 for setting in payload.chunks_exact(6).filter(|setting| setting[..2] == [0, 4]) {
                     credit.initial.store(number(&setting[2..]).into(), Ordering::SeqCst);
                 }
                 credit.news.store(true, Ordering::SeqCst);
                 credit.greeted.store(true, Ordering::SeqCst);
+                credit.tell();
             }
             RESET if number(&payload) == REFUSED_STREAM => {
                 credit.refused.fetch_add(1, Ordering::SeqCst);
