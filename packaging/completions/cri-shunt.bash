@@ -1165,7 +1165,7 @@ _cri__shunt() {
             return 0
             ;;
         cri__shunt__subcmd__preflight)
-            opts="-j -q -v -h --config --registries-yaml --certs-d --registries-conf --image-cri-shim --containerd-config --docker-daemon --openshift --talos --disable-default-registry-endpoint --default-registry --live --jobs --timeout --format --quiet --verbose --node --list --containerd --help"
+            opts="-j -q -v -h --live --config --registries-yaml --certs-d --registries-conf --image-cri-shim --containerd-config --docker-daemon --openshift --talos --disable-default-registry-endpoint --default-registry --jobs --timeout --format --quiet --verbose --node --list --containerd --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1243,17 +1243,13 @@ _cri__shunt() {
             return 0
             ;;
         cri__shunt__subcmd__pull)
-            opts="-j -q -v -h --socket --list --namespace --creds-file --jobs --format --quiet --verbose --help"
+            opts="-j -q -v -h --socket --namespace --creds-file --jobs --format --quiet --verbose --list --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --socket)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --list)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1275,6 +1271,10 @@ _cri__shunt() {
                     ;;
                 --format)
                     COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --list)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)

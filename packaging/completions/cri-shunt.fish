@@ -132,8 +132,8 @@ complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand preflight" -l format
 json\t'JSON, one object a line'"
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand preflight" -l list -d 'Also take the names in this file, one a line, with comments after `#`; `-` is stdin' -r -F
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand preflight" -l containerd -d 'containerd\'s socket [default: `containerd.socket` of the configuration]' -r
-complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand preflight" -l disable-default-registry-endpoint -d 'With --registries-yaml: do not ask the registry itself after its mirrors, like k3s\' flag of this name'
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand preflight" -l live -d 'Ask each candidate\'s registry whether it has the image'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand preflight" -l disable-default-registry-endpoint -d 'With --registries-yaml: do not ask the registry itself after its mirrors, like k3s\' flag of this name'
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand preflight" -s q -l quiet -d 'Show only what is wrong, and nothing if all is well'
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand preflight" -s v -l verbose -d 'Show more, for example notes: what is worth knowing and needs no change'
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand preflight" -l node -d 'Also take the images that are on the node, from containerd'
@@ -345,12 +345,12 @@ complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand inspect" -s q -l qui
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand inspect" -s v -l verbose -d 'Show more, for example notes: what is worth knowing and needs no change'
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand inspect" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand pull" -l socket -d 'The daemon\'s socket' -r -F
-complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand pull" -l list -d 'Take more names from this file, one a line, with comments after `#`; `-` is stdin' -r -F
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand pull" -l namespace -d 'Pull as for a pod of this namespace' -r
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand pull" -l creds-file -d 'Logins in the form of Docker\'s config.json; each image gets the one for its registry' -r -F
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand pull" -s j -l jobs -d 'How many images are pulled at the same time' -r
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand pull" -l format -d 'How to write the answers' -r -f -a "text\t'For people'
 json\t'JSON, one object a line'"
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand pull" -l list -d 'Also take the names in this file, one a line, with comments after `#`; `-` is stdin' -r -F
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand pull" -s q -l quiet -d 'Show only what is wrong, and nothing if all is well'
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand pull" -s v -l verbose -d 'Show more, for example notes: what is worth knowing and needs no change'
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand pull" -s h -l help -d 'Print help (see more with \'--help\')'
