@@ -33,7 +33,7 @@ pub(super) fn write(path: &Path, text: &str, head: &str, force: bool) -> Result<
     })
 }
 
-/// The file that [`write`] would write; for what takes long before.
+/// The file that [`write()`] would write; for what takes long before.
 ///
 /// # Errors
 /// What is there may not be replaced.

@@ -6,11 +6,12 @@ use crate::program::{lay_out, run};
 use crate::support::containerd::Containerd;
 use crate::support::cri::Cri;
 use crate::support::image::Image;
+use crate::support::refusing::Refusing;
 use crate::support::registry::Registry;
 use crate::support::scripted::{Scripted, reply};
 use crate::support::shunt::rule;
 use crate::support::version::Version;
-use crate::{on_each_containerd, shown, unused_port};
+use crate::{on_each_containerd, shown};
 
 const NOWHERE: &str = "[containerd]\nsocket = \"/nonexistent/containerd.sock\"\n";
 
@@ -161,8 +162,8 @@ fn what_is_only_observed_counts_as_what_it_would_do() {
 
 #[test]
 fn a_dead_registry_is_not_a_difference_and_not_the_same() {
-    let dead = unused_port();
-    let dir = lay_out(&[("config.toml", &format!("{}{NOWHERE}", rule("quay.io", &[&dead])))]);
+    let dead = Refusing::start();
+    let dir = lay_out(&[("config.toml", &format!("{}{NOWHERE}", rule("quay.io", &[&dead.host()])))]);
     let output = run(dir.path(), &["drift", "--config", "config.toml", "quay.io/a:1"]);
     let text = shown(&output);
     assert!(text.contains("cannot connect to") && text.contains("1 image: 1 unknown\n"), "{text}");

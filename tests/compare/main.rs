@@ -19,8 +19,3 @@ fn run(config: &str, arguments: &[&str]) -> String {
     let dir = program::lay_out(&[("config.toml", config)]);
     shown(&program::run(dir.path(), arguments))
 }
-
-/// A port where no program listens.
-fn unused_port() -> String {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
-}

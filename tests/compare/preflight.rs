@@ -9,11 +9,12 @@ use crate::support::containerd::Containerd;
 use crate::support::cri::Cri;
 use crate::support::image::Image;
 use crate::support::native::Native;
+use crate::support::refusing::Refusing;
 use crate::support::registry::Registry;
 use crate::support::scripted::{Scripted, reply};
 use crate::support::shunt::rule;
 use crate::support::version::Version;
-use crate::{on_each_containerd, run, run_with, shown, unused_port};
+use crate::{on_each_containerd, run, run_with, shown};
 
 const CONFIG: &str = r#"[[policy.rule]]
 prefix = "docker.io"
@@ -150,10 +151,10 @@ fn live_says_which_candidates_have_each_image() {
 
 #[test]
 fn a_mirror_that_is_dead_costs_its_time_a_few_times_only() {
-    let dead = unused_port();
+    let dead = Refusing::start();
     let images: Vec<String> = (0..9).map(|number| format!("quay.io/a:{number}")).collect();
     let arguments: Vec<&str> = ["--jobs", "1"].into_iter().chain(images.iter().map(String::as_str)).collect();
-    let output = live(&rule("quay.io", &[&dead]), &arguments);
+    let output = live(&rule("quay.io", &[&dead.host()]), &arguments);
     let text = String::from_utf8(output.stdout).unwrap();
     assert_eq!(text.matches(": cannot connect to").count(), 9, "{text}");
     assert_eq!(text.matches("is not asked any more: cannot connect to").count(), 6, "{text}");

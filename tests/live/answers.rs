@@ -7,6 +7,7 @@ use cri_shunt::inside::registry::{Endpoint, Login};
 
 use crate::support::http1::Message;
 use crate::support::image::{Image, MANIFEST, digest};
+use crate::support::refusing::Refusing;
 use crate::support::registry::Registry;
 use crate::support::scripted::{Reply, Scripted, reply};
 use crate::{ask, ask_through, ask_within, client, client_through, plain, stored};
@@ -155,9 +156,9 @@ async fn silence_ends() {
 
 #[tokio::test]
 async fn a_connection_that_comes_to_nothing_is_told_apart() {
-    // A listener that has been closed: no program is on this port now.
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-    let said = ask(&format!("{free}/a:1"), &Endpoint::of(&free), &Login::Anonymous).await;
+    let refusing = Refusing::start();
+    let dead = refusing.host();
+    let said = ask(&format!("{dead}/a:1"), &Endpoint::of(&dead), &Login::Anonymous).await;
     assert_eq!(said, "connect: cannot connect to HOST: Connection refused (os error 111)");
     // Longer than a part of a name may be, so that no resolver is asked.
     let nowhere = format!("{}.invalid", "x".repeat(64));

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use crate::support::image::Image;
+use crate::support::refusing::Refusing;
 use crate::support::registry::Registry;
 use crate::support::scripted::{Scripted, reply};
 use crate::support::shunt::rule;
@@ -52,17 +53,13 @@ pub(crate) fn explain_at(
     }
 }
 
-/// A port where no program listens.
-fn unused_port() -> String {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
-}
-
 #[test]
 fn each_candidate_has_its_outcome_below_it() {
     let Some(registry) = Registry::shared() else { return };
     let digest = registry.push("live/command/a", "1", &Image::busybox("live/command/a"));
     let dir = tempfile::tempdir().unwrap();
-    let dead = unused_port();
+    let refusing = Refusing::start();
+    let dead = refusing.host();
     let config =
         rule("quay.io", &[&format!("{dead}/live/command"), &format!("{}/live/command", registry.host())]);
     let explained = explain(dir.path(), &config, &[], &["quay.io/a:1"]);
@@ -91,7 +88,8 @@ fn the_json_has_a_stable_key_for_it() {
     let Some(registry) = Registry::shared() else { return };
     let digest = registry.push("live/json/a", "1", &Image::busybox("live/json/a"));
     let dir = tempfile::tempdir().unwrap();
-    let dead = unused_port();
+    let refusing = Refusing::start();
+    let dead = refusing.host();
     let config = rule("quay.io", &[&format!("{dead}/live/json"), &format!("{}/live/json", registry.host())]);
     let arguments = ["--format", "json", "quay.io/a:1", "quay.io/a:2", "UPPER/Case"];
     let explained = explain(dir.path(), &config, &[], &arguments);
@@ -125,7 +123,8 @@ fn the_json_has_a_stable_key_for_it() {
 #[test]
 fn the_status_is_1_where_no_candidate_has_it() {
     let dir = tempfile::tempdir().unwrap();
-    let config = rule("quay.io", &[&unused_port()]);
+    let refusing = Refusing::start();
+    let config = rule("quay.io", &[&refusing.host()]);
     assert_eq!(explain(dir.path(), &config, &[], &["quay.io/a:1"]).status, 1);
     let denied = "[[policy.rule]]\nprefix = \"quay.io\"\ndeny = \"no\"\n";
     assert_eq!(explain(dir.path(), denied, &[], &["quay.io/a:1"]).status, 1);

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use serde_json::Value;
 
 use crate::support::http1::Message;
+use crate::support::refusing::Refusing;
 use crate::support::scripted::{Reply, Scripted, reply};
 use crate::support::shunt::rule;
 
@@ -61,7 +62,8 @@ fn a_mirror_that_answers_is_no_finding() {
 #[test]
 fn a_mirror_that_cannot_be_reached_or_wants_a_login_is_found() {
     let dir = tempfile::tempdir().unwrap();
-    let dead = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let refusing = Refusing::start();
+    let dead = refusing.host();
     let closed = Scripted::start(dated(401, 0));
     let config = rule("quay.io", &[&dead, &closed.host()]);
     let found = doctor(dir.path(), &config, &[]);
@@ -80,7 +82,8 @@ fn a_mirror_that_cannot_be_reached_or_wants_a_login_is_found() {
 #[test]
 fn a_mirror_that_fails_beside_one_that_answers_is_a_warning() {
     let dir = tempfile::tempdir().unwrap();
-    let dead = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let refusing = Refusing::start();
+    let dead = refusing.host();
     let mirror = Scripted::start(dated(404, 0));
     let found = doctor(dir.path(), &rule("quay.io", &[&dead, &mirror.host()]), &[]);
     assert_eq!(found.len(), 1, "{found:?}");
@@ -90,7 +93,8 @@ fn a_mirror_that_fails_beside_one_that_answers_is_a_warning() {
 #[test]
 fn the_worst_that_is_found_of_a_mirror_is_told() {
     let dir = tempfile::tempdir().unwrap();
-    let dead = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let refusing = Refusing::start();
+    let dead = refusing.host();
     let mirror = Scripted::start(|asked| {
         let closed = asked.method_and_path().1.starts_with("/v2/closed/");
         dated(if closed { 401 } else { 404 }, 0)(asked)

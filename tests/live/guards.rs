@@ -5,6 +5,7 @@ use cri_shunt::inside::registry::{Endpoint, HeaderValue, Login};
 
 use crate::kept::KeepAlive;
 use crate::support::http1::Message;
+use crate::support::refusing::Refusing;
 use crate::support::scripted::{Reply, Scripted, reply};
 use crate::{PATIENCE, ask, ask_through, client_through, naming, plain, user};
 
@@ -155,8 +156,9 @@ async fn a_registry_that_has_answered_over_tls_is_not_asked_in_plain_http_too() 
     use crate::support::certificates::{Authority, Oddity};
     // What it leads to speaks no TLS, or is not there.
     let plain_host = Scripted::start(|_| reply(200, &[], ""));
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-    for (there, told) in [(plain_host.host(), "tls: TLS with "), (free, "connect: cannot connect to ")] {
+    let refusing = Refusing::start();
+    let dead = refusing.host();
+    for (there, told) in [(plain_host.host(), "tls: TLS with "), (dead, "connect: cannot connect to ")] {
         let certificate = Authority::new().issue(&["127.0.0.1"], Oddity::None);
         let to = format!("https://{there}/");
         let registry = Scripted::start_tls(&certificate, move |_| reply(307, &[("Location", &to)], ""));

@@ -10,6 +10,7 @@ use cri_shunt::inside::registry::proxy::Proxies;
 use cri_shunt::inside::registry::{Client, Endpoint, Login};
 
 use crate::support::certificates::{Authority, Oddity};
+use crate::support::refusing::Refusing;
 use crate::support::scripted::{Reply, Scripted, reply, tunnel};
 use crate::{PATIENCE, ask_through, client_through, plain, user};
 
@@ -101,15 +102,16 @@ async fn plain_http_shows_the_proxy_the_whole_url() {
 
 #[tokio::test]
 async fn a_proxy_that_fails_is_named() {
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let refusing = Refusing::start();
+    let dead = refusing.host();
     let said = async |proxy: String| {
         let client = through("HTTPS_PROXY", proxy);
         ask_through(NAME, &Endpoint::of("registry.test"), &Login::Anonymous, &client).await
     };
     assert_eq!(
-        said(format!("http://u:hunter2@{free}")).await,
+        said(format!("http://u:hunter2@{dead}")).await,
         format!(
-            "proxy: the proxy {free} does not lead to HOST:443: cannot connect to {free}: Connection refused (os \
+            "proxy: the proxy {dead} does not lead to HOST:443: cannot connect to {dead}: Connection refused (os \
              error 111)"
         )
     );

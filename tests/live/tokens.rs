@@ -10,6 +10,7 @@ use serde_json::json;
 use crate::support::certificates::{Authority, Certificate, Oddity};
 use crate::support::guarded::{Guard, PASSWORD, USER};
 use crate::support::http1::Message;
+use crate::support::refusing::Refusing;
 use crate::support::scripted::{Reply, Scripted, reply};
 use crate::{ask, plain, stored, user};
 
@@ -211,11 +212,12 @@ async fn a_realm_that_cannot_be_asked_is_told_so() {
         said("/token").await,
         format!("protocol: {asked}it names /token as its token server, which is not a URL")
     );
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let refusing = Refusing::start();
+    let dead = refusing.host();
     assert_eq!(
-        said(&format!("http://{free}/t")).await,
+        said(&format!("http://{dead}/t")).await,
         format!(
-            "connect: {asked}with its token server, cannot connect to {free}: Connection refused (os error 111)"
+            "connect: {asked}with its token server, cannot connect to {dead}: Connection refused (os error 111)"
         )
     );
 }

@@ -9,6 +9,7 @@ use crate::support::containerd::Containerd;
 use crate::support::cri::Cri;
 use crate::support::fake::{Behaviour, Fake};
 use crate::support::image::Image;
+use crate::support::refusing::Refusing;
 use crate::support::registry::Registry;
 use crate::support::shunt::{Shunt, rule};
 use crate::support::version::Version;
@@ -37,8 +38,8 @@ async fn requests_are_those_that_registries_saw(version: Version) {
     broken.on("/v2/", Behaviour::Status(500));
     limited.on("/v2/", Behaviour::Status(429));
     guarded.on("/v2/", Behaviour::Bearer("", ""));
-    // Nobody listens there.
-    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let refusing = Refusing::start();
+    let gone = refusing.host();
     let hosts: Vec<String> = fakes.iter().map(Fake::host).collect();
     let mirrors: Vec<&str> = std::iter::once(&gone).chain(&hosts).map(String::as_str).collect();
     let (_dir, socket, table) = listener();

@@ -31,6 +31,7 @@ pub mod nodes;
 pub mod pki;
 pub mod pod;
 pub mod raw;
+pub mod refusing;
 pub mod registry;
 pub mod scripted;
 pub mod shunt;
