@@ -6,7 +6,7 @@ use std::path::Path;
 /// Makes a directory the root of this process. There is no way back.
 ///
 /// # Errors
-/// It is none, or this process may not do that.
+/// `root` is not a directory, or this process may not change its root.
 pub(super) fn enter(root: &Path) -> io::Result<()> {
     rustix::process::chroot(root)?;
     std::env::set_current_dir("/")

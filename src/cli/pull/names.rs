@@ -38,7 +38,7 @@ pub(super) fn read(names: &Written) -> Result<Vec<Wanted>, Exit> {
     if is_wrong { Err(Exit::Usage) } else { Ok(wanted) }
 }
 
-/// The name, or why it is none.
+/// The name, or why the text cannot be pulled.
 pub(super) fn parsed(input: &str) -> Result<Name, String> {
     if is_image_id(input) {
         return Err("this is the id of an image, and a pull wants a name".to_owned());
