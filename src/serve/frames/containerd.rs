@@ -4,9 +4,13 @@ use std::collections::VecDeque;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use h2::Reason;
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SendFlags, SocketAddrUnix, SocketFlags, SocketType, connect, send, socket_with};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::UnixStream;
 
 use super::head::{self, CONTINUATION, END_HEADERS, Head};
@@ -20,7 +24,7 @@ const MAX_BLOCK: usize = 256 << 10;
 
 /// The connection.
 pub(super) struct Containerd {
-    pub(super) side: Side<UnixStream>,
+    pub(super) side: Side<Socket>,
     pub(super) encoder: Encoder,
     /// Answers that the client has no room for, because answers of the shunt's have used it.
     pub(super) held: Held,
@@ -39,10 +43,7 @@ pub(super) struct Containerd {
 impl Containerd {
     /// Connects at once, or not at all: nobody waits for a containerd whose queue is full.
     pub(super) fn connect(path: &Path, said: Settings, credit: u32) -> io::Result<Containerd> {
-        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-        let socket: OwnedFd = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
-        connect(&socket, &SocketAddrUnix::new(path)?)?;
-        let mut side = Side::new(UnixStream::from_std(socket.into())?);
+        let mut side = Side::new(Socket::connect(path)?);
         side.out.extend_from_slice(head::PREFACE);
         said.put_of_client(&mut side.out);
         head::put_credit(&mut side.out, 0, credit);
@@ -72,5 +73,51 @@ impl Containerd {
     /// Whether a block has begun and not ended.
     pub(super) fn is_in_block(&self) -> bool {
         !self.block.is_empty()
+    }
+}
+
+/// Its socket. The first bytes leave at once: the runtime would first wait to be told that there is room for them.
+#[derive(Debug)]
+pub(super) struct Socket {
+    stream: UnixStream,
+    is_new: bool,
+}
+
+impl Socket {
+    fn connect(path: &Path) -> io::Result<Socket> {
+        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+        let socket: OwnedFd = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+        connect(&socket, &SocketAddrUnix::new(path)?)?;
+        Ok(Socket { stream: UnixStream::from_std(socket.into())?, is_new: true })
+    }
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        space: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, space)
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if std::mem::take(&mut self.is_new) {
+            match send(&self.stream, bytes, SendFlags::NOSIGNAL) {
+                Err(Errno::AGAIN | Errno::INTR) => {}
+                sent => return Poll::Ready(sent.map_err(io::Error::from)),
+            }
+        }
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
