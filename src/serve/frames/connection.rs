@@ -12,6 +12,7 @@
 mod from_client;
 mod from_containerd;
 mod from_taken;
+mod passing;
 mod requests;
 
 use std::cell::RefCell;
@@ -48,6 +49,8 @@ const MAX_HELD: usize = 1 << 20;
 /// The most that may wait where a request goes, before more requests are refused. A request can be a thousand times longer
 /// there than what the client has sent of it.
 const MAX_WAITING_REQUESTS: usize = 1 << 20;
+/// How often a connection may move up to [`READ`] bytes each way, before others have their turn.
+const TURN: usize = 4;
 /// How long containerd may take to see that a stream ends.
 const SEEN_WITHIN: Duration = Duration::from_millis(100);
 
@@ -171,7 +174,7 @@ impl Connection {
     }
 
     fn poll_with(&mut self, cx: &mut Context<'_>, space: &mut [u8]) -> Poll<io::Result<()>> {
-        loop {
+        for _ in 0..TURN {
             let mut has_moved = false;
             if self.takes_from_client()
                 && let Poll::Ready(read) = self.client.poll_read(cx, space)
@@ -191,6 +194,8 @@ impl Connection {
                 return Poll::Pending;
             }
         }
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
     fn takes_from_client(&self) -> bool {
@@ -251,13 +256,8 @@ impl Connection {
                 return true;
             }
         };
-        match self.containerd_bytes(space) {
-            Ok(used) => {
-                if let Some(containerd) = &mut self.containerd {
-                    containerd.side.keep(&space[used..]);
-                }
-            }
-            Err(reason) => self.lose_containerd(&reason),
+        if let Err(reason) = self.containerd_bytes(space, cx) {
+            self.lose_containerd(&reason);
         }
         true
     }
@@ -272,13 +272,10 @@ impl Connection {
         if space.is_empty() {
             return Err(self.broken(Reason::INTERNAL_ERROR));
         }
-        let used = self.taken_bytes(space).map_err(|reason| self.broken(reason))?;
-        if let Some(taken) = &mut self.taken {
-            taken.side.keep(&space[used..]);
-            if taken.held.len() > MAX_HELD {
-                // It asks for ever more, and gives no room for any answer. Heads of answers need no room.
-                return Err(self.broken(Reason::ENHANCE_YOUR_CALM));
-            }
+        self.taken_bytes(space, cx).map_err(|reason| self.broken(reason))?;
+        if self.taken.as_ref().is_some_and(|taken| taken.held.len() > MAX_HELD) {
+            // It asks for ever more, and gives no room for any answer. Heads of answers need no room.
+            return Err(self.broken(Reason::ENHANCE_YOUR_CALM));
         }
         Ok(true)
     }

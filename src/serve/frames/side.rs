@@ -88,6 +88,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Side<S> {
         Poll::Ready(Ok(()))
     }
 
+    /// Writes `bytes` behind what waits. What the other side does not take now waits.
+    pub(super) fn send(&mut self, cx: &mut Context<'_>, mut bytes: &[u8]) {
+        while self.waiting() == 0 && !bytes.is_empty() {
+            // An error comes again when the rest is written.
+            let Poll::Ready(Ok(written @ 1..)) = Pin::new(&mut self.io).poll_write(cx, bytes) else { break };
+            bytes = &bytes[written..];
+        }
+        self.out.extend_from_slice(bytes);
+    }
+
     /// Lets go of what was written, once it is as much as the rest: a slow reader may always leave something.
     fn forget_written(&mut self) {
         if self.written >= KEPT && self.written >= self.waiting() {

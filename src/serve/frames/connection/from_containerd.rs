@@ -2,26 +2,29 @@
 //!
 //! Holds: no other header block than containerd's touches the client's table, and none of containerd's is left out.
 
+use std::task::Context;
+
 use h2::Reason;
 use tonic::Status;
 
 use super::super::head::{self, Head, WINDOW};
 use super::super::settings::{self, Settings};
 use super::Connection;
+use super::passing::is_alone;
 
 impl Connection {
-    /// Takes bytes of containerd's. How many of them were whole frames.
-    pub(super) fn containerd_bytes(&mut self, bytes: &[u8]) -> Result<usize, Reason> {
-        let mut at = 0;
-        while let Some((head, payload, len)) = head::next(&bytes[at..])? {
-            self.containerd_frame(head, payload, &bytes[at..at + len])?;
-            at += len;
+    /// Takes bytes of containerd's, and gives the client what it is to get of them.
+    pub(super) fn containerd_bytes(&mut self, bytes: &[u8], cx: &mut Context<'_>) -> Result<(), Reason> {
+        let (used, ended) = self.pass_on(bytes, cx, Self::containerd_frame);
+        if let Some(containerd) = &mut self.containerd {
+            containerd.side.keep(&bytes[used..]);
         }
-        Ok(at)
+        ended
     }
 
-    fn containerd_frame(&mut self, head: Head, payload: &[u8], frame: &[u8]) -> Result<(), Reason> {
-        let Some(containerd) = &mut self.containerd else { return Ok(()) };
+    /// Takes one frame. Whether it goes to the client as it came.
+    fn containerd_frame(&mut self, head: Head, payload: &[u8], frame: &[u8]) -> Result<bool, Reason> {
+        let Some(containerd) = &mut self.containerd else { return Ok(false) };
         if containerd.is_in_block() && head.kind != head::CONTINUATION {
             return Err(Reason::PROTOCOL_ERROR);
         }
@@ -30,10 +33,10 @@ impl Connection {
                 if head.stream > containerd.last || head.stream.is_multiple_of(2) {
                     return Err(Reason::PROTOCOL_ERROR);
                 }
-                self.containerd_answers(head, frame)
+                return self.containerd_answers(head, frame);
             }
-            head::WINDOW_UPDATE => self.containerd_credit(head, payload, frame),
-            head::SETTINGS => self.containerd_settings(head, payload),
+            head::WINDOW_UPDATE => return self.containerd_credit(head, payload),
+            head::SETTINGS => self.containerd_settings(head, payload)?,
             head::PING => {
                 if !head.has(head::ACK) {
                     head::put(&mut containerd.side.out, head::PING, head::ACK, 0, payload);
@@ -41,22 +44,21 @@ impl Connection {
                     // It has seen that an endless stream ends.
                     self.end_endless(u32::from_be_bytes(*stream));
                 }
-                Ok(())
             }
             head::GOAWAY => {
                 containerd.is_leaving = true;
                 let last = payload.first_chunk::<4>().ok_or(Reason::FRAME_SIZE_ERROR)?;
                 self.refuse_above(u32::from_be_bytes(*last) & 0x7fff_ffff);
-                Ok(())
             }
-            head::PUSH_PROMISE => Err(Reason::PROTOCOL_ERROR),
-            _ => Ok(()),
+            head::PUSH_PROMISE => return Err(Reason::PROTOCOL_ERROR),
+            _ => {}
         }
+        Ok(false)
     }
 
     /// A frame of an answer.
-    fn containerd_answers(&mut self, head: Head, frame: &[u8]) -> Result<(), Reason> {
-        let Some(containerd) = &mut self.containerd else { return Ok(()) };
+    fn containerd_answers(&mut self, head: Head, frame: &[u8]) -> Result<bool, Reason> {
+        let Some(containerd) = &mut self.containerd else { return Ok(false) };
         if let Some(stream) = self.streams.get_mut(&head.stream) {
             if !stream.is_passed() {
                 return Err(Reason::PROTOCOL_ERROR);
@@ -74,29 +76,24 @@ impl Connection {
                 }
             }
         }
-        let block;
-        let frames = match head.kind {
-            head::HEADERS if head.has(head::END_HEADERS) => frame,
-            head::HEADERS | head::CONTINUATION => match containerd.block(head, frame)? {
-                Some(whole) => {
-                    block = whole;
-                    &block[..]
-                }
-                None => return Ok(()),
-            },
-            _ => frame,
-        };
+        if !is_alone(head) {
+            if let Some(block) = containerd.block(head, frame)? {
+                let is_held = !containerd.held.is_empty();
+                let out = if is_held { containerd.held.end() } else { &mut self.client.out };
+                out.extend_from_slice(&block);
+            }
+            return Ok(false);
+        }
         let used = if head.kind == head::DATA { head.len as i64 } else { 0 };
         if containerd.held.is_empty() && used <= self.room {
             self.room -= used;
-            self.client.out.extend_from_slice(frames);
-            return Ok(());
+            return Ok(true);
         }
-        containerd.held.end().extend_from_slice(frames);
-        Ok(())
+        containerd.held.end().extend_from_slice(frame);
+        Ok(false)
     }
 
-    fn containerd_credit(&mut self, head: Head, payload: &[u8], frame: &[u8]) -> Result<(), Reason> {
+    fn containerd_credit(&mut self, head: Head, payload: &[u8]) -> Result<bool, Reason> {
         let increment = head::increment(payload)?;
         if head.stream == 0 {
             if let Some(containerd) = &mut self.containerd {
@@ -106,11 +103,9 @@ impl Connection {
             if self.granted > head::MAX_WINDOW || increment == 0 {
                 return Err(Reason::FLOW_CONTROL_ERROR);
             }
-            self.client.out.extend_from_slice(frame);
-        } else if self.streams.get(&head.stream).is_some_and(|stream| stream.is_passed() && !stream.is_sent) {
-            self.client.out.extend_from_slice(frame);
+            return Ok(true);
         }
-        Ok(())
+        Ok(self.streams.get(&head.stream).is_some_and(|stream| stream.is_passed() && !stream.is_sent))
     }
 
     fn containerd_settings(&mut self, head: Head, payload: &[u8]) -> Result<(), Reason> {

@@ -1,5 +1,7 @@
 //! What the shunt's own server sends: its answers go to the client by blocks that touch no table.
 
+use std::task::Context;
+
 use h2::Reason;
 
 use super::super::head::{self, Head};
@@ -10,37 +12,31 @@ use super::super::streams::Way;
 use super::Connection;
 
 impl Connection {
-    /// Takes bytes of the server's. How many of them were whole frames.
-    pub(super) fn taken_bytes(&mut self, bytes: &[u8]) -> Result<usize, Reason> {
-        let mut at = 0;
-        while let Some((head, payload, len)) = head::next(&bytes[at..])? {
-            self.taken_frame(head, payload, &bytes[at..at + len])?;
-            at += len;
+    /// Takes bytes of the server's, and gives the client what it is to get of them.
+    pub(super) fn taken_bytes(&mut self, bytes: &[u8], cx: &mut Context<'_>) -> Result<(), Reason> {
+        let (used, ended) = self.pass_on(bytes, cx, Self::taken_frame);
+        if let Some(taken) = &mut self.taken {
+            taken.side.keep(&bytes[used..]);
         }
-        Ok(at)
+        ended
     }
 
-    fn taken_frame(&mut self, head: Head, payload: &[u8], frame: &[u8]) -> Result<(), Reason> {
-        let Some(taken) = &mut self.taken else { return Ok(()) };
+    /// Takes one frame. Whether it goes to the client as it came.
+    fn taken_frame(&mut self, head: Head, payload: &[u8], frame: &[u8]) -> Result<bool, Reason> {
+        let Some(taken) = &mut self.taken else { return Ok(false) };
         match head.kind {
             head::DATA => {
-                self.taken_answers(head.stream, head.has(head::END_STREAM), head.len, frame);
-                Ok(())
+                return Ok(self.taken_answers(head.stream, head.has(head::END_STREAM), head.len, frame));
             }
+            head::RST_STREAM => return Ok(self.forget(head.stream).is_some() && self.lets_pass(0, frame)),
             head::HEADERS | head::CONTINUATION => {
                 let content = if head.kind == head::HEADERS { head.content(payload)? } else { payload };
                 let new = || (head.stream, head.has(head::END_STREAM), Vec::new());
                 taken.block.get_or_insert_with(new).2.extend_from_slice(content);
                 match taken.block.take_if(|_| head.has(head::END_HEADERS)) {
-                    Some((stream, end_stream, block)) => self.taken_block(stream, end_stream, &block),
-                    None => Ok(()),
+                    Some((stream, end_stream, block)) => self.taken_block(stream, end_stream, &block)?,
+                    None => {}
                 }
-            }
-            head::RST_STREAM => {
-                if self.forget(head.stream).is_some() {
-                    self.answer_client(0, frame);
-                }
-                Ok(())
             }
             head::WINDOW_UPDATE => {
                 let increment = i64::from(head::increment(payload)?);
@@ -53,20 +49,19 @@ impl Connection {
                     upload.window += increment;
                     self.pump(head.stream);
                 }
-                Ok(())
             }
-            head::SETTINGS if !head.has(head::ACK) => self.taken_settings(payload),
+            head::SETTINGS if !head.has(head::ACK) => self.taken_settings(payload)?,
             head::PING if !head.has(head::ACK) => {
                 head::put(&mut taken.side.out, head::PING, head::ACK, 0, payload);
-                Ok(())
             }
             // The server ends by itself only because of what the client has sent.
             head::GOAWAY => {
                 let reason = payload.get(4..8).map_or(Ok(0), head::number)?;
-                Err(Reason::from(reason))
+                return Err(Reason::from(reason));
             }
-            _ => Ok(()),
+            _ => {}
         }
+        Ok(false)
     }
 
     fn taken_block(&mut self, stream: u32, end_stream: bool, block: &[u8]) -> Result<(), Reason> {
@@ -77,34 +72,41 @@ impl Connection {
         fields.iter().for_each(|(name, value)| field_without_table(&mut plain, name, value));
         let mut frames = Vec::new();
         head::put_block(&mut frames, stream, &plain, end_stream);
-        self.taken_answers(stream, end_stream, 0, &frames);
+        if self.taken_answers(stream, end_stream, 0, &frames) {
+            self.client.out.extend_from_slice(&frames);
+        }
         Ok(())
     }
 
-    /// Frames of an answer, which use so much of the client's window.
-    fn taken_answers(&mut self, number: u32, end_stream: bool, used: usize, frames: &[u8]) {
-        if self.streams.contains_key(&number) {
-            self.answer_client(used, frames);
-            let Some(stream) = self.streams.get_mut(&number).filter(|_| end_stream) else { return };
+    /// Takes frames of an answer, which use so much of the client's window. Whether the client gets them now.
+    fn taken_answers(&mut self, number: u32, end_stream: bool, used: usize, frames: &[u8]) -> bool {
+        if !self.streams.contains_key(&number) {
+            if let Some(taken) = &mut self.taken {
+                // The client has reset it: it costs nobody anything.
+                head::put_credit(&mut taken.side.out, 0, used as u32);
+            }
+            return false;
+        }
+        let passes = self.lets_pass(used, frames);
+        if end_stream && let Some(stream) = self.streams.get_mut(&number) {
             stream.done();
             self.forget_if_over(number);
-        } else if let Some(taken) = &mut self.taken {
-            // The client has reset it: it costs nobody anything.
-            head::put_credit(&mut taken.side.out, 0, used as u32);
         }
+        passes
     }
 
-    /// Gives the client frames of the server's, or keeps them until there is room.
-    fn answer_client(&mut self, used: usize, frames: &[u8]) {
-        let Some(taken) = &mut self.taken else { return };
+    /// Whether the client has room for frames of the server's. If not, they are kept until it has.
+    fn lets_pass(&mut self, used: usize, frames: &[u8]) -> bool {
+        let Some(taken) = &mut self.taken else { return false };
         let is_free = self.containerd.as_ref().is_none_or(|containerd| containerd.held.is_empty());
-        if is_free && taken.held.is_empty() && used as i64 <= self.room {
+        let passes = is_free && taken.held.is_empty() && used as i64 <= self.room;
+        if passes {
             self.room -= used as i64;
             taken.gave(used as u32);
-            self.client.out.extend_from_slice(frames);
         } else {
             taken.held.end().extend_from_slice(frames);
         }
+        passes
     }
 
     fn taken_settings(&mut self, payload: &[u8]) -> Result<(), Reason> {
