@@ -84,7 +84,7 @@ async fn serve(socket: PathBuf, seen: Arc<Mutex<Seen>>, is_relayed: bool) {
         let (mut near, far) = UnixStream::pair().unwrap();
         let behind = behind.clone();
         tokio::spawn(async move { tokio::io::copy_bidirectional(&mut tee, &mut near).await });
-        tokio::spawn(async move { serve_alone(far, &behind).await });
+        tokio::spawn(async move { serve_alone(far, &behind, false).await });
         let (stream, _) = server.accept().await.unwrap();
         tokio::spawn(connection(stream, seen.clone()));
     }

@@ -221,6 +221,36 @@ async fn clients_that_come_one_after_another_are_served_by_the_containerd_of_the
 }
 
 #[tokio::test]
+async fn a_connection_that_containerd_is_about_to_end_is_given_to_no_client() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    // The preface, and SETTINGS that say nothing but ENABLE_PUSH = 0.
+    const GREETING: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\x06\x04\0\0\0\0\0\0\x02\0\0\0\0";
+    // SETTINGS, and GOAWAY with NO_ERROR.
+    const LEAVING: &[u8] = b"\0\0\0\x04\0\0\0\0\0\0\0\x08\x07\0\0\0\0\0\x7f\xff\xff\xff\0\0\0\0";
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("upstream.sock");
+    let listener = tokio::net::UnixListener::bind(&socket).unwrap();
+    let shunt = Shunt::start_before(&mirror().1, &socket);
+    // Among the shunt's own connections is the one that waits for the first client.
+    let mut left = Vec::new();
+    loop {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut greeting = [0; GREETING.len()];
+        stream.read_exact(&mut greeting).await.unwrap();
+        stream.write_all(LEAVING).await.unwrap();
+        left.push(stream);
+        if greeting == GREETING {
+            break;
+        }
+    }
+    let containerd = answer_from(listener);
+    let mut sender = connect(&shunt.socket()).await;
+    let (_, _, trailers) = exchange(&mut sender, ELSEWHERE, framed(b"x")).await;
+    assert_eq!(trailers["grpc-status"], "0");
+    containerd.abort();
+}
+
+#[tokio::test]
 async fn garbage_ends_its_own_connection_only() {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let upstream = Upstream::start();
@@ -279,7 +309,10 @@ async fn a_containerd_that_is_away_is_named_and_waited_for() {
 
 /// Stands in for a containerd: each call has a message without content for an answer.
 fn answer_all(socket: &Path) -> tokio::task::JoinHandle<()> {
-    let listener = tokio::net::UnixListener::bind(socket).unwrap();
+    answer_from(tokio::net::UnixListener::bind(socket).unwrap())
+}
+
+fn answer_from(listener: tokio::net::UnixListener) -> tokio::task::JoinHandle<()> {
     tokio::spawn(async move {
         let mut connections = tokio::task::JoinSet::new();
         while let Ok((stream, _)) = listener.accept().await {

@@ -1,9 +1,9 @@
 //! Any bytes behind a preface, through the relay of frames to a server of another HTTP/2 stack: what that server sees on
 //! a stream is what it sees there without the relay, and the relay ends when its client has left.
 //!
-//! Input: how much comes at a time, and the stream. `:authority` is not compared: the relay mends it. Streams that one of
-//! the two ways refuses are not compared either, and nothing is where calls are looked into: these come to the server on
-//! another connection.
+//! Input: how much comes at a time, and the stream. If the first is odd, the relay has a connection to the server before
+//! the client comes. `:authority` is not compared: the relay mends it. Streams that one of the two ways refuses are not
+//! compared either, and nothing is where calls are looked into: these come to the server on another connection.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -100,16 +100,19 @@ async fn client(mut stream: UnixStream, bytes: &[u8], size: usize) {
     tokio::join!(sending, reading);
 }
 
+/// Whether there is a connection to the server before the client comes.
+struct Greeted(bool);
+
 /// What the server sees on its first connection.
-async fn seen(bytes: &[u8], size: usize, is_relayed: bool) -> Calls {
+async fn seen(bytes: &[u8], size: usize, relay: Option<Greeted>) -> Calls {
     let disk = Disk::new("frames");
     let socket = disk.path("s");
     drop(std::fs::remove_file(&socket));
     let listener = UnixListener::bind(&socket).unwrap();
     let (near, far) = UnixStream::pair().unwrap();
-    if !is_relayed {
+    let Some(Greeted(is_greeted)) = relay else {
         return tokio::join!(client(near, bytes, size), server(far)).1;
-    }
+    };
     // Frames that pass come on the first connection.
     let calls = Rc::new(RefCell::new(None));
     let accepting = async {
@@ -118,7 +121,7 @@ async fn seen(bytes: &[u8], size: usize, is_relayed: bool) -> Calls {
             calls.borrow_mut().get_or_insert(serving);
         }
     };
-    let relaying = async { tokio::join!(client(near, bytes, size), serve_alone(far, &socket)) };
+    let relaying = async { tokio::join!(client(near, bytes, size), serve_alone(far, &socket, is_greeted)) };
     tokio::select! {
         biased;
         () = accepting => unreachable!("it accepts for as long as it is polled"),
@@ -134,11 +137,11 @@ async fn seen(bytes: &[u8], size: usize, is_relayed: bool) -> Calls {
 pub(crate) fn run(bytes: &[u8]) {
     let [size, tail @ ..] = bytes else { return };
     let sent = [PREFACE, tail].concat();
-    let size = usize::from(*size) * 16 + 1;
+    let piece = usize::from(*size) * 16 + 1;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let both = async {
-        let direct = seen(&sent, size, false).await;
-        (direct, seen(&sent, size, true).await)
+        let direct = seen(&sent, piece, None).await;
+        (direct, seen(&sent, piece, Some(Greeted(size % 2 == 1))).await)
     };
     let (direct, relayed) = runtime
         .block_on(async { tokio::time::timeout(PATIENCE, both).await.expect("it ends with its client") });

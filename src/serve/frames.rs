@@ -18,6 +18,7 @@ mod hpack;
 mod request;
 mod settings;
 mod side;
+mod spare;
 mod streams;
 mod taken;
 
@@ -35,6 +36,7 @@ use crate::serve::listener::limits::Admitted;
 use crate::state::{Client, State};
 
 pub use self::alone::serve_alone;
+pub use self::spare::Spare;
 
 /// How long a request may be on its way when the daemon is told to stop. A client that does not hang up is
 /// not waited for any longer.
@@ -46,15 +48,21 @@ pub async fn serve(
     client: Client,
     admitted: Admitted,
     state: Arc<State>,
+    spare: Arc<Spare>,
     last: CancellationToken,
 ) {
-    let mut connection = Connection::new(stream, state, client, admitted);
+    let mut connection = Connection::new(stream, state, client, admitted, spare.clone());
     let mut last_arrives = pin!(last_call(&last, false));
-    let (mut is_used, mut is_stopping, mut is_idle) = (false, false, false);
+    let (mut is_used, mut is_answered, mut is_stopping, mut is_idle) = (false, false, false, false);
     loop {
         let ended = poll_fn(|cx| match connection.poll(cx) {
             Poll::Ready(ended) => Poll::Ready(Some(ended)),
             Poll::Pending => {
+                // The next client may come, and nobody waits for anything here.
+                if !is_answered && connection.is_used() && connection.is_idle() {
+                    is_answered = true;
+                    spare.fill();
+                }
                 let changed =
                     connection.is_used() != is_used || (is_stopping && connection.is_idle() != is_idle);
                 if changed { Poll::Ready(None) } else { Poll::Pending }
@@ -85,6 +93,7 @@ pub async fn serve(
         }
         is_idle = connection.is_idle();
     }
+    spare.fill();
     connection.end().await;
 }
 

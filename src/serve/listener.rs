@@ -18,7 +18,8 @@ use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use limits::Limits;
 use socket::{Peer, Socket};
 
-use crate::serve::{frames, memory};
+use crate::serve::frames::{self, Spare};
+use crate::serve::memory;
 use crate::state::{Client, State};
 
 /// How often the log says that connections are refused.
@@ -34,9 +35,12 @@ const SHORT: Duration = Duration::from_secs(1);
 pub async fn serve(socket: Socket, state: Arc<State>, stop: CancellationToken) {
     let ended = Arc::new(Notify::new());
     let _memory = AbortOnDropHandle::new(tokio::spawn(memory::give_back(ended.clone())));
+    let spare = Arc::new(Spare::to(state.containerd.link.socket()));
+    spare.fill();
     let mut door = Door {
         socket,
         state,
+        spare,
         limits: Limits::new(),
         refused: None,
         connections: TaskTracker::new(),
@@ -62,6 +66,7 @@ pub async fn serve(socket: Socket, state: Arc<State>, stop: CancellationToken) {
 struct Door {
     socket: Socket,
     state: Arc<State>,
+    spare: Arc<Spare>,
     limits: Limits,
     /// When the log has said last that a connection is refused.
     refused: Option<Instant>,
@@ -101,9 +106,10 @@ impl Door {
             }
             return;
         };
-        let (state, last, ended) = (self.state.clone(), self.last.clone(), self.ended.clone());
+        let (state, spare) = (self.state.clone(), self.spare.clone());
+        let (last, ended) = (self.last.clone(), self.ended.clone());
         self.connections.spawn(async move {
-            frames::serve(stream, client, admitted, state, last).await;
+            frames::serve(stream, client, admitted, state, spare, last).await;
             ended.notify_one();
         });
     }

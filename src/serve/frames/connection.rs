@@ -34,6 +34,7 @@ use super::hpack::decoder::Decoder;
 use super::hpack::fields::{Fields, MAX_LIST};
 use super::settings::Settings;
 use super::side::{READ, Side};
+use super::spare::Spare;
 use super::streams::{Streams, Way};
 use super::taken::Taken;
 use crate::containerd::Link;
@@ -73,6 +74,7 @@ pub(super) struct Connection {
     state: Arc<State>,
     peer: Client,
     admitted: Admitted,
+    spare: Arc<Spare>,
     link: Link,
     client: Side<UnixStream>,
     /// From the first call on that is passed.
@@ -111,7 +113,13 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub(super) fn new(stream: UnixStream, state: Arc<State>, peer: Client, admitted: Admitted) -> Connection {
+    pub(super) fn new(
+        stream: UnixStream,
+        state: Arc<State>,
+        peer: Client,
+        admitted: Admitted,
+        spare: Arc<Spare>,
+    ) -> Connection {
         let mut client = Side::new(stream);
         let own = Settings {
             max_streams: Some(admitted.calls()),
@@ -122,6 +130,7 @@ impl Connection {
         Connection {
             link: state.containerd.link.for_client(admitted.windows(), admitted.messages()),
             admitted,
+            spare,
             state,
             peer,
             client,
@@ -256,7 +265,7 @@ impl Connection {
                 return true;
             }
         };
-        if let Err(reason) = self.containerd_bytes(space, cx) {
+        if let Err(reason) = self.containerd_bytes(space, Some(cx)) {
             self.lose_containerd(&reason);
         }
         true

@@ -9,7 +9,10 @@ use std::task::{Context, Poll};
 
 use h2::Reason;
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SendFlags, SocketAddrUnix, SocketFlags, SocketType, connect, send, socket_with};
+use rustix::net::{
+    AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType, connect, recv, send,
+    socket_with,
+};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::UnixStream;
 
@@ -43,12 +46,18 @@ pub(super) struct Containerd {
 impl Containerd {
     /// Connects at once, or not at all: nobody waits for a containerd whose queue is full.
     pub(super) fn connect(path: &Path, said: Settings, credit: u32) -> io::Result<Containerd> {
-        let mut side = Side::new(Socket::connect(path)?);
-        side.out.extend_from_slice(head::PREFACE);
-        said.put_of_client(&mut side.out);
-        head::put_credit(&mut side.out, 0, credit);
+        let mut containerd = Containerd::on(dial(path)?)?;
+        let out = &mut containerd.side.out;
+        out.extend_from_slice(head::PREFACE);
+        said.put_of_client(out);
+        head::put_credit(out, 0, credit);
+        Ok(containerd)
+    }
+
+    fn on(socket: OwnedFd) -> io::Result<Containerd> {
+        let socket = Socket { stream: UnixStream::from_std(socket.into())?, is_new: true };
         Ok(Containerd {
-            side,
+            side: Side::new(socket),
             encoder: Encoder::new(),
             held: Held::default(),
             acks: VecDeque::from([false]),
@@ -76,20 +85,62 @@ impl Containerd {
     }
 }
 
+/// A connection that has no client yet, and that containerd has been greeted on.
+#[derive(Debug)]
+pub(super) struct Greeted(OwnedFd);
+
+impl Greeted {
+    pub(super) fn connect(path: &Path) -> io::Result<Greeted> {
+        let socket = dial(path)?;
+        let mut greeting = head::PREFACE.to_vec();
+        Settings::default().put_of_client(&mut greeting);
+        let sent = send(&socket, &greeting, SendFlags::NOSIGNAL)?;
+        if sent == greeting.len() { Ok(Greeted(socket)) } else { Err(io::ErrorKind::WriteZero.into()) }
+    }
+
+    /// Gives it to a client who has said this. None if containerd has ended it, or is about to.
+    ///
+    /// containerd's own greeting is then in `space`, with this length.
+    pub(super) fn give(self, said: Settings, credit: u32, space: &mut [u8]) -> Option<(Containerd, usize)> {
+        let mut len = 0;
+        loop {
+            match recv(&self.0, &mut space[len..], RecvFlags::DONTWAIT) {
+                Ok((more @ 1.., _)) => len += more,
+                Err(Errno::AGAIN) => break,
+                // It has ended; or it says more than a greeting.
+                Ok((0, _)) | Err(_) => return None,
+            }
+        }
+        let mut at = 0;
+        while let Ok(Some((head, _, len))) = head::next(&space[at..len]) {
+            if head.kind == head::GOAWAY {
+                return None;
+            }
+            at += len;
+        }
+        let mut containerd = Containerd::on(self.0).ok()?;
+        if said != Settings::default() {
+            said.put_of_client(&mut containerd.side.out);
+            containerd.acks.push_back(false);
+        }
+        head::put_credit(&mut containerd.side.out, 0, credit);
+        Some((containerd, len))
+    }
+}
+
+/// A connection to the socket at `path`.
+fn dial(path: &Path) -> io::Result<OwnedFd> {
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    connect(&socket, &SocketAddrUnix::new(path)?)?;
+    Ok(socket)
+}
+
 /// Its socket. The first bytes leave at once: the runtime would first wait to be told that there is room for them.
 #[derive(Debug)]
 pub(super) struct Socket {
     stream: UnixStream,
     is_new: bool,
-}
-
-impl Socket {
-    fn connect(path: &Path) -> io::Result<Socket> {
-        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-        let socket: OwnedFd = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
-        connect(&socket, &SocketAddrUnix::new(path)?)?;
-        Ok(Socket { stream: UnixStream::from_std(socket.into())?, is_new: true })
-    }
 }
 
 impl AsyncRead for Socket {

@@ -10,11 +10,14 @@ use tonic::Status;
 use super::super::head::{self, Head, WINDOW};
 use super::super::settings::{self, Settings};
 use super::Connection;
-use super::passing::is_alone;
 
 impl Connection {
     /// Takes bytes of containerd's, and gives the client what it is to get of them.
-    pub(super) fn containerd_bytes(&mut self, bytes: &[u8], cx: &mut Context<'_>) -> Result<(), Reason> {
+    pub(super) fn containerd_bytes(
+        &mut self,
+        bytes: &[u8],
+        cx: Option<&mut Context<'_>>,
+    ) -> Result<(), Reason> {
         let (used, ended) = self.pass_on(bytes, cx, Self::containerd_frame);
         if let Some(containerd) = &mut self.containerd {
             containerd.side.keep(&bytes[used..]);
@@ -76,7 +79,9 @@ impl Connection {
                 }
             }
         }
-        if !is_alone(head) {
+        let is_piece =
+            head.kind == head::CONTINUATION || (head.kind == head::HEADERS && !head.has(head::END_HEADERS));
+        if is_piece {
             if let Some(block) = containerd.block(head, frame)? {
                 let is_held = !containerd.held.is_empty();
                 let out = if is_held { containerd.held.end() } else { &mut self.client.out };

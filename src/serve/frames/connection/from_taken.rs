@@ -14,7 +14,7 @@ use super::Connection;
 impl Connection {
     /// Takes bytes of the server's, and gives the client what it is to get of them.
     pub(super) fn taken_bytes(&mut self, bytes: &[u8], cx: &mut Context<'_>) -> Result<(), Reason> {
-        let (used, ended) = self.pass_on(bytes, cx, Self::taken_frame);
+        let (used, ended) = self.pass_on(bytes, Some(cx), Self::taken_frame);
         if let Some(taken) = &mut self.taken {
             taken.side.keep(&bytes[used..]);
         }

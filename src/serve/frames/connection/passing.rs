@@ -10,16 +10,17 @@ use h2::Reason;
 use super::super::head::{self, Head};
 use super::Connection;
 
-/// Takes one whole frame: its head, its payload, and all its bytes. Says whether the client is to get it as it came; then
-/// nothing else for the client may come of it that has to be in front of it or behind it.
+/// Takes one whole frame: its head, its payload, and all its bytes. Says whether the client is to get it as it came.
 pub(super) type TakeFrame = fn(&mut Connection, Head, &[u8], &[u8]) -> Result<bool, Reason>;
 
 impl Connection {
     /// Takes all whole frames of `bytes`. How many bytes these were; and why it is the end, if it is.
+    ///
+    /// Without a context, nothing is written yet.
     pub(super) fn pass_on(
         &mut self,
         bytes: &[u8],
-        cx: &mut Context<'_>,
+        cx: Option<&mut Context<'_>>,
         take: TakeFrame,
     ) -> (usize, Result<(), Reason>) {
         let mut at = 0;
@@ -32,7 +33,7 @@ impl Connection {
                 Err(reason) => break Err(reason),
             };
             let end = at + len;
-            if passing.end != at || !is_alone(head) {
+            if passing.end != at || !is_alone(head.kind) {
                 self.client.out.extend_from_slice(&bytes[passing]);
                 passing = at..at;
             }
@@ -43,16 +44,15 @@ impl Connection {
             }
             at = end;
         };
-        self.client.send(cx, &bytes[passing]);
+        match cx {
+            Some(cx) => self.client.send(cx, &bytes[passing]),
+            None => self.client.out.extend_from_slice(&bytes[passing]),
+        }
         (at, ended)
     }
 }
 
-/// Whether what comes of a frame is at most the frame itself.
-pub(super) fn is_alone(head: Head) -> bool {
-    match head.kind {
-        head::DATA | head::RST_STREAM | head::WINDOW_UPDATE => true,
-        head::HEADERS => head.has(head::END_HEADERS),
-        _ => false,
-    }
+/// Whether nothing for the client comes of such a frame that has to stay behind those before it, but the frame itself.
+fn is_alone(kind: u8) -> bool {
+    matches!(kind, head::DATA | head::RST_STREAM | head::WINDOW_UPDATE)
 }

@@ -18,6 +18,9 @@ use crate::serve::listener::limits;
 use crate::serve::method::{Handler, is_endless};
 use crate::serve::router;
 
+/// More than what containerd says before it is asked.
+const GREETING: usize = 512;
+
 impl Connection {
     /// Takes a whole header block.
     pub(super) fn client_block(&mut self, stream: u32, end_stream: bool, block: &[u8]) -> Result<(), Reason> {
@@ -89,10 +92,27 @@ impl Connection {
         if self.is_lost {
             return false;
         }
-        if self.containerd.is_none() {
+        if self.containerd.is_none() && !self.takes_spare() {
             self.containerd = Containerd::connect(self.link.socket(), self.said, self.credit).ok();
         }
         self.containerd.as_ref().is_some_and(|containerd| !containerd.is_leaving)
+    }
+
+    /// Whether there was a connection that waited for a client. It is not for one that wants another table of headers:
+    /// containerd has that from the start, or not at all.
+    fn takes_spare(&mut self) -> bool {
+        if self.said.header_table.is_some() {
+            return false;
+        }
+        let mut greeting = [0; GREETING];
+        let spare = self.spare.take();
+        let given = spare.and_then(|spare| spare.give(self.said, self.credit, &mut greeting));
+        let Some((containerd, len)) = given else { return false };
+        self.containerd = Some(containerd);
+        if let Err(reason) = self.containerd_bytes(&greeting[..len], None) {
+            self.lose_containerd(&reason);
+        }
+        true
     }
 
     fn pass(&mut self, number: u32, mut stream: Stream, fields: &Fields, handler: Handler, path: &[u8]) {
