@@ -21,6 +21,7 @@ mod pulls;
 mod request;
 mod seals;
 mod temporary_names;
+mod turns;
 mod unread_hosts;
 
 use std::collections::BTreeSet;
@@ -56,6 +57,7 @@ pub use pulls::{Pulls, Shown, UnderWay};
 pub use request::{Client, CriVersion, Pod, Request, RequestId, RequestIds};
 pub use seals::{Seal, Sealed, Seals};
 pub use temporary_names::{InUse, TemporaryName, TemporaryNames};
+pub use turns::Turns;
 pub use unread_hosts::UnreadHosts;
 
 /// What the program's own `explain` is asked.
@@ -160,6 +162,8 @@ pub struct State {
     pub login_key: LoginKey,
     /// Pulls that are under way.
     pub pulls: Pulls,
+    /// Which pull may begin.
+    pub turns: Turns,
     /// Pulls that were answered from the node.
     pub outages: Outages,
     /// Explains an image, for those who ask the daemon. The command line knows how.
@@ -208,6 +212,7 @@ impl State {
             spoilt: Gates::default(),
             login_key,
             pulls: Pulls::default(),
+            turns: Turns::default(),
             outages: Outages::default(),
             explain: OnceLock::new(),
             tell: Tell::default(),

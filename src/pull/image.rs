@@ -46,6 +46,7 @@ pub async fn pull_image(state: &Arc<State>, request: &Arc<Request>, call: &Call,
     };
     let asked = String::from_utf8_lossy(image);
     let mut recorder = Recorder::new(state, Record::new(request, &asked));
+    state.turns.next().await;
     let name: Result<Name, _> = std::str::from_utf8(image).unwrap_or_default().parse();
     let outcome = match name {
         Ok(name) => decided(state, request, call, &message, &name, recorder.record()).await,

@@ -144,6 +144,8 @@ async fn serve(pipe: DuplexStream, state: Arc<State>, client: Client, link: Link
         match request {
             Ok((request, respond)) => {
                 requests.spawn(router::route(state.clone(), client.clone(), link.clone(), request, respond));
+                // Very many may have come together.
+                tokio::task::coop::consume_budget().await;
             }
             Err(error) => {
                 tracing::debug!(%error, "a client's calls that are looked into have ended");
