@@ -1,11 +1,15 @@
-//! What `preflight`, `lock`, `drift` and `verify` need to ask registries about many images: the policy, and how much is asked at once.
+//! What `preflight`, `lock`, `drift` and `verify` have in common: which images, by which policy, how much is asked at once, and
+//! how it is shown.
 
 use std::time::Duration;
 
+use super::detail::Detail;
 use super::exit::Exit;
 use super::explain::{Answer, DIFFER, Depth, Live};
 use super::eyes;
+use super::format::Format;
 use super::inputs::InputsWithDefault;
+use super::names::Names;
 use super::progress::Progress;
 use super::terminal;
 use crate::config::{self, Config, visible};
@@ -25,6 +29,16 @@ pub(super) struct Asking {
     /// How long one candidate may take
     #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = config::positive_duration)]
     pub(super) timeout: Duration,
+
+    /// How to write what was found
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(super) format: Format,
+
+    #[command(flatten)]
+    pub(super) detail: Detail,
+
+    #[command(flatten)]
+    pub(super) names: Names,
 }
 
 /// What is asked, if anything is.
@@ -41,24 +55,15 @@ pub(super) struct Questions {
 }
 
 impl Asking {
-    /// The configuration; `stdin` is how often stdin is read beside it.
-    pub(super) fn load(
-        &self,
-        containerd: Option<&String>,
-        stdin: usize,
-        verbose: bool,
-    ) -> Result<Config, Exit> {
-        self.inputs.load(containerd, stdin, verbose)
+    /// The configuration; `stdin` is how often stdin is read by flags that are not here.
+    pub(super) fn load(&self, stdin: usize) -> Result<Config, Exit> {
+        let stdin = stdin + self.names.of_stdin();
+        self.inputs.load(self.names.containerd.as_ref(), stdin, self.detail.verbose)
     }
 
     /// The same as if nothing was locked: what the tags are now.
-    pub(super) fn load_unlocked(
-        &self,
-        containerd: Option<&String>,
-        stdin: usize,
-        verbose: bool,
-    ) -> Result<Config, Exit> {
-        let config = self.load(containerd, stdin, verbose)?;
+    pub(super) fn load_unlocked(&self, stdin: usize) -> Result<Config, Exit> {
+        let config = self.load(stdin)?;
         let policy = config.policy.without_locks().unwrap_or(config.policy);
         Ok(Config { policy, ..config })
     }

@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 
 use self::row::{Row, State};
 use super::asking::{self, Asking};
-use super::detail::Detail;
 use super::exit::Exit;
 use super::explain::Depth;
 use super::format::Format;
@@ -54,16 +53,6 @@ pub(super) struct Arguments {
 
     #[command(flatten)]
     asking: Asking,
-
-    /// How to write what was found
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    format: Format,
-
-    #[command(flatten)]
-    detail: Detail,
-
-    #[command(flatten)]
-    names: Names,
 }
 
 /// Runs the command.
@@ -72,10 +61,11 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
 }
 
 fn drift(arguments: &Arguments) -> Result<Exit, Exit> {
-    let Arguments { lock, write, origin, asking, format, detail, names } = arguments;
+    let Arguments { lock, write, origin, asking } = arguments;
+    let Asking { names, detail, .. } = asking;
     // What the policy has locked would be asked by its digest, which never differs.
     let load = if lock.is_some() { Asking::load_unlocked } else { Asking::load };
-    let mut config = load(asking, names.containerd.as_ref(), names.of_stdin(), detail.verbose)?;
+    let mut config = load(asking, 0)?;
     let lock = lock.as_deref().map(read).transpose()?;
     let by_policy = if lock.is_none() { PolicyLocks::of(&mut config)? } else { PolicyLocks::default() };
     let only_lock = lock.as_ref().filter(|_| !names.is_given() && !names.node);
@@ -103,7 +93,7 @@ fn drift(arguments: &Arguments) -> Result<Exit, Exit> {
         })?;
     }
     let shown = rows.iter().filter(|row| !detail.quiet || row.state != State::Same);
-    let text = match format {
+    let text = match asking.format {
         Format::Json => shown.map(terminal::json).collect(),
         Format::Text => row::table(&shown.collect::<Vec<_>>(), &rows, detail.quiet),
     };

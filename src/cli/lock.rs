@@ -60,16 +60,6 @@ pub(super) struct Arguments {
 
     #[command(flatten)]
     asking: Asking,
-
-    /// How to write what was found
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    format: Format,
-
-    #[command(flatten)]
-    detail: Detail,
-
-    #[command(flatten)]
-    names: Names,
 }
 
 /// Runs the command.
@@ -78,9 +68,9 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
 }
 
 fn lock(arguments: &Arguments) -> Result<Exit, Exit> {
-    let Arguments { output, check, update, from, force, asking, format, detail, names } = arguments;
-    let stdin = of_stdin(from) + names.of_stdin();
-    let config = asking.load_unlocked(names.containerd.as_ref(), stdin, detail.verbose)?;
+    let Arguments { output, check, update, from, force, asking } = arguments;
+    let Asking { names, detail, .. } = asking;
+    let config = asking.load_unlocked(of_stdin(from))?;
     let before = match *check || *update {
         true => Lock::read(output).map_err(|problems| terminal::refuse(&problems))?,
         false => Lock::default(),
@@ -104,11 +94,11 @@ fn lock(arguments: &Arguments) -> Result<Exit, Exit> {
     let entries: Vec<Entry> = answers.iter().map(|answer| Entry::of(answer, &before)).collect();
     let written = if *check { Ok(()) } else { write(&entries, &before, output, *force) };
     let shown = entries.iter().filter(|entry| !detail.quiet || entry.is_bad(*check));
-    let mut text: String = match format {
+    let mut text: String = match asking.format {
         Format::Json => shown.map(terminal::json).collect(),
         Format::Text => entry::table(shown),
     };
-    if *format == Format::Text && !(detail.quiet && text.is_empty()) {
+    if asking.format == Format::Text && !(detail.quiet && text.is_empty()) {
         text.push_str(&entry::summary(&entries));
     }
     terminal::print(&text)?;

@@ -6,11 +6,9 @@ use clap::Arg;
 
 use self::report::Report;
 use super::asking::{self, Asking};
-use super::detail::Detail;
 use super::exit::Exit;
 use super::explain::Depth;
 use super::format::Format;
-use super::names::Names;
 use super::terminal;
 
 /// Try a policy on the images of this node, or on a list of images.
@@ -45,16 +43,6 @@ pub(super) struct Arguments {
 
     #[command(flatten)]
     asking: Asking,
-
-    /// How to write the answers
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    format: Format,
-
-    #[command(flatten)]
-    detail: Detail,
-
-    #[command(flatten)]
-    names: Names,
 }
 
 /// Two flags of `Asking` have no effect if no registry is asked.
@@ -72,13 +60,13 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
 }
 
 fn survey(arguments: &Arguments) -> Result<Exit, Exit> {
-    let Arguments { live, asking, format, detail, names } = arguments;
-    let config = asking.load(names.containerd.as_ref(), names.of_stdin(), detail.verbose)?;
-    let images = names.or_those_on_the_node().read(config.containerd.socket.as_path())?;
+    let Arguments { live, asking } = arguments;
+    let config = asking.load(0)?;
+    let images = asking.names.or_those_on_the_node().read(config.containerd.socket.as_path())?;
     let depth = live.then_some(Depth::Pull);
     let answers = asking::ask(&images, &config, asking.questions(depth, false))?;
-    let report = Report { answers: &answers, live: *live, detail: *detail };
-    terminal::print(&match format {
+    let report = Report { answers: &answers, live: *live, detail: asking.detail };
+    terminal::print(&match asking.format {
         Format::Text => report.text(),
         Format::Json => report.json(),
     })?;

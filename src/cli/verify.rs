@@ -6,11 +6,10 @@ use std::collections::BTreeMap;
 
 use self::row::Row;
 use super::asking::{self, Asking};
-use super::detail::Detail;
 use super::exit::Exit;
 use super::explain::{Answer, Checked, Depth, Held, Live};
 use super::format::Format;
-use super::names::{self, Kept, Names};
+use super::names::{self, Kept};
 use super::progress::Progress;
 use super::{eyes, terminal};
 use crate::config::{Config, visible};
@@ -50,16 +49,6 @@ pub(super) struct Arguments {
 
     #[command(flatten)]
     asking: Asking,
-
-    /// How to write what was found
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    format: Format,
-
-    #[command(flatten)]
-    detail: Detail,
-
-    #[command(flatten)]
-    names: Names,
 }
 
 /// Runs the command.
@@ -68,10 +57,10 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
 }
 
 fn verify(arguments: &Arguments) -> Result<Exit, Exit> {
-    let Arguments { asking, format, detail, names, .. } = arguments;
-    let config = asking.load(names.containerd.as_ref(), names.of_stdin(), detail.verbose)?;
+    let asking = &arguments.asking;
+    let config = asking.load(0)?;
     let node = names::on_node(config.containerd.socket.as_path())?;
-    let images = names.or_those_on_the_node().in_full(Some(&node))?;
+    let images = asking.names.or_those_on_the_node().in_full(Some(&node))?;
     let reader = eyes::of_the_daemon(&config);
     let answers = asking::decided(&images, &config, &reader);
     let checked = checked(arguments, &answers, &node, (&config, &reader))?;
@@ -80,10 +69,10 @@ fn verify(arguments: &Arguments) -> Result<Exit, Exit> {
         .enumerate()
         .map(|(number, answer)| Row::of(answer, node.get(answer.input()), checked.get(&number)))
         .collect();
-    let shown = rows.iter().filter(|row| !detail.quiet || row.is_bad());
-    terminal::print(&match format {
+    let shown = rows.iter().filter(|row| !asking.detail.quiet || row.is_bad());
+    terminal::print(&match asking.format {
         Format::Json => shown.map(terminal::json).collect(),
-        Format::Text => row::table(&shown.collect::<Vec<_>>(), &rows, *detail),
+        Format::Text => row::table(&shown.collect::<Vec<_>>(), &rows, asking.detail),
     })?;
     Ok(if rows.iter().any(Row::is_bad) { Exit::Bad } else { Exit::Ok })
 }
