@@ -50,7 +50,8 @@ const MAX_HELD: usize = 1 << 20;
 /// The most that may wait where a request goes, before more requests are refused. A request can be a thousand times longer
 /// there than what the client has sent of it.
 const MAX_WAITING_REQUESTS: usize = 1 << 20;
-/// How often a connection may move up to [`READ`] bytes each way, before others have their turn.
+/// How often a connection may move up to [`READ`] bytes of answers, before others have their turn. What its client sends
+/// is read only once, if that fills the space: each byte of a header block can stand for a long field.
 const TURN: usize = 4;
 /// How long containerd may take to see that a stream ends.
 const SEEN_WITHIN: Duration = Duration::from_millis(100);
@@ -183,12 +184,16 @@ impl Connection {
     }
 
     fn poll_with(&mut self, cx: &mut Context<'_>, space: &mut [u8]) -> Poll<io::Result<()>> {
+        let mut has_more = false;
         for _ in 0..TURN {
             let mut has_moved = false;
-            if self.takes_from_client()
+            if !has_more
+                && self.takes_from_client()
                 && let Poll::Ready(read) = self.client.poll_read(cx, space)
             {
-                let space = &space[..read?];
+                let read = read?;
+                has_more = read == space.len();
+                let space = &space[..read];
                 if space.is_empty() {
                     return Poll::Ready(Ok(()));
                 }
@@ -200,6 +205,9 @@ impl Connection {
             has_moved |= self.poll_taken(cx, space)?;
             has_moved |= self.poll_write(cx)?;
             if !has_moved && !self.poll_endless(cx) {
+                if has_more {
+                    break;
+                }
                 return Poll::Pending;
             }
         }
