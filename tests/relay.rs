@@ -251,6 +251,31 @@ async fn a_connection_that_containerd_is_about_to_end_is_given_to_no_client() {
 }
 
 #[tokio::test]
+async fn heads_that_are_too_large_are_refused_and_many_of_them_end_the_connection() {
+    let upstream = Upstream::start();
+    let shunt = Shunt::start_before(&mirror().1, upstream.socket());
+    let mut sender = connect(&shunt.socket()).await;
+    let long: HeaderValue = "x".repeat(33 << 10).parse().unwrap();
+    let mut refused = 0;
+    let end = loop {
+        let mut request = request(ELSEWHERE);
+        request.headers_mut().insert("x-long", long.clone());
+        let answer = async {
+            let (response, _stream) = sender.clone().ready().await?.send_request(request, true)?;
+            response.await
+        };
+        match answer.await {
+            Ok(head) => assert_eq!(head.status(), 431),
+            Err(error) => break error,
+        }
+        refused += 1;
+    };
+    assert!((64..=65).contains(&refused), "{refused} were refused");
+    assert_eq!(end.reason(), Some(h2::Reason::ENHANCE_YOUR_CALM), "{end}");
+    assert_eq!(upstream.calls(ELSEWHERE).len(), 0);
+}
+
+#[tokio::test]
 async fn garbage_ends_its_own_connection_only() {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let upstream = Upstream::start();

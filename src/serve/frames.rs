@@ -53,16 +53,11 @@ pub async fn serve(
 ) {
     let mut connection = Connection::new(stream, state, client, admitted, spare.clone());
     let mut last_arrives = pin!(last_call(&last, false));
-    let (mut is_used, mut is_answered, mut is_stopping, mut is_idle) = (false, false, false, false);
+    let (mut is_used, mut is_stopping, mut is_idle) = (false, false, false);
     loop {
         let ended = poll_fn(|cx| match connection.poll(cx) {
             Poll::Ready(ended) => Poll::Ready(Some(ended)),
             Poll::Pending => {
-                // The next client may come, and nobody waits for anything here.
-                if !is_answered && connection.is_used() && connection.is_idle() {
-                    is_answered = true;
-                    spare.fill();
-                }
                 let changed =
                     connection.is_used() != is_used || (is_stopping && connection.is_idle() != is_idle);
                 if changed { Poll::Ready(None) } else { Poll::Pending }
@@ -87,6 +82,8 @@ pub async fn serve(
         }
         if connection.is_used() && !is_used {
             is_used = true;
+            // Its call is with containerd: until that answers there is time to make one for the next client.
+            spare.fill();
             if !is_stopping {
                 last_arrives.set(last_call(&last, true));
             }

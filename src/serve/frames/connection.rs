@@ -89,6 +89,8 @@ pub(super) struct Connection {
     last: u32,
     has_preface: bool,
     decoder: Decoder,
+    /// How many requests had heads that are too large.
+    too_large: u32,
     /// The fields of the client's last block.
     fields: Fields,
     /// A block that has not ended.
@@ -142,6 +144,7 @@ impl Connection {
             last: 0,
             has_preface: false,
             decoder: Decoder::new(),
+            too_large: 0,
             fields: Fields::default(),
             block: None,
             said: Settings::default(),
@@ -211,6 +214,7 @@ impl Connection {
                 return Poll::Pending;
             }
         }
+        self.poll_endless(cx);
         cx.waker().wake_by_ref();
         Poll::Pending
     }

@@ -33,9 +33,9 @@ impl Connection {
                 let content = if head.kind == head::HEADERS { head.content(payload)? } else { payload };
                 let new = || (head.stream, head.has(head::END_STREAM), Vec::new());
                 taken.block.get_or_insert_with(new).2.extend_from_slice(content);
-                match taken.block.take_if(|_| head.has(head::END_HEADERS)) {
-                    Some((stream, end_stream, block)) => self.taken_block(stream, end_stream, &block)?,
-                    None => {}
+                let whole = taken.block.take_if(|_| head.has(head::END_HEADERS));
+                if let Some((stream, end_stream, block)) = whole {
+                    self.taken_block(stream, end_stream, &block)?;
                 }
             }
             head::WINDOW_UPDATE => {

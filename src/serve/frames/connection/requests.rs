@@ -18,6 +18,8 @@ use crate::serve::listener::limits;
 use crate::serve::method::{Handler, is_endless};
 use crate::serve::router;
 
+/// Requests of one connection whose heads are too large.
+const MAX_TOO_LARGE: u32 = 64;
 /// More than what containerd says before it is asked.
 const GREETING: usize = 512;
 
@@ -31,8 +33,10 @@ impl Connection {
             self.client_trailers(stream, end_stream, &fields)
         } else if stream > self.last {
             self.last = stream;
+            self.too_large += u32::from(fields.is_too_large());
             self.request(stream, end_stream, &fields);
-            Ok(())
+            // Nobody sends these by mistake so often, and a few bytes of them are much work.
+            if self.too_large > MAX_TOO_LARGE { Err(Reason::ENHANCE_YOUR_CALM) } else { Ok(()) }
         } else {
             // They crossed the end of their stream.
             Ok(())
