@@ -254,7 +254,7 @@ async fn a_connection_that_containerd_is_about_to_end_is_given_to_no_client() {
 async fn heads_that_are_too_large_are_refused_and_many_of_them_end_the_connection() {
     let upstream = Upstream::start();
     let shunt = Shunt::start_before(&mirror().1, upstream.socket());
-    let mut sender = connect(&shunt.socket()).await;
+    let sender = connect(&shunt.socket()).await;
     let long: HeaderValue = "x".repeat(33 << 10).parse().unwrap();
     let mut refused = 0;
     let end = loop {
