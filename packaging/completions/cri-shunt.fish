@@ -128,7 +128,7 @@ complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand preflight" -l talos 
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand preflight" -l default-registry -d 'Use this `policy.default-registry`; the default configuration file may be missing then' -r
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand preflight" -s j -l jobs -d 'For how many images registries are asked at the same time, with --live' -r
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand preflight" -l timeout -d 'How long one candidate may take, with --live' -r
-complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand preflight" -l format -d 'How to write the answers' -r -f -a "text\t'For people'
+complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand preflight" -l format -d 'How to write what was found' -r -f -a "text\t'For people'
 json\t'JSON, one object a line'"
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand preflight" -l list -d 'Also take the names in this file, one a line, with comments after `#`; `-` is stdin' -r -F
 complete -c cri-shunt -n "__fish_cri_shunt_using_subcommand preflight" -l containerd -d 'containerd\'s socket [default: `containerd.socket` of the configuration]' -r
