@@ -192,21 +192,35 @@ async fn wait_until_forgotten(state: &State, name: &str) {
     }
 }
 
-/// Whenever containerd answers again: removes all names below the private domain that no pull uses, and the files of
-/// private hosts that are not needed.
+/// Whenever containerd answers again: removes all names below the private domain that no pull uses, also those that come
+/// a little later, and the files of private hosts that are not needed.
 pub async fn tidy(state: Arc<State>) {
     let mut facts = state.containerd.watch_facts();
     while facts.wait_for(Option::is_some).await.is_ok() {
-        if let Err(error) = tidy_once(&state).await {
-            tracing::warn!(%error, "cannot look for names that an earlier run left");
-        }
-        if facts.wait_for(Option::is_none).await.is_err() {
-            return;
+        let tidying = async {
+            tidy_names(&state).await;
+            tidy_files(&state).await;
+            // containerd may not have seen yet that the client of a pull is gone: an earlier run of this daemon.
+            for pause in AGAIN_AFTER {
+                tokio::time::sleep(pause).await;
+                tidy_names(&state).await;
+            }
+            std::future::pending().await
+        };
+        tokio::select! {
+            () = tidying => {}
+            gone = facts.wait_for(Option::is_none) => if gone.is_err() { return },
         }
     }
 }
 
-async fn tidy_once(state: &Arc<State>) -> Result<(), StoreError> {
+async fn tidy_names(state: &State) {
+    if let Err(error) = remove_unused(state).await {
+        tracing::warn!(%error, "cannot look for names that an earlier run left");
+    }
+}
+
+async fn remove_unused(state: &State) -> Result<(), StoreError> {
     let mut removed = 0;
     for name in state.containerd.store.names_below(state.private_hosts.domain()).await? {
         let in_use = state.temporary_names.enter(&name).await;
@@ -219,6 +233,10 @@ async fn tidy_once(state: &Arc<State>) -> Result<(), StoreError> {
     if removed > 0 {
         tracing::info!(removed, "removed temporary names that an earlier run had left");
     }
+    Ok(())
+}
+
+async fn tidy_files(state: &Arc<State>) {
     let (hosts, roots) = (state.clone(), state.containerd.facts().roots.clone());
     let stale = tokio::task::spawn_blocking(move || hosts.remove_stale_hosts(&roots));
     for problem in
@@ -226,5 +244,4 @@ async fn tidy_once(state: &Arc<State>) -> Result<(), StoreError> {
     {
         tracing::warn!("{problem}");
     }
-    Ok(())
 }
