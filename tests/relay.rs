@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use cri_shunt::inside::serve::serve_alone;
 use http::{HeaderMap, HeaderValue};
 use support::caller::{connect, exchange, request};
 use support::image::digest;
@@ -248,6 +249,35 @@ async fn a_connection_that_containerd_is_about_to_end_is_given_to_no_client() {
     let (_, _, trailers) = exchange(&mut sender, ELSEWHERE, framed(b"x")).await;
     assert_eq!(trailers["grpc-status"], "0");
     containerd.abort();
+}
+
+/// One thread serves all.
+#[tokio::test]
+async fn a_client_that_sends_on_and_on_lets_others_have_their_turn() {
+    use std::io::Write;
+    const READ: usize = 64 << 10;
+    const READS: usize = 32;
+    let dir = tempfile::tempdir().unwrap();
+    let (near, far) = std::os::unix::net::UnixStream::pair().unwrap();
+    far.set_nonblocking(true).unwrap();
+    let far = tokio::net::UnixStream::from_std(far).unwrap();
+    std::thread::spawn(move || {
+        // 700 times `:method: POST` on one stream. It is more work to read that than to send it.
+        let head = [&b"\0\x02\xbc\x01\x04\0\0\0\x01"[..], &[0x83; 700]].concat();
+        let frames = head.repeat(READ / head.len());
+        (&near).write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").unwrap();
+        (0..READS).for_each(|_| (&near).write_all(&frames).unwrap());
+    });
+    let socket = dir.path().join("nobody.sock");
+    let served = tokio::spawn(async move { serve_alone(far, &socket, false).await });
+    let mut turns = 0;
+    while !served.is_finished() {
+        tokio::task::yield_now().await;
+        turns += 1;
+    }
+    served.await.unwrap();
+    // Reads that fill the space end a turn; four shorter ones do.
+    assert!(turns >= READS / 4, "{turns} turns beside {READS} reads");
 }
 
 #[tokio::test]

@@ -90,7 +90,6 @@ pub async fn serve(
         }
         is_idle = connection.is_idle();
     }
-    spare.fill();
     connection.end().await;
 }
 

@@ -89,7 +89,7 @@ pub(super) struct Connection {
     last: u32,
     has_preface: bool,
     decoder: Decoder,
-    /// How many requests had heads that are too large.
+    /// How many header blocks were too large.
     too_large: u32,
     /// The fields of the client's last block.
     fields: Fields,
@@ -229,7 +229,7 @@ impl Connection {
     fn poll_write(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
         let before = self.waiting();
         if let Some(containerd) = &mut self.containerd
-            && let Poll::Ready(Err(_)) = containerd.side.poll_write(cx)
+            && let Poll::Ready(Err(_)) = containerd.poll_write(cx)
         {
             // It has ended. What it has answered before is still to be read, up to its end.
             containerd.side.give_up();

@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
-use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use h2::Reason;
@@ -13,7 +12,6 @@ use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType, connect, recv, send,
     socket_with,
 };
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::UnixStream;
 
 use super::head::{self, CONTINUATION, END_HEADERS, Head};
@@ -27,7 +25,9 @@ const MAX_BLOCK: usize = 256 << 10;
 
 /// The connection.
 pub(super) struct Containerd {
-    pub(super) side: Side<Socket>,
+    pub(super) side: Side<UnixStream>,
+    /// Nothing has been written to it by way of the runtime.
+    is_new: bool,
     pub(super) encoder: Encoder,
     /// Answers that the client has no room for, because answers of the shunt's have used it.
     pub(super) held: Held,
@@ -55,9 +55,9 @@ impl Containerd {
     }
 
     fn on(socket: OwnedFd) -> io::Result<Containerd> {
-        let socket = Socket { stream: UnixStream::from_std(socket.into())?, is_new: true };
         Ok(Containerd {
-            side: Side::new(socket),
+            side: Side::new(UnixStream::from_std(socket.into())?),
+            is_new: true,
             encoder: Encoder::new(),
             held: Held::default(),
             acks: VecDeque::from([false]),
@@ -66,6 +66,14 @@ impl Containerd {
             is_leaving: false,
             block: Vec::new(),
         })
+    }
+
+    /// Writes what waits. The first bytes leave at once: the runtime would first wait to be told that there is room.
+    pub(super) fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if std::mem::take(&mut self.is_new) {
+            self.side.write_now()?;
+        }
+        self.side.poll_write(cx)
     }
 
     /// Takes a frame of a block that comes in several. Returns all of them with the last one.
@@ -134,41 +142,4 @@ fn dial(path: &Path) -> io::Result<OwnedFd> {
     let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
     connect(&socket, &SocketAddrUnix::new(path)?)?;
     Ok(socket)
-}
-
-/// Its socket. The first bytes leave at once: the runtime would first wait to be told that there is room for them.
-#[derive(Debug)]
-pub(super) struct Socket {
-    stream: UnixStream,
-    is_new: bool,
-}
-
-impl AsyncRead for Socket {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        space: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, space)
-    }
-}
-
-impl AsyncWrite for Socket {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        if std::mem::take(&mut self.is_new) {
-            match send(&self.stream, bytes, SendFlags::NOSIGNAL) {
-                Err(Errno::AGAIN | Errno::INTR) => {}
-                sent => return Poll::Ready(sent.map_err(io::Error::from)),
-            }
-        }
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
 }

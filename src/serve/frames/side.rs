@@ -6,7 +6,10 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use rustix::io::Errno;
+use rustix::net::{SendFlags, send};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::UnixStream;
 
 /// How much is read at a time, the rest of the last time included. More than the longest frame.
 pub(super) const READ: usize = 64 << 10;
@@ -104,6 +107,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Side<S> {
             self.out.drain(..self.written);
             self.written = 0;
         }
+    }
+}
+
+impl Side<UnixStream> {
+    /// Writes what there is room for, without the runtime.
+    pub(super) fn write_now(&mut self) -> io::Result<()> {
+        match send(&self.io, &self.out[self.written..], SendFlags::NOSIGNAL) {
+            Ok(written) => self.written += written,
+            Err(Errno::AGAIN | Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
     }
 }
 

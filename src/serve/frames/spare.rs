@@ -26,7 +26,7 @@ impl Spare {
         Spare { socket: None, waiting: Mutex::new(None) }
     }
 
-    /// Makes one, unless one waits. Where containerd does not answer, it is tried again after the next client.
+    /// Makes one, unless one waits. Where containerd does not answer, it is tried again with the next client.
     pub fn fill(&self) {
         let Some(socket) = &self.socket else { return };
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);

@@ -18,7 +18,7 @@ use crate::serve::listener::limits;
 use crate::serve::method::{Handler, is_endless};
 use crate::serve::router;
 
-/// Requests of one connection whose heads are too large.
+/// Header blocks of one connection that are too large.
 const MAX_TOO_LARGE: u32 = 64;
 /// More than what containerd says before it is asked.
 const GREETING: usize = 512;
@@ -29,20 +29,20 @@ impl Connection {
         let mut fields = std::mem::take(&mut self.fields);
         fields.clear();
         self.decoder.decode(block, &mut fields).map_err(|_| Reason::COMPRESSION_ERROR)?;
+        self.too_large += u32::from(fields.is_too_large());
         let taken = if self.streams.contains_key(&stream) {
             self.client_trailers(stream, end_stream, &fields)
         } else if stream > self.last {
             self.last = stream;
-            self.too_large += u32::from(fields.is_too_large());
             self.request(stream, end_stream, &fields);
-            // Nobody sends these by mistake so often, and a few bytes of them are much work.
-            if self.too_large > MAX_TOO_LARGE { Err(Reason::ENHANCE_YOUR_CALM) } else { Ok(()) }
+            Ok(())
         } else {
             // They crossed the end of their stream.
             Ok(())
         };
         self.fields = fields;
-        taken
+        // Nobody sends these so often by mistake, and a few bytes of them are much work.
+        if self.too_large > MAX_TOO_LARGE { Err(Reason::ENHANCE_YOUR_CALM) } else { taken }
     }
 
     fn request(&mut self, number: u32, end_stream: bool, fields: &Fields) {
