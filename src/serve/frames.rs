@@ -31,7 +31,7 @@ use std::time::Duration;
 use tokio::net::UnixStream;
 use tokio_util::sync::CancellationToken;
 
-use self::connection::Connection;
+use self::connection::{Connection, Over};
 use crate::serve::listener::limits::Admitted;
 use crate::state::{Client, State};
 
@@ -55,18 +55,28 @@ pub async fn serve(
     let mut last_arrives = pin!(last_call(&last, false));
     let (mut is_used, mut is_stopping, mut is_idle) = (false, false, false);
     loop {
-        let ended = poll_fn(|cx| match connection.poll(cx) {
-            Poll::Ready(ended) => Poll::Ready(Some(ended)),
-            Poll::Pending => {
-                let changed =
-                    connection.is_used() != is_used || (is_stopping && connection.is_idle() != is_idle);
-                if changed { Poll::Ready(None) } else { Poll::Pending }
+        let ended = async {
+            loop {
+                let over = poll_fn(|cx| match connection.poll(cx) {
+                    Poll::Ready(over) => Poll::Ready(Some(over)),
+                    Poll::Pending => {
+                        let changed = connection.is_used() != is_used
+                            || (is_stopping && connection.is_idle() != is_idle);
+                        if changed { Poll::Ready(None) } else { Poll::Pending }
+                    }
+                });
+                match over.await {
+                    // To be woken at once would not do: then the runtime looks only now and then whether anything can be
+                    // read for others.
+                    Some(Ok(Over::Turn)) => tokio::task::yield_now().await,
+                    over => return over,
+                }
             }
-        });
+        };
         tokio::select! {
             biased;
             ended = ended => match ended {
-                Some(Ok(())) => break,
+                Some(Ok(_)) => break,
                 Some(Err(error)) => {
                     tracing::debug!(%error, "a client's connection ended");
                     break;

@@ -9,6 +9,7 @@
 //! Holds: each side is read only while the others take what comes of it, so memory is bounded; nothing is sent that the
 //! client has not granted; what a client breaks ends its own connection.
 
+mod endless;
 mod from_client;
 mod from_containerd;
 mod from_taken;
@@ -21,7 +22,6 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use h2::Reason;
 use tokio::net::UnixStream;
@@ -53,12 +53,18 @@ const MAX_WAITING_REQUESTS: usize = 1 << 20;
 /// How often a connection may move up to [`READ`] bytes of answers, before others have their turn. What its client sends
 /// is read only once, if that fills the space: each byte of a header block can stand for a long field.
 const TURN: usize = 4;
-/// How long containerd may take to see that a stream ends.
-const SEEN_WITHIN: Duration = Duration::from_millis(100);
-
 thread_local! {
     /// What all connections of a thread read into.
     static SPACE: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ].into_boxed_slice());
+}
+
+/// What is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Over {
+    /// The client has left.
+    Connection,
+    /// There is more to move, and others wait.
+    Turn,
 }
 
 /// A stream that nobody ends but its client, or the daemon at its end.
@@ -176,8 +182,8 @@ impl Connection {
         head::put_goaway(&mut self.client.out, head::MAX_WINDOW as u32, Reason::NO_ERROR);
     }
 
-    /// Works until the client's connection ends.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    /// Works until the client's connection ends, or its turn.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Over>> {
         let polled = SPACE.with_borrow_mut(|space| self.poll_with(cx, space));
         if let Poll::Ready(Err(_)) = polled {
             // The reason is in there, if the client reads it.
@@ -186,7 +192,7 @@ impl Connection {
         polled
     }
 
-    fn poll_with(&mut self, cx: &mut Context<'_>, space: &mut [u8]) -> Poll<io::Result<()>> {
+    fn poll_with(&mut self, cx: &mut Context<'_>, space: &mut [u8]) -> Poll<io::Result<Over>> {
         let mut has_more = false;
         for _ in 0..TURN {
             let mut has_moved = false;
@@ -198,7 +204,7 @@ impl Connection {
                 has_more = read == space.len();
                 let space = &space[..read];
                 if space.is_empty() {
-                    return Poll::Ready(Ok(()));
+                    return Poll::Ready(Ok(Over::Connection));
                 }
                 let used = self.client_bytes(space).map_err(|reason| self.broken(reason))?;
                 self.client.keep(&space[used..]);
@@ -215,8 +221,7 @@ impl Connection {
             }
         }
         self.poll_endless(cx);
-        cx.waker().wake_by_ref();
-        Poll::Pending
+        Poll::Ready(Ok(Over::Turn))
     }
 
     fn takes_from_client(&self) -> bool {
@@ -330,40 +335,6 @@ impl Connection {
         let back = len.min(taken.withheld);
         taken.withheld -= back;
         self.give_back(back);
-    }
-
-    /// Ends the endless streams that the daemon wants to end. Whether something has come of that.
-    ///
-    /// containerd is told first. What it had on its way then is passed, and the client is told when containerd has seen
-    /// that: a header block that is left out would spoil the client's table. One that is stuck is not waited for.
-    fn poll_endless(&mut self, cx: &mut Context<'_>) -> bool {
-        let (mut has_moved, mut ended) = (false, Vec::new());
-        let (streams, containerd) = (&self.streams, &mut self.containerd);
-        self.endless.retain_mut(|endless| {
-            let number = endless.stream;
-            if !streams.contains_key(&number) {
-                return false;
-            }
-            if endless.next.as_mut().poll(cx).is_pending() {
-                return true;
-            }
-            has_moved = true;
-            let Some(containerd) = containerd.as_mut().filter(|_| !endless.is_told) else {
-                ended.push(number);
-                return false;
-            };
-            head::put_reset(&mut containerd.side.out, number, Reason::CANCEL);
-            head::put(&mut containerd.side.out, head::PING, 0, 0, &u64::from(number).to_be_bytes());
-            endless.is_told = true;
-            endless.next = Box::pin(tokio::time::sleep(SEEN_WITHIN));
-            true
-        });
-        ended.into_iter().for_each(|number| self.end_endless(number));
-        has_moved
-    }
-
-    fn end_endless(&mut self, number: u32) {
-        self.end_passed(number, &Status::unavailable("cri-shunt is stopping: ask again"));
     }
 
     /// Ends a passed stream with a status of the shunt's own.
