@@ -36,17 +36,7 @@ async fn all_of_it_goes_and_nothing_else(version: Version) {
     let text = fs::read_to_string(&denied).unwrap();
     assert!(text.contains("`cri-shunt eject` removes all such files"), "{text}");
     containerd.hosts_toml("others.dev", "server = \"https://others.dev\"\n");
-    // A name that a crash has left, beside one that stays.
-    let name = format!("{}/apps/web:1", registry.host());
     registry.push("apps/web", "1", &Image::busybox("eject"));
-    let cri = Cri::connect(&containerd.socket()).await;
-    cri.pull(&name).await.unwrap();
-    let digits: String = Sha256::digest(shunt.state_dir().to_str().unwrap())[..3]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    let private = format!("zzz.0123456789.{digits}.cri-shunt.invalid/apps/web:1");
-    assert!(containerd.ctr(&["images", "tag", &name, &private]).status.success());
 
     // A dry run does not mind the daemon, and takes nothing from it. It has made the key for `on-outage`.
     let pid = shunt.pid().unwrap();
@@ -64,6 +54,16 @@ async fn all_of_it_goes_and_nothing_else(version: Version) {
     let (status, said) = eject(&shunt, &[]);
     assert!(status == Some(3) && said.contains(&format!("another cri-shunt (process {pid})")), "{said}");
     shunt.kill9();
+    // A name that the crash has left, beside one that stays. The daemon itself would soon take it away.
+    let name = format!("{}/apps/web:1", registry.host());
+    let cri = Cri::connect(&containerd.socket()).await;
+    cri.pull(&name).await.unwrap();
+    let digits: String = Sha256::digest(shunt.state_dir().to_str().unwrap())[..3]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    let private = format!("zzz.0123456789.{digits}.cri-shunt.invalid/apps/web:1");
+    assert!(containerd.ctr(&["images", "tag", &name, &private]).status.success());
     // The version before has left this, and its lock has the id of a process that is gone.
     fs::write(shunt.state_dir().join("mirror-names.json.unreadable"), "{").unwrap();
     let (_, said) = eject(&shunt, &["--dry-run"]);
