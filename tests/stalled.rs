@@ -87,14 +87,26 @@ async fn a_mirror_that_goes_mute_in_a_layer_is_left(version: Version) {
     setup.was_left("and it does not answer").await;
 }
 
+/// A machine that is very busy may not answer in time for the mirror: then it is tried again, with more time.
 async fn a_mirror_that_answers_and_gives_no_layer_is_left(version: Version) {
-    let Some(setup) = Setup::start(version, "idle", "200ms") else { return };
-    let image = setup.push("1");
-    setup.fake.on(&setup.below("blobs"), Behaviour::Silent);
-    let begin = Instant::now();
-    assert_eq!(setup.begin("1").await.await.unwrap().unwrap(), image.id(), "{}", setup.shunt.stderr());
-    took("a mirror that answers and gives nothing, 0.2 s", begin, 12 * Duration::from_millis(200));
-    setup.was_left("nothing has arrived from it").await;
+    let mut log = String::new();
+    for milliseconds in [200, 800, 3200] {
+        let Some(setup) = Setup::start(version, "idle", &format!("{milliseconds}ms")) else { return };
+        let image = setup.push(&milliseconds.to_string());
+        setup.fake.on(&setup.below("blobs"), Behaviour::Silent);
+        let begin = Instant::now();
+        let pulling = setup.begin(&milliseconds.to_string()).await;
+        assert_eq!(pulling.await.unwrap().unwrap(), image.id(), "{}", setup.shunt.stderr());
+        log = setup.shunt.stderr();
+        if log.contains("and it does not answer: ") {
+            continue;
+        }
+        let what = format!("a mirror that answers and gives nothing, {milliseconds} ms");
+        took(&what, begin, 12 * Duration::from_millis(milliseconds));
+        setup.was_left("nothing has arrived from it").await;
+        return;
+    }
+    panic!("it answers each time: {log}");
 }
 
 async fn a_slow_mirror_is_not_left(version: Version) {
