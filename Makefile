@@ -38,6 +38,10 @@ check: tools
 setup:
 	tests/setup
 
+# The tests wait more than they compute.
+RUST_TEST_THREADS ?= $(shell expr 2 \* $$(nproc))
+
+test: export RUST_TEST_THREADS := $(RUST_TEST_THREADS)
 test: tools setup
 	@rm -f $${TESTBED_DIR:-target/testbed}/skipped.txt
 	cargo test --locked --workspace --no-fail-fast; status=$$?; tests/skipped; exit $$status
