@@ -38,10 +38,8 @@ check: tools
 setup:
 	tests/setup
 
-# The tests wait more than they compute.
-RUST_TEST_THREADS ?= $(shell expr 2 \* $$(nproc))
-
-test: export RUST_TEST_THREADS := $(RUST_TEST_THREADS)
+# The tests wait more than they compute, so more of them run at a time than there are processors.
+test: export RUST_TEST_THREADS ?= $(shell expr 2 \* $$(nproc))
 test: tools setup
 	@rm -f $${TESTBED_DIR:-target/testbed}/skipped.txt
 	cargo test --locked --workspace --no-fail-fast; status=$$?; tests/skipped; exit $$status
