@@ -51,7 +51,7 @@ pub async fn serve(
     spare: Arc<Spare>,
     last: CancellationToken,
 ) {
-    let mut connection = Connection::new(stream, state, client, admitted, spare.clone());
+    let mut connection = Connection::new(stream, state, client, admitted, spare);
     let mut last_arrives = pin!(last_call(&last, false));
     let (mut is_used, mut is_stopping, mut is_idle) = (false, false, false);
     loop {
@@ -92,8 +92,6 @@ pub async fn serve(
         }
         if connection.is_used() && !is_used {
             is_used = true;
-            // Its call is with containerd: until that answers there is time to make one for the next client.
-            spare.fill();
             if !is_stopping {
                 last_arrives.set(last_call(&last, true));
             }

@@ -82,6 +82,8 @@ pub(super) struct Connection {
     peer: Client,
     admitted: Admitted,
     spare: Arc<Spare>,
+    /// The first answer has come: the next client's connection can be made.
+    is_spare_due: bool,
     link: Link,
     client: Side<UnixStream>,
     /// From the first call on that is passed.
@@ -140,6 +142,7 @@ impl Connection {
             link: state.containerd.link.for_client(admitted.windows(), admitted.messages()),
             admitted,
             spare,
+            is_spare_due: false,
             state,
             peer,
             client,
@@ -210,9 +213,19 @@ impl Connection {
                 self.client.keep(&space[used..]);
                 has_moved = true;
             }
-            has_moved |= self.poll_containerd(cx, space);
+            let is_answered = self.poll_containerd(cx, space);
+            has_moved |= is_answered;
             has_moved |= self.poll_taken(cx, space)?;
+            if is_answered {
+                // The client gets its answer before containerd gets what it has asked for meanwhile, such as PING.
+                has_moved |= self.poll_write_client(cx)?;
+            }
             has_moved |= self.poll_write(cx)?;
+            if is_answered && self.is_spare_due {
+                // Not sooner: making one is work for containerd too, while this client waits for it.
+                self.is_spare_due = false;
+                self.spare.fill();
+            }
             if !has_moved && !self.poll_endless(cx) {
                 if has_more {
                     break;
@@ -245,10 +258,16 @@ impl Connection {
         {
             return Err(error);
         }
+        self.poll_write_client(cx)?;
+        Ok(self.waiting() < before)
+    }
+
+    fn poll_write_client(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
+        let before = self.client.waiting();
         if let Poll::Ready(Err(error)) = self.client.poll_write(cx) {
             return Err(error);
         }
-        Ok(self.waiting() < before)
+        Ok(self.client.waiting() < before)
     }
 
     fn waiting(&self) -> usize {

@@ -37,6 +37,8 @@ pub(super) struct Containerd {
     pub(super) last: u32,
     /// How much DATA it was given, and has not given back.
     pub(super) owed: i64,
+    /// An answer has begun to come.
+    pub(super) has_answered: bool,
     /// It takes no more streams.
     pub(super) is_leaving: bool,
     /// The frames of a block that has not ended.
@@ -63,6 +65,7 @@ impl Containerd {
             acks: VecDeque::from([false]),
             last: 0,
             owed: 0,
+            has_answered: false,
             is_leaving: false,
             block: Vec::new(),
         })

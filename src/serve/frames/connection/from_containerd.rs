@@ -66,7 +66,10 @@ impl Connection {
             if !stream.is_passed() {
                 return Err(Reason::PROTOCOL_ERROR);
             }
-            stream.is_answered |= head.kind == head::HEADERS;
+            if head.kind == head::HEADERS && !stream.is_answered {
+                stream.is_answered = true;
+                self.is_spare_due |= !std::mem::replace(&mut containerd.has_answered, true);
+            }
             if head.kind == head::RST_STREAM {
                 self.streams.remove(&head.stream);
             } else if head.has(head::END_STREAM) && head.kind != head::CONTINUATION {
