@@ -7,6 +7,9 @@ use std::time::{Duration, Instant};
 
 use super::support::http1;
 
+/// haproxy without what it shares: each client has a connection to the upstream of its own, as through the shunt.
+const UNSHARED: &str = "haproxy, unshared";
+
 /// In KiB.
 #[derive(Clone, Copy, Default)]
 pub struct Memory {
@@ -29,8 +32,12 @@ impl Target {
     /// Direct first, then whatever of the others is installed.
     pub fn start_all(upstream: &Path) -> Vec<Target> {
         let mut targets = vec![Target::at(upstream), shunt("cri-shunt", upstream, "")];
-        let others =
-            [("haproxy", "/usr/sbin/haproxy"), ("nginx", "/usr/sbin/nginx"), ("socat", "/usr/bin/socat")];
+        let others = [
+            ("haproxy", "/usr/sbin/haproxy"),
+            (UNSHARED, "/usr/sbin/haproxy"),
+            ("nginx", "/usr/sbin/nginx"),
+            ("socat", "/usr/bin/socat"),
+        ];
         for (name, program) in others {
             if Path::new(program).exists() {
                 targets.push(other(name, program, upstream));
@@ -145,10 +152,11 @@ fn other(name: &'static str, program: &str, upstream: &Path) -> Target {
     let (path, upstream) = (dir.path().display().to_string(), upstream.display());
     let mut command = Command::new(program);
     match name {
-        "haproxy" => {
+        "haproxy" | UNSHARED => {
+            let reuse = if name == UNSHARED { "never" } else { "always" };
             let config = format!(
                 "global\n nbthread 1\n maxconn 4096\ndefaults\n mode http\n timeout client 1h\n timeout server 1h\n \
-                 timeout connect 5s\n http-reuse always\nfrontend f\n bind unix@{path}/s.sock proto h2\n \
+                 timeout connect 5s\n http-reuse {reuse}\nfrontend f\n bind unix@{path}/s.sock proto h2\n \
                  default_backend b\nbackend b\n server s unix@{upstream} proto h2\n"
             );
             std::fs::write(dir.path().join("haproxy.cfg"), config).unwrap();
