@@ -84,7 +84,8 @@ impl Target {
     pub fn memory(&self) -> Option<Memory> {
         let mut sum = Memory::default();
         for pid in self.pids()? {
-            let text = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+            // Its process for a client may have just ended, as those of socat do.
+            let Ok(text) = std::fs::read_to_string(format!("/proc/{pid}/status")) else { continue };
             let field = |name: &str| {
                 let line = text.lines().find_map(|line| line.strip_prefix(name))?;
                 line.trim().strip_suffix(" kB")?.parse::<u64>().ok()
