@@ -20,6 +20,7 @@ use support::scripted::{Scripted, reply};
 use support::shunt::Shunt;
 use support::upstream::{Answer, Upstream};
 use support::{PATIENCE, wait_for};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
 const PULL: &str = "/runtime.v1.ImageService/PullImage";
 const ELSEWHERE: &str = "/some.Service/Method";
@@ -221,11 +222,20 @@ async fn clients_that_come_one_after_another_are_served_by_the_containerd_of_the
     }
 }
 
+/// What the shunt says on a connection that waits for a client: the preface, and SETTINGS that say nothing but
+/// ENABLE_PUSH = 0.
+const GREETING: [u8; 39] = *b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\x06\x04\0\0\0\0\0\0\x02\0\0\0\0";
+
+/// The next connection to `listener`, and the first that it says. The shunt has others than those for its clients.
+async fn greeted(listener: &tokio::net::UnixListener) -> (tokio::net::UnixStream, [u8; GREETING.len()]) {
+    let (mut stream, _) = listener.accept().await.unwrap();
+    let mut greeting = [0; GREETING.len()];
+    stream.read_exact(&mut greeting).await.unwrap();
+    (stream, greeting)
+}
+
 #[tokio::test]
 async fn a_connection_that_containerd_is_about_to_end_is_given_to_no_client() {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    // The preface, and SETTINGS that say nothing but ENABLE_PUSH = 0.
-    const GREETING: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\x06\x04\0\0\0\0\0\0\x02\0\0\0\0";
     // SETTINGS, and GOAWAY with NO_ERROR.
     const LEAVING: &[u8] = b"\0\0\0\x04\0\0\0\0\0\0\0\x08\x07\0\0\0\0\0\x7f\xff\xff\xff\0\0\0\0";
     let dir = tempfile::tempdir().unwrap();
@@ -235,9 +245,7 @@ async fn a_connection_that_containerd_is_about_to_end_is_given_to_no_client() {
     // Among the shunt's own connections is the one that waits for the first client.
     let mut left = Vec::new();
     loop {
-        let (mut stream, _) = listener.accept().await.unwrap();
-        let mut greeting = [0; GREETING.len()];
-        stream.read_exact(&mut greeting).await.unwrap();
+        let (mut stream, greeting) = greeted(&listener).await;
         stream.write_all(LEAVING).await.unwrap();
         left.push(stream);
         if greeting == GREETING {
@@ -248,6 +256,36 @@ async fn a_connection_that_containerd_is_about_to_end_is_given_to_no_client() {
     let mut sender = connect(&shunt.socket()).await;
     let (_, _, trailers) = exchange(&mut sender, ELSEWHERE, framed(b"x")).await;
     assert_eq!(trailers["grpc-status"], "0");
+    containerd.abort();
+}
+
+#[tokio::test]
+async fn a_client_that_was_answered_leaves_a_connection_for_the_next_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("upstream.sock");
+    let listener = tokio::net::UnixListener::bind(&socket).unwrap();
+    let shunt = Shunt::start_before(&mirror().1, &socket);
+    let (made, mut is_made) = tokio::sync::mpsc::unbounded_channel();
+    let containerd = tokio::spawn(async move {
+        loop {
+            let (stream, greeting) = greeted(&listener).await;
+            if greeting == GREETING {
+                made.send(()).unwrap();
+            }
+            let (rest, answers) = stream.into_split();
+            let requests = std::io::Cursor::new(greeting).chain(rest);
+            tokio::spawn(answer(tokio::io::join(requests, answers)));
+        }
+    });
+    is_made.recv().await.unwrap();
+    // Each of them takes the one that waits.
+    for _ in 0..3 {
+        let mut sender = connect(&shunt.socket()).await;
+        let (_, _, trailers) = exchange(&mut sender, ELSEWHERE, framed(b"x")).await;
+        assert_eq!(trailers["grpc-status"], "0");
+        let made = tokio::time::timeout(PATIENCE, is_made.recv()).await;
+        assert_eq!(made.expect("no connection waits for the next client"), Some(()));
+    }
     containerd.abort();
 }
 
@@ -307,7 +345,6 @@ async fn heads_that_are_too_large_are_refused_and_many_of_them_end_the_connectio
 
 #[tokio::test]
 async fn garbage_ends_its_own_connection_only() {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let upstream = Upstream::start();
     upstream.on(ELSEWHERE, Answer::Echo(HeaderMap::new()));
     let shunt = Shunt::start_before(&mirror().1, upstream.socket());
@@ -371,18 +408,20 @@ fn answer_from(listener: tokio::net::UnixListener) -> tokio::task::JoinHandle<()
     tokio::spawn(async move {
         let mut connections = tokio::task::JoinSet::new();
         while let Ok((stream, _)) = listener.accept().await {
-            connections.spawn(async move {
-                let mut connection = h2::server::handshake(stream).await.unwrap();
-                while let Some(Ok((_, mut respond))) = connection.accept().await {
-                    let mut stream = respond.send_response(http::Response::new(()), false).unwrap();
-                    stream.send_data(framed(b""), false).unwrap();
-                    let mut trailers = HeaderMap::new();
-                    trailers.insert("grpc-status", HeaderValue::from_static("0"));
-                    stream.send_trailers(trailers).unwrap();
-                }
-            });
+            connections.spawn(answer(stream));
         }
     })
+}
+
+async fn answer(stream: impl AsyncRead + AsyncWrite + Unpin) {
+    let mut connection = h2::server::handshake(stream).await.unwrap();
+    while let Some(Ok((_, mut respond))) = connection.accept().await {
+        let mut stream = respond.send_response(http::Response::new(()), false).unwrap();
+        stream.send_data(framed(b""), false).unwrap();
+        let mut trailers = HeaderMap::new();
+        trailers.insert("grpc-status", HeaderValue::from_static("0"));
+        stream.send_trailers(trailers).unwrap();
+    }
 }
 
 #[tokio::test]

@@ -80,20 +80,20 @@ impl Target {
         Some(Duration::from_nanos(nanos.sum()))
     }
 
-    /// Memory of its processes together.
+    /// Memory of its processes together. None if it has ended.
     pub fn memory(&self) -> Option<Memory> {
         let mut sum = Memory::default();
         for pid in self.pids()? {
-            // Its process for a client may have just ended, as those of socat do.
-            let Ok(text) = std::fs::read_to_string(format!("/proc/{pid}/status")) else { continue };
+            // A process for one client, as socat makes them, may have just ended.
+            let text = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
             let field = |name: &str| {
                 let line = text.lines().find_map(|line| line.strip_prefix(name))?;
                 line.trim().strip_suffix(" kB")?.parse::<u64>().ok()
             };
-            sum.resident += field("VmRSS:")?;
-            sum.own += field("RssAnon:")?;
+            sum.resident += field("VmRSS:").unwrap_or(0);
+            sum.own += field("RssAnon:").unwrap_or(0);
         }
-        Some(sum)
+        (sum.resident > 0).then_some(sum)
     }
 
     /// The process and those it made (nginx works in children).

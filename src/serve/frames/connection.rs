@@ -82,8 +82,6 @@ pub(super) struct Connection {
     peer: Client,
     admitted: Admitted,
     spare: Arc<Spare>,
-    /// The first answer has come: the next client's connection can be made.
-    is_spare_due: bool,
     link: Link,
     client: Side<UnixStream>,
     /// From the first call on that is passed.
@@ -142,7 +140,6 @@ impl Connection {
             link: state.containerd.link.for_client(admitted.windows(), admitted.messages()),
             admitted,
             spare,
-            is_spare_due: false,
             state,
             peer,
             client,
@@ -213,17 +210,13 @@ impl Connection {
                 self.client.keep(&space[used..]);
                 has_moved = true;
             }
-            let is_answered = self.poll_containerd(cx, space);
-            has_moved |= is_answered;
+            let had_answered = self.has_answered();
+            let has_read = self.poll_containerd(cx, space);
+            has_moved |= has_read;
             has_moved |= self.poll_taken(cx, space)?;
-            if is_answered {
-                // The client gets its answer before containerd gets what it has asked for meanwhile, such as PING.
-                has_moved |= self.poll_write_client(cx)?;
-            }
-            has_moved |= self.poll_write(cx)?;
-            if is_answered && self.is_spare_due {
+            has_moved |= self.poll_write(cx, has_read)?;
+            if self.has_answered() && !had_answered {
                 // Not sooner: making one is work for containerd too, while this client waits for it.
-                self.is_spare_due = false;
                 self.spare.fill();
             }
             if !has_moved && !self.poll_endless(cx) {
@@ -243,9 +236,19 @@ impl Connection {
             && self.taken.as_ref().is_none_or(|taken| taken.side.waiting() < MAX_WAITING)
     }
 
+    /// Whether containerd has begun to answer, on the connection that it has now.
+    fn has_answered(&self) -> bool {
+        self.containerd.as_ref().is_some_and(|containerd| containerd.has_answered)
+    }
+
     /// Writes what waits. Whether somebody has taken any of it: then there may be room for more.
-    fn poll_write(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
+    ///
+    /// A client gets its answer before containerd gets what it has asked for meanwhile, such as PING.
+    fn poll_write(&mut self, cx: &mut Context<'_>, is_client_first: bool) -> io::Result<bool> {
         let before = self.waiting();
+        if is_client_first {
+            self.write_to_client(cx)?;
+        }
         if let Some(containerd) = &mut self.containerd
             && let Poll::Ready(Err(_)) = containerd.poll_write(cx)
         {
@@ -258,16 +261,17 @@ impl Connection {
         {
             return Err(error);
         }
-        self.poll_write_client(cx)?;
+        if !is_client_first {
+            self.write_to_client(cx)?;
+        }
         Ok(self.waiting() < before)
     }
 
-    fn poll_write_client(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
-        let before = self.client.waiting();
-        if let Poll::Ready(Err(error)) = self.client.poll_write(cx) {
-            return Err(error);
+    fn write_to_client(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        match self.client.poll_write(cx) {
+            Poll::Ready(written) => written,
+            Poll::Pending => Ok(()),
         }
-        Ok(self.client.waiting() < before)
     }
 
     fn waiting(&self) -> usize {

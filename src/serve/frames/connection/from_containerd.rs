@@ -66,10 +66,8 @@ impl Connection {
             if !stream.is_passed() {
                 return Err(Reason::PROTOCOL_ERROR);
             }
-            if head.kind == head::HEADERS && !stream.is_answered {
-                stream.is_answered = true;
-                self.is_spare_due |= !std::mem::replace(&mut containerd.has_answered, true);
-            }
+            stream.is_answered |= head.kind == head::HEADERS;
+            containerd.has_answered |= stream.is_answered;
             if head.kind == head::RST_STREAM {
                 self.streams.remove(&head.stream);
             } else if head.has(head::END_STREAM) && head.kind != head::CONTINUATION {
