@@ -12,9 +12,11 @@ use support::containerd::Containerd;
 use support::cri::Cri;
 use support::fake::{Behaviour, Fake};
 use support::image::Image;
+use support::native::Native;
 use support::registry::Registry;
 use support::shunt::{Shunt, rule};
 use support::version::Version;
+use support::wait_for;
 use tonic::Code;
 
 /// A port on the loopback that drops every packet: its queue of connections is full.
@@ -109,6 +111,33 @@ async fn all_that_do_not_answer_make_one_known_reason(version: Version) {
     for part in ["[1] cannot connect to 127.0.0.1:1: ", "; [2] cannot connect to 127.0.0.1:2: "] {
         assert!(status.message().contains(part), "{status}");
     }
+}
+
+/// Something removes what was fetched before it has its name, so the pull begins again. By then the dead mirror is behind
+/// the others and not asked, and the one without the image is asked a second time.
+async fn who_failed_before_a_pull_began_again_is_named_once(version: Version) {
+    let Some((containerd, registry)) = setup(version).await else { return };
+    let path = format!("again/app-{}", version.line());
+    let image = Image::with_own_layers(&path, 1);
+    registry.push(&path, "1", &image);
+    let (without, good) = (Fake::start(), Fake::in_front_of(registry.host()));
+    let layer = format!("/v2/{path}/blobs/{}", image.last_layer());
+    good.on(&layer, Behaviour::Held);
+    let pull = "stall-after = \"0s\"\nretry-down-after = \"1h\"";
+    let shunt = Shunt::start(&config(pull, &["127.0.0.1:1", &without.host(), &good.host()], ""), containerd);
+    let cri = Cri::connect(&shunt.socket()).await;
+    let name = format!("quay.io/{path}:1");
+    let pulled = tokio::spawn(async move { cri.pull(&name).await });
+    let is_asked = || good.records().iter().any(|record| record.path.starts_with(&layer));
+    assert!(wait_for(async || is_asked()).await, "{}", shunt.stderr());
+    Native::connect(&containerd.socket()).await.delete_content(&image.digest()).await;
+    good.on(&layer, Behaviour::Forward);
+    let id = pulled.await.unwrap().unwrap_or_else(|error| panic!("{error} {}", shunt.stderr()));
+    assert_eq!(id, image.id());
+    let log = shunt.stderr();
+    assert!(log.contains("pulling once more"), "{log}");
+    let tried = format!("tried=\"127.0.0.1:1 unreachable, {} not-found\"", without.host());
+    assert!(log.contains(&tried), "{tried}: {log}");
 }
 
 async fn the_most_telling_failure_gives_the_code(version: Version) {
@@ -260,6 +289,7 @@ on_each_containerd!(
     a_mirror_that_swallows_packets_does_not_hold_a_pull,
     a_mute_mirror_is_waited_for_only_where_it_is_the_last,
     all_that_do_not_answer_make_one_known_reason,
+    who_failed_before_a_pull_began_again_is_named_once,
     the_most_telling_failure_gives_the_code,
     a_registry_that_answers_is_not_put_behind,
     the_origin_is_last_where_the_rule_says_so,

@@ -65,6 +65,7 @@ impl Pull<'_> {
     ) -> Tried {
         let begin = Instant::now();
         let mut login = None;
+        record.attempts.retain(|before| before.candidate != candidate.name);
         self.shown.tries(&candidate.name);
         let tried = match candidate.role {
             Role::Origin if self.must.is_empty() => self.origin(record, candidate, &mut login).await,

@@ -129,7 +129,8 @@ impl Pull<'_> {
     }
 
     async fn round(&self, record: &mut Record, candidates: &[Candidate]) -> Result<Outcome, Gone> {
-        record.attempts.clear();
+        // Who failed before the image was removed is told too. A candidate that is asked again is told once.
+        record.attempts.retain(|attempt| attempt.failure.is_some());
         record.served = None;
         record.verified.clear();
         let ordered = self.state.health.order(candidates, self.rule.order());

@@ -93,6 +93,12 @@ impl Native {
         }
     }
 
+    /// Removes one piece of content, as `ctr content rm` does.
+    pub async fn delete_content(&self, digest: &str) {
+        let request = api::DeleteContentRequest { digest: digest.to_owned() };
+        ContentClient::new(self.channel()).delete(in_namespace(request)).await.unwrap();
+    }
+
     /// The digests of all content.
     pub async fn content(&self) -> Vec<String> {
         self.content_labels().await.into_keys().collect()
