@@ -56,10 +56,11 @@ fuzz: tools
 demo: tools
 	@demo/run
 
-# Single steps, loading, pulls, and the relay compared with others that are installed (haproxy, nginx, socat).
+# Single steps, loading, pulls, the relay compared with others that are installed (haproxy, nginx, socat), and floods.
 # The output of relay and pull is also saved in target/bench.
 bench: tools setup
 	cargo bench --locked --bench micro --bench load --bench pull --bench relay
+	cargo test --locked --release --test floods -- --nocapture --test-threads 1
 
 # What a release consists of, in target/dist: a binary that needs glibc 2.17 or later, tarball, deb and rpm for each
 # architecture that can be built here, the image for that of this machine, lists of parts, checksums. The same commit gives
