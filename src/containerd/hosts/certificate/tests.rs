@@ -7,7 +7,7 @@ use super::*;
 
 const YEAR: Duration = Duration::from_secs(365 * 86_400);
 
-/// A certificate that holds for a year, and its key in the file `key` beside it.
+/// A certificate that holds from now on for a year, and its key in the file `key` beside it.
 fn certificate(dir: &Path) -> PathBuf {
     certificate_of(dir, "ec_paramgen_curve:P-256")
 }
@@ -35,8 +35,8 @@ fn found(what: Transport, now: SystemTime) -> Option<String> {
 #[test]
 fn a_certificate_has_its_time() {
     let dir = tempfile::tempdir().unwrap();
-    let now = SystemTime::now();
     let ca = Transport::CaFile(certificate(dir.path()));
+    let now = SystemTime::now();
     assert_eq!(found(ca.clone(), now), None);
     let what = found(ca.clone(), now + 2 * YEAR).unwrap();
     assert!(what.starts_with("its certificate expired on 20"), "{what}");
@@ -59,8 +59,8 @@ fn a_bundle_may_hold_old_certificates_but_the_one_that_is_shown_counts() {
 #[test]
 fn a_file_without_a_certificate_and_a_missing_file_have_their_own_errors() {
     let dir = tempfile::tempdir().unwrap();
-    let now = SystemTime::now();
     let cert = certificate(dir.path());
+    let now = SystemTime::now();
     let file = |name: &str, text: &[u8]| {
         let path = dir.path().join(name);
         std::fs::write(&path, text).unwrap();
@@ -85,8 +85,8 @@ fn a_file_without_a_certificate_and_a_missing_file_have_their_own_errors() {
 #[test]
 fn a_client_needs_its_key() {
     let dir = tempfile::tempdir().unwrap();
-    let now = SystemTime::now();
     let cert = certificate(dir.path());
+    let now = SystemTime::now();
     let key = dir.path().join("key");
     let pair = |key: Option<PathBuf>| Transport::ClientCert { cert: cert.clone(), key };
     assert_eq!(found(pair(Some(key.clone())), now), None);
