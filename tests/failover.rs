@@ -114,7 +114,7 @@ async fn all_that_do_not_answer_make_one_known_reason(version: Version) {
 }
 
 /// Something removes what was fetched before it has its name, so the pull begins again. By then the dead mirror is behind
-/// the others and not asked, and the one without the image is asked a second time.
+/// the others and not asked. The one without the image, which is in the list in two ways, is asked a second time in each.
 async fn who_failed_before_a_pull_began_again_is_named_once(version: Version) {
     let Some((containerd, registry)) = setup(version).await else { return };
     let path = format!("again/app-{}", version.line());
@@ -123,8 +123,22 @@ async fn who_failed_before_a_pull_began_again_is_named_once(version: Version) {
     let (without, good) = (Fake::start(), Fake::in_front_of(registry.host()));
     let layer = format!("/v2/{path}/blobs/{}", image.last_layer());
     good.on(&layer, Behaviour::Held);
-    let pull = "stall-after = \"0s\"\nretry-down-after = \"1h\"";
-    let shunt = Shunt::start(&config(pull, &["127.0.0.1:1", &without.host(), &good.host()], ""), containerd);
+    let (without, good_host) = (without.host(), good.host());
+    let shunt = Shunt::start(
+        &format!(
+            r#"
+            [pull]
+            stall-after = "0s"
+            retry-down-after = "1h"
+            [[policy.rule]]
+            prefix = "quay.io"
+            mirrors = [
+                "127.0.0.1:1", "{without}", {{ location = "{without}", api-root = "/other/v2" }}, "{good_host}",
+            ]
+            "#
+        ),
+        containerd,
+    );
     let cri = Cri::connect(&shunt.socket()).await;
     let name = format!("quay.io/{path}:1");
     let pulled = tokio::spawn(async move { cri.pull(&name).await });
@@ -136,7 +150,7 @@ async fn who_failed_before_a_pull_began_again_is_named_once(version: Version) {
     assert_eq!(id, image.id());
     let log = shunt.stderr();
     assert!(log.contains("pulling once more"), "{log}");
-    let tried = format!("tried=\"127.0.0.1:1 unreachable, {} not-found\"", without.host());
+    let tried = format!("tried=\"127.0.0.1:1 unreachable, {without} not-found, {without} not-found\"");
     assert!(log.contains(&tried), "{tried}: {log}");
 }
 

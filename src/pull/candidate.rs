@@ -65,7 +65,8 @@ impl Pull<'_> {
     ) -> Tried {
         let begin = Instant::now();
         let mut login = None;
-        record.attempts.retain(|before| before.candidate != candidate.name);
+        // It may have failed before the pull began again. Each candidate is told once.
+        record.attempts.retain(|before| before.candidate != *candidate);
         self.shown.tries(&candidate.name);
         let tried = match candidate.role {
             Role::Origin if self.must.is_empty() => self.origin(record, candidate, &mut login).await,
@@ -81,8 +82,7 @@ impl Pull<'_> {
             Err(failure) => (Tried::Ended(End::NoneServed), Some(failure)),
         };
         let took = begin.elapsed();
-        let attempt =
-            Attempt { candidate: candidate.name.clone(), role: candidate.role, login, failure, took };
+        let attempt = Attempt { candidate: candidate.clone(), login, failure, took };
         attempt.log();
         record.attempts.push(attempt);
         self.shown.failed(record.failed());

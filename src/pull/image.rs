@@ -129,7 +129,7 @@ impl Pull<'_> {
     }
 
     async fn round(&self, record: &mut Record, candidates: &[Candidate]) -> Result<Outcome, Gone> {
-        // Who failed before the image was removed is told too. A candidate that is asked again is told once.
+        // Who failed before the image was removed is told too.
         record.attempts.retain(|attempt| attempt.failure.is_some());
         record.served = None;
         record.verified.clear();

@@ -222,7 +222,7 @@ impl Record {
     pub fn failed(&self) -> Vec<String> {
         let failed = |attempt: &Attempt| {
             let class = attempt.failure.as_ref()?.class.as_str();
-            Some(format!("{} {class}", attempt.candidate.host()))
+            Some(format!("{} {class}", attempt.candidate.name.host()))
         };
         self.attempts.iter().filter_map(failed).collect()
     }

@@ -2,16 +2,14 @@
 
 use std::time::Duration;
 
-use crate::policy::{Name, Role};
+use crate::policy::Candidate;
 use crate::state::{Rest, Sealed};
 
 /// One candidate that was tried.
 #[derive(Clone, Debug)]
 pub struct Attempt {
-    /// The reference that it is.
-    pub candidate: Name,
-    /// Whose it is.
-    pub role: Role,
+    /// Which one it is.
+    pub candidate: Candidate,
     /// The login that it was asked with, if it was asked.
     pub login: Option<Presented>,
     /// Why it did not serve, if it did not.
@@ -135,10 +133,10 @@ impl Failure {
 impl Attempt {
     /// Writes the candidate's own line; the request's line names the failures only.
     pub fn log(&self) {
-        let Self { candidate, role, login, failure, took } = self;
+        let Self { candidate: Candidate { name, role, .. }, login, failure, took } = self;
         let login = login.as_ref().map(|login| login.words.as_str());
         let class = failure.as_ref().map(|failure| failure.class.as_str());
         let error = failure.as_ref().map(|failure| failure.text.as_str());
-        tracing::debug!(%candidate, ?role, login, class, error, ?took, "candidate tried");
+        tracing::debug!(candidate = %name, ?role, login, class, error, ?took, "candidate tried");
     }
 }

@@ -37,8 +37,8 @@ impl Record {
         self.count_verified(rule, metrics);
         for attempt in &self.attempts {
             let Some(failure) = &attempt.failure else { continue };
-            let registry = match attempt.role {
-                Role::Mirror => attempt.candidate.host(),
+            let registry = match attempt.candidate.role {
+                Role::Mirror => attempt.candidate.name.host(),
                 Role::Origin => ORIGIN,
             };
             let labels = [("registry", registry.to_owned()), ("class", failure.class.as_str().to_owned())];
@@ -70,14 +70,16 @@ impl Record {
 
     /// Whether mirrors were to serve it, and were tried.
     fn fell_back(&self) -> bool {
-        self.attempts.iter().any(|attempt| attempt.role == Role::Mirror)
+        self.attempts.iter().any(|attempt| attempt.candidate.role == Role::Mirror)
     }
 
     /// Who has served it.
     fn registry_label(&self) -> &str {
         match (self.outcome(), self.attempts.last()) {
             ("present", _) => "node",
-            ("pulled", Some(attempt)) if attempt.role == Role::Mirror => attempt.candidate.host(),
+            ("pulled", Some(attempt)) if attempt.candidate.role == Role::Mirror => {
+                attempt.candidate.name.host()
+            }
             ("pulled", _) => ORIGIN,
             _ => "none",
         }

@@ -71,7 +71,7 @@ impl Record {
         for attempt in &self.attempts {
             let Some(failure) = &attempt.failure else { continue };
             let separator = if text.is_empty() { "" } else { ", " };
-            let host = attempt.candidate.host();
+            let host = attempt.candidate.name.host();
             let _ = match (&failure.rest, failure.class) {
                 (Some(rest), Class::RateLimited) => write!(text, "{separator}{host} {rest}"),
                 (Some(rest), class) => write!(text, "{separator}{host} {} ({rest})", class.as_str()),

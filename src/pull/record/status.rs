@@ -114,7 +114,7 @@ impl Record {
             return String::new();
         }
         let rule = self.rule_text();
-        let are_mirrors = self.attempts.iter().all(|attempt| attempt.role == Role::Mirror);
+        let are_mirrors = self.attempts.iter().all(|attempt| attempt.candidate.role == Role::Mirror);
         let mut text = match (self.attempts.len(), are_mirrors) {
             (1, true) => format!("the mirror of {rule} did not serve it"),
             (1, false) => format!("the registry of {rule} did not serve it"),
@@ -144,9 +144,9 @@ fn short(attempt: &Attempt) -> String {
 }
 
 fn named(attempt: &Attempt, error: Option<&str>) -> String {
-    let host = attempt.candidate.host();
+    let host = attempt.candidate.name.host();
     match error {
-        None => format!("{}: served", attempt.candidate),
+        None => format!("{}: served", attempt.candidate.name),
         Some(error) if error.contains(host) => error.to_owned(),
         Some(error) => format!("{host}: {error}"),
     }

@@ -119,14 +119,14 @@ fn would(would: &Would) -> line::Would {
 }
 
 fn candidate(attempt: &Attempt) -> line::Candidate {
-    let Attempt { candidate, role, login, failure, took } = attempt;
-    let role = match role {
+    let Attempt { candidate, login, failure, took } = attempt;
+    let role = match candidate.role {
         Role::Mirror => "mirror",
         Role::Origin => "origin",
     };
     line::Candidate {
-        name: candidate.to_string(),
-        registry: candidate.host().to_owned(),
+        name: candidate.name.to_string(),
+        registry: candidate.name.host().to_owned(),
         role: role.to_owned(),
         login: login.as_ref().map(|login| login.source.clone()),
         outcome: failure.as_ref().map_or("served", |failure| failure.class.as_str()).to_owned(),

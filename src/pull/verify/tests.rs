@@ -7,7 +7,7 @@ use std::time::Duration;
 use k8s_cri::v1::PullImageRequest;
 
 use super::*;
-use crate::policy::{Policy, Role, Settings};
+use crate::policy::{Policy, Settings};
 use crate::pull::fixture::Parts;
 use crate::pull::record::Attempt;
 use crate::signature::{Demand, Enough, SignaturesFrom};
@@ -90,8 +90,7 @@ async fn what_was_found_is_forgotten_when_all_have_answered_and_none_has_it_sign
     for (failures, stays) in rows {
         let mut record = Record::new(&parts.request, "q.dev/a:1");
         record.attempts.extend(failures.iter().cloned().map(|failure| Attempt {
-            candidate: pull.name.clone(),
-            role: Role::Mirror,
+            candidate: Candidate::origin(pull.name),
             login: None,
             failure: Some(failure),
             took: Duration::ZERO,
