@@ -154,6 +154,31 @@ async fn who_failed_before_a_pull_began_again_is_named_once(version: Version) {
     assert!(log.contains(&tried), "{tried}: {log}");
 }
 
+/// The same with a pull that goes on as it came: without a rule, and from the registry of the name itself.
+async fn a_pull_that_goes_on_as_it_came_begins_again_too(version: Version) {
+    let Some((containerd, registry)) = setup(version).await else { return };
+    for rest in ["", "origin = \"last\"\n"] {
+        let path = format!("again/as-it-came-{}-{}", rest.len(), version.line());
+        let image = Image::with_own_layers(&path, 1);
+        registry.push(&path, "1", &image);
+        let good = Fake::in_front_of(registry.host());
+        let layer = format!("/v2/{path}/blobs/{}", image.last_layer());
+        good.on(&layer, Behaviour::Held);
+        let rule = format!("{}{rest}", rule(&good.host(), &["127.0.0.1:1"]));
+        let shunt = Shunt::start(if rest.is_empty() { rest } else { &rule }, containerd);
+        let cri = Cri::connect(&shunt.socket()).await;
+        let name = format!("{}/{path}:1", good.host());
+        let pulled = tokio::spawn(async move { cri.pull(&name).await });
+        let is_asked = || good.records().iter().any(|record| record.path.starts_with(&layer));
+        assert!(wait_for(async || is_asked()).await, "{}", shunt.stderr());
+        Native::connect(&containerd.socket()).await.delete_content(&image.digest()).await;
+        good.on(&layer, Behaviour::Forward);
+        let id = pulled.await.unwrap().unwrap_or_else(|error| panic!("{error} {}", shunt.stderr()));
+        assert_eq!(id, image.id());
+        assert!(shunt.stderr().contains("pulling once more"), "{}", shunt.stderr());
+    }
+}
+
 async fn the_most_telling_failure_gives_the_code(version: Version) {
     let Some((containerd, registry)) = setup(version).await else { return };
     let strict = Fake::in_front_of(registry.host());
@@ -304,6 +329,7 @@ on_each_containerd!(
     a_mute_mirror_is_waited_for_only_where_it_is_the_last,
     all_that_do_not_answer_make_one_known_reason,
     who_failed_before_a_pull_began_again_is_named_once,
+    a_pull_that_goes_on_as_it_came_begins_again_too,
     the_most_telling_failure_gives_the_code,
     a_registry_that_answers_is_not_put_behind,
     the_origin_is_last_where_the_rule_says_so,

@@ -12,7 +12,7 @@ use super::auth::Auth;
 use super::brought::Brought;
 use super::credential_scope::LOOK_WITHIN;
 use super::failure;
-use super::fetched::Fetched;
+use super::fetched::{Fetched, Gone, ROUNDS};
 use super::finish;
 use super::hosts_files;
 use super::leftovers::Temporary;
@@ -78,16 +78,25 @@ impl Pull<'_> {
         if let Some(in_use) = &asked_for {
             in_use.known().keep();
         }
-        let fetching = self.state.fetches.begin();
-        let answer = match record.waiting(self.call.forward(&message)).await {
-            Ok(answer) => answer,
-            Err(away) => return Err(End::Failed(Code::Unavailable, away.to_string())),
-        };
-        drop(fetching);
+        let mut answer = self.forward(record, &message).await?;
+        for _ in 1..ROUNDS {
+            if !failure::is_overtaken(&answer.status()) {
+                break;
+            }
+            tracing::warn!(image = %self.name, "{Gone}; pulling once more");
+            answer = self.forward(record, &message).await?;
+        }
         if !answer.is_ok() {
             return Ok(answer);
         }
         finish::passed(self, record, answer).await
+    }
+
+    /// Has containerd pull, and waits for its answer.
+    pub(super) async fn forward(&self, record: &mut Record, message: &[u8]) -> Result<Answer, End> {
+        let _fetching = self.state.fetches.begin();
+        let answer = record.waiting(self.call.forward(message)).await;
+        answer.map_err(|away| End::Failed(Code::Unavailable, away.to_string()))
     }
 
     /// What was `resolved` at `candidate`, under a name that is removed afterwards. containerd is told of the scheme

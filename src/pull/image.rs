@@ -11,7 +11,7 @@ use tonic::Code;
 
 use super::candidate::Tried;
 use super::failure;
-use super::fetched::Gone;
+use super::fetched::{Gone, ROUNDS};
 use super::finish;
 use super::record::{End, Locked, OnNode, Record, RuleText, Verdict, Would};
 use super::recorder::Recorder;
@@ -22,11 +22,6 @@ use crate::containerd::{Answer, hosts};
 use crate::policy::{Candidate, Decision, Name, tag_beside_digest};
 use crate::state::{Request, State};
 use crate::wire::{self, cri};
-
-/// How often an image is fetched, if each time something removes it before it has its name: containerd's garbage
-/// collection, or a client. `tests/adopt_stress.rs` has a client that removes one image all the time; three rounds were too
-/// few there once.
-const ROUNDS: usize = 6;
 
 /// How a pull ended.
 enum Outcome {

@@ -60,11 +60,7 @@ impl Pull<'_> {
         let message = self.bound(name.host(), self.message).await.map_err(broken)?;
         let message =
             wire::set(&message, cri::pull_image_request::IMAGE, name.as_str().as_bytes()).map_err(broken)?;
-        let fetching = self.state.fetches.begin();
-        let answer = record.waiting(self.call.forward(&message)).await;
-        let answer =
-            answer.map_err(|away| Unfetched::Ended(End::Failed(Code::Unavailable, away.to_string())))?;
-        drop(fetching);
+        let answer = self.forward(record, &message).await.map_err(Unfetched::Ended)?;
         if !answer.is_ok() {
             return Err(unfetched(&answer, candidate));
         }
