@@ -154,6 +154,8 @@ pub struct State {
     pub tasks: TaskTracker,
     /// The adoptions that are under way.
     pub adopting: Gates,
+    /// The repositories from which pulls go on as they came. No name in them is removed meanwhile.
+    pub as_asked: Gates,
     /// The fetches that are under way.
     pub fetches: Fetches,
     /// Content that is fetched again, by digest, because what came was something else.
@@ -208,6 +210,7 @@ impl State {
             hurry: CancellationToken::new(),
             tasks: TaskTracker::new(),
             adopting: Gates::default(),
+            as_asked: Gates::default(),
             fetches: Fetches::default(),
             spoilt: Gates::default(),
             login_key,

@@ -70,6 +70,9 @@ impl Pull<'_> {
             Ok(message) => message,
             Err(error) => return Ok(malformed(&error)),
         };
+        // No pull from a mirror is to remove a name that containerd is about to give to this one.
+        let gate = self.state.as_asked.of(self.name.repository());
+        let _asking = gate.read().await;
         // A name with a digest can be the one that a pull from a mirror uses for a while: it is to stay now.
         let asked_for = match self.name.digest() {
             Some(_) => Some(self.state.temporary_names.enter(self.name.as_str()).await),

@@ -72,10 +72,12 @@ impl Temporary {
     pub(super) async fn remove(mut self) {
         let Some(in_use) = self.in_use.take() else { return };
         let (known, name) = (in_use.name(), self.name.clone());
-        if let Err(error) = leave(&self.state, in_use, &name, self.is_private).await {
-            tracing::warn!(%error, name, "cannot remove a name that a pull left");
-            remove_later(&self.state, known, name, self.is_private);
+        match leave(&self.state, in_use, &name, self.is_private).await {
+            Ok(()) => return,
+            Err(Unremoved::AskedFor) => {}
+            Err(error) => tracing::warn!(%error, name, "cannot remove a name that a pull left"),
         }
+        remove_later(&self.state, known, name, self.is_private);
     }
 }
 
@@ -98,17 +100,28 @@ impl Drop for Temporary {
 async fn leave(state: &Arc<State>, in_use: InUse, name: &str, is_private: bool) -> Result<(), Unremoved> {
     let Some(last) = in_use.leave() else { return Ok(()) };
     // A name of which nothing is known may be somebody else's.
-    if is_private || (last.was_there() == Some(false) && !is_tagged(state, name).await?) {
+    let is_temporary = is_private || last.was_there() == Some(false);
+    if !is_temporary {
+        return Ok(());
+    }
+    let gate = state.as_asked.of(repository(name));
+    let _alone = gate.try_write().map_err(|_asked_for| Unremoved::AskedFor)?;
+    if is_private || !is_tagged(state, name).await? {
         remove(&state.containerd, name).await?;
         wait_until_forgotten(state, name).await;
     }
     Ok(())
 }
 
+/// The repository of a name with a digest.
+fn repository(name: &str) -> &str {
+    name.split_once('@').map_or(name, |(repository, _)| repository)
+}
+
 /// Whether a tag of the repository stands for the digest, so that somebody has asked for it by the mirror's name.
 async fn is_tagged(state: &State, name: &str) -> Result<bool, StoreError> {
-    let Some((repository, digest)) = name.split_once('@') else { return Ok(true) };
-    let records = state.containerd.store.in_repository(repository).await?;
+    let Some((_, digest)) = name.split_once('@') else { return Ok(true) };
+    let records = state.containerd.store.in_repository(repository(name)).await?;
     let stands_for = |target: &containerd_client::types::Descriptor| target.digest == digest;
     Ok(records.iter().any(|image| !image.name.contains('@') && image.target.as_ref().is_some_and(stands_for)))
 }
@@ -131,6 +144,9 @@ fn remove_later(state: &Arc<State>, known: TemporaryName, name: String, is_priva
 /// Why a name could not be removed.
 #[derive(Debug, thiserror::Error)]
 pub enum Unremoved {
+    /// A client pulls from its repository, so containerd may be about to give it to that pull.
+    #[error("a client is pulling from that repository")]
+    AskedFor,
     /// The store refuses.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -211,8 +211,40 @@ async fn twenty_may_pull_one_image_at_once(version: Version) {
     setup.knows(&name, &image).await;
 }
 
+/// A client pulls a tag of the mirror's own, while an image that came by its digest from there gets its name. containerd
+/// would find the digest's name and leave it as it is, so it must not go now.
+async fn a_digests_name_stays_while_its_mirror_is_pulled_from(version: Version) {
+    let options = Options { hosts_files: false, ..Options::default() };
+    let (Some(containerd), Some(registry)) = (Containerd::start_with(version, &options), Registry::shared())
+    else {
+        return;
+    };
+    let fake = Fake::in_front_of(registry.host());
+    let Some(setup) = Setup::on(&containerd, "meanwhile-asked", &fake.host()).await else { return };
+    let image = setup.image("1");
+    setup.push("1", &image);
+    let by_digest = setup.digest_at_mirror(&image);
+    let tag = format!("/v2/m/{}/app/manifests/1", setup.path);
+    fake.on(&tag, Behaviour::Held);
+    let (cri, name) = (setup.cri.clone(), setup.at_mirror("1"));
+    let asked = tokio::spawn(async move { cri.pull(&name).await });
+    let is_asked = || fake.records().iter().any(|record| record.path == tag);
+    assert!(wait_for(async || is_asked()).await, "{}", setup.shunt.stderr());
+    let original = setup.original("1").replace(":1", &format!("@{}", image.digest()));
+    assert_eq!(setup.cri.pull(&original).await.unwrap(), image.id());
+    let there = setup.native.names_with(&setup.mirror).await;
+    assert_eq!(there, [by_digest.as_str()], "it is left to the pull under way");
+    fake.on(&tag, Behaviour::Forward);
+    assert_eq!(asked.await.unwrap().unwrap(), image.id());
+    let looked = || setup.shunt.stderr().contains("looks again for a name");
+    assert!(wait_for(async || looked()).await, "{}", setup.shunt.stderr());
+    setup.left(&[setup.at_mirror("1"), by_digest]).await;
+    setup.knows(&original, &image).await;
+}
+
 on_each_containerd!(
     names_of_others_stay_where_containerd_reads_no_files,
+    a_digests_name_stays_while_its_mirror_is_pulled_from,
     a_digest_of_others_stays_when_a_pull_is_broken_off,
     a_name_that_a_crash_left_goes_alone,
     both_names_stay_of_a_digest_too,
