@@ -154,7 +154,7 @@ pub struct State {
     pub tasks: TaskTracker,
     /// The adoptions that are under way.
     pub adopting: Gates,
-    /// The repositories from which pulls go on as they came. No name in them is removed meanwhile.
+    /// The repositories from which pulls go on as they came. No temporary name in them is removed meanwhile.
     pub as_asked: Gates,
     /// The fetches that are under way.
     pub fetches: Fetches,

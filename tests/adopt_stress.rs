@@ -188,18 +188,13 @@ impl Ground {
     /// at that record once more, which a pull may have written anew by then while the content is just being collected; then
     /// it answers "not found" (`pkg/cri/server/image_remove.go`).
     async fn remove(&self, name: &str) {
-        for _ in 1..REMOVALS {
+        const OVERTAKEN: &str = "failed to update image reference";
+        for left in (0..REMOVALS).rev() {
             match self.direct.remove(name).await {
-                Err(status) if status.message().contains("failed to update image reference") => {}
-                removed => return self.check_removed(removed),
+                Ok(()) => return,
+                Err(status) if left > 0 && status.message().contains(OVERTAKEN) => {}
+                Err(status) => return self.wrong(format!("rmi: {status}")),
             }
-        }
-        self.check_removed(self.direct.remove(name).await);
-    }
-
-    fn check_removed(&self, removed: Result<(), Status>) {
-        if let Err(status) = removed {
-            self.wrong(format!("rmi: {status}"));
         }
     }
 

@@ -113,6 +113,22 @@ async fn all_that_do_not_answer_make_one_known_reason(version: Version) {
     }
 }
 
+/// Pulls `name:1`, which comes from `good`. While the layer is awaited, the manifest is removed.
+async fn removed_once(containerd: &Containerd, shunt: &Shunt, good: &Fake, name: &str, image: &Image) {
+    let (_, path) = name.trim_end_matches(":1").split_once('/').unwrap();
+    let layer = format!("/v2/{path}/blobs/{}", image.last_layer());
+    good.on(&layer, Behaviour::Held);
+    let (cri, name) = (Cri::connect(&shunt.socket()).await, name.to_owned());
+    let pulled = tokio::spawn(async move { cri.pull(&name).await });
+    let is_asked = || good.records().iter().any(|record| record.path.starts_with(&layer));
+    assert!(wait_for(async || is_asked()).await, "{}", shunt.stderr());
+    Native::connect(&containerd.socket()).await.delete_content(&image.digest()).await;
+    good.on(&layer, Behaviour::Forward);
+    let id = pulled.await.unwrap().unwrap_or_else(|error| panic!("{error} {}", shunt.stderr()));
+    assert_eq!(id, image.id());
+    assert!(shunt.stderr().contains("pulling once more"), "{}", shunt.stderr());
+}
+
 /// Something removes what was fetched before it has its name, so the pull begins again. By then the dead mirror is behind
 /// the others and not asked. The one without the image, which is in the list in two ways, is asked a second time in each.
 async fn who_failed_before_a_pull_began_again_is_named_once(version: Version) {
@@ -121,8 +137,6 @@ async fn who_failed_before_a_pull_began_again_is_named_once(version: Version) {
     let image = Image::with_own_layers(&path, 1);
     registry.push(&path, "1", &image);
     let (without, good) = (Fake::start(), Fake::in_front_of(registry.host()));
-    let layer = format!("/v2/{path}/blobs/{}", image.last_layer());
-    good.on(&layer, Behaviour::Held);
     let (without, good_host) = (without.host(), good.host());
     let shunt = Shunt::start(
         &format!(
@@ -139,17 +153,8 @@ async fn who_failed_before_a_pull_began_again_is_named_once(version: Version) {
         ),
         containerd,
     );
-    let cri = Cri::connect(&shunt.socket()).await;
-    let name = format!("quay.io/{path}:1");
-    let pulled = tokio::spawn(async move { cri.pull(&name).await });
-    let is_asked = || good.records().iter().any(|record| record.path.starts_with(&layer));
-    assert!(wait_for(async || is_asked()).await, "{}", shunt.stderr());
-    Native::connect(&containerd.socket()).await.delete_content(&image.digest()).await;
-    good.on(&layer, Behaviour::Forward);
-    let id = pulled.await.unwrap().unwrap_or_else(|error| panic!("{error} {}", shunt.stderr()));
-    assert_eq!(id, image.id());
+    removed_once(containerd, &shunt, &good, &format!("quay.io/{path}:1"), &image).await;
     let log = shunt.stderr();
-    assert!(log.contains("pulling once more"), "{log}");
     let tried = format!("tried=\"127.0.0.1:1 unreachable, {without} not-found, {without} not-found\"");
     assert!(log.contains(&tried), "{tried}: {log}");
 }
@@ -162,20 +167,9 @@ async fn a_pull_that_goes_on_as_it_came_begins_again_too(version: Version) {
         let image = Image::with_own_layers(&path, 1);
         registry.push(&path, "1", &image);
         let good = Fake::in_front_of(registry.host());
-        let layer = format!("/v2/{path}/blobs/{}", image.last_layer());
-        good.on(&layer, Behaviour::Held);
         let rule = format!("{}{rest}", rule(&good.host(), &["127.0.0.1:1"]));
         let shunt = Shunt::start(if rest.is_empty() { rest } else { &rule }, containerd);
-        let cri = Cri::connect(&shunt.socket()).await;
-        let name = format!("{}/{path}:1", good.host());
-        let pulled = tokio::spawn(async move { cri.pull(&name).await });
-        let is_asked = || good.records().iter().any(|record| record.path.starts_with(&layer));
-        assert!(wait_for(async || is_asked()).await, "{}", shunt.stderr());
-        Native::connect(&containerd.socket()).await.delete_content(&image.digest()).await;
-        good.on(&layer, Behaviour::Forward);
-        let id = pulled.await.unwrap().unwrap_or_else(|error| panic!("{error} {}", shunt.stderr()));
-        assert_eq!(id, image.id());
-        assert!(shunt.stderr().contains("pulling once more"), "{}", shunt.stderr());
+        removed_once(containerd, &shunt, &good, &format!("{}/{path}:1", good.host()), &image).await;
     }
 }
 

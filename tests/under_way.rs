@@ -27,6 +27,7 @@ use support::upstream::{Answer, Gate, Upstream};
 use support::{PATIENCE, wait_for};
 
 const PULL: &str = "/runtime.v1.ImageService/PullImage";
+const READ: &str = "/containerd.services.content.v1.Content/Read";
 const HELD: [&str; 3] = [
     "/runtime.v1.RuntimeService/Version",
     "/runtime.v1.RuntimeService/Status",
@@ -86,7 +87,6 @@ async fn at_a_stop_a_stream_ends_at_once() {
 #[tokio::test]
 async fn an_adoption_that_a_stop_cuts_is_undone() {
     const IMAGES: &str = "/containerd.services.images.v1.Images";
-    const READ: &str = "/containerd.services.content.v1.Content/Read";
     let upstream = Upstream::start();
     let (mirror, manifest) = one_manifest();
     let target = Descriptor { digest: digest(manifest.as_bytes()), ..Descriptor::default() };
@@ -124,6 +124,24 @@ fn one_manifest() -> (Scripted, &'static str) {
         reply(200, &headers, MANIFEST)
     });
     (mirror, MANIFEST)
+}
+
+/// containerd says each time that something has removed what it was working with.
+#[tokio::test]
+async fn an_image_that_is_always_removed_is_pulled_six_times() {
+    let upstream = Upstream::start();
+    upstream.on(PULL, Answer::Status(5, "failed to create image reference \"a\": image \"a\": not found"));
+    let (mirror, manifest) = one_manifest();
+    let content = api::ReadContentResponse { offset: 0, data: manifest.into() };
+    upstream.on(READ, Answer::Message(content.encode_to_vec()));
+    let shunt = Shunt::start_before(&rule("q.dev", &[&mirror.host()]), upstream.socket());
+    let cri = Cri::connect(&shunt.socket()).await;
+    for (name, pulls) in [("q.dev/a:1", 6), ("passes.dev/a:1", 12)] {
+        let status = cri.pull(name).await.unwrap_err();
+        assert_eq!(upstream.come(PULL), pulls, "{status} {}", shunt.stderr());
+        let words = "pulled 6 times, and each time something removed it before it had its name";
+        assert!(status.message().contains(words), "{status}");
+    }
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::auth::{Auth, AuthError};
 use super::failure;
 use super::fetch::Unfetched;
-use super::fetched::Fetched;
+use super::fetched::{Fetched, Gone};
 use super::record::{Attempt, Class, End, Failure, Presented, Record, Served};
 use super::under_way::{Pull, Trial};
 use crate::containerd::unary::malformed;
@@ -104,9 +104,10 @@ impl Pull<'_> {
         }
         *login = Some(client_login());
         let answer = match self.fetch_as_asked(record).await {
-            Ok(answer) if answer.is_ok() => return Ok(Tried::Answered(Box::new(answer))),
-            Ok(answer) => answer,
-            Err(end) => return Ok(Tried::Ended(end)),
+            Ok(Ok(answer)) if answer.is_ok() => return Ok(Tried::Answered(Box::new(answer))),
+            Ok(Ok(answer)) => answer,
+            Ok(Err(end)) => return Ok(Tried::Ended(end)),
+            Err(Gone) => return Ok(Tried::Gone),
         };
         let failure = failure::of_containerd(&answer.status(), &candidate.name);
         if failure.class == Class::RateLimited

@@ -12,7 +12,7 @@ use super::auth::Auth;
 use super::brought::Brought;
 use super::credential_scope::LOOK_WITHIN;
 use super::failure;
-use super::fetched::{Fetched, Gone, ROUNDS};
+use super::fetched::{Fetched, Gone};
 use super::finish;
 use super::hosts_files;
 use super::leftovers::Temporary;
@@ -59,7 +59,10 @@ impl From<StoreError> for Unfetched {
 
 impl Pull<'_> {
     /// The request as it came. Its login is bound to the registry where containerd would offer it to others too.
-    pub(super) async fn fetch_as_asked(&self, record: &mut Record) -> Result<Answer, End> {
+    ///
+    /// # Errors
+    /// [`Gone`], or inside: how the pull ends, as containerd is away or the image is refused.
+    pub(super) async fn fetch_as_asked(&self, record: &mut Record) -> Result<Result<Answer, End>, Gone> {
         // containerd asks the registry as this file says. The pull goes on without it, as it came.
         let own = self.name.host();
         if self.state.transport().is_synced(own) {
@@ -68,7 +71,7 @@ impl Pull<'_> {
         }
         let message = match self.bound(own, self.message).await {
             Ok(message) => message,
-            Err(error) => return Ok(malformed(&error)),
+            Err(error) => return Ok(Ok(malformed(&error))),
         };
         // No pull from a mirror is to remove a name that containerd is about to give to this one.
         let gate = self.state.as_asked.of(self.name.repository());
@@ -81,21 +84,17 @@ impl Pull<'_> {
         if let Some(in_use) = &asked_for {
             in_use.known().keep();
         }
-        let mut answer = self.forward(record, &message).await?;
-        for _ in 1..ROUNDS {
-            if !failure::is_overtaken(&answer.status()) {
-                break;
-            }
-            tracing::warn!(image = %self.name, "{Gone}; pulling once more");
-            answer = self.forward(record, &message).await?;
+        match self.forward(record, &message).await {
+            Ok(answer) if answer.is_ok() => Ok(finish::passed(self, record, answer).await),
+            Ok(answer) if failure::is_overtaken(&answer.status()) => Err(Gone),
+            other => Ok(other),
         }
-        if !answer.is_ok() {
-            return Ok(answer);
-        }
-        finish::passed(self, record, answer).await
     }
 
     /// Has containerd pull, and waits for its answer.
+    ///
+    /// # Errors
+    /// containerd is away, which ends the pull.
     pub(super) async fn forward(&self, record: &mut Record, message: &[u8]) -> Result<Answer, End> {
         let _fetching = self.state.fetches.begin();
         let answer = record.waiting(self.call.forward(message)).await;

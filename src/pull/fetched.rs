@@ -11,11 +11,6 @@ use crate::containerd::Answer;
 use crate::policy::Name;
 use crate::state::State;
 
-/// How often an image is fetched, if each time something removes it before it has its name: containerd's garbage
-/// collection, or a client. `tests/adopt_stress.rs` has a client that removes one image all the time; three rounds were too
-/// few there once.
-pub(super) const ROUNDS: usize = 6;
-
 /// One image as a mirror served it.
 pub(super) struct Fetched {
     pub(super) state: Arc<State>,

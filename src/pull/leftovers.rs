@@ -104,24 +104,20 @@ async fn leave(state: &Arc<State>, in_use: InUse, name: &str, is_private: bool) 
     if !is_temporary {
         return Ok(());
     }
-    let gate = state.as_asked.of(repository(name));
+    // Each name for the fetching has a digest.
+    let Some((repository, digest)) = name.split_once('@') else { return Ok(()) };
+    let gate = state.as_asked.of(repository);
     let _alone = gate.try_write().map_err(|_asked_for| Unremoved::AskedFor)?;
-    if is_private || !is_tagged(state, name).await? {
+    if is_private || !is_tagged(state, repository, digest).await? {
         remove(&state.containerd, name).await?;
         wait_until_forgotten(state, name).await;
     }
     Ok(())
 }
 
-/// The repository of a name with a digest.
-fn repository(name: &str) -> &str {
-    name.split_once('@').map_or(name, |(repository, _)| repository)
-}
-
 /// Whether a tag of the repository stands for the digest, so that somebody has asked for it by the mirror's name.
-async fn is_tagged(state: &State, name: &str) -> Result<bool, StoreError> {
-    let Some((_, digest)) = name.split_once('@') else { return Ok(true) };
-    let records = state.containerd.store.in_repository(repository(name)).await?;
+async fn is_tagged(state: &State, repository: &str, digest: &str) -> Result<bool, StoreError> {
+    let records = state.containerd.store.in_repository(repository).await?;
     let stands_for = |target: &containerd_client::types::Descriptor| target.digest == digest;
     Ok(records.iter().any(|image| !image.name.contains('@') && image.target.as_ref().is_some_and(stands_for)))
 }
